@@ -1,0 +1,5 @@
+"""A pytest-based health suite for Kubernetes clusters."""
+
+from importlib.metadata import version
+
+__version__ = version("kubevitals")

@@ -1,0 +1,24 @@
+"""The two ways in which a run can be kept from judging."""
+
+from kubevitals.text import clean
+
+
+class NotObserved(Exception):
+    """Something a check needs could not be seen; the check is neither healthy nor broken.
+
+    Attributes:
+        reason: why, in one line.
+        right: the right that is missing (``list pods``), or nothing.
+    """
+
+    def __init__(self, reason: str, right: str = "") -> None:
+        super().__init__(reason, right)
+        self.reason = clean(reason)
+        self.right = clean(right)
+
+    def __str__(self) -> str:
+        return f"{self.reason} (missing right: {self.right})" if self.right else self.reason
+
+
+class Unusable(Exception):
+    """The user's input cannot be used; the message says in one line what is wrong and what to do."""

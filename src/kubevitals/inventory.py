@@ -1,0 +1,276 @@
+"""The cluster as checks see it: typed lists, each fetched once, and what can be derived from them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+from typing import Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
+from kubevitals.text import clean
+from kubevitals.threshold import Threshold
+from kubevitals.wire import decode_list, error_message
+
+M = TypeVar("M", bound=Message)
+
+PAGE = 1000
+"""Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
+
+PAGE_RESTARTS = 3
+"""How often a paged list is begun anew when its continue token has expired."""
+
+PARALLEL = 8
+"""Requests under way at once."""
+
+LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
+"""Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
+
+
+class Listing(Generic[M]):
+    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when it is first asked for."""
+
+    def __init__(self, path: str, schema: type[M], accept: str = PROTOBUF) -> None:
+        self.path, self.schema, self.accept = path, schema, accept
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, cluster: "Cluster", owner: type | None = None) -> tuple[M, ...]:
+        return cluster.fetch(self)
+
+    @property
+    def resource(self) -> str:
+        """The resource as RBAC writes it: ``pods``, ``deployments.apps``."""
+        group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
+        return ".".join(filter(None, (self.path.rpartition("/")[2], group)))
+
+
+class _Version(msgspec.Struct):
+    gitVersion: str = ""  # noqa: N815
+
+
+class Cluster:
+    """One cluster at one time.
+
+    Reading a list raises NotObserved where it could not be fetched, each time it is read.
+    """
+
+    nodes = Listing("/api/v1/nodes", pb.Node)
+    namespaces = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
+    pods = Listing("/api/v1/pods", pb.Pod)
+    all_events = Listing("/api/v1/events", pb.Event)
+    config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY)
+    secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY)
+    claims = Listing("/api/v1/persistentvolumeclaims", pb.PersistentVolumeClaim)
+    volumes = Listing("/api/v1/persistentvolumes", pb.PersistentVolume)
+    storage_classes = Listing("/apis/storage.k8s.io/v1/storageclasses", pb.StorageClass)
+    csi_drivers = Listing("/apis/storage.k8s.io/v1/csidrivers", pb.CSIDriver)
+    csi_nodes = Listing("/apis/storage.k8s.io/v1/csinodes", pb.CSINode)
+    attachments = Listing("/apis/storage.k8s.io/v1/volumeattachments", pb.VolumeAttachment)
+    deployments = Listing("/apis/apps/v1/deployments", pb.Deployment)
+    stateful_sets = Listing("/apis/apps/v1/statefulsets", pb.StatefulSet)
+    daemon_sets = Listing("/apis/apps/v1/daemonsets", pb.DaemonSet)
+    jobs = Listing("/apis/batch/v1/jobs", pb.Job)
+    cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob)
+
+    def __init__(
+        self, source: Source, thresholds: Mapping[Threshold, float] | None = None, *, secret_names: bool = False
+    ) -> None:
+        self._source = source
+        self._thresholds = dict(thresholds or {})
+        self.secret_names = secret_names
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
+        self._lists: dict[str, Future[tuple[Message, ...]]] = {}
+        self._logs: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+
+    @classmethod
+    def listings(cls) -> list[Listing[Message]]:
+        """Return all kinds that checks read: the one place that rights and requests are derived from."""
+        return [value for value in vars(cls).values() if isinstance(value, Listing)]
+
+    def prefetch(self) -> list[Future[tuple[Message, ...]]]:
+        """Start fetching all lists, several at a time."""
+        return [self._start(listing) for listing in self.listings() if self.secret_names or listing.schema is not pb.Secret]
+
+    def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
+        """Return a list, fetching it unless that has begun."""
+        return self._start(listing).result()
+
+    def close(self) -> None:
+        """Wait for requests under way and let go of the source."""
+        self._pool.shutdown(cancel_futures=True)
+        self._source.close()
+
+    def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
+        if listing.name not in self._lists:
+            self._lists[listing.name] = self._pool.submit(self._list, listing)  # type: ignore[arg-type]
+        return self._lists[listing.name]  # type: ignore[return-value]
+
+    def _list(self, listing: Listing[M]) -> tuple[M, ...]:
+        for _ in range(PAGE_RESTARTS):
+            items: list[M] = []
+            query = {"limit": str(PAGE), "resourceVersion": "0"}
+            while (answer := self._page(listing, query)).status == 200:
+                metadata, page = decode_list(answer.body, listing.schema)
+                items += page
+                if not (token := getattr(metadata, "continue")):
+                    return tuple(items)
+                query = {"limit": str(PAGE), "continue": token}
+            if answer.status != 410 or "continue" not in query:
+                raise _refusal(answer, f"list {listing.resource}")
+        raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
+
+    def _page(self, listing: Listing[M], query: Mapping[str, str]) -> Answer:
+        return self._source.get(Request(f"{listing.path}?{urlencode(query)}", listing.schema, listing.accept))
+
+    def ask(self, path: str) -> Answer:
+        """Return the API server's answer on a path that is no list, whatever its status."""
+        return self._source.get(Request(path))
+
+    @cached_property
+    def server_version(self) -> str:
+        """The API server's version, ``v1.34.4``."""
+        answer = self.ask("/version")
+        if answer.status != 200:
+            raise _refusal(answer, "get /version")
+        try:
+            return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise NotObserved(f"/version answers what Kubernetes does not: {answer.body[:60]!r}") from error
+
+    @property
+    def context(self) -> str:
+        """What the cluster is called."""
+        return clean(self._source.context)
+
+    @property
+    def now(self) -> datetime:
+        """The time from which all ages are counted."""
+        return self._source.now
+
+    def age(self, time: pb.Time) -> float:
+        """Return the seconds since a time; a time that is not set is infinitely long ago."""
+        return self.now.timestamp() - time.seconds if time.seconds else float("inf")
+
+    def over(self, time: pb.Time, threshold: Threshold) -> bool:
+        """Return whether a state that began at a time has lasted for as long as the threshold."""
+        return self.age(time) >= self.limit(threshold)
+
+    def limit(self, threshold: Threshold) -> float:
+        """Return the threshold's value in this run."""
+        return self._thresholds.get(threshold, threshold.default)
+
+    @cached_property
+    def _events(self) -> Mapping[tuple[str, str, str], list[pb.Event]]:
+        index = defaultdict(list)
+        for event in self.all_events:
+            about = event.involvedObject
+            index[about.kind, about.namespace, about.name].append(event)
+        for events in index.values():
+            events.sort(key=last_seen)
+        return index
+
+    def events(self, obj: KubeObject) -> list[pb.Event]:
+        """Return the object's events, the latest last; not those of a predecessor of the same name."""
+        name = ref(obj)
+        return [
+            event
+            for event in self._events.get((name.kind, name.namespace, name.name), ())
+            if name.kind == "Node" or event.involvedObject.uid in ("", obj.metadata.uid)
+        ]
+
+    def log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+        """Return the last lines of a container, or of the one that died before it, bounded in lines, bytes and requests.
+
+        Containers of one name and owner are alike: the first one asked for is read and answers for all.
+        """
+        key = (owner(pod) or ref(pod), container, previous)
+        if key not in self._logs:
+            if len(self._logs) >= LOG_REQUESTS:
+                return (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
+            self._logs[key] = self._read_log(pod, container, previous=previous)
+        return self._logs[key]
+
+    def _read_log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | ({"previous": "true"} if previous else {})
+        place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
+        try:
+            answer = self.ask(f"{place}?{urlencode(query)}")
+            if answer.status != 200:
+                raise _refusal(answer, "get pods/log")
+        except NotObserved as error:
+            return (f"(log not observed: {error})",)
+        lines = answer.body[:LOG_BYTES].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        return tuple(clean(line) for line in lines) or ("(the log is empty)",)
+
+    @cached_property
+    def nodes_by_name(self) -> Mapping[str, pb.Node]:
+        """All nodes."""
+        return {node.metadata.name: node for node in self.nodes}
+
+    @cached_property
+    def claims_by_name(self) -> Mapping[tuple[str, str], pb.PersistentVolumeClaim]:
+        """All claims, by namespace and name."""
+        return _by_name(self.claims)
+
+    @cached_property
+    def volumes_by_name(self) -> Mapping[str, pb.PersistentVolume]:
+        """All volumes."""
+        return {volume.metadata.name: volume for volume in self.volumes}
+
+    @cached_property
+    def pods_by_claim(self) -> Mapping[tuple[str, str], list[pb.Pod]]:
+        """The pods that use a claim and are not finished, by the claim's namespace and name."""
+        index: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
+        for pod in self.pods:
+            if pod.status.phase not in ("Succeeded", "Failed"):
+                for name in claim_names(pod):
+                    index[pod.metadata.namespace, name].append(pod)
+        return index
+
+
+def claim_names(pod: pb.Pod) -> Iterable[str]:
+    """Yield the names of the claims that the pod uses; an ephemeral volume's claim is named after pod and volume."""
+    for volume in pod.spec.volumes:
+        if volume.volumeSource.HasField("persistentVolumeClaim"):
+            yield volume.volumeSource.persistentVolumeClaim.claimName
+        elif volume.volumeSource.HasField("ephemeral"):
+            yield f"{pod.metadata.name}-{volume.name}"
+
+
+def last_seen(event: pb.Event) -> int:
+    """Return when the event was last seen, in seconds since 1970; old and new event APIs keep it in different places."""
+    return max(
+        event.series.lastObservedTime.seconds,
+        event.lastTimestamp.seconds,
+        event.eventTime.seconds,
+        event.metadata.creationTimestamp.seconds,
+    )
+
+
+def event_line(event: pb.Event) -> str:
+    """Return an event as a line of evidence."""
+    count = max(event.count, event.series.count, 1)
+    return f"{event.type} {event.reason}{f' (×{count})' if count > 1 else ''}: {event.message}"
+
+
+def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:
+    return {(obj.metadata.namespace, obj.metadata.name): obj for obj in objects}  # type: ignore[attr-defined]
+
+
+def _refusal(answer: Answer, right: str) -> NotObserved:
+    words = error_message(answer.body)
+    if answer.status == 401:
+        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
+    if answer.status == 403:
+        return NotObserved(f"forbidden: {words}", right)
+    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")

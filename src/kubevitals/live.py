@@ -1,0 +1,148 @@
+"""A cluster, asked through its API server."""
+
+import os
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.utils.retry import Backoff, on_error
+
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.source import Answer, Request
+from kubevitals.text import clean
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds until an address that does not answer counts as unreachable."""
+
+BODY_LIMIT = 2 << 30
+"""Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
+
+_BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
+_BUSY = frozenset({429, 500, 502, 503, 504})
+
+
+class _Busy(Exception):
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
+class Live:
+    """Asks a cluster. Every request has time limits; lists are retried when the server is busy or a connection breaks."""
+
+    def __init__(self, context: str | None = None, kubeconfig: str | None = None, read_timeout: float = 10.0) -> None:
+        """Load the credentials that kubectl would use: `kubeconfig`, KUBECONFIG, ~/.kube/config, or the pod's own.
+
+        Raises:
+            Unusable: there are none, or they do not say how to reach a cluster.
+        """
+        self._client, self.context = _connect(context, kubeconfig)
+        self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._lock = Lock()
+        self._now: datetime | None = None
+        self._unreachable: str | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The API server's clock at its first answer; this machine's while there was none."""
+        return self._now or datetime.now(UTC)
+
+    def get(self, request: Request) -> Answer:
+        """Return the API server's answer.
+
+        Raises:
+            NotObserved: it cannot be reached, does not answer in time, or breaks off again and again.
+        """
+        if self._unreachable:
+            raise NotObserved(self._unreachable)
+        try:
+            return on_error(_BACKOFF, _is_transient, lambda: self._ask(request))
+        except _Busy as busy:
+            return busy.answer
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            reason = self._explain(error)
+            if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+                self._unreachable = reason
+            raise NotObserved(reason) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _ask(self, request: Request) -> Answer:
+        sent = self._client.param_serialize(
+            "GET", request.path, header_params={"Accept": request.accept}, auth_settings=["BearerToken"]
+        )
+        response = self._client.call_api(*sent, _request_timeout=self._timeout).response
+        try:
+            body = response.read(BODY_LIMIT + 1)
+        finally:
+            response.release_conn()
+        if len(body) > BODY_LIMIT:
+            raise NotObserved(f"the answer to {request.path} is larger than {BODY_LIMIT:,} bytes")
+        self._note_time(response.headers.get("Date"))
+        answer = Answer(response.status, body)
+        if request.schema and answer.status in _BUSY:
+            raise _Busy(answer)
+        return answer
+
+    def _note_time(self, date: str | None) -> None:
+        with self._lock:
+            if self._now is None and date:
+                self._now = parsedate_to_datetime(date)
+
+    def _explain(self, error: Exception) -> str:
+        host = self._client.configuration.host
+        if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+            return f"{host} did not answer within {self._timeout[1]:g} s"
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+            return f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s"
+        words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
+        return f"{host} cannot be asked: {words}"
+
+
+def _is_transient(error: Exception) -> bool:
+    """Return whether the same request may go through later; a server that was waited for is not asked again."""
+    if isinstance(error, urllib3.exceptions.TimeoutError | urllib3.exceptions.SSLError):
+        return False
+    return isinstance(error, _Busy | urllib3.exceptions.HTTPError | OSError)
+
+
+def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:
+    settings = client.Configuration()
+    settings.retries = urllib3.Retry(total=0, redirect=0, raise_on_redirect=False)
+    settings.connection_pool_maxsize = 16
+    file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if not kubeconfig and "KUBECONFIG" not in os.environ and not Path(file).expanduser().exists():
+        return _connect_in_cluster(context, settings)
+    try:
+        contexts, current = config.list_kube_config_contexts(config_file=file)
+        names = [str(entry["name"]) for entry in contexts]
+    except Exception as error:
+        raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
+    if context and context not in names:
+        raise Unusable(f"the kubeconfig {clean(file)} has no context {clean(context)}; it has: {clean(', '.join(names))}")
+    name = context or str(current["name"])
+    try:
+        api = config.new_client_from_config(
+            config_file=file, context=name, persist_config=False, client_configuration=settings
+        )
+    except Exception as error:
+        raise Unusable(f"the context {clean(name)} of {clean(file)} cannot be used: {clean(str(error))}") from error
+    return api, name
+
+
+def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
+    try:
+        config.load_incluster_config(client_configuration=settings)
+    except config.ConfigException as error:
+        raise Unusable(
+            "no cluster to look at: set KUBECONFIG or have ~/.kube/config (kubectl config view shows it), "
+            "or give --snapshot demo to see what a run looks like"
+        ) from error
+    if context:
+        raise Unusable(f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used")
+    return client.ApiClient(settings), "in-cluster"

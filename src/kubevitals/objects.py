@@ -1,0 +1,83 @@
+"""Names and relations of Kubernetes objects."""
+
+import shlex
+from typing import NamedTuple, Protocol
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.text import clean
+
+
+class _Meta(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def creationTimestamp(self) -> pb.Time: ...  # noqa: N802
+    @property
+    def deletionTimestamp(self) -> pb.Time: ...  # noqa: N802
+
+
+class KubeObject(Protocol):
+    """Anything with Kubernetes' object metadata; the class is named like the kind."""
+
+    @property
+    def metadata(self) -> _Meta:
+        """The object's metadata."""
+
+
+class Ref(NamedTuple):
+    """The name of an object, complete: ``Pod/shop/cart-0``, ``Node/worker-1``."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return clean("/".join(part for part in self if part), 400)
+
+    def kubectl(self, verb: str) -> str:
+        """Return a kubectl command on the object, fit to be pasted into a shell."""
+        place = f"-n {shlex.quote(clean(self.namespace))} " if self.namespace else ""
+        return f"kubectl {place}{verb} {shlex.quote(clean(f'{self.kind.lower()}/{self.name}', 400))}"
+
+
+def ref(obj: KubeObject) -> Ref:
+    """Return the object's name."""
+    return Ref(type(obj).__name__, obj.metadata.namespace, obj.metadata.name)
+
+
+def owner(pod: pb.Pod) -> Ref | None:
+    """Return what a person calls the pod's owner: the Deployment behind a ReplicaSet, else the controller.
+
+    A Deployment names its ReplicaSets after itself and the pod-template-hash, which saves a list of all ReplicaSets.
+    """
+    for reference in pod.metadata.ownerReferences:
+        if reference.controller:
+            suffix = f"-{pod.metadata.labels.get('pod-template-hash', '')}"
+            if reference.kind == "ReplicaSet" and suffix != "-" and reference.name.endswith(suffix):
+                return Ref("Deployment", pod.metadata.namespace, reference.name.removesuffix(suffix))
+            return Ref(reference.kind, pod.metadata.namespace, reference.name)
+    return None
+
+
+def condition(pod: pb.Pod, kind: str) -> pb.PodCondition | None:
+    """Return the pod's condition of this type, or nothing."""
+    return next((c for c in pod.status.conditions if c.type == kind), None)
+
+
+def node_condition(node: pb.Node, kind: str) -> pb.NodeCondition | None:
+    """Return the node's condition of this type, or nothing."""
+    return next((c for c in node.status.conditions if c.type == kind), None)
+
+
+def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
+    """Return the statuses of all the pod's containers, init containers first."""
+    return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]
+
+
+def containers(spec: pb.PodSpec) -> list[pb.Container]:
+    """Return all containers of a pod's specification, init containers first."""
+    return [*spec.initContainers, *spec.containers]

@@ -1,0 +1,155 @@
+"""A run's answers in one file: written while a cluster is asked, read back without one."""
+
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+
+from google.protobuf import proto
+from google.protobuf.message import DecodeError
+
+from kubevitals import __version__
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.source import Answer, Request, Source
+from kubevitals.text import clean, redact
+from kubevitals.wire import decode_list, encode_list
+
+FORMAT = 1
+"""The format that is written; a newer one is refused."""
+
+SIZE_LIMIT = 1 << 30
+"""Bytes that a recording may unpack to: 30,000 pods take about a twentieth."""
+
+DEMO = Path(__file__).parent / "demo.recording"
+"""The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
+
+_MAGIC = b"kubevitals recording\n"
+_NO_ANSWER = 0
+
+
+class Recording:
+    """Passes requests on to another source and writes down what it answered, reduced to what checks read and redacted.
+
+    The run sees just what was written, so that a replay sees the same.
+    """
+
+    def __init__(self, source: Source, path: Path, server: str) -> None:
+        """Start a recording beside `path`; it takes that name when it is complete.
+
+        Raises:
+            Unusable: the file cannot be written.
+        """
+        self._source, self._path, self._lock = source, path, Lock()
+        self.context = source.context
+        header = pb.RecordingHeader(
+            format=FORMAT,
+            kubevitals=__version__,
+            server=server,
+            context=source.context,
+            taken=source.now.timestamp(),
+        )
+        try:
+            handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        except OSError as error:
+            raise Unusable(f"no recording can be written to {path}: {error.strerror}") from error
+        self._file = gzip.GzipFile(fileobj=os.fdopen(handle, "wb"), filename="", mode="wb", compresslevel=6, mtime=0)
+        self._file.write(_MAGIC)
+        proto.serialize_length_prefixed(header, self._file)
+
+    @property
+    def now(self) -> datetime:
+        """The time of the source."""
+        return self._source.now
+
+    def get(self, request: Request) -> Answer:
+        """Return the source's answer as it was written down."""
+        try:
+            answer = _reduced(request, self._source.get(request))
+        except NotObserved as error:
+            self._write(request, Answer(_NO_ANSWER, error.reason.encode()))
+            raise
+        self._write(request, answer)
+        return answer
+
+    def _write(self, request: Request, answer: Answer) -> None:
+        exchange = pb.Exchange(request=request.path, status=answer.status, body=answer.body)
+        with self._lock:
+            proto.serialize_length_prefixed(exchange, self._file)
+
+    def close(self) -> None:
+        """Complete the recording and give it its name."""
+        raw = self._file.fileobj
+        self._file.close()
+        raw.close()
+        Path(self._part).replace(self._path)
+        self._source.close()
+
+
+def _reduced(request: Request, answer: Answer) -> Answer:
+    if request.schema and answer.status == 200:
+        return answer._replace(body=encode_list(*decode_list(answer.body, request.schema)))
+    return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
+
+
+class Snapshot:
+    """Answers from a recording. What was not recorded is not observed."""
+
+    def __init__(self, path: Path, later: timedelta = timedelta()) -> None:
+        """Read a recording; `later` moves its time on, as if it had been looked at so much later.
+
+        Raises:
+            Unusable: the file is no recording, is truncated, too large, or written by a newer kubevitals.
+        """
+        stream = BytesIO(_unpacked(path))
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote")
+        try:
+            header = proto.parse_length_prefixed(pb.RecordingHeader, stream)
+            self._answers = {exchange.request: exchange for exchange in _exchanges(stream)}
+        except (DecodeError, EOFError, ValueError) as error:
+            raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
+        if header is None or header.format < 1:
+            raise Unusable(f"{path} is truncated: record it again")
+        if header.format > FORMAT:
+            raise Unusable(f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it")
+        self.context = f"{clean(header.context)} (recording)"
+        self.header = header
+        self.now = datetime.fromtimestamp(header.taken, UTC) + later
+
+    def get(self, request: Request) -> Answer:
+        """Return what the cluster answered when it was recorded."""
+        exchange = self._answers.get(request.path)
+        if exchange is None:
+            raise NotObserved(f"the recording has no answer to {request.path}")
+        if exchange.status == _NO_ANSWER:
+            raise NotObserved(exchange.body.decode("utf-8", "replace"))
+        return Answer(exchange.status, exchange.body)
+
+    def close(self) -> None:
+        """Do nothing: the file was closed after reading."""
+
+
+def _exchanges(stream: BytesIO) -> Iterator[pb.Exchange]:
+    while (exchange := proto.parse_length_prefixed(pb.Exchange, stream)) is not None:
+        yield exchange
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except EOFError as error:
+        raise Unusable(f"{path} is truncated: record it again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote") from error
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > SIZE_LIMIT:
+        raise Unusable(f"{path} unpacks to more than {SIZE_LIMIT:,} bytes: that is no recording of a cluster")
+    return content

@@ -1,0 +1,48 @@
+"""What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
+
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from google.protobuf.message import Message
+
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class Request(NamedTuple):
+    """A GET on an API path; `schema` is what each item of the answer is, or nothing where it is no list."""
+
+    path: str
+    schema: type[Message] | None = None
+    accept: str = "*/*"
+
+
+class Answer(NamedTuple):
+    """An HTTP status and its body."""
+
+    status: int
+    body: bytes
+
+
+class Source(Protocol):
+    """Answers requests about one cluster.
+
+    Attributes:
+        context: what the cluster is called, for people.
+    """
+
+    context: str
+
+    @property
+    def now(self) -> datetime:
+        """The time from which all ages are counted: the API server's, or a recording's."""
+
+    def get(self, request: Request) -> Answer:
+        """Return the cluster's answer, refusals included.
+
+        Raises:
+            NotObserved: there was no answer.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and files; what was recorded so far becomes a complete recording."""

@@ -1,0 +1,72 @@
+"""Makes foreign text fit to be shown: bounded, redacted, without characters that act on a terminal."""
+
+import re
+
+LINE_LIMIT = 1000
+"""Characters of one line that are shown; the rest is counted."""
+
+REDACTED = "[redacted]"
+
+_SECRETS = (
+    (re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.S), REDACTED),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), REDACTED),
+    (re.compile(r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"), REDACTED),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", re.I), rf"\1{REDACTED}@"),
+    (re.compile(r"\b(bearer|basic)\s{1,3}[\w+/=.~-]{8,}", re.I), rf"\1 {REDACTED}"),
+    (
+        re.compile(
+            r"((?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)"
+            r"[\w.-]{0,40}[\"']?(?::|\s{0,3}=)\s{0,3})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"']+)",
+            re.I,
+        ),
+        rf"\1{REDACTED}",
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """Return the text without what looks like a credential; redacting twice changes nothing more."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def clean(text: str, limit: int = LINE_LIMIT) -> str:
+    """Return foreign text as one line that is safe to print: white space folded, redacted, bounded, escaped.
+
+    Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\\x1b``).
+    """
+    line = " ".join(redact(text[: 4 * limit]).split())
+    if len(line) > limit or len(text) > 4 * limit:
+        line = f"{line[:limit]}… ({len(text)} characters)"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time as people say it, in its two largest units: ``90`` is ``1m30s``."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in ``90``, ``90s``, ``5m``, ``2h`` or ``1d``.
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    if not (match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text.strip())):
+        raise ValueError(f"{clean(text, 40)!r} is no duration such as 90s, 5m, 2h or 1d")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def plural(count: int, noun: str) -> str:
+    """Return the count with its noun: ``1 node``, ``1,003 nodes``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,40 @@
+"""Numbers that decide, each standing beside the check that uses it and each an option."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kubevitals.errors import Unusable
+from kubevitals.text import clean, parse_duration
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A number that decides whether a state is a fault.
+
+    Attributes:
+        name: ``cause.what``, as in ``--threshold volume-claim.attach=5m``.
+        default: the number used unless the user gives another; seconds where it is a duration.
+        why: what it means and where the default comes from.
+    """
+
+    name: str
+    default: float
+    why: str
+
+
+def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) -> dict[Threshold, float]:
+    """Return the numbers that ``NAME=VALUE`` settings give.
+
+    Raises:
+        Unusable: a setting has no such form, or names a threshold that is not known.
+    """
+    values = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known:
+            raise Unusable(f"there is no threshold {clean(name)!r}; there are: {', '.join(sorted(known))}")
+        try:
+            values[known[name]] = parse_duration(value)
+        except ValueError as error:
+            raise Unusable(f"--threshold {clean(setting)}: {error}") from error
+    return values

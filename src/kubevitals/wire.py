@@ -1,0 +1,133 @@
+"""Kubernetes' protobuf answers, and the messages that are kept of them."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TypeVar
+
+import msgspec
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.text import redact
+
+M = TypeVar("M", bound=Message)
+
+MAGIC = b"k8s\x00"
+_METADATA, _ITEM = b"\x0a", b"\x12"
+_READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
+
+
+def decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
+    """Parse a list answer item by item; what stands in no field of ours is dropped at once.
+
+    Raises:
+        NotObserved: the bytes are no list in Kubernetes' protobuf encoding.
+    """
+    try:
+        return _decode_list(body, schema)
+    except (DecodeError, EOFError, ValueError) as error:
+        raise NotObserved(f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}") from error
+
+
+def _decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
+    if not body.startswith(MAGIC):
+        raise DecodeError(f"it starts with {body[:20]!r}")
+    stream = BytesIO(pb.Envelope.FromString(body[len(MAGIC) :]).raw)
+    metadata, items = pb.ListMeta(), []
+    while tag := stream.read(1):
+        if tag == _ITEM:
+            items.append(_reduce(_item(stream, schema)))
+        elif tag == _METADATA and (found := proto.parse_length_prefixed(pb.ListMeta, stream)):
+            metadata = found
+        else:
+            raise DecodeError(f"unexpected field {tag!r}")
+    return metadata, items
+
+
+def _item(stream: BytesIO, schema: type[M]) -> M:
+    start = stream.tell()
+    try:
+        item = proto.parse_length_prefixed(schema, stream)
+    except DecodeError as error:
+        if "UTF-8" not in str(error):
+            raise
+        stream.seek(start)
+        item = _repaired(stream, schema)
+    if item is None:
+        raise DecodeError("an item is cut off")
+    return item
+
+
+def _reduce(item: M) -> M:
+    """Return a copy without unknown fields: discarding them in place would not free their memory."""
+    item.DiscardUnknownFields()
+    metadata = getattr(item, "metadata", None)
+    if isinstance(metadata, pb.AnnotatedMeta):
+        for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
+            del metadata.annotations[key]
+    return type(item).FromString(item.SerializeToString())
+
+
+def _repaired(stream: BytesIO, schema: type[M]) -> M | None:
+    """Parse an item whose strings hold invalid UTF-8 (the kubelet cuts messages anywhere); bad bytes become U+FFFD."""
+    file = descriptor_pb2.FileDescriptorProto()
+    schema.DESCRIPTOR.file.CopyToProto(file)
+    file.syntax = "proto2"
+    for message in file.message_type:
+        for field in message.field:
+            field.ClearField("proto3_optional")
+            if field.HasField("oneof_index"):
+                field.ClearField("oneof_index")
+        del message.oneof_decl[:]
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    lenient = message_factory.GetMessageClass(pool.FindMessageTypeByName(schema.DESCRIPTOR.full_name))
+    if (item := proto.parse_length_prefixed(lenient, stream)) is None:
+        return None
+    item.DiscardUnknownFields()
+    for message in _messages(item):
+        for field, value in message.ListFields():
+            if field.type == FieldDescriptor.TYPE_STRING and isinstance(value, bytes):
+                setattr(message, field.name, value.decode("utf-8", "replace"))
+    return schema.FromString(item.SerializeToString())
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """Yield the message and all messages in it, but not those in maps, whose keys and values are names."""
+    yield message
+    for field, value in message.ListFields():
+        if field.type != FieldDescriptor.TYPE_MESSAGE or (field.message_type.GetOptions().map_entry):
+            continue
+        for child in [value] if isinstance(value, Message) else value:
+            yield from _messages(child)
+
+
+def encode_list(metadata: pb.ListMeta, items: list[M]) -> bytes:
+    """Return a list as the API server would send it, every free text in it redacted."""
+    out = BytesIO()
+    out.write(_METADATA)
+    proto.serialize_length_prefixed(metadata, out)
+    for item in items:
+        for message in _messages(item):
+            if getattr(message, "message", ""):
+                message.message = redact(message.message)  # type: ignore[attr-defined]
+        out.write(_ITEM)
+        proto.serialize_length_prefixed(item, out)
+    return MAGIC + pb.Envelope(raw=out.getvalue()).SerializeToString()
+
+
+class _JsonStatus(msgspec.Struct):
+    message: str = ""
+
+
+def error_message(body: bytes) -> str:
+    """Return what the API server says of a refused request, whichever encoding it chose, or the answer's beginning."""
+    try:
+        if body.startswith(MAGIC):
+            return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message
+        return msgspec.json.decode(body, type=_JsonStatus).message
+    except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError):
+        return body[:200].decode("utf-8", "replace")
