@@ -1,4 +1,4 @@
-"""The two ways in which a run can be kept from judging."""
+"""What can keep a check from judging, or a run from beginning."""
 
 from kubevitals.text import clean
 
@@ -22,3 +22,7 @@ class NotObserved(Exception):
 
 class Unusable(Exception):
     """The user's input cannot be used; the message says in one line what is wrong and what to do."""
+
+
+class NotApplicable(Exception):
+    """The check does not apply to this cluster by its design; the message says why."""

@@ -1,12 +1,11 @@
 """The cluster as checks see it: typed lists, each fetched once, and what can be derived from them."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -21,6 +20,7 @@ from kubevitals.threshold import Threshold
 from kubevitals.wire import decode_list, error_message
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 PAGE = 1000
 """Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
@@ -83,13 +83,18 @@ class Cluster:
     cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob)
 
     def __init__(
-        self, source: Source, thresholds: Mapping[Threshold, float] | None = None, *, secret_names: bool = False
+        self,
+        source: Source,
+        thresholds: Mapping[Threshold, float] | None = None,
+        *,
+        secret_names: bool = False,
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
         self.secret_names = secret_names
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
+        self._derived: dict[object, Any] = {}
         self._logs: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
 
     @classmethod
@@ -99,7 +104,9 @@ class Cluster:
 
     def prefetch(self) -> list[Future[tuple[Message, ...]]]:
         """Start fetching all lists, several at a time."""
-        return [self._start(listing) for listing in self.listings() if self.secret_names or listing.schema is not pb.Secret]
+        return [
+            self._start(listing) for listing in self.listings() if self.secret_names or listing.schema is not pb.Secret
+        ]
 
     def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
         """Return a list, fetching it unless that has begun."""
@@ -112,7 +119,7 @@ class Cluster:
 
     def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
         if listing.name not in self._lists:
-            self._lists[listing.name] = self._pool.submit(self._list, listing)  # type: ignore[arg-type]
+            self._lists[listing.name] = self._pool.submit(self._list, listing)
         return self._lists[listing.name]  # type: ignore[return-value]
 
     def _list(self, listing: Listing[M]) -> tuple[M, ...]:
@@ -201,7 +208,9 @@ class Cluster:
         return self._logs[key]
 
     def _read_log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | ({"previous": "true"} if previous else {})
+        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
+            {"previous": "true"} if previous else {}
+        )
         place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
         try:
             answer = self.ask(f"{place}?{urlencode(query)}")
@@ -211,6 +220,12 @@ class Cluster:
             return (f"(log not observed: {error})",)
         lines = answer.body[:LOG_BYTES].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
         return tuple(clean(line) for line in lines) or ("(the log is empty)",)
+
+    def derive(self, function: Callable[["Cluster"], T]) -> T:
+        """Return what a function makes of the cluster, computed once however often it is asked for."""
+        if function not in self._derived:
+            self._derived[function] = function(self)
+        return self._derived[function]  # type: ignore[no-any-return]
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, pb.Node]:
@@ -238,13 +253,16 @@ class Cluster:
         return index
 
 
-def claim_names(pod: pb.Pod) -> Iterable[str]:
-    """Yield the names of the claims that the pod uses; an ephemeral volume's claim is named after pod and volume."""
-    for volume in pod.spec.volumes:
-        if volume.volumeSource.HasField("persistentVolumeClaim"):
-            yield volume.volumeSource.persistentVolumeClaim.claimName
-        elif volume.volumeSource.HasField("ephemeral"):
-            yield f"{pod.metadata.name}-{volume.name}"
+def claim_name(pod: pb.Pod, volume: pb.Volume) -> str:
+    """Return the claim behind a pod's volume, or nothing; an ephemeral volume's claim is named after pod and volume."""
+    if volume.volumeSource.HasField("ephemeral"):
+        return f"{pod.metadata.name}-{volume.name}"
+    return volume.volumeSource.persistentVolumeClaim.claimName
+
+
+def claim_names(pod: pb.Pod) -> list[str]:
+    """Return the names of the claims that the pod uses."""
+    return [name for volume in pod.spec.volumes if (name := claim_name(pod, volume))]
 
 
 def last_seen(event: pb.Event) -> int:

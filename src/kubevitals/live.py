@@ -9,7 +9,7 @@ from typing import Any
 
 import urllib3
 from kubernetes import client, config
-from kubernetes.utils.retry import Backoff, on_error
+from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.source import Answer, Request
@@ -47,8 +47,11 @@ class Live:
 
     @property
     def now(self) -> datetime:
-        """The API server's clock at its first answer; this machine's while there was none."""
-        return self._now or datetime.now(UTC)
+        """The API server's clock when it was first asked; this machine's where it does not answer."""
+        with self._lock:
+            if self._now is None:
+                self._now = self._server_time() or datetime.now(UTC)
+            return self._now
 
     def get(self, request: Request) -> Answer:
         """Return the API server's answer.
@@ -83,16 +86,20 @@ class Live:
             response.release_conn()
         if len(body) > BODY_LIMIT:
             raise NotObserved(f"the answer to {request.path} is larger than {BODY_LIMIT:,} bytes")
-        self._note_time(response.headers.get("Date"))
         answer = Answer(response.status, body)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
 
-    def _note_time(self, date: str | None) -> None:
-        with self._lock:
-            if self._now is None and date:
-                self._now = parsedate_to_datetime(date)
+    def _server_time(self) -> datetime | None:
+        sent = self._client.param_serialize("HEAD", "/version", auth_settings=["BearerToken"])
+        try:
+            response = self._client.call_api(*sent, _request_timeout=self._timeout).response
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError):
+            return None
+        response.release_conn()
+        date = response.headers.get("Date")
+        return parsedate_to_datetime(date) if date else None
 
     def _explain(self, error: Exception) -> str:
         host = self._client.configuration.host
@@ -113,7 +120,7 @@ def _is_transient(error: Exception) -> bool:
 
 def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:
     settings = client.Configuration()
-    settings.retries = urllib3.Retry(total=0, redirect=0, raise_on_redirect=False)
+    settings.retries = False
     settings.connection_pool_maxsize = 16
     file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     if not kubeconfig and "KUBECONFIG" not in os.environ and not Path(file).expanduser().exists():
@@ -124,7 +131,9 @@ def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiCli
     except Exception as error:
         raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
     if context and context not in names:
-        raise Unusable(f"the kubeconfig {clean(file)} has no context {clean(context)}; it has: {clean(', '.join(names))}")
+        raise Unusable(
+            f"the kubeconfig {clean(file)} has no context {clean(context)}; it has: {clean(', '.join(names))}"
+        )
     name = context or str(current["name"])
     try:
         api = config.new_client_from_config(
@@ -144,5 +153,7 @@ def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiC
             "or give --snapshot demo to see what a run looks like"
         ) from error
     if context:
-        raise Unusable(f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used")
+        raise Unusable(
+            f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used"
+        )
     return client.ApiClient(settings), "in-cluster"

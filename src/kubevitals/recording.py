@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from google.protobuf import proto
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
@@ -39,7 +39,7 @@ class Recording:
     The run sees just what was written, so that a replay sees the same.
     """
 
-    def __init__(self, source: Source, path: Path, server: str) -> None:
+    def __init__(self, source: Source, path: Path) -> None:
         """Start a recording beside `path`; it takes that name when it is complete.
 
         Raises:
@@ -50,7 +50,6 @@ class Recording:
         header = pb.RecordingHeader(
             format=FORMAT,
             kubevitals=__version__,
-            server=server,
             context=source.context,
             taken=source.now.timestamp(),
         )
@@ -58,9 +57,10 @@ class Recording:
             handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:
             raise Unusable(f"no recording can be written to {path}: {error.strerror}") from error
-        self._file = gzip.GzipFile(fileobj=os.fdopen(handle, "wb"), filename="", mode="wb", compresslevel=6, mtime=0)
+        self._raw = os.fdopen(handle, "wb")
+        self._file = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=6, mtime=0)
         self._file.write(_MAGIC)
-        proto.serialize_length_prefixed(header, self._file)
+        self._write_message(header)
 
     @property
     def now(self) -> datetime:
@@ -80,13 +80,17 @@ class Recording:
     def _write(self, request: Request, answer: Answer) -> None:
         exchange = pb.Exchange(request=request.path, status=answer.status, body=answer.body)
         with self._lock:
-            proto.serialize_length_prefixed(exchange, self._file)
+            self._write_message(exchange)
+
+    def _write_message(self, message: Message) -> None:
+        buffer = BytesIO()
+        proto.serialize_length_prefixed(message, buffer)
+        self._file.write(buffer.getvalue())
 
     def close(self) -> None:
         """Complete the recording and give it its name."""
-        raw = self._file.fileobj
         self._file.close()
-        raw.close()
+        self._raw.close()
         Path(self._part).replace(self._path)
         self._source.close()
 
@@ -117,7 +121,9 @@ class Snapshot:
         if header is None or header.format < 1:
             raise Unusable(f"{path} is truncated: record it again")
         if header.format > FORMAT:
-            raise Unusable(f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it")
+            raise Unusable(
+                f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it"
+            )
         self.context = f"{clean(header.context)} (recording)"
         self.header = header
         self.now = datetime.fromtimestamp(header.taken, UTC) + later

@@ -932,18 +932,16 @@ class CronJob(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[CronJobSpec, _Mapping]] = ..., status: _Optional[_Union[CronJobStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "server", "context", "taken")
+    __slots__ = ("format", "kubevitals", "context", "taken")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
-    SERVER_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
-    server: str
     context: str
     taken: float
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., server: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ...) -> None: ...
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("request", "status", "body")

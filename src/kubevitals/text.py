@@ -8,16 +8,24 @@ LINE_LIMIT = 1000
 REDACTED = "[redacted]"
 
 _SECRETS = (
-    (re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.S), REDACTED),
+    (
+        re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL),
+        REDACTED,
+    ),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), REDACTED),
-    (re.compile(r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"), REDACTED),
-    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", re.I), rf"\1{REDACTED}@"),
-    (re.compile(r"\b(bearer|basic)\s{1,3}[\w+/=.~-]{8,}", re.I), rf"\1 {REDACTED}"),
+    (
+        re.compile(
+            r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"
+        ),
+        REDACTED,
+    ),
+    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", re.IGNORECASE), rf"\1{REDACTED}@"),
+    (re.compile(r"\b(bearer|basic)\s{1,3}[\w+/=.~-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
     (
         re.compile(
             r"((?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)"
             r"[\w.-]{0,40}[\"']?(?::|\s{0,3}=)\s{0,3})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"']+)",
-            re.I,
+            re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),

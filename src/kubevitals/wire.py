@@ -29,7 +29,9 @@ def decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
     try:
         return _decode_list(body, schema)
     except (DecodeError, EOFError, ValueError) as error:
-        raise NotObserved(f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}") from error
+        raise NotObserved(
+            f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
+        ) from error
 
 
 def _decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
@@ -49,6 +51,7 @@ def _decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
 
 def _item(stream: BytesIO, schema: type[M]) -> M:
     start = stream.tell()
+    item: M | None
     try:
         item = proto.parse_length_prefixed(schema, stream)
     except DecodeError as error:
@@ -76,12 +79,11 @@ def _repaired(stream: BytesIO, schema: type[M]) -> M | None:
     file = descriptor_pb2.FileDescriptorProto()
     schema.DESCRIPTOR.file.CopyToProto(file)
     file.syntax = "proto2"
-    for message in file.message_type:
-        for field in message.field:
-            field.ClearField("proto3_optional")
-            if field.HasField("oneof_index"):
-                field.ClearField("oneof_index")
-        del message.oneof_decl[:]
+    for declared in file.message_type:
+        for own in declared.field:
+            own.ClearField("proto3_optional")
+            own.ClearField("oneof_index")
+        del declared.oneof_decl[:]
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     lenient = message_factory.GetMessageClass(pool.FindMessageTypeByName(schema.DESCRIPTOR.full_name))
@@ -99,7 +101,7 @@ def _messages(message: Message) -> Iterator[Message]:
     """Yield the message and all messages in it, but not those in maps, whose keys and values are names."""
     yield message
     for field, value in message.ListFields():
-        if field.type != FieldDescriptor.TYPE_MESSAGE or (field.message_type.GetOptions().map_entry):
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
         for child in [value] if isinstance(value, Message) else value:
             yield from _messages(child)

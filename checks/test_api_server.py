@@ -1,0 +1,71 @@
+"""The API server does not answer, or says itself that it is not ready.
+
+Meaning:
+    Everything in the cluster goes through the API server. Either no request reaches it, or its own `/readyz`
+    names parts that fail (`etcd`, an informer, a start-up hook).
+
+Impact:
+    Nothing can be deployed, rescheduled or scaled; controllers stand still. Pods that run go on running.
+    No other check can see anything, so all of them are not observed.
+
+Diagnosis:
+    `kubectl get --raw '/readyz?verbose'` lists the parts. On a control-plane node: `crictl ps -a` and
+    `crictl logs` of kube-apiserver and etcd, the disk under `/var/lib/etcd`, and the age of the certificates.
+
+Mitigation:
+    Bring back the part that is named. Where the server cannot be reached at all, first rule out the way to it:
+    VPN, load balancer, firewall, the address in the kubeconfig.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals.errors import NotObserved
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster
+from kubevitals.objects import Ref
+from kubevitals.verdict import Rule
+
+API_SERVER = Ref("APIServer", "", "kube-apiserver")
+READYZ = "kubectl get --raw '/readyz?verbose'"
+
+
+def unreachable(cluster: Cluster) -> Iterator[Finding]:
+    """Find an API server that gives no HTTP answer at all; a refusal is an answer."""
+    try:
+        cluster.ask("/version")
+    except NotObserved as error:
+        yield Finding(
+            API_SERVER,
+            says=f"does not answer: {error}",
+            remedy="check the way to it (VPN, load balancer, the server's address in the kubeconfig), "
+            "then the kube-apiserver container on the control-plane nodes",
+            look="kubectl cluster-info",
+        )
+
+
+def not_ready(cluster: Cluster) -> Iterator[Finding]:
+    """Find an API server whose /readyz fails, with every part that it names."""
+    answer = cluster.ask("/readyz?verbose")
+    if answer.status == 200:
+        return
+    if answer.status in (401, 403):
+        raise NotObserved(f"/readyz answers HTTP {answer.status}", "get /readyz")
+    lines = answer.body.decode("utf-8", "replace").splitlines()
+    failing = [line.removeprefix("[-]") for line in lines if line.startswith("[-]")]
+    parts = ", ".join(part.split(" ")[0] for part in failing)
+    yield Finding(
+        API_SERVER,
+        says=f"is not ready: {parts} failed" if parts else f"is not ready: /readyz answers HTTP {answer.status}",
+        remedy="look at the log of kube-apiserver and of the part that is named on the control-plane nodes",
+        evidence=failing or lines[:5],
+        look=READYZ,
+    )
+
+
+@pytest.mark.cause(chapter="0")
+@pytest.mark.parametrize("variant", [unreachable, not_ready])
+def test_api_server_is_ready(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """The API server answers, and /readyz passes."""
+    return variant(cluster)

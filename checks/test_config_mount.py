@@ -1,0 +1,149 @@
+"""A ConfigMap or a Secret cannot be mounted.
+
+Meaning:
+    A pod is on its node, but a volume made from a ConfigMap or a Secret cannot be set up: the object does not exist
+    (often a typo), lacks a key that the volume names, or the node's disk is full. Or a workload refers to a
+    ConfigMap that is gone, and its present pods are the last that will start.
+
+Impact:
+    The pod stays in ContainerCreating for as long as that lasts; a rollout stops there. A dangling reference hits
+    with the next restart, rollout or node failure.
+
+Diagnosis:
+    `kubectl describe pod` shows FailedMount with the name; `kubectl get configmap,secret -n NAMESPACE` what there is.
+
+Mitigation:
+    Create the object, or correct its name or key in the workload's template. The kubelet tries again by itself,
+    at most two minutes later.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.evidence import pod_lines
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster
+from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.pod_faults import PodFault, Symptom, broken_pods, pod_faults
+from kubevitals.references import (
+    PROVIDED,
+    Reference,
+    did_you_mean,
+    listed_names,
+    names,
+    references,
+    volume_references,
+)
+from kubevitals.verdict import Rule
+
+KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
+
+
+def missing_object(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods that wait for a ConfigMap or Secret that does not exist; references marked optional do not count."""
+    for symptom in broken_pods(cluster, PodFault.MISSING_OBJECT):
+        absent = [(KINDS[kind], name) for kind, name in re.findall(r'(configmap|secret) "([^"]+)"', symptom.words)]
+        namespace = symptom.pod.metadata.namespace
+        meant = [f'{kind} "{name}" does not exist{_near(cluster, kind, name, namespace)}' for kind, name in absent]
+        yield _finding(
+            symptom,
+            cluster,
+            says=f"cannot mount its volumes: {', '.join(meant)}",
+            remedy=f"create {' and '.join(f'{kind} {name}' for kind, name in absent)} in namespace {namespace}, "
+            "or correct the name in the workload's template",
+        )
+
+
+def missing_key(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods whose volume names a key that the ConfigMap or Secret does not have."""
+    for symptom in broken_pods(cluster, PodFault.MISSING_KEY):
+        key = symptom.words.rpartition("key: ")[2].split(" ")[0].rstrip("],")
+        holder = next((r for r in volume_references(symptom.pod.spec) if key in r.keys), None)
+        name = f'{holder.kind} "{holder.name}"' if holder else "a ConfigMap or Secret"
+        yield _finding(
+            symptom,
+            cluster,
+            says=f'cannot mount its volumes: {name} has no key "{key}"',
+            remedy=f"add the key to {name}, or correct it under items of the volume",
+        )
+
+
+def node_disk_full(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods whose volumes cannot be set up on a node that reports DiskPressure."""
+    for symptom in broken_pods(cluster, PodFault.NODE_DISK_FULL):
+        yield _finding(
+            symptom,
+            cluster,
+            says=f"cannot mount its volumes: the disk of node {symptom.pod.spec.nodeName} is full (DiskPressure)",
+            remedy="free space on the node (images, logs, emptyDirs) or add some; the pod starts by itself then",
+        )
+
+
+def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
+    """Find workloads whose template names a ConfigMap that is gone, though their present pods still run.
+
+    Workloads that want no pods are left out, and so are those whose pods already fail for it.
+    Secrets are looked at only with --secret-names.
+    """
+    kinds = ("ConfigMap", "Secret") if cluster.secret_names else ("ConfigMap",)
+    failing = _owners_of_failing_pods(cluster)
+    for workload, spec in _templates(cluster):
+        if ref(workload) in failing:
+            continue
+        for name in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
+            existing = listed_names(cluster, name.kind, workload.metadata.namespace)
+            if name.name not in existing | PROVIDED:
+                yield _dangling(workload, name, existing)
+
+
+def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str]) -> Finding:
+    return Finding(
+        ref(workload),
+        says=f'names {reference.kind} "{reference.name}", which does not exist{did_you_mean(reference.name, existing)} '
+        "its present pods run on; new ones will not start",
+        remedy=f"create {reference.kind} {reference.name} or correct the name before the next rollout or node failure",
+        evidence=[f"{reference.where} of the pod template"],
+        severity=Severity.WARNING,
+    )
+
+
+def _owners_of_failing_pods(cluster: Cluster) -> set[Ref | None]:
+    found = cluster.derive(pod_faults).found
+    return {
+        owner(symptom.pod) for fault in (PodFault.MISSING_OBJECT, PodFault.BAD_REFERENCE) for symptom in found[fault]
+    }
+
+
+def _templates(cluster: Cluster) -> Iterator[tuple[KubeObject, pb.PodSpec]]:
+    """Yield the workloads that have pods or will have some by themselves."""
+    for deployment in cluster.deployments:
+        if deployment.spec.replicas:
+            yield deployment, deployment.spec.template.spec
+    for stateful_set in cluster.stateful_sets:
+        if stateful_set.spec.replicas:
+            yield stateful_set, stateful_set.spec.template.spec
+    for daemon_set in cluster.daemon_sets:
+        if daemon_set.status.desiredNumberScheduled:
+            yield daemon_set, daemon_set.spec.template.spec
+    for cron_job in cluster.cron_jobs:
+        if not cron_job.spec.suspend:
+            yield cron_job, cron_job.spec.jobTemplate.spec.template.spec
+
+
+def _near(cluster: Cluster, kind: str, name: str, namespace: str) -> str:
+    return did_you_mean(name, names(cluster, kind, namespace))
+
+
+def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str) -> Finding:
+    pod = symptom.pod
+    return Finding(ref(pod), says=says, remedy=remedy, evidence=pod_lines(pod, cluster), owner=owner(pod))
+
+
+@pytest.mark.cause(chapter="1.2")
+@pytest.mark.parametrize("variant", [missing_object, missing_key, dangling_reference, node_disk_full])
+def test_config_can_be_mounted(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every ConfigMap and Secret that a pod mounts is there, with its keys, and can be written to the node."""
+    return variant(cluster)

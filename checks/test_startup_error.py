@@ -1,0 +1,197 @@
+"""A container cannot be started, or ends again and again.
+
+Meaning:
+    The pod is on its node and has its volumes, but a container's image cannot be had, a reference in its
+    environment leads nowhere, its command cannot be executed, or what it runs ends soon after its start: the
+    application itself, an init container, or the hook after the start.
+
+Impact:
+    The container restarts with growing pauses (CrashLoopBackOff, up to five minutes) or never starts at all;
+    the pod serves nothing, and a rollout stops there.
+
+Diagnosis:
+    `kubectl describe pod` for the state and the exit code, `kubectl logs --previous` for the last words of the
+    container that died. Exit codes: 126 not executable, 127 not found, 128+n killed by signal n.
+
+Mitigation:
+    Mend what the variant names: the image's name or its pull secret, the reference, the command, the
+    configuration the application complains about. Delete the pod to skip the rest of the back-off.
+"""
+
+import re
+import signal
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals.evidence import container_lines, pod_lines
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster
+from kubevitals.objects import containers, owner, ref
+from kubevitals.pod_faults import PodFault, Symptom, broken_pods
+from kubevitals.references import did_you_mean, names
+from kubevitals.verdict import Rule
+
+EXIT_CODES = {
+    0: "the command ends by itself: a container that is to stay up needs one that does not",
+    1: "the application gave up",
+    2: "wrong use of the command, or the application gave up",
+    126: "the command is not executable",
+    127: "the command was not found by the shell",
+    128: "the container could not be started",
+    255: "the application gave up",
+}
+"""What an exit code usually means: POSIX shells for 126 to 128+n, common usage for the rest."""
+
+PULL_ERRORS = (
+    (
+        r"not found|manifest unknown|does not exist",
+        "there is no such image",
+        "correct the image's name or tag, or push it",
+    ),
+    (
+        r"unauthorized|denied|forbidden|authentication|no basic auth",
+        "the registry refuses access",
+        "give the pod an imagePullSecret for the registry",
+    ),
+    (
+        r"toomanyrequests|rate limit|429",
+        "the registry limits the rate of pulls",
+        "authenticate to the registry or use a mirror",
+    ),
+    (
+        r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|EOF",
+        "the registry cannot be reached from the node",
+        "check DNS, proxy and firewall between the node and the registry",
+    ),
+    (
+        r"no match for platform|exec format",
+        "the image is not for the node's architecture",
+        "build it for that architecture",
+    ),
+    (r"InvalidImageName|invalid reference", "the image's name is not valid", "correct the image's name"),
+    (
+        r"ErrImageNeverPull",
+        "the image is not on the node and must not be pulled",
+        "load it onto the node or allow pulling",
+    ),
+)
+"""Texts of containerd, CRI-O and the common registries, with what they mean and what helps."""
+
+
+def image(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers whose image cannot be had (ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull)."""
+    for symptom in broken_pods(cluster, PodFault.IMAGE):
+        name = next((c.image for c in containers(symptom.pod.spec) if c.name == symptom.status.name), "")
+        evidence = list(_pod_lines(symptom, cluster))
+        text = "\n".join([symptom.words, *(line for line in evidence if "Failed to pull" in line)])
+        meaning, remedy = next(
+            ((meaning, remedy) for pattern, meaning, remedy in PULL_ERRORS if re.search(pattern, text, re.IGNORECASE)),
+            ("it cannot be pulled", "follow the message of the container runtime"),
+        )
+        yield _finding(
+            symptom, f'has no image "{name}" for container {symptom.status.name}: {meaning}', remedy, evidence
+        )
+
+
+def bad_reference(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers whose environment refers to a ConfigMap, Secret, key or field that does not exist."""
+    for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
+        near = ""
+        if absent := re.search(r'(configmap|secret) "([^"]+)" not found', symptom.words):
+            kind = {"configmap": "ConfigMap", "secret": "Secret"}[absent[1]]
+            near = did_you_mean(absent[2], names(cluster, kind, symptom.pod.metadata.namespace))
+        yield _finding(
+            symptom,
+            f"refers to something that does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
+            "create what is missing, or correct env and envFrom in the workload's template",
+            _pod_lines(symptom, cluster),
+        )
+
+
+def bad_command(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers that cannot be created or whose command cannot be executed."""
+    for symptom in broken_pods(cluster, PodFault.BAD_COMMAND):
+        yield _finding(
+            symptom,
+            f"cannot start container {symptom.status.name}: {_runtime_words(symptom.words)}",
+            "correct command, args and securityContext of the container, or the image's entrypoint",
+            _pod_lines(symptom, cluster),
+        )
+
+
+def post_start(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers that are killed because their postStart hook fails."""
+    for symptom in broken_pods(cluster, PodFault.POST_START):
+        yield _finding(
+            symptom,
+            f"loses container {symptom.status.name} because its postStart hook fails",
+            "correct the hook; what the application can do itself at its start is better done there",
+            _crash_lines(symptom, cluster),
+        )
+
+
+def init_container(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods kept from starting by an init container that fails again and again."""
+    yield from _crashes(cluster, PodFault.INIT_CONTAINER, "is kept from starting by init container")
+
+
+def app_exit(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers that end again and again, those that run between two crashes included."""
+    yield from _crashes(cluster, PodFault.APP_EXIT, "loses container")
+
+
+def _crashes(cluster: Cluster, fault: PodFault, says: str) -> Iterator[Finding]:
+    for symptom in broken_pods(cluster, fault):
+        state = symptom.status.state
+        ended = state.terminated if state.HasField("terminated") else symptom.status.lastState.terminated
+        yield _finding(
+            symptom,
+            f"{says} {symptom.status.name} again and again: {exit_meaning(ended.exitCode, ended.reason)}",
+            "read its last log lines and mend what they complain about",
+            _crash_lines(symptom, cluster),
+        )
+
+
+def exit_meaning(code: int, reason: str) -> str:
+    """Return an exit code with what it usually means."""
+    if reason == "OOMKilled":
+        return f"exit code {code}, OOMKilled: it used more memory than its limit"
+    if code > 128 and code not in EXIT_CODES:
+        try:
+            return f"exit code {code}, killed by {signal.Signals(code - 128).name}"
+        except ValueError:
+            return f"exit code {code}"
+    return f"exit code {code}, {EXIT_CODES[code]}" if code in EXIT_CODES else f"exit code {code}"
+
+
+def _runtime_words(words: str) -> str:
+    """Return what the container runtime says, without the layers it went through."""
+    return re.sub(
+        r"^.*?(?:OCI runtime create failed: |runc create failed: |unable to start container process: )+",
+        "",
+        words,
+        flags=re.DOTALL,
+    )
+
+
+def _pod_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
+    yield f"container {symptom.status.name}: {symptom.words}"
+    yield from pod_lines(symptom.pod, cluster)
+
+
+def _crash_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
+    yield from container_lines(symptom.pod, symptom.status, cluster)
+    yield from pod_lines(symptom.pod, cluster)
+
+
+def _finding(symptom: Symptom, says: str, remedy: str, evidence: Iterable[str]) -> Finding:
+    pod = symptom.pod
+    return Finding(ref(pod), says=says, remedy=remedy, evidence=evidence, owner=owner(pod))
+
+
+@pytest.mark.cause(chapter="2.1")
+@pytest.mark.parametrize("variant", [image, bad_reference, bad_command, post_start, init_container, app_exit])
+def test_containers_start_and_stay(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every container can be started and stays up."""
+    return variant(cluster)

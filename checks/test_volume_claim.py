@@ -1,0 +1,271 @@
+"""A claim cannot be bound, attached or mounted.
+
+Meaning:
+    A pod's PersistentVolumeClaim has no volume (class or volume missing, provisioner failing or not answering), or
+    the volume cannot be attached to the pod's node (still attached elsewhere, CSI attacher not answering) or
+    mounted there (driver missing, wrong file system, server not reachable). Or a CSI driver is down, which is what
+    the next claim will meet.
+
+Impact:
+    Pods that need the volume stay Pending or in ContainerCreating: databases and message brokers, mostly.
+    What runs with the volume mounted goes on.
+
+Diagnosis:
+    `kubectl describe pvc` and `kubectl describe pod` for events; `kubectl get storageclass,pv,volumeattachments`;
+    the log of the CSI driver's controller and of its pod on the node.
+
+Mitigation:
+    Mend what the finding names. A volume held by a dead node is freed by deleting the Node or by the taint
+    node.kubernetes.io/out-of-service; never delete a VolumeAttachment while the node may still write.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
+from kubevitals.csi import missing_on_nodes, unready_pods
+from kubevitals.evidence import event_lines, pod_lines
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster, claim_name, claim_names
+from kubevitals.objects import Ref, condition, owner, ref
+from kubevitals.pod_faults import PodFault, Symptom, broken_pods
+from kubevitals.references import did_you_mean
+from kubevitals.text import duration, plural
+from kubevitals.threshold import Threshold
+from kubevitals.verdict import Rule
+
+BINDING = Threshold(
+    "volume-claim.binding",
+    60,
+    "provisioners answer within seconds; the control plane repeats its events every 15 s",
+)
+ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
+DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
+
+MOUNT_ERRORS = (
+    (
+        r"not found in the list of registered CSI drivers",
+        "start the driver's pod on the node, or keep the pod off nodes without it",
+    ),
+    (
+        r"wrong fs type|unknown filesystem|bad superblock",
+        "correct fsType, or repair the file system on the volume",
+    ),
+    (
+        r"timed out|no route to host|connection refused|host is down",
+        "see whether the node reaches the storage server",
+    ),
+    (r"access denied|permission denied", "let the storage server's export or credentials admit the node"),
+    (
+        r"does not exist|no such file|hostPath type check failed",
+        "create the path on the node, or correct it in the volume",
+    ),
+)
+"""Texts of kubelet, mount(8) and CSI drivers, with what helps."""
+
+
+def unbound(cluster: Cluster) -> Iterator[Finding]:
+    """Find claims that are Lost, or Pending for longer than `volume-claim.binding` though a volume is due, and claims that do not exist.
+
+    A claim of a WaitForFirstConsumer class waits for a pod: that is no fault.
+    """
+    for claim in cluster.claims:
+        if claim.metadata.HasField("deletionTimestamp") or claim.status.phase == "Bound":
+            continue
+        if claim.status.phase == "Lost":
+            yield _unbound(claim, lost_words(claim), cluster)
+        elif cluster.over(claim.metadata.creationTimestamp, BINDING) and (why := why_unbound(claim, cluster)):
+            yield _unbound(claim, why, cluster)
+    yield from _absent_claims(cluster)
+
+
+def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Finding:
+    waiting = users(claim, cluster)
+    lines = [
+        waiting_line(claim, cluster),
+        *event_lines(claim, cluster),
+        *(f"waits for it: {ref(pod)}" for pod in waiting[:5]),
+    ]
+    return Finding(
+        ref(claim),
+        says=f"has no volume: {why}",
+        remedy="correct the claim or supply what it asks for: the StorageClass, a running provisioner, or a volume that fits",
+        evidence=lines,
+        owner=owner(waiting[0]) if waiting else None,
+    )
+
+
+def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
+    for (namespace, name), pods in cluster.pods_by_claim.items():
+        pod = pods[0]
+        if (namespace, name) in cluster.claims_by_name or not cluster.over(pod.metadata.creationTimestamp, BINDING):
+            continue
+        near = did_you_mean(name, (other for space, other in cluster.claims_by_name if space == namespace))
+        yield Finding(
+            Ref("PersistentVolumeClaim", namespace, name),
+            says=f"does not exist{near}, and {plural(len(pods), 'pod')} cannot start without it",
+            remedy="create the claim, or correct claimName in the workload's template",
+            evidence=[f"named by: {ref(pod)}", *pod_lines(pod, cluster)],
+            owner=owner(pod),
+            look=ref(pod).kubectl("describe"),
+        )
+
+
+def attach_failed(cluster: Cluster) -> Iterator[Finding]:
+    """Find volumes not attached after `volume-claim.attach`, not detached after `volume-claim.detach`, or out of the pod's reach."""
+    told: set[Ref] = set()
+    for attachment in cluster.attachments:
+        if why := _attachment_fault(attachment, cluster):
+            obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
+            told.add(obj)
+            yield _attach_finding(obj, why, [f"VolumeAttachment/{attachment.metadata.name}"])
+    for pod, claim, volume in _out_of_reach(cluster):
+        if claim not in told:
+            told.add(claim)
+            why = f"is tied to nodes with {affinity_words(volume)}, where its pod cannot run"
+            yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)])
+    for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
+        if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
+            why = f"cannot be attached: {_volume_words(late[0].words)}"
+            yield _attach_finding(obj, why, _waiting_lines(late, cluster), owner(late[0].pod))
+
+
+def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], made_by: Ref | None = None) -> Finding:
+    return Finding(
+        obj,
+        says=why,
+        remedy="free the volume from the node that holds it, bring the CSI controller back, or let the pod run where the volume is",
+        evidence=evidence,
+        owner=made_by,
+    )
+
+
+def _attachment_fault(attachment: pb.VolumeAttachment, cluster: Cluster) -> str:
+    node, status = attachment.spec.nodeName, attachment.status
+    if attachment.metadata.HasField("deletionTimestamp"):
+        if not cluster.over(attachment.metadata.deletionTimestamp, DETACH):
+            return ""
+        since = duration(cluster.limit(DETACH))
+        return f"is still being detached from node {node} after {since}: {status.detachError.message or 'no answer from ' + attachment.spec.attacher}"
+    if status.attached or not cluster.over(attachment.metadata.creationTimestamp, ATTACH):
+        return ""
+    return f"cannot be attached to node {node}: {status.attachError.message or 'no answer from ' + attachment.spec.attacher}"
+
+
+_ONLY_THE_VOLUME = re.compile(
+    r"didn't match PersistentVolume's node affinity|volume node affinity conflict|untolerated taint|unschedulable"
+    r"|didn't match Pod's node affinity/selector"
+)
+
+
+def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.PersistentVolume]]:
+    """Yield the pods that could be scheduled but for a bound volume that is tied to other nodes."""
+    for pod in cluster.pods:
+        reasons = re.findall(r"\d+ (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0])
+        if not any(
+            "PersistentVolume's node affinity" in reason or "volume node affinity" in reason for reason in reasons
+        ):
+            continue
+        if all(_ONLY_THE_VOLUME.search(reason) for reason in reasons):
+            for name in claim_names(pod):
+                claim = cluster.claims_by_name.get((pod.metadata.namespace, name))
+                volume = cluster.volumes_by_name.get(claim.spec.volumeName) if claim else None
+                if claim and volume and volume.spec.HasField("nodeAffinity"):
+                    yield pod, ref(claim), volume
+
+
+def _scheduler_words(pod: pb.Pod) -> str:
+    scheduled = condition(pod, "PodScheduled")
+    return scheduled.message if scheduled and scheduled.status == "False" and pod.status.phase == "Pending" else ""
+
+
+def mount_failed(cluster: Cluster) -> Iterator[Finding]:
+    """Find volumes that cannot be mounted on their pod's node; those of ConfigMaps and Secrets belong to config-mount."""
+    for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
+        words = _volume_words(symptoms[0].words)
+        remedy = next(
+            (r for pattern, r in MOUNT_ERRORS if re.search(pattern, words, re.IGNORECASE)),
+            "follow the message of the node's driver",
+        )
+        yield Finding(
+            obj,
+            says=f"cannot be mounted: {words}"
+            if obj.kind != "Pod"
+            else f"cannot mount volume {symptoms[0].volume}: {words}",
+            remedy=remedy,
+            evidence=_waiting_lines(symptoms, cluster),
+            owner=owner(symptoms[0].pod),
+        )
+
+
+def driver_down(cluster: Cluster) -> Iterator[Finding]:
+    """Find CSI drivers with pods that are not ready, and nodes on which a driver should be registered and is not."""
+    for driver in cluster.csi_drivers:
+        name = driver.metadata.name
+        if unready := unready_pods(name, cluster):
+            yield Finding(
+                ref(driver),
+                says=f"is not ready: {plural(len(unready), 'pod')} of it {'is' if len(unready) == 1 else 'are'} down",
+                remedy="bring the driver's pods back; until then volumes on their nodes cannot be attached or mounted",
+                evidence=[line for pod in unready[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
+                look=ref(unready[0]).kubectl("describe"),
+            )
+        for node in missing_on_nodes(name, cluster):
+            yield Finding(
+                ref(node),
+                says=f"lacks the CSI driver {name}, which its DaemonSet is meant to register there",
+                remedy="restart the driver's pod on the node and read the log of its node-driver-registrar",
+                evidence=[f"CSINode/{node.metadata.name} does not list {name}"],
+                look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
+            )
+
+
+def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
+    """Group pods by the claim they wait for; what is no claim's volume is the pod's own."""
+    groups: dict[Ref, list[Symptom]] = defaultdict(list)
+    for symptom in symptoms:
+        groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
+    return groups
+
+
+def _claim_in(symptom: Symptom, cluster: Cluster) -> Ref | None:
+    """Return the claim behind a volume's name: of a PersistentVolume, or of a volume in the pod."""
+    if claim := _claim_of(symptom.volume, cluster):
+        return claim
+    pod = symptom.pod
+    name = next((claim_name(pod, volume) for volume in pod.spec.volumes if volume.name == symptom.volume), "")
+    return Ref("PersistentVolumeClaim", pod.metadata.namespace, name) if name else None
+
+
+def _claim_of(volume: str, cluster: Cluster) -> Ref | None:
+    found = cluster.volumes_by_name.get(volume)
+    if found and found.spec.claimRef.name:
+        return Ref("PersistentVolumeClaim", found.spec.claimRef.namespace, found.spec.claimRef.name)
+    return None
+
+
+def _scheduled_over(pod: pb.Pod, threshold: Threshold, cluster: Cluster) -> bool:
+    scheduled = condition(pod, "PodScheduled")
+    return scheduled is not None and cluster.over(scheduled.lastTransitionTime, threshold)
+
+
+def _volume_words(words: str) -> str:
+    """Return what is wrong without the kubelet's preamble, which names operation and volume."""
+    return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
+
+
+def _waiting_lines(symptoms: list[Symptom], cluster: Cluster) -> Iterator[str]:
+    for symptom in symptoms[:3]:
+        yield f"waits for it: {ref(symptom.pod)}"
+        yield from pod_lines(symptom.pod, cluster)
+
+
+@pytest.mark.cause(chapter="1.3")
+@pytest.mark.parametrize("variant", [unbound, attach_failed, mount_failed, driver_down])
+def test_claims_are_usable(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every claim that is due has a volume, attached and mounted where its pods are."""
+    return variant(cluster)

@@ -1,0 +1,170 @@
+"""Why a claim has no volume: what binding it would take, compared with what there is."""
+
+import re
+from collections.abc import Iterator
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster
+from kubevitals.objects import condition
+from kubevitals.references import did_you_mean
+from kubevitals.text import duration
+
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_SELECTED_NODE = "volume.kubernetes.io/selected-node"
+_SCHEDULER_ON_VOLUMES = re.compile(
+    r"persistent volumes? to bind|enough free storage|persistentvolumeclaim|unbound", re.IGNORECASE
+)
+
+
+def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    """Return why a pending claim has no volume, or nothing where it is no fault: nobody has asked for it yet.
+
+    Raises:
+        NotObserved: StorageClasses or volumes could not be listed.
+    """
+    if claim.spec.volumeName:
+        return _why_not_that_volume(claim, cluster)
+    if not claim.spec.HasField("storageClassName"):
+        return f"it names no StorageClass, and the cluster has {_default_classes(cluster)}{_no_match(claim, cluster, '; ')}"
+    if not claim.spec.storageClassName:
+        return 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
+    classes = {found.metadata.name: found for found in cluster.storage_classes}
+    if not (storage_class := classes.get(claim.spec.storageClassName)):
+        near = did_you_mean(claim.spec.storageClassName, classes)
+        return f'StorageClass "{claim.spec.storageClassName}" does not exist{near}{_no_match(claim, cluster, "; ", silent=True)}'
+    return _why_not_by_class(claim, storage_class, cluster)
+
+
+def _why_not_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> str:
+    waits = storage_class.volumeBindingMode == "WaitForFirstConsumer"
+    if waits and not claim.metadata.annotations.get(_SELECTED_NODE) and not _scheduler_says(claim, cluster):
+        return ""
+    if storage_class.provisioner == NO_PROVISIONER:
+        return f'StorageClass "{storage_class.metadata.name}" makes no volumes' + _no_match(claim, cluster, ", and ")
+    if failed := _last_event(claim, "ProvisioningFailed", cluster):
+        return f"provisioner {storage_class.provisioner} fails: {failed}"
+    return f"provisioner {storage_class.provisioner} does not answer"
+
+
+def _default_classes(cluster: Cluster) -> str:
+    defaults = [c.metadata.name for c in cluster.storage_classes if c.metadata.annotations.get(_DEFAULT) == "true"]
+    return f"the default {', '.join(defaults)}, which was not applied" if defaults else "no default one"
+
+
+def _scheduler_says(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether a pod that waits for the claim cannot be scheduled because of volumes; otherwise the claim is not at fault."""
+    return any(
+        (scheduled := condition(pod, "PodScheduled"))
+        and scheduled.status == "False"
+        and _SCHEDULER_ON_VOLUMES.search(scheduled.message)
+        for pod in users(claim, cluster)
+    )
+
+
+def users(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> list[pb.Pod]:
+    """Return the unfinished pods that use the claim."""
+    return cluster.pods_by_claim.get((claim.metadata.namespace, claim.metadata.name), [])
+
+
+def _last_event(claim: pb.PersistentVolumeClaim, reason: str, cluster: Cluster) -> str:
+    try:
+        return next((e.message for e in reversed(cluster.events(claim)) if e.reason == reason), "")
+    except NotObserved as error:
+        return f"(its events are not observed: {error})"
+
+
+def _why_not_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    name = claim.spec.volumeName
+    volume = cluster.volumes_by_name.get(name)
+    if volume is None:
+        return f'the volume "{name}" that it names does not exist{did_you_mean(name, cluster.volumes_by_name)}'
+    return f"the volume that it names does not fit: {mismatch(claim, volume, cluster) or 'it is not bound to it'}"
+
+
+def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
+    """Return why each volume of the claim's class does not fit, three at the most."""
+    candidates = [v for v in cluster.volumes if v.spec.storageClassName == claim.spec.storageClassName]
+    reasons = [reason for volume in candidates if (reason := mismatch(claim, volume, cluster))]
+    free = [reason for reason in reasons if " is bound to " not in reason]
+    if not free:
+        return "" if silent else f"{joint}there is no free volume of that class"
+    more = f" and {len(free) - 3} more" if len(free) > 3 else ""
+    return f"{joint}no volume fits: {'; '.join(free[:3])}{more}"
+
+
+def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> str:
+    """Return what keeps this volume from this claim, or nothing."""
+    reason = next(_mismatches(claim, volume, cluster), "")
+    return f"{volume.metadata.name} {reason}" if reason else ""
+
+
+def _mismatches(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> Iterator[str]:
+    reserved = volume.spec.claimRef
+    wanted, mode = claim.spec, volume.spec.volumeMode or "Filesystem"
+    if reserved.name and (reserved.namespace, reserved.name) != (
+        claim.metadata.namespace,
+        claim.metadata.name,
+    ):
+        yield (
+            f"is {volume.status.phase.lower()} to {reserved.namespace}/{reserved.name}"
+            if volume.status.phase == "Bound"
+            else (f"is {volume.status.phase}, still reserved for {reserved.namespace}/{reserved.name}")
+        )
+    if volume.status.phase in ("Released", "Failed"):
+        yield f"is {volume.status.phase} {volume.status.message}".strip()
+    if wanted.storageClassName != volume.spec.storageClassName:
+        yield f'is of StorageClass "{volume.spec.storageClassName}"'
+    if missing := set(wanted.accessModes) - set(volume.spec.accessModes):
+        yield f"is {', '.join(volume.spec.accessModes)}, not {', '.join(sorted(missing))}"
+    if (wanted.volumeMode or "Filesystem") != mode:
+        yield f"is a {mode} volume, not {wanted.volumeMode}"
+    if _bytes(capacity := volume.spec.capacity["storage"].string) < _bytes(
+        size := wanted.resources.requests["storage"].string
+    ):
+        yield f"has {capacity} of the {size} asked for"
+    if wanted.HasField("selector") and not _selected(wanted.selector, volume):
+        yield "lacks the labels that the claim selects by"
+    if volume.spec.HasField("nodeAffinity") and _scheduler_says(claim, cluster):
+        yield f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
+
+
+def affinity_words(volume: pb.PersistentVolume) -> str:
+    """Return the node labels that a volume is tied to: ``kubernetes.io/hostname in worker-1``."""
+    return " or ".join(
+        " and ".join(f"{e.key} {e.operator.lower()} {', '.join(e.values)}".strip() for e in term.matchExpressions)
+        for term in volume.spec.nodeAffinity.required.nodeSelectorTerms
+    )
+
+
+def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
+    labels = dict(volume.metadata.labels)
+    return all(labels.get(key) == value for key, value in selector.matchLabels.items()) and all(
+        {
+            "In": labels.get(e.key) in e.values,
+            "NotIn": labels.get(e.key) not in e.values,
+            "Exists": e.key in labels,
+            "DoesNotExist": e.key not in labels,
+        }.get(e.operator, False)
+        for e in selector.matchExpressions
+    )
+
+
+def _bytes(quantity: str) -> float:
+    from kubernetes.utils.quantity import parse_quantity
+
+    try:
+        return float(parse_quantity(quantity or "0"))
+    except ValueError:
+        return 0.0
+
+
+def lost_words(claim: pb.PersistentVolumeClaim) -> str:
+    """Return what a lost claim has lost."""
+    return f'its volume "{claim.spec.volumeName}" is gone, and the data with it unless the volume can be restored'
+
+
+def waiting_line(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    """Return for how long the claim has waited."""
+    return f"{claim.status.phase} for {duration(cluster.age(claim.metadata.creationTimestamp))}"

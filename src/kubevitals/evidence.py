@@ -1,0 +1,53 @@
+"""What a person would look at by hand: an object's events, its node, the last words of a container that died."""
+
+from collections.abc import Iterator
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster, event_line, last_seen
+from kubevitals.objects import KubeObject
+from kubevitals.text import duration
+
+EVENTS = 4
+"""Events of an object that are shown, the latest."""
+
+
+def event_lines(obj: KubeObject, cluster: Cluster) -> Iterator[str]:
+    """Yield the object's latest events, Normal ones too: some faults are told by those alone."""
+    try:
+        events = cluster.events(obj)
+    except NotObserved as error:
+        yield f"events not observed: {error}"
+        return
+    for event in events[-EVENTS:]:
+        yield f"event {duration(cluster.now.timestamp() - last_seen(event))} ago: {event_line(event)}"
+
+
+def pod_lines(pod: pb.Pod, cluster: Cluster) -> Iterator[str]:
+    """Yield where the pod is, and its latest events."""
+    if pod.spec.nodeName:
+        yield f"node: {pod.spec.nodeName}"
+    yield from event_lines(pod, cluster)
+
+
+def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
+    """Yield how a container ended, how often, and its last log lines."""
+    now = status.state.HasField("terminated")
+    ended = status.state.terminated if now else status.lastState.terminated
+    yield f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
+    if ended.finishedAt.seconds:
+        yield f"last ended {duration(cluster.age(ended.finishedAt))} ago"
+    if ended.message:
+        yield f"termination message: {ended.message}"
+    for line in cluster.log(pod, status.name, previous=not now):
+        yield f"log: {line}"
+
+
+def _how(ended: pb.ContainerStateTerminated) -> str:
+    return f"{ended.reason or 'ended'}, exit code {ended.exitCode}"
+
+
+def _lived(ended: pb.ContainerStateTerminated) -> str:
+    if not (ended.startedAt.seconds and ended.finishedAt.seconds):
+        return ""
+    return f"ran {duration(ended.finishedAt.seconds - ended.startedAt.seconds)}, "

@@ -1,0 +1,111 @@
+"""The command line, and what it asks for."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevitals import known
+from kubevitals.errors import Unusable
+from kubevitals.finding import Severity
+from kubevitals.inventory import Cluster
+from kubevitals.recording import DEMO, Recording, Snapshot
+from kubevitals.source import Source
+from kubevitals.text import parse_duration
+from kubevitals.threshold import Threshold, parse_thresholds
+
+
+def add(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("kubevitals", "kubevitals: health of a Kubernetes cluster")
+    group.addoption("--context", help="context of the kubeconfig (default: its current one)")
+    group.addoption(
+        "--snapshot", metavar="PATH", help="judge a recording instead of a cluster; `demo` is a bundled one"
+    )
+    group.addoption("--later", metavar="DURATION", help="judge the recording as if looked at so much later (24h)")
+    group.addoption(
+        "--record",
+        metavar="PATH",
+        type=Path,
+        help="write what the cluster answers to a file, redacted, for --snapshot",
+    )
+    group.addoption(
+        "--known-issues", metavar="PATH", type=Path, help=f"expected findings (default: {known.DEFAULT_FILE})"
+    )
+    group.addoption(
+        "--fail-on",
+        choices=[str(severity) for severity in Severity],
+        default=str(Severity.ERROR),
+        help="the least severity that fails; what is below it is warned of (default: error)",
+    )
+    group.addoption("--require-observed", action="store_true", help="fail checks that could not observe what they need")
+    group.addoption(
+        "--threshold",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="another number or duration for a threshold (an unknown name lists all)",
+    )
+    group.addoption(
+        "--secret-names",
+        action="store_true",
+        help="list the names of Secrets too (their contents are never asked for)",
+    )
+    group.addoption(
+        "--request-timeout",
+        metavar="DURATION",
+        default="10s",
+        help="longest silence within a request (default: 10s)",
+    )
+
+
+def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Cluster:
+    """Return the cluster that the options name; nothing is asked of it yet.
+
+    Raises:
+        Unusable: an option's value cannot be used.
+    """
+    values = parse_thresholds(config.getoption("threshold"), thresholds)
+    return Cluster(_source(config), values, secret_names=config.getoption("secret_names"))
+
+
+def known_issues(config: pytest.Config) -> known.KnownIssues:
+    """Return the known issues that the options name.
+
+    Raises:
+        Unusable: the file cannot be used.
+    """
+    return known.load(config.getoption("known_issues"), datetime.now(UTC).date())
+
+
+def thresholds_of(modules: Iterable[object]) -> dict[str, Threshold]:
+    """Return the thresholds that modules declare, by name."""
+    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Threshold)}
+
+
+def _source(config: pytest.Config) -> Source:
+    snapshot, record, later = (config.getoption(name) for name in ("snapshot", "record", "later"))
+    if snapshot:
+        if record:
+            raise Unusable("--record writes what a cluster answers: it does not go with --snapshot")
+        return Snapshot(
+            DEMO if snapshot == "demo" else Path(snapshot),
+            timedelta(seconds=_seconds("--later", later or "0")),
+        )
+    if later:
+        raise Unusable("--later moves the time of a recording on: give --snapshot with it")
+    from kubevitals.live import Live
+
+    # pytest-kind owns --kubeconfig; where it is installed and the option given, it is honoured.
+    kubeconfig = config.getoption("kubeconfig", None)
+    timeout = _seconds("--request-timeout", config.getoption("request_timeout"))
+    live = Live(config.getoption("context"), kubeconfig, read_timeout=timeout)
+    return Recording(live, record) if record else live
+
+
+def _seconds(option: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Unusable(f"{option}: {error}") from error

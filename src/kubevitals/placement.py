@@ -1,0 +1,66 @@
+"""On which nodes a DaemonSet wants a pod: node selector, required node affinity, taints and tolerations."""
+
+from collections.abc import Iterable
+
+from kubevitals import schema_pb2 as pb
+
+_ALWAYS_TOLERATED = "node.kubernetes.io/"
+"""The DaemonSet controller tolerates the node conditions' taints (not-ready, unreachable, disk-pressure …)."""
+
+
+def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
+    """Return whether a DaemonSet with this pod specification puts a pod on the node."""
+    labels = dict(node.metadata.labels)
+    affinity = spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    return (
+        all(labels.get(key) == value for key, value in spec.nodeSelector.items())
+        and matches(affinity, node)
+        and all(_tolerated(taint, spec.tolerations) for taint in node.spec.taints)
+    )
+
+
+def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
+    """Return whether the node satisfies one of the selector's terms; a selector without terms lets every node pass."""
+    terms = selector.nodeSelectorTerms
+    if not terms:
+        return True
+    fields = {"metadata.name": node.metadata.name}
+    labels = dict(node.metadata.labels)
+    return any(
+        all(_satisfied(e, labels) for e in term.matchExpressions)
+        and all(_satisfied(e, fields) for e in term.matchFields)
+        for term in terms
+        if term.matchExpressions or term.matchFields
+    )
+
+
+def _satisfied(requirement: pb.NodeSelectorRequirement, values: dict[str, str]) -> bool:
+    value, wanted = values.get(requirement.key), list(requirement.values)
+    match requirement.operator:
+        case "In":
+            return value in wanted
+        case "NotIn":
+            return value not in wanted
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case _:
+            return _compared(requirement.operator, value, wanted)
+
+
+def _compared(operator: str, value: str | None, wanted: list[str]) -> bool:
+    if value is None or len(wanted) != 1 or not (value.isdecimal() and wanted[0].isdecimal()):
+        return False
+    return int(value) > int(wanted[0]) if operator == "Gt" else int(value) < int(wanted[0])
+
+
+def _tolerated(taint: pb.Taint, tolerations: Iterable[pb.Toleration]) -> bool:
+    if taint.effect == "PreferNoSchedule" or taint.key.startswith(_ALWAYS_TOLERATED):
+        return True
+    return any(
+        toleration.effect in ("", taint.effect)
+        and toleration.key in ("", taint.key)
+        and (toleration.operator == "Exists" or (toleration.key == taint.key and toleration.value == taint.value))
+        for toleration in tolerations
+    )

@@ -1,0 +1,160 @@
+"""The pytest plugin: from a check's findings to pytest's reports. It does nothing where no check is collected."""
+
+import sys
+from collections.abc import Generator, Iterable
+from inspect import signature
+from typing import cast
+
+import pytest
+
+from kubevitals import options
+from kubevitals.errors import Unusable
+from kubevitals.finding import Severity
+from kubevitals.html import HtmlReport
+from kubevitals.inventory import Cluster
+from kubevitals.run import REPORTED, RUN, VERDICT, Run
+from kubevitals.terminal import FindingsRepr, load, summarize
+from kubevitals.verdict import Outcome, Rule, Verdict, judge, variant_name
+
+_STATUS = {
+    Outcome.WARNED: ("w", {"yellow": True}),
+    Outcome.KNOWN: ("k", {"blue": True}),
+    Outcome.NOT_OBSERVED: ("o", {"yellow": True}),
+    Outcome.NOT_APPLICABLE: ("-", {"light": True}),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker that makes a test a check."""
+    config.addinivalue_line(
+        "markers", "cause(chapter): a check of kubevitals, and the chapter of the guide it belongs to"
+    )
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name an item after the variant that its rule finds."""
+    return variant_name(val) if callable(val) and hasattr(val, "__name__") else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Open the cluster once there are checks to run, and not before: collecting asks the cluster nothing."""
+    checks = [item for item in session.items if item.get_closest_marker("cause")]
+    config = session.config
+    if not checks or config.option.collectonly:
+        return
+    try:
+        known = options.known_issues(config)
+        cluster = options.open_cluster(config, options.thresholds_of(_modules(checks)))
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[RUN] = Run(cluster, known, Severity(config.getoption("fail_on")))
+    html = HtmlReport(config.stash[RUN])
+    config.pluginmanager.register(html, "kubevitals.html")
+    html.start(session)
+
+
+def _modules(checks: Iterable[pytest.Item]) -> list[object]:
+    """Return all modules that declare thresholds: those of the checks, and of the library that they use."""
+    own = [module for name, module in sys.modules.items() if name.startswith("kubevitals.")]
+    return [*own, *(item.module for item in checks if isinstance(item, pytest.Function))]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which cluster is looked at."""
+    run = config.stash.get(RUN, None)
+    return load(run.cluster, config) if run else []
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The cluster, or the recording of one, that the options name."""
+    return request.config.stash[RUN].cluster
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Judge what a check finds, instead of asserting."""
+    if not pyfuncitem.get_closest_marker("cause"):
+        return None
+    config = pyfuncitem.config
+    run = config.stash[RUN]
+    arguments = {name: pyfuncitem.funcargs[name] for name in signature(pyfuncitem.obj).parameters}
+    variant = variant_name(variant_of(pyfuncitem))
+    verdict = judge(cause_of(pyfuncitem), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on)
+    run.verdicts.append(verdict)
+    pyfuncitem.stash[VERDICT] = verdict
+    if verdict.outcome is Outcome.BROKEN:
+        pytest.fail("broken", pytrace=False)
+    if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed"):
+        pytest.fail(f"not observed: {verdict.unseen}", pytrace=False)
+    if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
+        pytest.skip(str(verdict.unseen or verdict.inapplicable))
+    return True
+
+
+def cause_of(item: pytest.Item) -> str:
+    """Return the cause that a check is of: ``checks/test_volume_claim.py`` is of ``volume-claim``."""
+    return item.path.stem.removeprefix("test_").replace("_", "-")
+
+
+def variant_of(item: pytest.Function) -> Rule:
+    """Return the rule that an item applies."""
+    return cast("Rule", item.callspec.params["variant"])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the verdict on the report, for every reporter there is."""
+    report = yield
+    verdict = item.stash.get(VERDICT, None)
+    if verdict and report.when == "call":
+        setattr(report, REPORTED, verdict)
+        if report.failed:
+            report.longrepr = FindingsRepr(verdict)
+        report.user_properties += _properties(verdict)
+    return report
+
+
+def _properties(verdict: Verdict) -> list[tuple[str, str]]:
+    findings = [*verdict.findings, *(finding for finding, _ in verdict.known)]
+    return [
+        ("outcome", str(verdict.outcome)),
+        *(("finding", f"{finding.obj} {finding.says}") for finding in findings),
+    ]
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Give the outcomes that pytest does not have a category of their own; healthy and broken are passed and failed."""
+    verdict: Verdict | None = getattr(report, REPORTED, None)
+    if verdict is None or report.failed or verdict.outcome not in _STATUS:
+        return None
+    letter, markup = _STATUS[verdict.outcome]
+    return verdict.outcome, letter, (verdict.outcome.upper(), markup)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what pytest's own sections leave out, and count every outcome."""
+    if run := config.stash.get(RUN, None):
+        summarize(run, terminalreporter)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which nothing was observed: it says nothing about the cluster."""
+    run = session.config.stash.get(RUN, None)
+    if run and run.verdicts and not run.observed and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the source; a recording is complete from here on."""
+    if run := config.stash.get(RUN, None):
+        run.cluster.close()

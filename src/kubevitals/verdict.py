@@ -1,0 +1,83 @@
+"""From a rule to a verdict: which of the six outcomes an item has, and why."""
+
+from collections.abc import Callable, Iterable, Sized
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster
+from kubevitals.known import KnownIssue, KnownIssues
+
+Rule = Callable[[Cluster], Iterable[Finding]]
+"""One variant of a cause: looks at a cluster and yields what it finds. Its name is the variant's, its docstring the criterion."""
+
+
+class Outcome(StrEnum):
+    """What became of an item. Only broken fails, unless the user asks for more."""
+
+    HEALTHY = "healthy"
+    BROKEN = "broken"
+    WARNED = "warned"
+    KNOWN = "known"
+    NOT_OBSERVED = "not observed"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An item's outcome with all that led to it.
+
+    Attributes:
+        findings: what nobody expected.
+        known: what a known issue expects, with that issue.
+        unseen: what kept the check from seeing all, even where it found something.
+        inapplicable: why the check does not apply to this cluster.
+    """
+
+    cause: str
+    variant: str
+    outcome: Outcome
+    findings: list[Finding] = field(default_factory=list)
+    known: list[tuple[Finding, KnownIssue]] = field(default_factory=list)
+    unseen: NotObserved | None = None
+    inapplicable: str = ""
+
+
+def variant_name(rule: Rule) -> str:
+    """Return the variant that a rule is of: ``attach_failed`` finds ``attach-failed``."""
+    return rule.__name__.strip("_").replace("_", "-")
+
+
+def judge(
+    cause: str,
+    variant: str,
+    check: Callable[[], Iterable[Finding]],
+    known: KnownIssues,
+    fail_on: Severity = Severity.ERROR,
+) -> Verdict:
+    """Run a check for one variant. What was found before something turned out not to be observed is kept."""
+    findings: list[Finding] = []
+    expected: list[tuple[Finding, KnownIssue]] = []
+    unseen: NotObserved | None = None
+    try:
+        for finding in check():
+            if issue := known.match(cause, variant, finding):
+                expected.append((finding, issue))
+            else:
+                findings.append(finding)
+    except NotObserved as error:
+        unseen = error
+    except NotApplicable as reason:
+        return Verdict(cause, variant, Outcome.NOT_APPLICABLE, inapplicable=str(reason))
+    return Verdict(cause, variant, _outcome(findings, expected, unseen, fail_on), findings, expected, unseen)
+
+
+def _outcome(findings: list[Finding], known: Sized, unseen: NotObserved | None, fail_on: Severity) -> Outcome:
+    if any(finding.severity is Severity.ERROR or fail_on is Severity.WARNING for finding in findings):
+        return Outcome.BROKEN
+    if unseen:
+        return Outcome.NOT_OBSERVED
+    if findings:
+        return Outcome.WARNED
+    return Outcome.KNOWN if known else Outcome.HEALTHY
