@@ -15,7 +15,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
-from kubevitals.text import clean
+from kubevitals.text import clean, redact
 from kubevitals.threshold import Threshold
 from kubevitals.wire import decode_list, error_message
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 PAGE = 1000
 """Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
+
+PAGES = 1000
+"""Pages of one list: a million objects. A server that always has one more is not believed."""
 
 PAGE_RESTARTS = 3
 """How often a paged list is begun anew when its continue token has expired."""
@@ -36,7 +39,7 @@ LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 
 
 class Listing(Generic[M]):
-    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when it is first asked for."""
+    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
 
     def __init__(self, path: str, schema: type[M], accept: str = PROTOBUF) -> None:
         self.path, self.schema, self.accept = path, schema, accept
@@ -126,14 +129,19 @@ class Cluster:
         for _ in range(PAGE_RESTARTS):
             items: list[M] = []
             query = {"limit": str(PAGE), "resourceVersion": "0"}
-            while (answer := self._page(listing, query)).status == 200:
+            for _ in range(PAGES):
+                answer = self._page(listing, query)
+                if answer.status == 410 and "continue" in query:
+                    break
+                if answer.status != 200:
+                    raise _refusal(answer, f"list {listing.resource}")
                 metadata, page = decode_list(answer.body, listing.schema)
                 items += page
                 if not (token := getattr(metadata, "continue")):
                     return tuple(items)
                 query = {"limit": str(PAGE), "continue": token}
-            if answer.status != 410 or "continue" not in query:
-                raise _refusal(answer, f"list {listing.resource}")
+            else:
+                raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
         raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
 
     def _page(self, listing: Listing[M], query: Mapping[str, str]) -> Answer:
@@ -151,7 +159,7 @@ class Cluster:
             raise _refusal(answer, "get /version")
         try:
             return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise NotObserved(f"/version answers what Kubernetes does not: {answer.body[:60]!r}") from error
 
     @property
@@ -196,7 +204,7 @@ class Cluster:
         ]
 
     def log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        """Return the last lines of a container, or of the one that died before it, bounded in lines, bytes and requests.
+        """Return the last lines of a container or of the one that died before it, bounded in lines, bytes and requests.
 
         Containers of one name and owner are alike: the first one asked for is read and answers for all.
         """
@@ -218,7 +226,7 @@ class Cluster:
                 raise _refusal(answer, "get pods/log")
         except NotObserved as error:
             return (f"(log not observed: {error})",)
-        lines = answer.body[:LOG_BYTES].decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+        lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
         return tuple(clean(line) for line in lines) or ("(the log is empty)",)
 
     def derive(self, function: Callable[["Cluster"], T]) -> T:
@@ -266,7 +274,7 @@ def claim_names(pod: pb.Pod) -> list[str]:
 
 
 def last_seen(event: pb.Event) -> int:
-    """Return when the event was last seen, in seconds since 1970; old and new event APIs keep it in different places."""
+    """Return when the event was last seen, in seconds since 1970; old and new event APIs keep it differently."""
     return max(
         event.series.lastObservedTime.seconds,
         event.lastTimestamp.seconds,

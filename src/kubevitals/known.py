@@ -29,9 +29,13 @@ class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     reason: str
     until: date
 
+    def covers(self, cause: str, variant: str) -> bool:
+        """Return whether the issue is about this variant of a cause."""
+        return self.check in (cause, f"{cause}[{variant}]")
+
     def matches(self, cause: str, variant: str, finding: Finding) -> bool:
         """Return whether this is the expected finding."""
-        return self.check in (cause, f"{cause}[{variant}]") and fnmatchcase(str(finding.obj), self.object)
+        return self.covers(cause, variant) and fnmatchcase(str(finding.obj), self.object)
 
     def __str__(self) -> str:
         return clean(f"{self.check} on {self.object}: {self.reason} (until {self.until})")
@@ -57,15 +61,14 @@ class KnownIssues:
         return issue
 
     def stale(self, judged: Iterable[tuple[str, str]]) -> list[str]:
-        """Return a line for every issue that is past its date, or that nothing matched although its check was judged."""
+        """Return a line for every issue that is past its date, or that matched nothing though its check was judged."""
         judged = list(judged)
         lines = [f"past its date, no longer applied: {issue}" for issue in self.expired]
-        for issue in self.valid:
-            if issue not in self._met and any(
-                issue.check in (cause, f"{cause}[{variant}]") for cause, variant in judged
-            ):
-                lines.append(f"matches nothing: {issue}")
-        return lines
+        return lines + [
+            f"matches nothing: {issue}"
+            for issue in self.valid
+            if issue not in self._met and any(issue.covers(cause, variant) for cause, variant in judged)
+        ]
 
 
 def load(path: Path | None, today: date) -> KnownIssues:

@@ -1,6 +1,9 @@
 """A cluster, asked through its API server."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import urllib3
 from kubernetes import client, config
+from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved, Unusable
@@ -31,7 +35,7 @@ class _Busy(Exception):
 
 
 class Live:
-    """Asks a cluster. Every request has time limits; lists are retried when the server is busy or a connection breaks."""
+    """Asks a cluster, within time limits; lists are retried when the server is busy or a connection breaks."""
 
     def __init__(self, context: str | None = None, kubeconfig: str | None = None, read_timeout: float = 10.0) -> None:
         """Load the credentials that kubectl would use: `kubeconfig`, KUBECONFIG, ~/.kube/config, or the pod's own.
@@ -80,12 +84,11 @@ class Live:
             "GET", request.path, header_params={"Accept": request.accept}, auth_settings=["BearerToken"]
         )
         response = self._client.call_api(*sent, _request_timeout=self._timeout).response
-        try:
-            body = response.read(BODY_LIMIT + 1)
-        finally:
-            response.release_conn()
+        body = response.read(BODY_LIMIT + 1)
         if len(body) > BODY_LIMIT:
+            response.close()
             raise NotObserved(f"the answer to {request.path} is larger than {BODY_LIMIT:,} bytes")
+        response.release_conn()
         answer = Answer(response.status, body)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
@@ -98,8 +101,10 @@ class Live:
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError):
             return None
         response.release_conn()
-        date = response.headers.get("Date")
-        return parsedate_to_datetime(date) if date else None
+        try:
+            return parsedate_to_datetime(response.headers.get("Date", "")).replace(tzinfo=UTC)
+        except ValueError:
+            return None
 
     def _explain(self, error: Exception) -> str:
         host = self._client.configuration.host
@@ -123,34 +128,56 @@ def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiCli
     settings.retries = False
     settings.connection_pool_maxsize = 16
     file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if not kubeconfig and "KUBECONFIG" not in os.environ and not Path(file).expanduser().exists():
+    if file == "~/.kube/config" and not Path(file).expanduser().exists():
         return _connect_in_cluster(context, settings)
     try:
-        contexts, current = config.list_kube_config_contexts(config_file=file)
-        names = [str(entry["name"]) for entry in contexts]
+        return _connect_by_kubeconfig(file, context, settings)
     except Exception as error:
         raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
-    if context and context not in names:
-        raise Unusable(
-            f"the kubeconfig {clean(file)} has no context {clean(context)}; it has: {clean(', '.join(names))}"
-        )
-    name = context or str(current["name"])
-    try:
+
+
+def _connect_by_kubeconfig(file: str, context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
+    name = _context_name(KubeConfigMerger(file).config, context)
+    with _errors_logged() as errors:
         api = config.new_client_from_config(
             config_file=file, context=name, persist_config=False, client_configuration=settings
         )
-    except Exception as error:
-        raise Unusable(f"the context {clean(name)} of {clean(file)} cannot be used: {clean(str(error))}") from error
+    if errors:
+        raise Unusable(f"it gives no credentials for the context {name}: {errors[0]}")
     return api, name
+
+
+def _context_name(merged: ConfigNode | None, context: str | None) -> str:
+    if merged is None:
+        raise Unusable("there is no such file")
+    names = [str(entry["name"]) for entry in merged.value["contexts"]]
+    name = context or str(merged.value.get("current-context") or "")
+    if name not in names:
+        wanted = f"no context {name}" if name else "no current context: give --context"
+        raise Unusable(f"it has {wanted}; it has: {', '.join(names) or 'none at all'}")
+    return name
+
+
+@contextmanager
+def _errors_logged() -> Iterator[list[str]]:
+    """Collect the errors that are logged: of a credential plugin that fails the client says no more."""
+    errors: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: errors.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        yield errors
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
     try:
         config.load_incluster_config(client_configuration=settings)
-    except config.ConfigException as error:
+    except (config.ConfigException, OSError) as error:
         raise Unusable(
             "no cluster to look at: set KUBECONFIG or have ~/.kube/config (kubectl config view shows it), "
-            "or give --snapshot demo to see what a run looks like"
+            f"or give --snapshot demo to see what a run looks like; in a pod: {clean(str(error))}"
         ) from error
     if context:
         raise Unusable(

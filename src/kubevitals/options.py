@@ -15,6 +15,9 @@ from kubevitals.source import Source
 from kubevitals.text import parse_duration
 from kubevitals.threshold import Threshold, parse_thresholds
 
+MAX_TIMEOUT = 3600
+"""Seconds of silence that a user may wait for."""
+
 
 def add(parser: pytest.Parser) -> None:
     """Declare the options."""
@@ -100,6 +103,8 @@ def _source(config: pytest.Config) -> Source:
     # pytest-kind owns --kubeconfig; where it is installed and the option given, it is honoured.
     kubeconfig = config.getoption("kubeconfig", None)
     timeout = _seconds("--request-timeout", config.getoption("request_timeout"))
+    if not 0 < timeout <= MAX_TIMEOUT:
+        raise Unusable(f"--request-timeout: it must be more than 0 and at most {MAX_TIMEOUT} s")
     live = Live(config.getoption("context"), kubeconfig, read_timeout=timeout)
     return Recording(live, record) if record else live
 

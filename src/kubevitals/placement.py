@@ -1,11 +1,13 @@
 """On which nodes a DaemonSet wants a pod: node selector, required node affinity, taints and tolerations."""
 
-from collections.abc import Iterable
-
 from kubevitals import schema_pb2 as pb
 
-_ALWAYS_TOLERATED = "node.kubernetes.io/"
-"""The DaemonSet controller tolerates the node conditions' taints (not-ready, unreachable, disk-pressure …)."""
+_TOLERATED = frozenset(
+    f"node.kubernetes.io/{taint}"
+    for taint in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+)
+"""The taints that the DaemonSet controller lets its pods tolerate; in the host network it adds one more."""
+_NO_NETWORK = "node.kubernetes.io/network-unavailable"
 
 
 def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
@@ -15,7 +17,7 @@ def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
     return (
         all(labels.get(key) == value for key, value in spec.nodeSelector.items())
         and matches(affinity, node)
-        and all(_tolerated(taint, spec.tolerations) for taint in node.spec.taints)
+        and all(_tolerated(taint, spec) for taint in node.spec.taints)
     )
 
 
@@ -55,12 +57,12 @@ def _compared(operator: str, value: str | None, wanted: list[str]) -> bool:
     return int(value) > int(wanted[0]) if operator == "Gt" else int(value) < int(wanted[0])
 
 
-def _tolerated(taint: pb.Taint, tolerations: Iterable[pb.Toleration]) -> bool:
-    if taint.effect == "PreferNoSchedule" or taint.key.startswith(_ALWAYS_TOLERATED):
+def _tolerated(taint: pb.Taint, spec: pb.PodSpec) -> bool:
+    if taint.effect == "PreferNoSchedule" or taint.key in _TOLERATED or (taint.key == _NO_NETWORK and spec.hostNetwork):
         return True
     return any(
         toleration.effect in ("", taint.effect)
         and toleration.key in ("", taint.key)
         and (toleration.operator == "Exists" or (toleration.key == taint.key and toleration.value == taint.value))
-        for toleration in tolerations
+        for toleration in spec.tolerations
     )

@@ -18,7 +18,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.source import Answer, Request, Source
 from kubevitals.text import clean, redact
-from kubevitals.wire import decode_list, encode_list
+from kubevitals.wire import decode_list, encode_list, encode_status
 
 FORMAT = 1
 """The format that is written; a newer one is refused."""
@@ -46,6 +46,8 @@ class Recording:
             Unusable: the file cannot be written.
         """
         self._source, self._path, self._lock = source, path, Lock()
+        if path.is_dir():
+            raise Unusable(f"no recording can be written to {path}: it is a directory")
         self.context = source.context
         header = pb.RecordingHeader(
             format=FORMAT,
@@ -98,6 +100,8 @@ class Recording:
 def _reduced(request: Request, answer: Answer) -> Answer:
     if request.schema and answer.status == 200:
         return answer._replace(body=encode_list(*decode_list(answer.body, request.schema)))
+    if request.schema:
+        return answer._replace(body=encode_status(answer.body))
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
 
 
@@ -114,19 +118,16 @@ class Snapshot:
         if stream.read(len(_MAGIC)) != _MAGIC:
             raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote")
         try:
-            header = proto.parse_length_prefixed(pb.RecordingHeader, stream)
+            self.header = _header(stream, path)
             self._answers = {exchange.request: exchange for exchange in _exchanges(stream)}
-        except (DecodeError, EOFError, ValueError) as error:
+            taken = datetime.fromtimestamp(self.header.taken, UTC)
+        except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
-        if header is None or header.format < 1:
-            raise Unusable(f"{path} is truncated: record it again")
-        if header.format > FORMAT:
-            raise Unusable(
-                f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it"
-            )
-        self.context = f"{clean(header.context)} (recording)"
-        self.header = header
-        self.now = datetime.fromtimestamp(header.taken, UTC) + later
+        self.context = f"{clean(self.header.context)} (recording)"
+        try:
+            self.now = taken + later
+        except OverflowError as error:
+            raise Unusable(f"{path} was taken on {taken:%Y-%m-%d}: there is no time {later.days} days later") from error
 
     def get(self, request: Request) -> Answer:
         """Return what the cluster answered when it was recorded."""
@@ -139,6 +140,17 @@ class Snapshot:
 
     def close(self) -> None:
         """Do nothing: the file was closed after reading."""
+
+
+def _header(stream: BytesIO, path: Path) -> pb.RecordingHeader:
+    header = proto.parse_length_prefixed(pb.RecordingHeader, stream)
+    if header is None or header.format < 1:
+        raise Unusable(f"{path} is truncated: record it again")
+    if header.format > FORMAT:
+        raise Unusable(
+            f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it"
+        )
+    return header
 
 
 def _exchanges(stream: BytesIO) -> Iterator[pb.Exchange]:

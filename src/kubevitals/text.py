@@ -7,47 +7,48 @@ LINE_LIMIT = 1000
 
 REDACTED = "[redacted]"
 
+_ALWAYS = r"(?:password|passwd|pwd|passphrase)"
+_NAME = rf"(?:{_ALWAYS}|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)"
+_VALUE = r"(?:\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^\s,;&\"'])[^\s,;&\"']*"
+_PROSE = r"(?-i:[A-Z]?[a-z]+)\s+\S"
+"""A word and more behind it: ``failed to fetch token: unexpected status`` names no credential."""
+
 _SECRETS = (
+    (r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", REDACTED),
+    (r"(?<![\w+/=\s])[\w+/=\s]++-----END [A-Z ]{0,30}PRIVATE KEY-----", REDACTED),
+    (r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", REDACTED),
     (
-        re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.DOTALL),
+        r"\b(?-i:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})",
         REDACTED,
     ),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), REDACTED),
-    (
-        re.compile(
-            r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})"
-        ),
-        REDACTED,
-    ),
-    (re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", re.IGNORECASE), rf"\1{REDACTED}@"),
-    (re.compile(r"\b(bearer|basic)\s{1,3}[\w+/=.~-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
-    (
-        re.compile(
-            r"((?:password|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)"
-            r"[\w.-]{0,40}[\"']?(?::|\s{0,3}=)\s{0,3})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&\"']+)",
-            re.IGNORECASE,
-        ),
-        rf"\1{REDACTED}",
-    ),
+    (r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", rf"\1{REDACTED}@"),
+    (r"\b(bearer|basic)\s{1,3}(?=\S{0,200}(?-i:[A-Z0-9=+/]))[\w+/=.~-]{8,}", rf"\1 {REDACTED}"),
+    (rf"({_NAME}[\w.-]{{0,40}}\\?[\"']?\s{{0,3}}=\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
+    (rf"({_NAME}[\w-]{{0,40}}\\?[\"']?\s{{0,3}}:\s{{0,3}})(?=\\?[\"']){_VALUE}", rf"\1{REDACTED}"),
+    (rf"({_NAME}[\w-]{{0,40}}:\s{{1,3}})(?!{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
+    (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
 )
+_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in _SECRETS)
 
 
 def redact(text: str) -> str:
     """Return the text without what looks like a credential; redacting twice changes nothing more."""
-    for pattern, replacement in _SECRETS:
+    for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def clean(text: str, limit: int = LINE_LIMIT) -> str:
-    """Return foreign text as one line that is safe to print: white space folded, redacted, bounded, escaped.
+    r"""Return foreign text as one line that is safe to print: white space folded, redacted, bounded, escaped.
 
-    Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\\x1b``).
+    Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``).
     """
     line = " ".join(redact(text[: 4 * limit]).split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     if len(line) > limit or len(text) > 4 * limit:
-        line = f"{line[:limit]}… ({len(text)} characters)"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        count = f"… ({len(text)} characters)"
+        line = line[: limit - len(count)] + count
+    return line
 
 
 def duration(seconds: float) -> str:

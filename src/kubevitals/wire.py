@@ -28,7 +28,7 @@ def decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
     """
     try:
         return _decode_list(body, schema)
-    except (DecodeError, EOFError, ValueError) as error:
+    except (DecodeError, EOFError, ValueError, OverflowError) as error:
         raise NotObserved(
             f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
         ) from error
@@ -121,8 +121,14 @@ def encode_list(metadata: pb.ListMeta, items: list[M]) -> bytes:
     return MAGIC + pb.Envelope(raw=out.getvalue()).SerializeToString()
 
 
+def encode_status(body: bytes) -> bytes:
+    """Return a refusal with what the API server says in it redacted, whichever encoding it chose."""
+    status = pb.Status(message=redact(error_message(body)))
+    return MAGIC + pb.Envelope(raw=status.SerializeToString()).SerializeToString()
+
+
 class _JsonStatus(msgspec.Struct):
-    message: str = ""
+    message: str
 
 
 def error_message(body: bytes) -> str:
@@ -131,5 +137,5 @@ def error_message(body: bytes) -> str:
         if body.startswith(MAGIC):
             return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message
         return msgspec.json.decode(body, type=_JsonStatus).message
-    except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body[:200].decode("utf-8", "replace")

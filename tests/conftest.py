@@ -1,0 +1,51 @@
+"""Fixtures of the library's own tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from kubernetes.utils.retry import Backoff
+
+from kubevitals import live
+from kubevitals.live import Live
+from tests.fakes import ApiServer, api_server, write_kubeconfig
+
+settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
+settings.load_profile("kubevitals")
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the kubeconfig, the proxies and the home folder of whoever runs the tests out of them."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    """A fake API server."""
+    with api_server() as running:
+        yield running
+
+
+@pytest.fixture
+def kubeconfig(server: ApiServer, tmp_path: Path) -> Path:
+    """A kubeconfig that leads to the fake API server."""
+    return write_kubeconfig(tmp_path / "kubeconfig", server.address)
+
+
+@pytest.fixture
+def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Live]]:
+    """Connects to the fake API server; what is tried again is tried again at once."""
+    monkeypatch.setattr(live, "_BACKOFF", Backoff(steps=4, duration=0.001, factor=2.0, jitter=0.1))
+    opened: list[Live] = []
+
+    def connect(**options: float) -> Live:
+        opened.append(Live(kubeconfig=str(kubeconfig), **options))
+        return opened[-1]
+
+    yield connect
+    for source in opened:
+        source.close()

@@ -1,0 +1,211 @@
+"""A cluster without a cluster: an API server on the loopback that can misbehave, and a source in memory."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster
+from kubevitals.source import Answer, Request
+from kubevitals.wire import MAGIC
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+CREATED = pb.Time(seconds=int(NOW.timestamp()) - 86400)
+
+
+def envelope(raw: bytes) -> bytes:
+    """Return a protobuf answer of Kubernetes."""
+    return MAGIC + pb.Envelope(raw=raw).SerializeToString()
+
+
+def item_bytes(raw: bytes) -> bytes:
+    """Return an item of a list, of the message's bytes."""
+    return proto_field(2, raw)
+
+
+def proto_field(number: int, raw: bytes) -> bytes:
+    """Return a length-delimited protobuf field."""
+    size, length = len(raw), b""
+    while size > 0x7F:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + raw
+
+
+def list_bytes(items: Iterable[Message] = (), token: str = "") -> bytes:
+    """Return a list as the API server sends it."""
+    metadata = pb.ListMeta(resourceVersion="1", **{"continue": token})
+    fields = [proto_field(1, metadata.SerializeToString()), *(item_bytes(i.SerializeToString()) for i in items)]
+    return envelope(b"".join(fields))
+
+
+def status_bytes(message: str) -> bytes:
+    """Return a refusal in protobuf."""
+    return envelope(pb.Status(message=message).SerializeToString())
+
+
+def status_json(message: str) -> bytes:
+    """Return a refusal in JSON."""
+    return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
+
+
+class FakeSource:
+    """Answers from a table of paths, without their queries; what is not in it are empty lists."""
+
+    def __init__(self, answers: Mapping[str, Answer | str | Callable[[Request], Answer]] | None = None) -> None:
+        self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
+        self.requests: list[Request] = []
+        self.context, self.now, self.closed = "fake", NOW, False
+
+    def get(self, request: Request) -> Answer:
+        """Return the answer; a text in the table is why there is none."""
+        self.requests.append(request)
+        answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
+        if isinstance(answer, str):
+            raise NotObserved(answer)
+        return answer(request) if callable(answer) else answer
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+def cluster_of(**lists: list[Message]) -> Cluster:
+    """Return a cluster that has these objects: ``cluster_of(pods=[…])``."""
+    return Cluster(FakeSource({getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}))
+
+
+_Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})
+
+
+class Reply(NamedTuple):
+    """What the fake API server sends."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+Behaviour = Reply | Callable[[BaseHTTPRequestHandler], None]
+
+
+class ApiServer:
+    """An API server on 127.0.0.1. `script` says what a path answers; every other path is an empty list.
+
+    Attributes:
+        requests: the paths that were asked for, queries included, and the headers sent with them.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.stopped = Event()
+        self._scripts: dict[str, list[Behaviour]] = {
+            "/version": [Reply(b'{"gitVersion": "v1.34.4"}')],
+            "/readyz": [Reply(b"ok")],
+        }
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def script(self, path: str, *behaviours: Behaviour) -> None:
+        """Have a path, its query left out, behave so; the last one repeats."""
+        self._scripts[path] = list(behaviours)
+
+    def serve(self, path: str, *items: Message) -> None:
+        """Have a path answer a list."""
+        self.script(path, Reply(list_bytes(items)))
+
+    def asked(self, path: str) -> int:
+        """Return how often a path was asked for, whatever the query."""
+        return sum(urlsplit(asked).path == path for asked, _ in self.requests)
+
+    def behaviour(self, path: str) -> Behaviour:
+        """Return what comes next on a path."""
+        script = self._scripts.get(path, [Reply(list_bytes())])
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    def hang(self, handler: BaseHTTPRequestHandler) -> None:
+        """Accept a request and never answer it."""
+        self.stopped.wait()
+
+    def start(self) -> None:
+        """Serve in the background."""
+        Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def stop(self) -> None:
+        """Let go of everybody and of the port."""
+        self.stopped.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def break_off(handler: BaseHTTPRequestHandler) -> None:
+    """Announce a long answer and end the connection in the middle of it."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    handler.wfile.write(b"k8s\x00 and then nothing")
+    handler.close_connection = True
+
+
+def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.requests.append((self.path, dict(self.headers)))
+            behaviour = server.behaviour(urlsplit(self.path).path)
+            if isinstance(behaviour, Reply):
+                self._send(behaviour)
+            else:
+                behaviour(self)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def _send(self, reply: Reply) -> None:
+            self.send_response_only(reply.status)
+            headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
+            for name, value in (headers | dict(reply.headers)).items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(reply.body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    return Handler
+
+
+@contextmanager
+def api_server() -> Iterator[ApiServer]:
+    """Run a fake API server."""
+    server = ApiServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def write_kubeconfig(path: Path, address: str, name: str = "fake", **user: object) -> Path:
+    """Write a kubeconfig of one context; JSON is YAML."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": address}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "users": [{"name": name, "user": user or {"token": "the-user-token"}}],
+    }
+    path.write_text(json.dumps(config))
+    return path

@@ -1,0 +1,319 @@
+from collections.abc import Callable
+from threading import Barrier
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from kubevitals import inventory
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import LOG_BYTES, LOG_LINES, LOG_REQUESTS, Cluster, Listing
+from kubevitals.source import NAMES_ONLY, Answer, Request
+from kubevitals.text import LINE_LIMIT
+from tests.fakes import NOW, FakeSource, cluster_of, list_bytes, status_bytes, status_json
+
+Answering = Callable[[Request], Answer]
+
+
+def pod(name: str = "web-0", uid: str = "", **fields: object) -> pb.Pod:
+    return pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", uid=uid, **fields))
+
+
+def page(request: Request) -> str:
+    """Return the continue token that a request was sent with."""
+    return parse_qs(urlsplit(request.path).query).get("continue", [""])[0]
+
+
+def pages(*script: tuple[str, Answer]) -> Answering:
+    """Answer pages in this order, and only if they are asked for so."""
+    left = list(script)
+
+    def answer(request: Request) -> Answer:
+        token, said = left.pop(0)
+        assert page(request) == token
+        return said
+
+    return answer
+
+
+def paged(name: str, token: str = "") -> Answer:
+    return Answer(200, list_bytes([pod(name)], token))
+
+
+EXPIRED = Answer(410, status_json("The provided continue parameter is too old"))
+
+
+def test_a_list_is_asked_for_once_however_often_it_is_read() -> None:
+    source = FakeSource({"/api/v1/pods": Answer(200, list_bytes([pod()]))})
+    cluster = Cluster(source)
+    cluster.prefetch()
+    assert [cluster.pods for _ in range(3)] == [(pod(),)] * 3
+    cluster.close()
+    assert [urlsplit(request.path).path for request in source.requests].count("/api/v1/pods") == 1
+    assert source.closed
+
+
+def test_only_what_is_read_is_asked_for() -> None:
+    source = FakeSource()
+    cluster = Cluster(source)
+    assert source.requests == []
+    assert cluster.pods == ()
+    assert len(source.requests) == 1
+
+
+def test_lists_are_fetched_at_the_same_time() -> None:
+    together = Barrier(4, timeout=10)
+
+    def wait(request: Request) -> Answer:
+        together.wait()
+        return Answer(200, list_bytes())
+
+    paths = ["/api/v1/nodes", "/api/v1/namespaces", "/api/v1/pods", "/api/v1/events"]
+    cluster = Cluster(FakeSource(dict.fromkeys(paths, wait)))
+    cluster.prefetch()
+    assert cluster.nodes == cluster.pods == ()
+    cluster.close()
+
+
+def test_secrets_are_only_listed_when_the_user_asks_for_it_and_then_by_name() -> None:
+    for secret_names in (False, True):
+        source = FakeSource()
+        cluster = Cluster(source, secret_names=secret_names)
+        cluster.prefetch()
+        cluster.close()
+        asked = [request for request in source.requests if "/secrets" in request.path]
+        assert [request.accept for request in asked] == [NAMES_ONLY] * secret_names
+
+
+def test_a_list_that_cannot_be_seen_raises_each_time_it_is_read() -> None:
+    source = FakeSource({"/api/v1/pods": Answer(403, status_bytes("pods is forbidden"))})
+    cluster = Cluster(source)
+    for _ in range(2):
+        with pytest.raises(NotObserved, match="forbidden: pods is forbidden") as caught:
+            _ = cluster.pods
+        assert caught.value.right == "list pods"
+    with pytest.raises(NotObserved):
+        _ = cluster.pods_by_claim
+    assert len(source.requests) == 1
+
+
+@pytest.mark.parametrize("encode", [status_bytes, status_json])
+@pytest.mark.parametrize(
+    ("status", "reason", "right"),
+    [
+        (403, "forbidden: no such luck", "list deployments.apps"),
+        (401, r"refuses the credentials \(401\)", ""),
+        (500, "list deployments.apps answers HTTP 500: no such luck", ""),
+    ],
+)
+def test_a_refusal_says_why_and_which_right_is_missing(
+    encode: Callable[[str], bytes], status: int, reason: str, right: str
+) -> None:
+    cluster = Cluster(FakeSource({"/apis/apps/v1/deployments": Answer(status, encode("no such luck"))}))
+    with pytest.raises(NotObserved, match=reason) as caught:
+        _ = cluster.deployments
+    assert caught.value.right == right
+
+
+def test_what_is_no_list_is_not_observed() -> None:
+    with pytest.raises(NotObserved, match="no list of Node"):
+        _ = Cluster(FakeSource({"/api/v1/nodes": Answer(200, b"<html>Sign in</html>")})).nodes
+
+
+def test_pages_are_put_together() -> None:
+    script = pages(("", paged("a", "2")), ("2", paged("b", "3")), ("3", paged("c")))
+    assert Cluster(FakeSource({"/api/v1/pods": script})).pods == (pod("a"), pod("b"), pod("c"))
+
+
+def test_a_list_whose_pages_expire_is_begun_anew_and_has_each_item_once() -> None:
+    script = pages(("", paged("a", "2")), ("2", EXPIRED), ("", paged("a", "5")), ("5", paged("b")))
+    assert Cluster(FakeSource({"/api/v1/pods": script})).pods == (pod("a"), pod("b"))
+
+
+def test_pages_that_always_expire_are_given_up() -> None:
+    source = FakeSource({"/api/v1/pods": lambda request: EXPIRED if page(request) else paged("a", "2")})
+    with pytest.raises(NotObserved, match="pages of pods expired 3 times"):
+        _ = Cluster(source).pods
+    assert len(source.requests) == 6
+
+
+def test_a_first_page_that_is_gone_is_no_expired_page() -> None:
+    with pytest.raises(NotObserved, match="answers HTTP 410"):
+        _ = Cluster(FakeSource({"/api/v1/pods": EXPIRED})).pods
+
+
+def test_a_list_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "PAGES", 20)
+    source = FakeSource({"/api/v1/pods": lambda _: paged("a", "the same for ever")})
+    with pytest.raises(NotObserved, match="does not end after 20 pages"):
+        _ = Cluster(source).pods
+    assert len(source.requests) == 20
+
+
+def test_every_kind_has_the_name_that_rbac_gives_it() -> None:
+    names = {listing.resource for listing in Cluster.listings()}
+    assert {"pods", "persistentvolumeclaims", "deployments.apps", "csinodes.storage.k8s.io"} <= names
+    assert isinstance(Cluster.__dict__["pods"], Listing)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"\xff", b'{"gitVersion": 3}', b'{"a":' + b"[" * 100_000], ids=lambda b: repr(b[:9])
+)
+def test_a_version_that_is_none_is_not_observed(body: bytes) -> None:
+    with pytest.raises(NotObserved, match="/version answers what Kubernetes does not"):
+        _ = Cluster(FakeSource({"/version": Answer(200, body)})).server_version
+
+
+# --- events ---
+
+
+def event(kind: str, name: str, uid: str = "", seconds: int = 0, **fields: object) -> pb.Event:
+    about = pb.ObjectReference(kind=kind, namespace="shop" if kind == "Pod" else "", name=name, uid=uid)
+    return pb.Event(involvedObject=about, lastTimestamp=pb.Time(seconds=seconds), **fields)
+
+
+def test_events_are_those_of_the_object_and_not_of_its_predecessor() -> None:
+    events = [
+        event("Pod", "web-0", "old", 1, reason="Killing"),
+        event("Pod", "web-0", "new", 3, reason="BackOff"),
+        event("Pod", "web-0", "", 2, reason="Unknown"),
+        event("Pod", "web-1", "new", 4, reason="Other"),
+    ]
+    cluster = cluster_of(all_events=events)
+    assert [e.reason for e in cluster.events(pod(uid="new"))] == ["Unknown", "BackOff"]
+    assert cluster.events(pod("web-9")) == []
+
+
+def test_events_of_a_node_carry_its_name_for_a_uid() -> None:
+    node = pb.Node(metadata=pb.ObjectMeta(name="worker", uid="4711"))
+    cluster = cluster_of(all_events=[event("Node", "worker", "worker")])
+    assert len(cluster.events(node)) == 1
+
+
+def test_events_of_the_old_and_the_new_api_are_in_one_order() -> None:
+    events = [
+        event("Pod", "web-0", seconds=5, reason="third"),
+        event("Pod", "web-0", reason="second", eventTime=pb.Time(seconds=3)),
+        event(
+            "Pod",
+            "web-0",
+            reason="fourth",
+            eventTime=pb.Time(seconds=1),
+            series=pb.EventSeries(lastObservedTime=pb.Time(seconds=9)),
+        ),
+        event("Pod", "web-0", reason="first", metadata=pb.ObjectMeta(creationTimestamp=pb.Time(seconds=2))),
+    ]
+    assert [e.reason for e in cluster_of(all_events=events).events(pod())] == ["first", "second", "third", "fourth"]
+
+
+# --- logs ---
+
+
+def log_of(body: bytes, status: int = 200) -> tuple[str, ...]:
+    path = "/api/v1/namespaces/shop/pods/web-0/log"
+    return Cluster(FakeSource({path: Answer(status, body)})).log(pod(), "web", previous=True)
+
+
+def test_a_log_is_asked_for_with_its_bounds() -> None:
+    source = FakeSource()
+    assert Cluster(source).log(pod(), "web", previous=True) == ("(the log is empty)",)
+    assert parse_qs(urlsplit(source.requests[0].path).query) == {
+        "container": ["web"],
+        "tailLines": [str(LOG_LINES)],
+        "limitBytes": [str(LOG_BYTES)],
+        "previous": ["true"],
+    }
+
+
+def test_a_log_is_bounded_though_the_server_keeps_no_bounds() -> None:
+    lines = log_of(b"line\n" * 10_000_000)
+    assert len(lines) == LOG_LINES
+    assert all(len(line) <= LINE_LIMIT for line in log_of(b"x" * 10_000_000))
+
+
+def test_a_log_is_safe_to_show() -> None:
+    assert log_of(b"\x1b[31mred\xff password=hunter2\r\nlast") == (
+        "\\x1b[31mred\N{REPLACEMENT CHARACTER} password=[redacted]",
+        "last",
+    )
+
+
+def test_a_key_of_several_lines_is_redacted_whole_or_cut() -> None:
+    key = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\nhunter2\n-----END PRIVATE KEY-----\n"
+    assert "hunter2" not in "".join(log_of(b"starting\n" + key + b"done"))
+    assert "hunter2" not in "".join(log_of(key.partition(b"MII")[2] + b"done"))
+
+
+def test_a_log_that_cannot_be_read_says_why() -> None:
+    (line,) = log_of(status_json("pods web-0 is forbidden"), 403)
+    assert line == "(log not observed: forbidden: pods web-0 is forbidden (missing right: get pods/log))"
+
+
+def test_names_cannot_lead_a_log_request_elsewhere() -> None:
+    source = FakeSource()
+    Cluster(source).log(pod("../../secrets?x="), "a&previous=b", previous=False)
+    split = urlsplit(source.requests[0].path)
+    assert split.path == "/api/v1/namespaces/shop/pods/..%2F..%2Fsecrets%3Fx%3D/log"
+    assert parse_qs(split.query)["container"] == ["a&previous=b"]
+
+
+def test_containers_of_one_owner_are_read_once() -> None:
+    source = FakeSource()
+    cluster = Cluster(source)
+    owners = [pb.OwnerReference(kind="StatefulSet", name="web", controller=True)]
+    for n in range(10):
+        cluster.log(pod(f"web-{n}", ownerReferences=owners), "web", previous=False)
+    assert len(source.requests) == 1
+
+
+def test_only_so_many_logs_are_read_in_a_run() -> None:
+    source = FakeSource()
+    cluster = Cluster(source)
+    logs = [cluster.log(pod(f"web-{n}"), "web", previous=False) for n in range(LOG_REQUESTS + 3)]
+    assert len(source.requests) == LOG_REQUESTS
+    assert logs[-1] == (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
+
+
+# --- time, derived views ---
+
+
+def test_ages_are_counted_from_the_clusters_time() -> None:
+    cluster = Cluster(FakeSource())
+    assert cluster.age(pb.Time(seconds=int(NOW.timestamp()) - 90)) == 90
+    assert cluster.age(pb.Time()) == float("inf")
+
+
+def test_what_is_derived_is_computed_once_and_again_if_it_could_not_be_seen() -> None:
+    cluster = Cluster(FakeSource({"/api/v1/nodes": "no answer"}))
+    calls: list[str] = []
+
+    def count(of: Cluster) -> int:
+        calls.append("pods")
+        return len(of.pods)
+
+    def unseen(of: Cluster) -> int:
+        calls.append("nodes")
+        return len(of.nodes)
+
+    assert [cluster.derive(count) for _ in range(3)] == [0, 0, 0]
+    for _ in range(2):
+        with pytest.raises(NotObserved, match="no answer"):
+            cluster.derive(unseen)
+    assert calls == ["pods", "nodes", "nodes"]
+
+
+def test_claims_are_found_by_the_pods_that_use_them_ephemeral_ones_too() -> None:
+    named = pb.VolumeSource(persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    ephemeral = pb.VolumeSource(ephemeral=pb.Present())
+    user = pod()
+    user.spec.volumes.extend(
+        [pb.Volume(name="v", volumeSource=named), pb.Volume(name="tmp", volumeSource=ephemeral), pb.Volume(name="x")]
+    )
+    done = pod("web-1")
+    done.spec.volumes.append(pb.Volume(name="v", volumeSource=named))
+    done.status.phase = "Succeeded"
+    found = cluster_of(pods=[user, done]).pods_by_claim
+    assert {name: [p.metadata.name for p in users] for (_, name), users in found.items()} == {
+        "data": ["web-0"],
+        "web-0-tmp": ["web-0"],
+    }

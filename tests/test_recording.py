@@ -1,0 +1,222 @@
+import gzip
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from google.protobuf import proto
+
+from kubevitals import recording
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.inventory import Cluster
+from kubevitals.recording import Recording, Snapshot
+from kubevitals.source import Answer, Request, Source
+from kubevitals.wire import decode_list, error_message
+from tests.fakes import NOW, FakeSource, list_bytes, status_bytes
+
+PODS, NODES = Request("/api/v1/pods?limit=1000", pb.Pod), Request("/api/v1/nodes?limit=1000", pb.Node)
+EVENTS, READYZ = Request("/api/v1/events?limit=1000", pb.Event), Request("/readyz?verbose")
+LOG, VERSION = Request("/api/v1/namespaces/shop/pods/web-0/log?container=web"), Request("/version")
+FORBIDDEN = f'pods is forbidden: User "{"x" * 300}" cannot list resource "pods"'
+
+
+def source() -> FakeSource:
+    return FakeSource(
+        {
+            "/api/v1/pods": Answer(403, status_bytes(FORBIDDEN)),
+            "/api/v1/nodes": Answer(200, list_bytes([pb.Node(metadata=pb.ObjectMeta(name="worker"))])),
+            "/api/v1/events": "no answer within 10 s",
+            "/readyz": Answer(500, b"[+]ping ok\n[-]etcd failed\nreadyz check failed"),
+        }
+    )
+
+
+def answer(source: Source, request: Request) -> Answer | str:
+    try:
+        return source.get(request)
+    except NotObserved as error:
+        return str(error)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cluster.recording"
+
+
+def test_a_replay_answers_what_the_run_saw(path: Path) -> None:
+    running = Recording(source(), path)
+    requests = [PODS, NODES, EVENTS, READYZ, VERSION, LOG]
+    seen = [answer(running, request) for request in requests]
+    running.close()
+    replay = Snapshot(path)
+    assert [answer(replay, request) for request in requests] == seen
+    assert [item.status if isinstance(item, Answer) else item for item in seen] == [
+        403,
+        200,
+        "no answer within 10 s",
+        500,
+        200,
+        200,
+    ]
+    assert replay.now == NOW
+    assert replay.context == "fake (recording)"
+
+
+def test_refusals_and_plain_answers_keep_their_words(path: Path) -> None:
+    running = Recording(source(), path)
+    refusal, parts = running.get(PODS), running.get(READYZ)
+    running.close()
+    assert error_message(refusal.body) == FORBIDDEN
+    assert parts.body.splitlines()[1] == b"[-]etcd failed"
+
+
+def test_the_findings_of_a_cluster_and_of_its_replay_are_the_same(path: Path) -> None:
+    live = Cluster(Recording(source(), path))
+    seen = live.nodes, str(pytest.raises(NotObserved, lambda: live.pods).value)
+    live.close()
+    replay = Cluster(Snapshot(path))
+    assert (replay.nodes, str(pytest.raises(NotObserved, lambda: replay.pods).value)) == seen
+    assert "missing right: list pods" in seen[1]
+    replay.close()
+
+
+def test_what_was_not_recorded_is_not_observed(path: Path) -> None:
+    Recording(source(), path).close()
+    with pytest.raises(NotObserved, match="has no answer to /version"):
+        Snapshot(path).get(VERSION)
+
+
+def test_no_secret_is_in_any_byte_of_the_file(path: Path) -> None:
+    told = "connect to postgres://shop:hunter2@db failed, password=hunter2 and Bearer hunter2HUNTER2"
+    terminated = pb.ContainerState(terminated=pb.ContainerStateTerminated(message=told))
+    pod = pb.Pod(
+        metadata=pb.ObjectMeta(name="web-0"),
+        status=pb.PodStatus(message=told, containerStatuses=[pb.ContainerStatus(lastState=terminated)]),
+    )
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(annotations={"last-applied": told}))
+    planted = FakeSource(
+        {
+            "/api/v1/pods": Answer(200, list_bytes([pod])),
+            "/api/v1/events": Answer(200, list_bytes([pb.Event(message=told)])),
+            "/claims": Answer(200, list_bytes([claim])),
+            "/api/v1/nodes": Answer(403, status_bytes(told)),
+            "/readyz": f"cannot be asked: {told}",
+            LOG.path.partition("?")[0]: Answer(200, b"\xff line\n" + told.encode()),
+        }
+    )
+    running = Recording(planted, path)
+    for request in (PODS, EVENTS, NODES, READYZ, LOG, Request("/claims", pb.PersistentVolumeClaim)):
+        answer(running, request)
+    running.close()
+    unpacked = gzip.decompress(path.read_bytes())
+    assert b"[redacted]" in unpacked
+    assert b"hunter2" not in unpacked
+
+
+def test_nothing_has_the_final_name_until_the_run_has_ended(path: Path) -> None:
+    path.write_bytes(b"the recording of yesterday")
+    running = Recording(source(), path)
+    running.get(NODES)
+    assert path.read_bytes() == b"the recording of yesterday"
+    running.close()
+    assert Snapshot(path).get(NODES).status == 200
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_closing_closes_the_source(path: Path) -> None:
+    inner = source()
+    Recording(inner, path).close()
+    assert inner.closed
+
+
+def test_later_moves_the_time_on(path: Path) -> None:
+    Recording(source(), path).close()
+    assert Snapshot(path, timedelta(hours=24)).now == NOW + timedelta(hours=24)
+
+
+def test_a_time_that_does_not_exist_is_refused(path: Path) -> None:
+    Recording(source(), path).close()
+    _refused(lambda: Snapshot(path, timedelta(days=99_999_999)), "there is no time")
+
+
+def packed(*messages: pb.RecordingHeader | pb.Exchange, magic: bytes = b"kubevitals recording\n") -> bytes:
+    out = BytesIO()
+    out.write(magic)
+    for message in messages:
+        proto.serialize_length_prefixed(message, out)
+    return gzip.compress(out.getvalue())
+
+
+HEADER = pb.RecordingHeader(format=1, kubevitals="0.1.0", context="kind", taken=NOW.timestamp())
+EXCHANGE = pb.Exchange(request="/version", status=200, body=os.urandom(2000))
+WHOLE = packed(HEADER, EXCHANGE)
+
+UNUSABLE = {
+    "truncated": (WHOLE[:-100], "is truncated: record it again"),
+    "without its end": (WHOLE[:-4], "is truncated: record it again"),
+    "without header": (packed(), "is truncated: record it again"),
+    "half an exchange": (
+        gzip.compress(gzip.decompress(WHOLE)[:-100]),
+        "is damaged: ",
+    ),
+    "a flipped byte": (WHOLE[:60] + bytes([WHOLE[60] ^ 0xFF]) + WHOLE[61:], "is "),
+    "an endless exchange": (
+        gzip.compress(gzip.decompress(packed(HEADER)) + b"\xff" * 9 + b"\x01"),
+        "is damaged: ",
+    ),
+    "a time that is none": (packed(pb.RecordingHeader(format=1, taken=float("nan"))), "is damaged: "),
+    "a time beyond all years": (packed(pb.RecordingHeader(format=1, taken=1e300)), "is damaged: "),
+    "empty": (b"", "is no kubevitals recording"),
+    "foreign gzip": (gzip.compress(b"a database dump"), "is no kubevitals recording: give a file that --record wrote"),
+    "foreign file": (b"PK\x03\x04 a zip", "is no kubevitals recording: give a file that --record wrote"),
+    "newer": (
+        packed(pb.RecordingHeader(format=2, kubevitals="9.1.0")),
+        r"was written by kubevitals 9\.1\.0: install that or a newer one",
+    ),
+    "newer and laid out differently": (
+        gzip.compress(gzip.decompress(packed(pb.RecordingHeader(format=2, kubevitals="9.1.0"))) + b"\x7fx"),
+        r"was written by kubevitals 9\.1\.0",
+    ),
+}
+
+
+def _refused(use: Callable[[], object], match: str) -> None:
+    with pytest.raises(Unusable, match=match) as caught:
+        use()
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("content", "match"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_is_no_whole_recording_is_refused_in_one_line(path: Path, content: bytes, match: str) -> None:
+    path.write_bytes(content)
+    _refused(lambda: Snapshot(path), match)
+
+
+def test_a_missing_file_and_a_directory_are_refused_in_one_line(tmp_path: Path) -> None:
+    _refused(lambda: Snapshot(tmp_path / "absent"), "absent cannot be read: No such file or directory")
+    _refused(lambda: Snapshot(tmp_path), "cannot be read: Is a directory")
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "SIZE_LIMIT", 1_000_000)
+    path.write_bytes(gzip.compress(b"kubevitals recording\n" + bytes(50_000_000)))
+    assert path.stat().st_size < 100_000
+    _refused(lambda: Snapshot(path), "unpacks to more than 1,000,000 bytes")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    _refused(lambda: Recording(source(), tmp_path / "absent" / "x"), "No such file or directory")
+    _refused(lambda: Recording(source(), tmp_path / "file" / "x"), "Not a directory")
+    _refused(lambda: Recording(source(), tmp_path), "it is a directory")
+    assert [child.name for child in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_recorded_list_holds_only_what_checks_read(path: Path) -> None:
+    running = Recording(source(), path)
+    running.get(NODES)
+    running.close()
+    assert decode_list(Snapshot(path).get(NODES).body, pb.Node)[1] == [pb.Node(metadata=pb.ObjectMeta(name="worker"))]

@@ -1,0 +1,138 @@
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevitals.text import LINE_LIMIT, clean, duration, parse_duration, plural, redact
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nhunter2hunter2\n-----END RSA PRIVATE KEY-----"
+
+CREDENTIALS = [
+    (f"token {JWT} was refused", JWT),
+    ("Authorization: Bearer abcDEF123456", "abcDEF123456"),
+    ("Authorization: Basic dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy"),
+    ("using AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG", "wJalrXUtnFEMI"),
+    ("pushed with ghp_abcdefghijklmnopqrstuvwxyz", "ghp_abcdefghijklmnopqrstuvwxyz"),
+    ("dial postgres://admin:hunter2@db:5432/shop", "hunter2"),
+    ("https://user:hunter2@registry.local/v2/", "hunter2"),
+    ("mysql --password=hunter2 -h db", "hunter2"),
+    ("PGPASSWORD = hunter2", "hunter2"),
+    ("password: hunter2", "hunter2"),
+    ("password: swordfish was refused", "swordfish"),
+    ("password:hunter2", "hunter2"),
+    ("passwd='hunter two'", "hunter two"),
+    ('password="hunter two, cut off', "hunter two"),
+    ('{"db": {"password": "hunter two"}}', "hunter two"),
+    ('{"password" : "hunter two"}', "hunter two"),
+    (r"body: {\"apiKey\":\"hunter2\"}", "hunter2"),
+    ("api_key: hunter2", "hunter2"),
+    ("GET /v1/secret?token=hunter2&a=b", "hunter2"),
+    (f"key:\n{PEM}\nend", "MIIEpAIBAAKCAQEA"),
+    (PEM.partition("-----END")[0], "MIIEpAIBAAKCAQEA"),
+    (PEM.partition("\n")[2], "MIIEpAIBAAKCAQEA"),
+]
+
+READABLE = [
+    'MountVolume.SetUp failed for volume "secret" : secret "db-token" not found',
+    'MountVolume.SetUp failed for volume "kube-api-x7" : failed to fetch token: serviceaccounts "shop" not found',
+    'MountVolume.SetUp failed for volume "db-secret" : references non-existent secret key: token',
+    "couldn't find key token in Secret ns/x",
+    'Error: secret "password" not found',
+    "back-off 5m0s restarting failed container=token-refresher pod=secret-agent-0_shop(0f3a)",
+    "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+    'Back-off pulling image "ghcr.io/external-secrets/external-secrets:v0.9.1"',
+    "failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?scope=x: 403",
+    'failed to fetch oauth token: Post "https://auth.docker.io/token": dial tcp: lookup auth.docker.io: no such host',
+    "dial tcp: lookup token.example.com: no such host",
+    "no basic auth credentials",
+    "basic authentication failed",
+    'secrets is forbidden: User "bob" cannot list resource "secrets" in API group "" at the cluster scope',
+    'container "token-exporter" is waiting to start: PodInitializing',
+]
+
+
+@pytest.mark.parametrize(("text", "secret"), CREDENTIALS)
+def test_a_credential_is_redacted(text: str, secret: str) -> None:
+    assert secret not in redact(text)
+    assert "[redacted]" in redact(text)
+    assert secret not in clean(text)
+
+
+@pytest.mark.parametrize("message", READABLE)
+def test_what_kubernetes_says_stays_as_it_is(message: str) -> None:
+    assert redact(message) == message
+
+
+def test_what_stands_around_a_credential_stays() -> None:
+    assert redact("mysql --password=hunter2 -h db") == "mysql --password=[redacted] -h db"
+    assert redact("dial postgres://admin:hunter2@db:5432") == "dial postgres://[redacted]@db:5432"
+
+
+FRAGMENTS = ["password", "token", "secret", "=", ":", " ", '"', "'", "\\", ",", "&", "\n", "://", "a", "@", "bearer "]
+FRAGMENTS += ["eyJabcdefgh", ".abcdefgh", "A1", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join) | st.text())
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+@given(st.text(st.characters(), max_size=300), st.integers(40, 200))
+def test_a_cleaned_line_is_bounded_and_printable(text: str, limit: int) -> None:
+    line = clean(text, limit)
+    assert line.isprintable()
+    assert len(line) <= limit
+
+
+def test_escapes_and_bidirectional_characters_are_shown_not_sent() -> None:
+    assert clean("a\x1b[31mred\x07 \u202egnp.exe \u2066x\u200b \x9b2J") == (
+        r"a\x1b[31mred\x07 \u202egnp.exe \u2066x\u200b \x9b2J"
+    )
+
+
+def test_a_long_line_says_how_long_it_was_however_often_it_is_cleaned() -> None:
+    line = clean("x" * 5000)
+    assert line.endswith("… (5000 characters)")
+    assert clean(line) == line
+    assert len(line) == LINE_LIMIT
+
+
+HOSTILE = ["eyJ-", "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "a\n", "token", 'token="', "a://", "bearer ", "a+/="]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_a_megabyte_of_hostile_text_takes_little_time(unit: str) -> None:
+    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
+    start = perf_counter()
+    clean(text)
+    redact(text)
+    assert perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0s"), (0, "0s"), (59.9, "59s"), (90, "1m30s"), (3600, "1h"), (90061, "1d1h"), (86400 + 60, "1d1m")],
+)
+def test_durations_are_said_in_their_two_largest_units(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1.5h", 5400), (" 1d ", 86400), ("0", 0)]
+)
+def test_durations_are_understood(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "5 m", "1h30m", "5w", "nan", "inf", "1e9", "9" * 10, "5m\x1b[0m"])
+def test_what_is_no_duration_is_refused_in_one_printable_line(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration such as 90s, 5m, 2h or 1d") as caught:
+        parse_duration(text)
+    assert str(caught.value).isprintable()
+
+
+def test_counts_have_their_noun() -> None:
+    assert [plural(n, "node") for n in (0, 1, 1003)] == ["0 nodes", "1 node", "1,003 nodes"]

@@ -1,0 +1,38 @@
+import pytest
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import Unusable
+from kubevitals.inventory import Cluster
+from kubevitals.threshold import Threshold, parse_thresholds
+from tests.fakes import NOW, FakeSource
+
+STUCK = Threshold("pod.stuck", 60, "")
+RESTARTS = Threshold("pod.restarts", 3, "")
+KNOWN = {threshold.name: threshold for threshold in (STUCK, RESTARTS)}
+
+
+def test_numbers_and_durations_are_read_and_the_last_one_counts() -> None:
+    assert parse_thresholds(["pod.stuck=5m", "pod.restarts=7", "pod.stuck=2m"], KNOWN) == {STUCK: 120, RESTARTS: 7}
+    assert parse_thresholds([], KNOWN) == {}
+
+
+@pytest.mark.parametrize("setting", ["pod.stack=5m", "=5m", "", "pod stuck", "pod.stuck\x1b[2J=1"])
+def test_an_unknown_name_lists_what_there_is(setting: str) -> None:
+    with pytest.raises(Unusable, match=r"there are: pod\.restarts, pod\.stuck$") as caught:
+        parse_thresholds([setting], KNOWN)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "1=2", "nan", "\x1b[2J"])
+def test_a_value_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(Unusable, match=r"--threshold pod\.stuck=.*is no duration") as caught:
+        parse_thresholds([f"pod.stuck={value}"], KNOWN)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("age", "given", "over"), [(59, {}, False), (60, {}, True), (90, {STUCK: 120.0}, False)])
+def test_a_state_counts_once_it_has_lasted_as_long_as_the_threshold(
+    age: int, given: dict[Threshold, float], over: bool
+) -> None:
+    began = pb.Time(seconds=int(NOW.timestamp()) - age)
+    assert Cluster(FakeSource(), given).over(began, STUCK) is over
