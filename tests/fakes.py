@@ -1,6 +1,7 @@
 """A cluster without a cluster: an API server on the loopback that can misbehave, and a source in memory."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -106,7 +107,7 @@ class ApiServer:
         requests: the paths that were asked for, queries included, and the headers sent with them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.stopped = Event()
         self._scripts: dict[str, list[Behaviour]] = {
@@ -115,7 +116,11 @@ class ApiServer:
         }
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def script(self, path: str, *behaviours: Behaviour) -> None:
         """Have a path, its query left out, behave so; the last one repeats."""
@@ -187,9 +192,9 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def api_server() -> Iterator[ApiServer]:
-    """Run a fake API server."""
-    server = ApiServer()
+def api_server(certificate: Path | None = None, key: Path | None = None) -> Iterator[ApiServer]:
+    """Run a fake API server, with a certificate under TLS."""
+    server = ApiServer(certificate, key)
     server.start()
     try:
         yield server

@@ -10,14 +10,16 @@ from kubevitals.objects import Ref
 from kubevitals.verdict import Outcome, judge
 
 TODAY = date(2026, 3, 1)
-CLAIM = (
-    'check = "volume-claim"\nobject = "PersistentVolumeClaim/legacy/*"\nreason = "gone in May"\nuntil = 2026-05-31\n'
-)
+CLAIM = {
+    "check": '"volume-claim"',
+    "object": '"PersistentVolumeClaim/legacy/*"',
+    "reason": '"moves"',
+    "until": "2026-05-31",
+}
 
 
 def entry(**changes: str) -> str:
-    lines = dict(line.split(" = ", 1) for line in CLAIM.splitlines()) | changes
-    return "[[issue]]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items() if value)
+    return "[[issue]]\n" + "".join(f"{key} = {value}\n" for key, value in (CLAIM | changes).items() if value)
 
 
 def issues(tmp_path: Path, *entries: str) -> KnownIssues:
@@ -100,7 +102,7 @@ def test_an_issue_is_valid_on_its_last_day_and_not_after_it(tmp_path: Path) -> N
     assert known.match("volume-claim", "unbound", finding("data-0"))
     assert not known.match("node-ready", "silent", finding("data-0"))
     assert known.stale([]) == [
-        "past its date, no longer applied: node-ready on PersistentVolumeClaim/legacy/*: gone in May (until 2026-02-28)"
+        "past its date, no longer applied: node-ready on PersistentVolumeClaim/legacy/*: moves (until 2026-02-28)"
     ]
 
 

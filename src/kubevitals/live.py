@@ -71,7 +71,7 @@ class Live:
             return busy.answer
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             reason = self._explain(error)
-            if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+            if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
                 self._unreachable = reason
             raise NotObserved(reason) from error
 
@@ -110,8 +110,11 @@ class Live:
         host = self._client.configuration.host
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             return f"{host} did not answer within {self._timeout[1]:g} s"
-        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
             return f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s"
+        if isinstance(error, client.ApiException):
+            return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}"
         words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
         return f"{host} cannot be asked: {words}"
 

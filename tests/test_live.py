@@ -1,0 +1,353 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from shutil import which
+from time import perf_counter
+
+import pytest
+
+from kubevitals import live
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.inventory import Cluster
+from kubevitals.live import Live
+from kubevitals.source import PROTOBUF, Answer, Request
+from tests.fakes import (
+    NOW,
+    ApiServer,
+    Reply,
+    api_server,
+    break_off,
+    list_bytes,
+    status_bytes,
+    status_json,
+    write_kubeconfig,
+)
+
+Connect = Callable[..., Live]
+
+PODS = Request("/api/v1/pods?limit=1000&resourceVersion=0", pb.Pod, PROTOBUF)
+WEB = pb.Pod(metadata=pb.ObjectMeta(name="web-0", namespace="shop"))
+GOOD = Reply(list_bytes([WEB]))
+BUSY = Reply(b"too many requests", 429)
+
+
+def test_a_list_is_asked_for_in_protobuf_with_the_users_token(server: ApiServer, connect: Connect) -> None:
+    server.script("/api/v1/pods", GOOD)
+    assert connect().get(PODS) == Answer(200, GOOD.body)
+    ((path, headers),) = server.requests
+    assert path == PODS.path
+    assert headers["Accept"] == PROTOBUF
+    assert headers["authorization"] == "Bearer the-user-token"
+
+
+# --- time ---
+
+
+def test_now_is_the_servers_time_when_first_asked(server: ApiServer, connect: Connect) -> None:
+    source = connect()
+    assert [source.now, source.now] == [NOW, NOW]
+    assert server.asked("/version") == 1
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Sun, 01 Mar 2026 12:00:00 -0000", NOW),
+        ("Sun, 01 Mar 2026 12:00:00 GMT", NOW),
+        ("yesterday", None),
+        ("", None),
+        ("Sun, 99 Mar 99999 12:00:00 GMT", None),
+    ],
+)
+def test_a_date_that_is_none_leaves_this_machines_time(
+    server: ApiServer, connect: Connect, date: str, expected: datetime | None
+) -> None:
+    server.script("/version", Reply(headers={"Date": date}))
+    now = connect().now
+    assert now == expected if expected else abs((datetime.now(UTC) - now).total_seconds()) < 60
+
+
+def test_a_server_that_never_answers_is_waited_for_once_and_not_for_long(server: ApiServer, connect: Connect) -> None:
+    server.script("/api/v1/pods", server.hang)
+    start = perf_counter()
+    with pytest.raises(NotObserved, match=r"127\.0\.0\.1:\d+ did not answer within 0\.1 s"):
+        connect(read_timeout=0.1).get(PODS)
+    assert perf_counter() - start < 5
+    assert server.asked("/api/v1/pods") == 1
+
+
+def test_a_server_that_falls_silent_within_an_answer_is_not_waited_for_long(
+    server: ApiServer, connect: Connect
+) -> None:
+    def silent(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"k8s")
+        server.hang(handler)
+
+    server.script("/api/v1/pods", silent)
+    with pytest.raises(NotObserved, match=r"did not answer within 0\.1 s"):
+        connect(read_timeout=0.1).get(PODS)
+
+
+# --- trying again ---
+
+
+@pytest.mark.parametrize("trouble", [BUSY, Reply(b"", 503), Reply(b"", 500), Reply(b"", 504), break_off])
+def test_a_list_is_tried_again_when_the_server_is_busy_or_breaks_off(
+    server: ApiServer, connect: Connect, trouble: Reply
+) -> None:
+    server.script("/api/v1/pods", trouble, trouble, GOOD)
+    assert connect().get(PODS).body == GOOD.body
+    assert server.asked("/api/v1/pods") == 3
+
+
+def test_a_server_that_stays_busy_is_taken_at_its_word(server: ApiServer, connect: Connect) -> None:
+    server.script("/api/v1/pods", BUSY)
+    assert connect().get(PODS).status == 429
+    assert server.asked("/api/v1/pods") == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_refusal_is_an_answer_and_not_tried_again(server: ApiServer, connect: Connect, status: int) -> None:
+    server.script("/api/v1/pods", Reply(b"no", status))
+    assert connect().get(PODS) == Answer(status, b"no")
+    assert server.asked("/api/v1/pods") == 1
+
+
+def test_what_is_no_list_is_not_tried_again_for_its_status(server: ApiServer, connect: Connect) -> None:
+    server.script("/readyz", Reply(b"[-]etcd failed", 500))
+    assert connect().get(Request("/readyz?verbose")) == Answer(500, b"[-]etcd failed")
+    assert server.asked("/readyz") == 1
+
+
+def test_an_answer_that_is_always_cut_short_is_not_observed(server: ApiServer, connect: Connect) -> None:
+    server.script("/api/v1/pods", break_off)
+    with pytest.raises(NotObserved, match="cannot be asked"):
+        connect().get(PODS)
+    assert server.asked("/api/v1/pods") == 4
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+
+
+def babble(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+    handler.close_connection = True
+
+
+def bad_chunks(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nnonsense")
+    handler.close_connection = True
+
+
+def bad_gzip(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nk8s\x00")
+
+
+def bad_length(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 7\r\n\r\nk8s\x00")
+    handler.close_connection = True
+
+
+def endless_headers(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1000 + b"\r\n")
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("nonsense", [hang_up, babble, bad_chunks, bad_gzip, bad_length, endless_headers])
+def test_what_is_no_http_is_not_observed_in_one_line(
+    server: ApiServer, connect: Connect, nonsense: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    server.script("/api/v1/pods", nonsense)
+    with pytest.raises(NotObserved, match=r"http://127\.0\.0\.1:\d+ cannot be asked: \S+") as caught:
+        connect().get(PODS)
+    assert str(caught.value).isprintable()
+
+
+def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> None:
+    source = connect()
+    server.stop()
+    with pytest.raises(NotObserved, match=r"cannot be asked: .*Connection refused"):
+        source.get(PODS)
+    asked = perf_counter()
+    for _ in range(50):
+        with pytest.raises(NotObserved, match="Connection refused"):
+            source.get(PODS)
+    assert perf_counter() - asked < 0.2
+
+
+def test_an_answer_that_is_too_large_is_not_observed_and_the_next_one_is(
+    server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BODY_LIMIT", 1000)
+    server.script("/api/v1/pods", Reply(bytes(100_000)), GOOD)
+    source = connect()
+    with pytest.raises(NotObserved, match="larger than 1,000 bytes"):
+        source.get(PODS)
+    assert source.get(PODS).body == GOOD.body
+
+
+# --- what a cluster makes of it ---
+
+
+@pytest.mark.parametrize("encode", [status_bytes, status_json])
+def test_a_refused_list_names_the_missing_right(
+    server: ApiServer, connect: Connect, encode: Callable[[str], bytes]
+) -> None:
+    server.script("/api/v1/pods", Reply(encode('User "bob" cannot list resource "pods"'), 403))
+    server.script("/api/v1/nodes", Reply(encode("Unauthorized"), 401))
+    cluster = Cluster(connect())
+    with pytest.raises(NotObserved, match='forbidden: User "bob" cannot list') as caught:
+        _ = cluster.pods
+    assert caught.value.right == "list pods"
+    with pytest.raises(NotObserved, match="refuses the credentials"):
+        _ = cluster.nodes
+    cluster.close()
+
+
+def test_a_sign_in_page_is_no_list(server: ApiServer, connect: Connect) -> None:
+    server.script("/api/v1/pods", Reply(b"<html>Sign in</html>", headers={"Content-Type": "text/html"}))
+    with pytest.raises(NotObserved, match="no list of Pod in Kubernetes' protobuf encoding: it starts with b'<html>"):
+        _ = Cluster(connect()).pods
+
+
+def test_pages_that_expire_are_fetched_anew(server: ApiServer, connect: Connect) -> None:
+    first, second = Reply(list_bytes([WEB], "next")), Reply(list_bytes([pb.Pod()]))
+    expired = Reply(status_json("The provided continue parameter is too old"), 410)
+    server.script("/api/v1/pods", first, expired, first, second)
+    assert Cluster(connect()).pods == (WEB, pb.Pod())
+
+
+# --- where credentials go ---
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_credentials_do_not_follow_a_redirect(server: ApiServer, connect: Connect, status: int) -> None:
+    with api_server() as elsewhere:
+        server.script("/api/v1/pods", Reply(b"", status, {"Location": f"{elsewhere.address}/api/v1/pods"}))
+        assert connect().get(PODS).status == status
+        assert elsewhere.requests == []
+
+
+def test_a_server_without_tls_is_told_in_one_line(server: ApiServer, kubeconfig: Path) -> None:
+    write_kubeconfig(kubeconfig, server.address.replace("http:", "https:"))
+    with pytest.raises(NotObserved, match=r"https://127\.0\.0\.1:\d+ cannot be asked: TLS: (wrong|record)") as caught:
+        Live(kubeconfig=str(kubeconfig)).get(PODS)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(not which("openssl"), reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_vouches_for_is_told_in_one_line(kubeconfig: Path, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kube-apiserver"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    with api_server(certificate, key) as server:
+        write_kubeconfig(kubeconfig, server.address)
+        with pytest.raises(NotObserved, match="cannot be asked: TLS: certificate verify failed: self-signed"):
+            Live(kubeconfig=str(kubeconfig)).get(PODS)
+        assert server.requests == []
+
+
+# --- kubeconfig ---
+
+
+def refused(match: str, **options: str) -> str:
+    with pytest.raises(Unusable, match=match) as caught:
+        Live(**options)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+def test_without_any_kubeconfig_the_user_is_told_what_to_do() -> None:
+    refused("no cluster to look at: set KUBECONFIG or have ~/.kube/config .* or give --snapshot demo")
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "")
+    refused("no cluster to look at")
+
+
+def test_in_a_pod_without_a_token_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    refused("no cluster to look at: .*in a pod: Service token file does not exist")
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused("absent cannot be used: there is no such file", kubeconfig=str(tmp_path / "absent"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    refused("absent cannot be used: there is no such file")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "a: [", "just words", "- a\n- list", "{}", "\x00\x01", "contexts: 3", "contexts: [{}]", "clusters: {a: b}"],
+)
+def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config").write_text(content)
+    refused("the kubeconfig .* cannot be used: ", kubeconfig=str(tmp_path / "config"))
+
+
+def test_an_unknown_context_lists_those_there_are(kubeconfig: Path) -> None:
+    refused("has no context other; it has: fake", kubeconfig=str(kubeconfig), context="other")
+
+
+def without_current_context(kubeconfig: Path) -> str:
+    config = json.loads(kubeconfig.read_text())
+    del config["current-context"]
+    kubeconfig.write_text(json.dumps(config))
+    return str(kubeconfig)
+
+
+def test_without_a_current_context_one_must_be_given(kubeconfig: Path) -> None:
+    file = without_current_context(kubeconfig)
+    refused("no current context: give --context; it has: fake", kubeconfig=file)
+    assert Live(context="fake", kubeconfig=file).context == "fake"
+
+
+def test_a_context_without_its_cluster_is_refused(kubeconfig: Path) -> None:
+    config = json.loads(kubeconfig.read_text()) | {"clusters": []}
+    kubeconfig.write_text(json.dumps(config))
+    refused("Expected object with name fake", kubeconfig=str(kubeconfig))
+
+
+def test_several_files_are_one_kubeconfig(kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = write_kubeconfig(tmp_path / "other", "http://127.0.0.1:1", "other")
+    monkeypatch.setenv("KUBECONFIG", f"{kubeconfig}:{other}:{tmp_path / 'absent'}")
+    assert Live(context="other").context == "other"
+
+
+def plugin(kubeconfig: Path, server: ApiServer, command: str, *args: str) -> str:
+    version = "client.authentication.k8s.io/v1"
+    user = {"exec": {"apiVersion": version, "command": command, "args": args, "interactiveMode": "Never"}}
+    return str(write_kubeconfig(kubeconfig, server.address, **user))
+
+
+FAILING = {
+    "absent": (["no-such-credential-plugin"], "No such file or directory: 'no-such-credential-plugin'"),
+    "failing": ([sys.executable, "-c", "import sys; sys.exit('please log in')"], "please log in"),
+    "babbling": ([sys.executable, "-c", "print('hello')"], "failed to decode process output"),
+}
+
+
+@pytest.mark.parametrize(("command", "words"), FAILING.values(), ids=FAILING)
+def test_a_credential_plugin_that_fails_is_told(
+    kubeconfig: Path, server: ApiServer, command: list[str], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    refused(f"gives no credentials for the context fake: .*{words}", kubeconfig=plugin(kubeconfig, server, *command))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_credential_plugin_gives_the_token(kubeconfig: Path, server: ApiServer) -> None:
+    status = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "fresh"}}
+    file = plugin(kubeconfig, server, sys.executable, "-c", f"print({json.dumps(json.dumps(status))})")
+    Live(kubeconfig=file).get(Request("/version"))
+    assert server.requests[0][1]["authorization"] == "Bearer fresh"
