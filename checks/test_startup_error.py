@@ -145,9 +145,10 @@ def _crashes(cluster: Cluster, fault: PodFault, says: str) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, fault):
         state = symptom.status.state
         ended = state.terminated if state.HasField("terminated") else symptom.status.lastState.terminated
+        often = "for good" if symptom.pod.status.phase == "Failed" else "again and again"
         yield _finding(
             symptom,
-            f"{says} {symptom.status.name} again and again: {exit_meaning(ended.exitCode, ended.reason)}",
+            f"{says} {symptom.status.name} {often}: {exit_meaning(ended.exitCode, ended.reason)}",
             "read its last log lines and mend what they complain about",
             _crash_lines(symptom, cluster),
         )
@@ -166,7 +167,8 @@ def exit_meaning(code: int, reason: str) -> str:
 
 
 def _runtime_words(words: str) -> str:
-    """Return what the container runtime says, without the layers it went through."""
+    """Return what kubelet and container runtime say, without the layers it went through and the pod's name."""
+    words = re.sub(r" \(pod: \"[^\"]*\", container: [^)]*\)", "", words)
     return re.sub(
         r"^.*?(?:OCI runtime create failed: |runc create failed: |unable to start container process: )+",
         "",
@@ -176,8 +178,9 @@ def _runtime_words(words: str) -> str:
 
 
 def _pod_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
+    words = symptom.words.removeprefix(f"{symptom.status.state.waiting.reason}: ")
     yield f"container {symptom.status.name}: {symptom.words}"
-    yield from pod_lines(symptom.pod, cluster)
+    yield from pod_lines(symptom.pod, cluster, told=words)
 
 
 def _crash_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:

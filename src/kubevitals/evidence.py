@@ -11,11 +11,14 @@ from kubevitals.text import duration
 EVENTS = 4
 """Events of an object that are shown, the latest."""
 
+_ROUTINE = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulAttachVolume"})
+"""Events that say that a step went well."""
 
-def event_lines(obj: KubeObject, cluster: Cluster) -> Iterator[str]:
-    """Yield the object's latest events, Normal ones too: some faults are told by those alone."""
+
+def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[str]:
+    """Yield the object's latest telling events, Normal ones too, without those that repeat what is told already."""
     try:
-        events = cluster.events(obj)
+        events = [e for e in cluster.events(obj) if e.reason not in _ROUTINE and not (told and told in e.message)]
     except NotObserved as error:
         yield f"events not observed: {error}"
         return
@@ -23,11 +26,11 @@ def event_lines(obj: KubeObject, cluster: Cluster) -> Iterator[str]:
         yield f"event {duration(cluster.now.timestamp() - last_seen(event))} ago: {event_line(event)}"
 
 
-def pod_lines(pod: pb.Pod, cluster: Cluster) -> Iterator[str]:
-    """Yield where the pod is, and its latest events."""
+def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
+    """Yield where the pod is, and its latest events without those that repeat what is told already."""
     if pod.spec.nodeName:
         yield f"node: {pod.spec.nodeName}"
-    yield from event_lines(pod, cluster)
+    yield from event_lines(pod, cluster, told)
 
 
 def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 import pytest_html.plugin
 from jinja2 import Environment, PackageLoader
 from markupsafe import escape
+from pytest_html.basereport import BaseReport
 from pytest_metadata.plugin import metadata_key
 
 from kubevitals.finding import fold
@@ -26,27 +27,21 @@ class HtmlReport:
         self._run = run
 
     def start(self, session: pytest.Session) -> None:
-        """Have a report written although the user gave no --html: this is a run of checks, not of any tests."""
+        """Take part in the report the user asked for, or have one written: this is a run of checks, not of any tests."""
         config = session.config
         config.stash[metadata_key] = {}
-        if config.option.htmlpath or not config.pluginmanager.has_plugin("html"):
-            return
-        config.option.htmlpath, config.option.self_contained_html = (
-            str(config.invocation_params.dir / DEFAULT_PATH),
-            True,
-        )
-        before = set(config.pluginmanager.get_plugins())
-        try:
-            pytest_html.plugin.pytest_configure(config)
-        except OSError as error:
-            config.issue_config_time_warning(
-                pytest.PytestWarning(f"no HTML report: {config.option.htmlpath} cannot be written: {error.strerror}"),
-                2,
-            )
-            return
-        for report in set(config.pluginmanager.get_plugins()) - before:
-            report.pytest_sessionstart(session)
-            report.pytest_collection_finish(session)
+        if not config.option.htmlpath and config.pluginmanager.has_plugin("html"):
+            config.option.htmlpath = str(config.invocation_params.dir / DEFAULT_PATH)
+            config.option.self_contained_html = True
+            try:
+                pytest_html.plugin.pytest_configure(config)
+            except OSError as error:
+                reason = f"no HTML report: {config.option.htmlpath} cannot be written: {error.strerror}"
+                config.issue_config_time_warning(pytest.PytestWarning(reason), 2)
+        for report in config.pluginmanager.get_plugins():
+            if isinstance(report, BaseReport):
+                report.pytest_sessionstart(session)
+                report.pytest_collection_finish(session)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: object) -> None:

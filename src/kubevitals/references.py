@@ -30,8 +30,11 @@ def references(spec: pb.PodSpec) -> Iterator[Reference]:
 
 
 def volume_references(spec: pb.PodSpec) -> Iterator[Reference]:
-    """Yield the ConfigMaps and Secrets that are mounted, projected volumes included."""
+    """Yield the ConfigMaps and Secrets that containers mount, projected volumes included."""
+    mounted = {mount.name for container in containers(spec) for mount in container.volumeMounts}
     for volume in spec.volumes:
+        if volume.name not in mounted:
+            continue
         where, source = f'volume "{volume.name}"', volume.volumeSource
         if source.configMap.localObjectReference.name and not source.configMap.optional:
             yield Reference(

@@ -1,0 +1,88 @@
+"""Scenarios replay recordings; with --kind they break a real cluster first and judge what it shows."""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.harness import HERE, RECORDINGS, Judge, Scenario, scenarios
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("scenarios")
+    group.addoption(
+        "--kind",
+        action="store_true",
+        help="break a real kind cluster of our own; with --record DIR, keep the recordings",
+    )
+
+
+def _needs_kind(config: pytest.Config) -> None:
+    if not config.pluginmanager.has_plugin("pytest_kind.plugin") and not config.pluginmanager.has_plugin("pytest-kind"):
+        raise pytest.UsageError("--kind needs pytest-kind: pip install '.[scenarios]'")
+    for program in ("kind", "kubectl", "docker"):
+        if not shutil.which(program):
+            raise pytest.UsageError(f"--kind needs {program} on the PATH")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--kind"):
+        _needs_kind(config)
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """pytest-kind's cluster, of three nodes and a name of its own; only what was made here is deleted."""
+    from pytest_kind import KindCluster
+
+    config = request.config
+    asked = config.getoption("cluster_name")
+    name = f"kubevitals-{secrets.token_hex(3)}" if asked == "pytest-kind" else asked
+    kind, kubectl = (Path(str(shutil.which(program))) for program in ("kind", "kubectl"))
+    kubeconfig = tmp_path_factory.mktemp("kind") / "kubeconfig"
+    cluster = KindCluster(name, kubeconfig, image=config.getoption("kind_image"), kind_path=kind, kubectl_path=kubectl)
+    if name in _clusters(kind):
+        pytest.exit(f"there is a kind cluster {name} already: scenarios break only a cluster of their own", 4)
+    try:
+        cluster.create(str(HERE / "kind.yaml"))
+        cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
+        yield cluster
+    finally:
+        if not config.getoption("keep_cluster"):
+            cluster.delete()
+
+
+def _clusters(kind: Path) -> list[str]:
+    import subprocess
+
+    return subprocess.run([kind, "get", "clusters"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Judge:
+    """Judges recordings: those of the repository, or with --kind those of a cluster that is broken now."""
+    config = request.config
+    if not config.getoption("--kind"):
+        return Judge(RECORDINGS)
+    from scenarios.live import LiveCluster
+
+    folder = config.getoption("record") or tmp_path_factory.mktemp("recordings")
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    cluster = LiveCluster(
+        request.getfixturevalue("kind_cluster"), folder, lambda line: reporter.write_line(f"kind: {line}")
+    )
+    cluster.grant()
+    cluster.record(_needed(request.session))
+    return Judge(folder)
+
+
+def _needed(session: pytest.Session) -> list[Scenario]:
+    """Return the scenarios that share a recording with a selected test; all of them where a test asks for all."""
+    selected = {
+        item.obj.scenario.recording for item in session.items if hasattr(getattr(item, "obj", None), "scenario")
+    }
+    everything = any(item.path.stem == "test_whole" for item in session.items)
+    return [scenario for scenario in scenarios() if everything or scenario.recording in selected]

@@ -1,0 +1,210 @@
+"""What a scenario is, and how a recording is judged against it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster
+from kubevitals.known import KnownIssues
+from kubevitals.objects import Ref, ref
+from kubevitals.recording import Snapshot
+from kubevitals.verdict import Outcome, Rule, Verdict, judge, variant_name
+from scenarios.objects import Object
+
+HERE = Path(__file__).parent
+RECORDINGS = HERE / "recordings"
+CHECKS = HERE.parent / "checks"
+MANIFESTS = "manifests"
+
+Fault = Callable[[Any], AbstractContextManager[None]]
+"""Breaks a cluster while it is entered, and mends it again."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault, or a look-alike, with the exact findings it leads to.
+
+    Attributes:
+        name: the test's name, and the namespace of its objects.
+        finds: ``cause[variant] Kind/name``, with `` (warning)`` behind it where it is one.
+        state: asserts that the cluster is in the state that the scenario is about.
+        objects: what is applied, in a namespace of its own; nothing where a fault breaks the cluster itself.
+        then: kubectl commands that follow, for states that no manifest leads to; each is repeated until it succeeds.
+        fault: breaks the cluster itself; such a scenario has a recording of its own.
+        recording: which recording it is judged on.
+        later: seconds by which the recording's time is moved on.
+        secret_names: whether names of Secrets are looked at.
+    """
+
+    name: str
+    recording: str
+    finds: frozenset[str]
+    state: Callable[["Seen"], None]
+    objects: Sequence[Object] = ()
+    then: Sequence[str] = ()
+    fault: Fault | None = None
+    later: float = 0
+    secret_names: bool = False
+
+
+def scenario(
+    *objects: Object,
+    finds: Sequence[str] = (),
+    then: Sequence[str] = (),
+    fault: Fault | None = None,
+    on: Any = None,
+    later: float = 0,
+    secret_names: bool = False,
+) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
+    """Make a test of a function that asserts the state which its docstring tells of.
+
+    `on` is another scenario, whose objects and recording are looked at in another way.
+    """
+
+    def decorate(state: Callable[["Seen"], None]) -> Callable[..., None]:
+        name = state.__name__.removeprefix("test_").replace("_", "-")
+        base: Scenario | None = on.scenario if on else None
+        made = Scenario(
+            base.name if base else name,
+            base.recording if base else (name if fault else MANIFESTS),
+            frozenset(finds),
+            state,
+            objects,
+            then,
+            fault,
+            later,
+            secret_names,
+        )
+
+        def test(judged: Judge) -> None:
+            seen = judged(made)
+            state(seen)
+            assert seen.findings == made.finds
+
+        test.scenario = made  # type: ignore[attr-defined]
+        test.__doc__, test.__name__, test.__module__ = state.__doc__, state.__name__, state.__module__
+        return test
+
+    return decorate
+
+
+@cache
+def scenarios() -> tuple[Scenario, ...]:
+    """Return all scenarios of this folder."""
+    modules = [import_module(f"scenarios.{path.stem}") for path in sorted(HERE.glob("test_*.py"))]
+    return tuple(value.scenario for module in modules for value in vars(module).values() if hasattr(value, "scenario"))
+
+
+@cache
+def rules() -> dict[tuple[str, str], tuple[Callable[..., Any], Rule]]:
+    """Return the test function and the rule of every check's variant, by cause and variant."""
+    found = {}
+    for path in sorted(CHECKS.glob("test_*.py")):
+        module = import_module(f"checks.{path.stem}")
+        cause = path.stem.removeprefix("test_").replace("_", "-")
+        for name, function in vars(module).items():
+            if name.startswith("test_"):
+                marks = {mark.name: mark for mark in function.pytestmark}
+                for rule in marks["parametrize"].args[1]:
+                    found[cause, variant_name(rule)] = (function, rule)
+    return found
+
+
+@dataclass
+class Seen:
+    """A recording as one scenario sees it: the cluster, and the findings that are the scenario's."""
+
+    cluster: Cluster
+    verdicts: list[Verdict]
+    scenario: Scenario
+
+    def get(self, name: str) -> Any:
+        """Return the scenario's object by ``Kind/name``."""
+        kind, _, own = name.partition("/")
+        listing = next(listing for listing in Cluster.listings() if listing.schema.__name__ == kind)
+        for obj in self.cluster.fetch(listing):
+            if ref(obj) in (Ref(kind, self.scenario.name, own), Ref(kind, "", own)):
+                return obj
+        raise LookupError(f"the recording has no {name} of {self.scenario.name}")
+
+    def node(self, role: str) -> Any:
+        """Return a node by what follows the cluster's name in its own: ``worker2``."""
+        return next(node for node in self.cluster.nodes if short(self.cluster, ref(node)) == f"Node/{role}")
+
+    @property
+    def findings(self) -> frozenset[str]:
+        """What was found on the scenario's objects, and what it expects on the cluster's."""
+        found = {(obj, line) for verdict in self.verdicts for obj, line in lines(self.cluster, verdict)}
+        if self.scenario.recording != MANIFESTS:
+            return frozenset(line for _, line in found)
+        return frozenset(
+            line
+            for obj, line in found
+            if obj.namespace == self.scenario.name or (not obj.namespace and line in self.scenario.finds)
+        )
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """The outcome of every item that is not healthy."""
+        return {f"{v.cause}[{v.variant}]": v.outcome for v in self.verdicts if v.outcome is not Outcome.HEALTHY}
+
+    def says(self, part: str) -> bool:
+        """Return whether a finding on the scenario's objects contains a text in what a person would read."""
+        return any(
+            part in "\n".join([finding.says, finding.remedy, *finding.evidence])
+            for verdict in self.verdicts
+            for finding in verdict.findings
+            if finding.obj.namespace in (self.scenario.name, "")
+        )
+
+
+def lines(cluster: Cluster, verdict: Verdict) -> Iterator[tuple[Ref, str]]:
+    """Yield each finding's object, and the finding as scenarios write it."""
+    for finding in verdict.findings:
+        note = " (warning)" if finding.severity is Severity.WARNING else ""
+        yield finding.obj, f"{verdict.cause}[{verdict.variant}] {short(cluster, finding.obj, finding)}{note}"
+
+
+def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
+    """Return ``Kind/name`` without what differs from run to run: the cluster's name, the suffix of generated names."""
+    name = obj.name.removeprefix(cluster.context.removesuffix(" (recording)").removeprefix("kind-") + "-")
+    if finding and finding.owner and obj.kind == "Pod" and name.startswith(f"{finding.owner.name}-"):
+        name = f"{finding.owner.name}-*"
+    return f"{obj.kind}/{name}"
+
+
+@dataclass
+class Judge:
+    """Judges recordings, each only once for the same question."""
+
+    folder: Path = RECORDINGS
+    _done: dict[tuple[str, float, bool], tuple[Cluster, list[Verdict]]] = field(default_factory=dict)
+
+    def __call__(self, scenario: Scenario) -> Seen:
+        """Return what a scenario sees."""
+        key = (scenario.recording, scenario.later, scenario.secret_names)
+        if key not in self._done:
+            cluster = self.cluster(scenario)
+            self._done[key] = (cluster, verdicts(cluster))
+        return Seen(*self._done[key], scenario)
+
+    def cluster(self, scenario: Scenario) -> Cluster:
+        """Return the recorded cluster that a scenario is about."""
+        path = self.folder / f"{scenario.recording}.recording"
+        return Cluster(Snapshot(path, timedelta(seconds=scenario.later)), secret_names=scenario.secret_names)
+
+
+def verdicts(cluster: Cluster, without: tuple[str, str] | None = None) -> list[Verdict]:
+    """Apply all rules but one to a cluster."""
+    nothing_known = KnownIssues([], datetime.now(UTC).date())
+    return [
+        judge(*name, lambda function=function, rule=rule: function(cluster, rule), nothing_known)  # type: ignore[misc]
+        for name, (function, rule) in rules().items()
+        if name != without
+    ]

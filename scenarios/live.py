@@ -1,0 +1,152 @@
+"""The scenarios' own kind cluster: broken, settled, recorded, mended."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, verdicts
+from scenarios.objects import Object
+
+SETTLE = 480
+"""Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
+
+ROOT = HERE.parent
+
+
+class LiveCluster:
+    """A kind cluster that pytest-kind made, and a kubeconfig with no more than deploy/rbac.yaml grants."""
+
+    def __init__(self, kind_cluster: Any, folder: Path, say: Callable[[str], None]) -> None:
+        self._kind, self.name, self.folder, self._say = kind_cluster, kind_cluster.name, folder, say
+        self.kubeconfig = folder / "reader.kubeconfig"
+
+    def kubectl(self, command: str | list[str], **options: Any) -> str:
+        """Run kubectl as the cluster's administrator."""
+        arguments = command.split() if isinstance(command, str) else command
+        return str(self._kind.kubectl(*arguments, stderr=subprocess.STDOUT, **options))
+
+    def on_node(self, role: str, script: str) -> str:
+        """Run a shell script on a node."""
+        command = ["docker", "exec", f"{self.name}-{role}", "bash", "-c", script]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def apply(self, objects: Iterable[Object], namespace: str = "") -> None:
+        """Create a namespace and objects in it."""
+        named = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}] if namespace else []
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*named, *objects]})
+        place = ["-n", namespace] if namespace else []
+        self._again(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
+
+    def grant(self) -> None:
+        """Make the service account of deploy/rbac.yaml, let it list Secrets too, and write a kubeconfig for it."""
+        self.kubectl(["apply", "-f", str(ROOT / "deploy/rbac.yaml")])
+        self.kubectl("create clusterrole secret-names --verb=list --resource=secrets")
+        self.kubectl(
+            "create clusterrolebinding secret-names --clusterrole=secret-names --serviceaccount=kubevitals:kubevitals"
+        )
+        token = self.kubectl("create token kubevitals -n kubevitals --duration=4h").strip()
+        config = json.loads(self.kubectl("config view --raw -o json"))
+        config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+        self.kubeconfig.write_text(json.dumps(config))
+
+    def record(self, chosen: list[Scenario]) -> None:
+        """Break the cluster in every way that is asked for, and record each: faults of their own one by one, then all manifests."""
+        for scenario in chosen:
+            if scenario.fault:
+                with scenario.fault(self):
+                    self._settle(scenario.recording, [s for s in chosen if s.recording == scenario.recording])
+                self._heal()
+        if manifests := [s for s in chosen if s.recording == MANIFESTS]:
+            for scenario in manifests:
+                if scenario.objects:
+                    self.apply(scenario.objects, scenario.name)
+            for scenario in manifests:
+                self._follow(scenario)
+            self._settle(MANIFESTS, manifests)
+
+    def _follow(self, scenario: Scenario) -> None:
+        for command in scenario.then:
+            self._again(lambda command=command: self.kubectl(f"-n {scenario.name} {self._fill(command)}"), 120)  # type: ignore[misc]
+
+    def _fill(self, text: str) -> str:
+        """Put in what differs from run to run: the cluster's name, the name of a volume's attachment."""
+        text = text.replace("{cluster}", self.name)
+        return re.sub(r"\{attachment:(.*?)\}", lambda match: self._attachment(match[1]), text)
+
+    def _attachment(self, volume: str) -> str:
+        """Return the name of a volume's VolumeAttachment."""
+        query = f"jsonpath={{.items[?(@.spec.source.persistentVolumeName=='{volume}')].metadata.name}}"
+        return self.kubectl(["get", "volumeattachments", "-o", query]).split()[0]
+
+    def _again(self, action: Callable[[], Any], seconds: float) -> None:
+        """Repeat what the cluster is not ready for yet."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                action()
+            except (subprocess.CalledProcessError, IndexError) as error:
+                if time.monotonic() > end:
+                    raise RuntimeError(getattr(error, "output", "") or str(error)) from error
+                time.sleep(1)
+            else:
+                return
+
+    def _settle(self, recording: str, expecting: list[Scenario]) -> None:
+        """Run the real command until every scenario sees what it states, or time is up; the last recording stays."""
+        path, end = self.folder / f"{recording}.recording", time.monotonic() + SETTLE
+        started = time.monotonic()
+        while unmet := self._unmet(path, expecting):
+            if time.monotonic() > end:
+                self._say(f"{recording}: not met: {', '.join(unmet)}")
+                return
+        self._say(f"{recording}: settled after {time.monotonic() - started:.0f} s")
+
+    def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
+        self.check(path)
+        judge = Judge(self.folder)
+        return [scenario.name for scenario in expecting if not _is_met(judge, scenario)]
+
+    def check(self, record: Path) -> Counter[str]:
+        """Run the checks as a user would, recording; return what they found."""
+        report = record.with_suffix(".xml")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
+        options = [f"--record={record}", f"--junitxml={report}", f"--html={record.with_suffix('.html')}"]
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
+        if run.returncode not in (0, 1):
+            raise RuntimeError(run.stdout + run.stderr)
+        return found_by(report)
+
+    def _heal(self) -> None:
+        """Wait until the checks find nothing any more."""
+        healed, end = self.folder / "healed.recording", time.monotonic() + SETTLE
+        while self.check(healed) or any(v.unseen for v in verdicts(Judge(self.folder).cluster(_healed()))):
+            if time.monotonic() > end:
+                raise RuntimeError("the cluster does not recover from the last fault")
+
+
+def _healed() -> Scenario:
+    return Scenario("healed", "healed", frozenset(), lambda _: None)
+
+
+def _is_met(judge: Judge, scenario: Scenario) -> bool:
+    seen = judge(scenario)
+    try:
+        scenario.state(seen)
+    except (AssertionError, LookupError, StopIteration):
+        return False
+    return seen.findings == scenario.finds
+
+
+def found_by(report: Path) -> Counter[str]:
+    """Return the findings that a run wrote into its JUnit report."""
+    properties = ET.parse(report).iter("property")
+    return Counter(str(p.get("value")) for p in properties if p.get("name") == "finding")

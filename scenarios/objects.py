@@ -1,0 +1,126 @@
+"""Kubernetes objects in a line: pods of busybox, claims and volumes. What a scenario is about stands in the scenario."""
+
+from typing import Any
+
+Object = dict[str, Any]
+
+IMAGE = "busybox:1.36"
+HOSTNAME = "kubernetes.io/hostname"
+ROOM = "kubevitals.test/room"
+"""The label that tells the workers of the scenarios' cluster apart: rooms a and b."""
+
+
+def container(sh: str = "sleep 1d", name: str = "app", **fields: Any) -> Object:
+    return {"name": name, "image": IMAGE, "command": ["sh", "-c", sh]} | fields
+
+
+def pod_spec(sh: str = "sleep 1d", *, room: str = "", **fields: Any) -> Object:
+    """A pod's specification; its container mounts all its volumes unless `volumeMounts` says otherwise."""
+    own = {key: fields.pop(key) for key in list(fields) if key in _CONTAINER_FIELDS}
+    selector = {"nodeSelector": {ROOM: room}} if room else {}
+    own.setdefault(
+        "volumeMounts", [{"name": v["name"], "mountPath": f"/{v['name']}"} for v in fields.get("volumes", ())]
+    )
+    return {"containers": [container(sh, **own)], "terminationGracePeriodSeconds": 0} | selector | fields
+
+
+_CONTAINER_FIELDS = {
+    "env",
+    "envFrom",
+    "image",
+    "imagePullPolicy",
+    "command",
+    "lifecycle",
+    "securityContext",
+    "volumeMounts",
+}
+
+
+def pod(name: str, sh: str = "sleep 1d", **fields: Any) -> Object:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod_spec(sh, **fields)}
+
+
+def deployment(name: str, replicas: int = 1, **fields: Any) -> Object:
+    template = {"metadata": {"labels": {"app": name}}, "spec": pod_spec(**fields)}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def daemon_set(name: str, **fields: Any) -> Object:
+    made = deployment(name, **fields)
+    del made["spec"]["replicas"]
+    return made | {"kind": "DaemonSet"}
+
+
+def job(name: str, sh: str, *, retries: int = 0, restart: str = "Never", **fields: Any) -> Object:
+    spec = {"backoffLimit": retries, "template": {"spec": pod_spec(sh, restartPolicy=restart, **fields)}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def cron_job(
+    name: str, sh: str = "true", *, schedule: str = "0 0 1 1 *", suspend: bool = False, **fields: Any
+) -> Object:
+    spec = {"schedule": schedule, "suspend": suspend, "jobTemplate": {"spec": job(name, sh, **fields)["spec"]}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
+
+
+def config_map(name: str, **data: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def mounting(**source: Any) -> list[Object]:
+    """A pod's volumes: one, named `data`."""
+    return [{"name": "data", **source}]
+
+
+def claiming(claim: str = "data") -> list[Object]:
+    return mounting(persistentVolumeClaim={"claimName": claim})
+
+
+def claim(
+    name: str = "data", storage_class: str | None = None, *, size: str = "1Gi", mode: str = "ReadWriteOnce"
+) -> Object:
+    spec = {"accessModes": [mode], "resources": {"requests": {"storage": size}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": spec | ({} if storage_class is None else {"storageClassName": storage_class}),
+    }
+
+
+def volume(name: str, storage_class: str = "", *, size: str = "1Gi", room: str = "", **fields: Any) -> Object:
+    affinity = {
+        "required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": ROOM, "operator": "In", "values": [room]}]}]}
+    }
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": size},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": storage_class,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": spec | ({"nodeAffinity": affinity} if room else {}) | (fields or {"hostPath": {"path": "/tmp"}}),
+    }
+
+
+def storage_class(name: str, provisioner: str = "kubernetes.io/no-provisioner", mode: str = "Immediate") -> Object:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+        "volumeBindingMode": mode,
+    }
+
+
+def csi_driver(name: str, *, attach: bool = True) -> Object:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIDriver",
+        "metadata": {"name": name},
+        "spec": {"attachRequired": attach},
+    }

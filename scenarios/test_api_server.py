@@ -1,0 +1,24 @@
+"""The API server: a healthy cluster, etcd gone, the server itself gone."""
+
+from scenarios.faults import manifest_removed, untouched
+from scenarios.harness import Seen, scenario
+
+
+@scenario(fault=untouched)
+def test_untouched_cluster(seen: Seen) -> None:
+    """Nothing is found on a cluster that nobody has broken, with the rights of deploy/rbac.yaml and no more."""
+    assert len(seen.cluster.nodes) == 3
+    assert seen.outcomes == {}
+
+
+@scenario(fault=manifest_removed("etcd"), finds=["api-server[not-ready] APIServer/kube-apiserver"])
+def test_etcd_gone(seen: Seen) -> None:
+    """The API server answers from its caches, and says that etcd fails."""
+    assert seen.says("etcd")
+
+
+@scenario(fault=manifest_removed("kube-apiserver"), finds=["api-server[unreachable] APIServer/kube-apiserver"])
+def test_api_server_gone(seen: Seen) -> None:
+    """Nothing answers: that is one finding, and nothing else is observed."""
+    assert set(seen.outcomes.values()) == {"broken", "not observed"}
+    assert list(seen.outcomes.values()).count("broken") == 1

@@ -1,0 +1,40 @@
+"""Nodes: not ready, silent, under pressure, and those that only look like it."""
+
+from kubevitals.objects import node_condition
+from scenarios.faults import cordoned, joining, runtime_stopped, service_stopped
+from scenarios.harness import Seen, scenario
+
+
+@scenario(fault=service_stopped("worker2", "kubelet"), finds=["node-ready[silent] Node/worker2"])
+def test_kubelet_stopped(seen: Seen) -> None:
+    """A silent node's other conditions are Unknown, which is no pressure."""
+    node = seen.node("worker2")
+    assert {c.status for c in node.status.conditions} == {"Unknown"}
+
+
+@scenario(fault=runtime_stopped("worker2"), finds=["node-ready[not-ready] Node/worker2"])
+def test_container_runtime_stopped(seen: Seen) -> None:
+    """The kubelet says itself why the node is not ready."""
+    ready = node_condition(seen.node("worker2"), "Ready")
+    assert ready is not None
+    assert ready.status == "False"
+    assert seen.says("container runtime")
+
+
+@scenario(fault=cordoned("worker2"))
+def test_cordoned_node(seen: Seen) -> None:
+    """A cordoned node takes no new pods because somebody wants it so."""
+    assert seen.node("worker2").spec.unschedulable
+
+
+@scenario(fault=joining)
+def test_node_just_joined(seen: Seen) -> None:
+    """A node that joined a minute ago and has not reported yet is still starting."""
+    node = next(node for node in seen.cluster.nodes if node.metadata.name == "joining")
+    assert node_condition(node, "Ready") is None or node_condition(node, "Ready").status != "True"  # type: ignore[union-attr]
+    assert seen.cluster.age(node.metadata.creationTimestamp) < 120
+
+
+@scenario(on=test_node_just_joined, later=600, finds=["node-ready[silent] Node/joining"])
+def test_node_never_reported(seen: Seen) -> None:
+    """Ten minutes later the same node has fallen silent."""

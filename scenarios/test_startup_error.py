@@ -1,0 +1,217 @@
+"""Containers that do not start or do not stay, and what only looks like it."""
+
+from typing import Any
+
+from scenarios.harness import Seen, scenario
+from scenarios.objects import config_map, container, cron_job, deployment, job, mounting, pod
+
+COUNT = "n=$(cat /state/n 2>/dev/null || echo 0); echo $((n + 1)) > /state/n; "
+STATE = [{"name": "data", "mountPath": "/state"}]
+KEPT: dict[str, Any] = {"volumeMounts": STATE, "volumes": mounting(emptyDir={})}
+"""A volume that outlives the container, so that a command can behave differently the next time."""
+
+
+def _on_node(folder: str) -> dict[str, Any]:
+    """A volume that outlives the pod."""
+    path = {"path": f"/var/tmp/{folder}", "type": "DirectoryOrCreate"}
+    return {"volumeMounts": STATE, "volumes": mounting(hostPath=path), "room": "a"}
+
+
+@scenario(deployment("web", 3, sh="echo cannot open database; exit 3"), finds=["startup-error[app-exit] Pod/web-*"])
+def test_application_gives_up(seen: Seen) -> None:
+    """Its last words are the evidence."""
+    assert seen.says("exit code 3")
+    assert seen.says("log: cannot open database")
+
+
+@scenario(pod("app", "no-such-program"), finds=["startup-error[app-exit] Pod/app"])
+def test_shell_does_not_find_a_program(seen: Seen) -> None:
+    """The shell starts, so that this is the application's own exit."""
+    assert seen.says("exit code 127")
+
+
+@scenario(pod("app", "echo done"), finds=["startup-error[app-exit] Pod/app"])
+def test_command_ends_by_itself(seen: Seen) -> None:
+    """A container that is to stay up must not end, not even well."""
+    assert seen.says("exit code 0")
+
+
+@scenario(pod("app", COUNT + "[ $n -ge 3 ] && sleep 1d; exit 1", **KEPT), finds=["startup-error[app-exit] Pod/app"])
+def test_up_between_two_crashes(seen: Seen) -> None:
+    """A pod that runs now, but ended three times within minutes."""
+    status = seen.get("Pod/app").status.containerStatuses[0]
+    assert status.state.HasField("running")
+    assert status.restartCount >= 3
+
+
+@scenario(on=test_up_between_two_crashes, later=1200)
+def test_restarts_long_ago(seen: Seen) -> None:
+    """Twenty minutes later the same pod has recovered."""
+    assert seen.get("Pod/app").status.containerStatuses[0].restartCount >= 3
+
+
+@scenario(pod("app", COUNT + "[ $n -ge 1 ] && sleep 1d; exit 1", **KEPT))
+def test_one_early_restart(seen: Seen) -> None:
+    """One restart is no fault."""
+    status = seen.get("Pod/app").status.containerStatuses[0]
+    assert status.state.HasField("running")
+    assert status.restartCount == 1
+
+
+@scenario(
+    pod("app", initContainers=[container("echo no migration; exit 4", name="migrate")]),
+    finds=["startup-error[init-container] Pod/app"],
+)
+def test_init_container_fails(seen: Seen) -> None:
+    """The finding says which one, with its log."""
+    assert seen.says("init container migrate")
+    assert seen.says("log: no migration")
+
+
+@scenario(
+    pod("app", initContainers=[container("echo proxy down; exit 5", name="proxy", restartPolicy="Always")]),
+    finds=["startup-error[app-exit] Pod/app"],
+)
+def test_sidecar_fails(seen: Seen) -> None:
+    """A native sidecar is an init container by place, and an application by nature."""
+    assert seen.says("loses container proxy")
+
+
+@scenario(
+    pod(
+        "app",
+        initContainers=[container(COUNT + "[ $n -ge 2 ]", name="retry", volumeMounts=STATE)],
+        volumes=mounting(emptyDir={}),
+    )
+)
+def test_init_container_retries_and_succeeds(seen: Seen) -> None:
+    """What fails twice and then succeeds has done its work."""
+    status = seen.get("Pod/app").status
+    assert status.initContainerStatuses[0].restartCount == 2
+    assert status.phase == "Running"
+
+
+@scenario(pod("app", initContainers=[container("sleep 1d", name="wait")]))
+def test_init_container_waits(seen: Seen) -> None:
+    """An init container that waits for something is at work."""
+    assert seen.get("Pod/app").status.initContainerStatuses[0].state.HasField("running")
+
+
+@scenario(pod("app", command=["no-such-program"]), finds=["startup-error[bad-command] Pod/app"])
+def test_command_not_found(seen: Seen) -> None:
+    """The container runtime finds no such file."""
+    assert seen.says("executable file not found")
+
+
+@scenario(pod("app", command=["/etc/hosts"]), finds=["startup-error[bad-command] Pod/app"])
+def test_command_not_executable(seen: Seen) -> None:
+    """The container runtime may not execute the file."""
+    assert seen.says("permission denied")
+
+
+@scenario(pod("app", securityContext={"runAsNonRoot": True}), finds=["startup-error[bad-command] Pod/app"])
+def test_image_runs_as_root(seen: Seen) -> None:
+    """The kubelet will not make a container whose image wants to be root."""
+    assert seen.says("runAsNonRoot")
+
+
+@scenario(
+    config_map("app-config", key="value"),
+    pod("app", envFrom=[{"configMapRef": {"name": "ap-config"}}]),
+    finds=["startup-error[bad-reference] Pod/app"],
+)
+def test_environment_from_missing_config_map(seen: Seen) -> None:
+    """A ConfigMap in the environment is no mount: this check owns it."""
+    assert seen.says('did you mean "app-config"?')
+
+
+@scenario(
+    config_map("app-config", key="value"),
+    pod("app", env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "app-config", "key": "absent"}}}]),
+    finds=["startup-error[bad-reference] Pod/app"],
+)
+def test_environment_from_missing_key(seen: Seen) -> None:
+    """The ConfigMap is there, the key is not."""
+    assert seen.says("couldn't find key absent")
+
+
+@scenario(
+    pod("app", env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "a"}}}]),
+    finds=["startup-error[bad-reference] Pod/app"],
+)
+def test_environment_from_missing_secret(seen: Seen) -> None:
+    """Secrets likewise."""
+    assert seen.says('secret "absent" not found')
+
+
+@scenario(pod("app", image="registry.invalid/shop/web:2"), finds=["startup-error[image] Pod/app"])
+def test_registry_cannot_be_reached(seen: Seen) -> None:
+    """The finding says image, container and what the runtime says."""
+    assert seen.says('no image "registry.invalid/shop/web:2"')
+
+
+@scenario(pod("app", image="not//valid"), finds=["startup-error[image] Pod/app"])
+def test_image_name_not_valid(seen: Seen) -> None:
+    """No registry is asked for such a name."""
+    assert seen.says("name is not valid")
+
+
+@scenario(pod("app", image="kubevitals.test/absent:1", imagePullPolicy="Never"), finds=["startup-error[image] Pod/app"])
+def test_image_must_not_be_pulled(seen: Seen) -> None:
+    """The image is not on the node and must not be fetched."""
+    assert seen.says("must not be pulled")
+
+
+@scenario(
+    pod("app", lifecycle={"postStart": {"exec": {"command": ["sh", "-c", "echo no peer; exit 9"]}}}),
+    finds=["startup-error[post-start] Pod/app"],
+)
+def test_post_start_hook_fails(seen: Seen) -> None:
+    """The container is killed for its hook, not for what it runs."""
+    assert seen.says("postStart hook fails")
+
+
+@scenario(pod("app", "exit 6", restartPolicy="Never"), finds=["startup-error[app-exit] Pod/app"])
+def test_bare_pod_failed(seen: Seen) -> None:
+    """Nothing will start it again."""
+    assert seen.get("Pod/app").status.phase == "Failed"
+
+
+@scenario(job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*"])
+def test_job_failed_for_good(seen: Seen) -> None:
+    """A Job without attempts left."""
+    assert "Failed" in {c.type for c in seen.get("Job/report").status.conditions}
+
+
+@scenario(job("report", COUNT + "[ $n -ge 1 ]", retries=2, **_on_node("job-retried")))
+def test_job_failed_once_then_succeeded(seen: Seen) -> None:
+    """The failed attempt's pod is still there."""
+    phases = {p.status.phase for p in seen.cluster.pods if p.metadata.namespace == seen.scenario.name}
+    assert phases == {"Failed", "Succeeded"}
+
+
+@scenario(cron_job("report", COUNT + "[ $n -ge 1 ]", schedule="* * * * *", **_on_node("cron-job-retried")))
+def test_cron_job_failed_once_then_succeeded(seen: Seen) -> None:
+    """The failed Job is kept for people to look at; the next one went well."""
+    failed = {
+        c.type for j in seen.cluster.jobs if j.metadata.namespace == seen.scenario.name for c in j.status.conditions
+    }
+    assert {"Failed", "Complete"} <= failed
+
+
+@scenario(job("report", "true"), deployment("web"))
+def test_completed_job_beside_a_healthy_deployment(seen: Seen) -> None:
+    """The ordinary case."""
+    assert {p.status.phase for p in seen.cluster.pods if p.metadata.namespace == seen.scenario.name} == {
+        "Succeeded",
+        "Running",
+    }
+
+
+@scenario(
+    pod("app", "trap '' TERM; sleep 1d & wait; sleep 1d", terminationGracePeriodSeconds=3600),
+    then=["wait --for=condition=Ready pod/app", "delete pod app --wait=false"],
+)
+def test_pod_in_its_grace_period(seen: Seen) -> None:
+    """A pod on its way out."""
+    assert seen.get("Pod/app").metadata.HasField("deletionTimestamp")

@@ -1,0 +1,45 @@
+"""The scenarios taken together: nothing is found beside what they state, and each rule is proven by its own."""
+
+import ast
+
+import pytest
+
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Seen, lines, rules, scenarios, verdicts
+
+PARTS = ("Meaning:", "Impact:", "Diagnosis:", "Mitigation:")
+
+
+def test_nothing_else_is_found_among_all_faults(judged: Judge) -> None:
+    """All manifests stand in one cluster: the set of all findings is the union of what scenarios state."""
+    stated = [s for s in scenarios() if s.recording == MANIFESTS and not s.later and not s.secret_names]
+    seen = judged(stated[0])
+    found = {(obj.namespace, line) for verdict in seen.verdicts for obj, line in lines(seen.cluster, verdict)}
+    namespaced = {(s.name, line) for s in stated for line in s.finds}
+    cluster_wide = {("", line) for _, line in namespaced}
+    assert found <= namespaced | cluster_wide
+
+
+@pytest.mark.parametrize("name", rules(), ids=lambda name: f"{name[0]}[{name[1]}]")
+def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, name: tuple[str, str]) -> None:
+    """Without a variant's rule exactly the scenarios that state its findings fail, and there is one."""
+    item = f"{name[0]}[{name[1]}] "
+    stating = {s for s in scenarios() if any(line.startswith(item) for line in s.finds)}
+    clusters = {id(seen.cluster): verdicts(seen.cluster, without=name) for s in scenarios() if (seen := judged(s))}
+    failing = {s for s in scenarios() if Seen((c := judged(s).cluster), clusters[id(c)], s).findings != s.finds}
+    assert failing == stating
+    assert stating, "no scenario proves this variant"
+
+
+def test_every_check_has_scenarios_of_its_name() -> None:
+    assert {path.name for path in CHECKS.glob("test_*.py")} <= {path.name for path in HERE.glob("test_*.py")}
+
+
+@pytest.mark.parametrize("path", sorted(CHECKS.glob("test_*.py")), ids=lambda path: path.stem)
+def test_every_check_is_documented(path: object) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""  # type: ignore[attr-defined]
+    assert [part for part in PARTS if part not in docstring] == []
+
+
+def test_every_recording_belongs_to_a_scenario() -> None:
+    recorded = {path.stem for path in (HERE / "recordings").glob("*.recording")}
+    assert recorded == {scenario.recording for scenario in scenarios()}
