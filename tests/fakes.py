@@ -166,6 +166,7 @@ def break_off(handler: BaseHTTPRequestHandler) -> None:
 def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             server.requests.append((self.path, dict(self.headers)))

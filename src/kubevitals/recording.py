@@ -49,12 +49,6 @@ class Recording:
         if path.is_dir():
             raise Unusable(f"no recording can be written to {path}: it is a directory")
         self.context = source.context
-        header = pb.RecordingHeader(
-            format=FORMAT,
-            kubevitals=__version__,
-            context=source.context,
-            taken=source.now.timestamp(),
-        )
         try:
             handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:
@@ -62,7 +56,11 @@ class Recording:
         self._raw = os.fdopen(handle, "wb")
         self._file = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=6, mtime=0)
         self._file.write(_MAGIC)
-        self._write_message(header)
+        self._write_message(
+            pb.RecordingHeader(
+                format=FORMAT, kubevitals=__version__, context=source.context, taken=source.now.timestamp()
+            )
+        )
 
     @property
     def now(self) -> datetime:
