@@ -107,8 +107,8 @@ def test_volume_on_another_node_than_the_pod(seen: Seen) -> None:
     claim(storage_class="vanishing"),
     then=[
         "wait --for=jsonpath={.status.phase}=Bound pvc/data",
-        'patch pv vanishing -p={"metadata":{"finalizers":null}}',
         "delete pv vanishing --wait=false",
+        'patch pv vanishing -p={"metadata":{"finalizers":null}}',
         "wait --for=jsonpath={.status.phase}=Lost pvc/data",
     ],
     finds=[UNBOUND],

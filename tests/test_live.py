@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -94,6 +95,42 @@ def test_a_server_that_falls_silent_within_an_answer_is_not_waited_for_long(
     server.script("/api/v1/pods", silent)
     with pytest.raises(NotObserved, match=r"did not answer within 0\.1 s"):
         connect(read_timeout=0.1).get(PODS)
+
+
+def test_an_answer_that_trickles_in_is_given_up(
+    server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        with suppress(OSError):
+            while not server.stopped.wait(0.01):
+                handler.wfile.write(b"k")
+
+    monkeypatch.setattr(live, "ANSWER_TIMEOUT", 0.1)
+    server.script("/api/v1/pods", trickle)
+    with pytest.raises(NotObserved, match=r"the answer was not complete after 0\.1 s"):
+        connect().get(PODS)
+    assert server.asked("/api/v1/pods") == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+def test_an_answer_in_chunks_is_put_together(server: ApiServer, connect: Connect, size: int) -> None:
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+
+    def chunked(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for start in range(0, size, 70_000):
+            part = body[start : start + 70_000]
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    server.script("/api/v1/pods", chunked)
+    source = connect()
+    assert [source.get(PODS).body for _ in range(3)] == [body] * 3
 
 
 # --- trying again ---

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 import urllib3
@@ -21,6 +22,9 @@ from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that does not answer counts as unreachable."""
+
+ANSWER_TIMEOUT = 300.0
+"""Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
 
 BODY_LIMIT = 2 << 30
 """Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
@@ -84,10 +88,11 @@ class Live:
             "GET", request.path, header_params={"Accept": request.accept}, auth_settings=["BearerToken"]
         )
         response = self._client.call_api(*sent, _request_timeout=self._timeout).response
-        body = response.read(BODY_LIMIT + 1)
-        if len(body) > BODY_LIMIT:
+        try:
+            body = _body(response)
+        except NotObserved:
             response.close()
-            raise NotObserved(f"the answer to {request.path} is larger than {BODY_LIMIT:,} bytes")
+            raise
         response.release_conn()
         answer = Answer(response.status, body)
         if request.schema and answer.status in _BUSY:
@@ -117,6 +122,17 @@ class Live:
             return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}"
         words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
         return f"{host} cannot be asked: {words}"
+
+
+def _body(response: urllib3.BaseHTTPResponse) -> bytes:
+    deadline, body = monotonic() + ANSWER_TIMEOUT, bytearray()
+    while part := response.read1(1 << 20):
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise NotObserved(f"the answer is larger than {BODY_LIMIT:,} bytes")
+        if monotonic() > deadline:
+            raise NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
+    return bytes(body)
 
 
 def _is_transient(error: Exception) -> bool:

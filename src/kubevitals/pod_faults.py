@@ -198,7 +198,9 @@ _ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})'
 
 
 def _attach_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    return _by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
+    symptom = _by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
+    attached = _events(pod, cluster, "SuccessfulAttachVolume") if symptom else []
+    return symptom if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached) else None
 
 
 def _mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
@@ -304,10 +306,17 @@ def _crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Cont
     if state.HasField("terminated"):
         if pod.status.phase == "Failed":
             return state.terminated if state.terminated.exitCode and _failed_for_good(pod, cluster) else None
-        return state.terminated if state.terminated.exitCode and status.restartCount else None
+        bad = state.terminated.exitCode or not _may_end(pod, status)
+        return state.terminated if bad and status.restartCount else None
     if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
         return last
     return None
+
+
+def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
+    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job."""
+    restart = next((c.restartPolicy for c in pod.spec.initContainers if c.name == status.name), None)
+    return pod.spec.restartPolicy != "Always" if restart is None else restart != "Always"
 
 
 def _failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
