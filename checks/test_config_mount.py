@@ -119,18 +119,10 @@ def _owners_of_failing_pods(cluster: Cluster) -> set[Ref | None]:
 
 def _templates(cluster: Cluster) -> Iterator[tuple[KubeObject, pb.PodSpec]]:
     """Yield the workloads that have pods or will have some by themselves."""
-    for deployment in cluster.deployments:
-        if deployment.spec.replicas:
-            yield deployment, deployment.spec.template.spec
-    for stateful_set in cluster.stateful_sets:
-        if stateful_set.spec.replicas:
-            yield stateful_set, stateful_set.spec.template.spec
-    for daemon_set in cluster.daemon_sets:
-        if daemon_set.status.desiredNumberScheduled:
-            yield daemon_set, daemon_set.spec.template.spec
-    for cron_job in cluster.cron_jobs:
-        if not cron_job.spec.suspend:
-            yield cron_job, cron_job.spec.jobTemplate.spec.template.spec
+    yield from ((d, d.spec.template.spec) for d in cluster.deployments if d.spec.replicas)
+    yield from ((s, s.spec.template.spec) for s in cluster.stateful_sets if s.spec.replicas)
+    yield from ((d, d.spec.template.spec) for d in cluster.daemon_sets if d.status.desiredNumberScheduled)
+    yield from ((c, c.spec.jobTemplate.spec.template.spec) for c in cluster.cron_jobs if not c.spec.suspend)
 
 
 def _near(cluster: Cluster, kind: str, name: str, namespace: str) -> str:

@@ -76,7 +76,7 @@ def pressure(cluster: Cluster) -> Iterator[Finding]:
                 yield Finding(
                     ref(node),
                     says=f"is running out of {resource} ({kind})",
-                    remedy=f"find what uses up the {resource} on the node and free or add some; pods are evicted until then",
+                    remedy=f"find what uses up the {resource} on the node, and free or add some; until then pods are evicted",
                     evidence=_lines(node, state, cluster),
                 )
 
@@ -99,7 +99,8 @@ def _lines(node: pb.Node, state: pb.NodeCondition, cluster: Cluster) -> Iterator
     since = duration(cluster.age(state.lastTransitionTime)) if state.lastTransitionTime.seconds else "ever"
     yield f"{state.type or 'Ready'}={state.status} for {since}: {state.reason}: {state.message}"
     if state.lastHeartbeatTime.seconds:
-        yield f"last heard of {duration(cluster.age(state.lastHeartbeatTime))} ago, kubelet {node.status.nodeInfo.kubeletVersion}"
+        heard = duration(cluster.age(state.lastHeartbeatTime))
+        yield f"last heard of {heard} ago, kubelet {node.status.nodeInfo.kubeletVersion}"
     yield from event_lines(node, cluster)
 
 

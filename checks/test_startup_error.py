@@ -80,7 +80,7 @@ PULL_ERRORS = (
 
 
 def image(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers whose image cannot be had (ErrImagePull, ImagePullBackOff, InvalidImageName, ErrImageNeverPull)."""
+    """Find containers whose image cannot be had: ErrImagePull, InvalidImageName, ErrImageNeverPull and their kin."""
     for symptom in broken_pods(cluster, PodFault.IMAGE):
         name = next((c.image for c in containers(symptom.pod.spec) if c.name == symptom.status.name), "")
         evidence = list(_pod_lines(symptom, cluster))
@@ -103,7 +103,7 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
             near = did_you_mean(absent[2], names(cluster, kind, symptom.pod.metadata.namespace))
         yield _finding(
             symptom,
-            f"refers to something that does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
+            f"names what does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
             "create what is missing, or correct env and envFrom in the workload's template",
             _pod_lines(symptom, cluster),
         )

@@ -69,7 +69,7 @@ MOUNT_ERRORS = (
 
 
 def unbound(cluster: Cluster) -> Iterator[Finding]:
-    """Find claims that are Lost, or Pending for longer than `volume-claim.binding` though a volume is due, and claims that do not exist.
+    """Find claims that are Lost, absent, or Pending for longer than `volume-claim.binding` though a volume is due.
 
     A claim of a WaitForFirstConsumer class waits for a pod: that is no fault.
     """
@@ -93,7 +93,7 @@ def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Fin
     return Finding(
         ref(claim),
         says=f"has no volume: {why}",
-        remedy="correct the claim or supply what it asks for: the StorageClass, a running provisioner, or a volume that fits",
+        remedy="correct the claim or supply what it asks for: the StorageClass, a provisioner that runs, a volume that fits",
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
     )
@@ -116,7 +116,7 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
 
 
 def attach_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find volumes not attached after `volume-claim.attach`, not detached after `volume-claim.detach`, or out of the pod's reach."""
+    """Find volumes that are not attached or detached in time, or that are tied to nodes where their pod cannot run."""
     told: set[Ref] = set()
     for attachment in cluster.attachments:
         if why := _attachment_fault(attachment, cluster):
@@ -138,7 +138,8 @@ def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], made_by: Ref | 
     return Finding(
         obj,
         says=why,
-        remedy="free the volume from the node that holds it, bring the CSI controller back, or let the pod run where the volume is",
+        remedy="free the volume from the node that holds it, bring the CSI controller back, "
+        "or let the pod run where the volume is",
         evidence=evidence,
         owner=made_by,
     )
@@ -146,14 +147,15 @@ def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], made_by: Ref | 
 
 def _attachment_fault(attachment: pb.VolumeAttachment, cluster: Cluster) -> str:
     node, status = attachment.spec.nodeName, attachment.status
+    silence = f"no answer from {attachment.spec.attacher}"
     if attachment.metadata.HasField("deletionTimestamp"):
         if not cluster.over(attachment.metadata.deletionTimestamp, DETACH):
             return ""
         since = duration(cluster.limit(DETACH))
-        return f"is still being detached from node {node} after {since}: {status.detachError.message or 'no answer from ' + attachment.spec.attacher}"
+        return f"is still being detached from node {node} after {since}: {status.detachError.message or silence}"
     if status.attached or not cluster.over(attachment.metadata.creationTimestamp, ATTACH):
         return ""
-    return f"cannot be attached to node {node}: {status.attachError.message or 'no answer from ' + attachment.spec.attacher}"
+    return f"cannot be attached to node {node}: {status.attachError.message or silence}"
 
 
 _ONLY_THE_VOLUME = re.compile(
@@ -184,7 +186,7 @@ def _scheduler_words(pod: pb.Pod) -> str:
 
 
 def mount_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find volumes that cannot be mounted on their pod's node; those of ConfigMaps and Secrets belong to config-mount."""
+    """Find volumes that cannot be mounted on their pod's node; ConfigMaps and Secrets belong to config-mount."""
     for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
         words = _volume_words(symptoms[0].words)
         remedy = next(

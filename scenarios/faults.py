@@ -81,7 +81,7 @@ def joining(cluster: "LiveCluster") -> Iterator[None]:
 
 
 def disk_full(node: str) -> "object":
-    """Put the kubelet's folder onto a small file system, let a critical pod find it full, and have the kubelet notice."""
+    """Put the kubelet's folder onto a small file system, and let a critical pod find it full."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:

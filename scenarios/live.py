@@ -58,7 +58,7 @@ class LiveCluster:
         self.kubeconfig.write_text(json.dumps(config))
 
     def record(self, chosen: list[Scenario]) -> None:
-        """Break the cluster in every way that is asked for, and record each: faults of their own one by one, then all manifests."""
+        """Break the cluster in every way that is asked for and record it: faults one by one, then all manifests."""
         for scenario in chosen:
             if scenario.fault:
                 with scenario.fault(self):

@@ -1,4 +1,4 @@
-"""Kubernetes objects in a line: pods of busybox, claims and volumes. What a scenario is about stands in the scenario."""
+"""Kubernetes objects in a line: pods of busybox, claims, volumes. What a scenario is about, it says itself."""
 
 from typing import Any
 

@@ -87,7 +87,7 @@ def test_no_volume_without_class(seen: Seen) -> None:
 def test_volume_released_and_still_reserved(seen: Seen) -> None:
     """A volume whose claim was deleted is kept for somebody to look at."""
     assert seen.get("PersistentVolume/kept").status.phase == "Released"
-    assert seen.says("still reserved for gone/old")
+    assert seen.says("is Released, reserved for gone/old")
 
 
 @scenario(

@@ -1,7 +1,7 @@
 """Why a claim has no volume: what binding it would take, compared with what there is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -27,13 +27,14 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
     if claim.spec.volumeName:
         return _why_not_that_volume(claim, cluster)
     if not claim.spec.HasField("storageClassName"):
-        return f"it names no StorageClass, and the cluster has {_default_classes(cluster)}{_no_match(claim, cluster, '; ')}"
+        return f"it names no StorageClass; the cluster has {_default_classes(cluster)}{_no_match(claim, cluster, '; ')}"
     if not claim.spec.storageClassName:
         return 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
     classes = {found.metadata.name: found for found in cluster.storage_classes}
     if not (storage_class := classes.get(claim.spec.storageClassName)):
         near = did_you_mean(claim.spec.storageClassName, classes)
-        return f'StorageClass "{claim.spec.storageClassName}" does not exist{near}{_no_match(claim, cluster, "; ", silent=True)}'
+        fits = _no_match(claim, cluster, "; ", silent=True)
+        return f'StorageClass "{claim.spec.storageClassName}" does not exist{near}{fits}'
     return _why_not_by_class(claim, storage_class, cluster)
 
 
@@ -54,7 +55,7 @@ def _default_classes(cluster: Cluster) -> str:
 
 
 def _scheduler_says(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether a pod that waits for the claim cannot be scheduled because of volumes; otherwise the claim is not at fault."""
+    """Return whether volumes keep a pod that waits for the claim from being scheduled; else the claim is not at fault."""
     return any(
         (scheduled := condition(pod, "PodScheduled"))
         and scheduled.status == "False"
@@ -84,50 +85,49 @@ def _why_not_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> s
 
 
 def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
-    """Return why each volume of the claim's class does not fit, three at the most."""
-    candidates = [v for v in cluster.volumes if v.spec.storageClassName == claim.spec.storageClassName]
+    """Return why each free volume of the claim's class does not fit, three at the most."""
+    candidates = cluster.derive(_free_volumes).get(claim.spec.storageClassName, [])
     reasons = [reason for volume in candidates if (reason := mismatch(claim, volume, cluster))]
-    free = [reason for reason in reasons if " is bound to " not in reason]
-    if not free:
+    if not reasons:
         return "" if silent else f"{joint}there is no free volume of that class"
-    more = f" and {len(free) - 3} more" if len(free) > 3 else ""
-    return f"{joint}no volume fits: {'; '.join(free[:3])}{more}"
+    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return f"{joint}no volume fits: {'; '.join(reasons[:3])}{more}"
+
+
+def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
+    index: dict[str, list[pb.PersistentVolume]] = {}
+    for volume in cluster.volumes:
+        if volume.status.phase != "Bound":
+            index.setdefault(volume.spec.storageClassName, []).append(volume)
+    return index
 
 
 def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> str:
     """Return what keeps this volume from this claim, or nothing."""
-    reason = next(_mismatches(claim, volume, cluster), "")
-    return f"{volume.metadata.name} {reason}" if reason else ""
-
-
-def _mismatches(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> Iterator[str]:
-    reserved = volume.spec.claimRef
-    wanted, mode = claim.spec, volume.spec.volumeMode or "Filesystem"
-    if reserved.name and (reserved.namespace, reserved.name) != (
-        claim.metadata.namespace,
-        claim.metadata.name,
-    ):
-        yield (
-            f"is {volume.status.phase.lower()} to {reserved.namespace}/{reserved.name}"
-            if volume.status.phase == "Bound"
-            else (f"is {volume.status.phase}, still reserved for {reserved.namespace}/{reserved.name}")
+    wanted, offered, phase = claim.spec, volume.spec, volume.status.phase
+    reserved = (offered.claimRef.namespace, offered.claimRef.name)
+    missing = sorted(set(wanted.accessModes) - set(offered.accessModes))
+    size, capacity = _size(wanted.resources.requests), _size(offered.capacity)
+    modes = [spec.volumeMode or "Filesystem" for spec in (wanted, offered)]
+    reasons = {
+        f"is {phase}, reserved for {'/'.join(reserved)}": any(reserved)
+        and reserved != (claim.metadata.namespace, claim.metadata.name),
+        f"is {phase} {volume.status.message}".strip(): phase in ("Released", "Failed"),
+        f'is of StorageClass "{offered.storageClassName}"': wanted.storageClassName != offered.storageClassName,
+        f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}": bool(missing),
+        f"is a {modes[1]} volume, not {modes[0]}": modes[0] != modes[1],
+        f"has {capacity} of the {size} asked for": _bytes(capacity) < _bytes(size),
+        "lacks the labels that the claim selects by": not _selected(wanted.selector, volume),
+        f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run": offered.HasField(
+            "nodeAffinity"
         )
-    if volume.status.phase in ("Released", "Failed"):
-        yield f"is {volume.status.phase} {volume.status.message}".strip()
-    if wanted.storageClassName != volume.spec.storageClassName:
-        yield f'is of StorageClass "{volume.spec.storageClassName}"'
-    if missing := set(wanted.accessModes) - set(volume.spec.accessModes):
-        yield f"is {', '.join(volume.spec.accessModes)}, not {', '.join(sorted(missing))}"
-    if (wanted.volumeMode or "Filesystem") != mode:
-        yield f"is a {mode} volume, not {wanted.volumeMode}"
-    if _bytes(capacity := volume.spec.capacity["storage"].string) < _bytes(
-        size := wanted.resources.requests["storage"].string
-    ):
-        yield f"has {capacity} of the {size} asked for"
-    if wanted.HasField("selector") and not _selected(wanted.selector, volume):
-        yield "lacks the labels that the claim selects by"
-    if volume.spec.HasField("nodeAffinity") and _scheduler_says(claim, cluster):
-        yield f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
+        and _scheduler_says(claim, cluster),
+    }
+    return next((f"{volume.metadata.name} {reason}" for reason, wrong in reasons.items() if wrong), "")
+
+
+def _size(quantities: Mapping[str, pb.Quantity]) -> str:
+    return quantities["storage"].string if "storage" in quantities else "0"
 
 
 def affinity_words(volume: pb.PersistentVolume) -> str:
@@ -155,7 +155,7 @@ def _bytes(quantity: str) -> float:
     from kubernetes.utils.quantity import parse_quantity
 
     try:
-        return float(parse_quantity(quantity or "0"))
+        return float(parse_quantity(quantity))
     except ValueError:
         return 0.0
 

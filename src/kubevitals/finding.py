@@ -28,7 +28,8 @@ class Finding:
 
     Attributes:
         obj: the object that has the fault; it may be one that should exist and does not.
-        says: what is wrong, in a sentence that does not name the object: findings of one owner that say the same are shown as one.
+        says: what is wrong, in a sentence that does not name the object: findings of one owner that say the same
+            are shown as one.
         remedy: what to do about it.
         evidence: what a person would have looked for by hand, a line each.
         severity: an error unless said otherwise.

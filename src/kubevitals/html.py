@@ -1,4 +1,4 @@
-"""pytest-html's report, with what was found in place of logs. Every string from the cluster is escaped by the templates."""
+"""pytest-html's report, with findings in place of logs; the templates escape every string from the cluster."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class HtmlReport:
         self._run = run
 
     def start(self, session: pytest.Session) -> None:
-        """Take part in the report the user asked for, or have one written: this is a run of checks, not of any tests."""
+        """Take part in the report the user asked for, or have one written: checks were collected."""
         config = session.config
         config.stash[metadata_key] = {}
         if not config.option.htmlpath and config.pluginmanager.has_plugin("html"):

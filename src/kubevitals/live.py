@@ -30,6 +30,7 @@ BODY_LIMIT = 2 << 30
 """Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
+_ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, UnicodeError)
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -73,7 +74,7 @@ class Live:
             return on_error(_BACKOFF, _is_transient, lambda: self._ask(request))
         except _Busy as busy:
             return busy.answer
-        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+        except _ERRORS as error:
             reason = self._explain(error)
             if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
                 self._unreachable = reason
@@ -84,10 +85,7 @@ class Live:
         self._client.close()
 
     def _ask(self, request: Request) -> Answer:
-        sent = self._client.param_serialize(
-            "GET", request.path, header_params={"Accept": request.accept}, auth_settings=["BearerToken"]
-        )
-        response = self._client.call_api(*sent, _request_timeout=self._timeout).response
+        response = self._send("GET", request.path, request.accept)
         try:
             body = _body(response)
         except NotObserved:
@@ -99,11 +97,17 @@ class Live:
             raise _Busy(answer)
         return answer
 
+    def _send(self, method: str, path: str, accept: str = "*/*") -> urllib3.BaseHTTPResponse:
+        method, url, headers, *rest = self._client.param_serialize(
+            method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
+        )
+        stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
+        return self._client.call_api(method, url, stripped, *rest, _request_timeout=self._timeout).response
+
     def _server_time(self) -> datetime | None:
-        sent = self._client.param_serialize("HEAD", "/version", auth_settings=["BearerToken"])
         try:
-            response = self._client.call_api(*sent, _request_timeout=self._timeout).response
-        except (urllib3.exceptions.HTTPError, client.ApiException, OSError):
+            response = self._send("HEAD", "/version")
+        except _ERRORS:
             return None
         response.release_conn()
         try:

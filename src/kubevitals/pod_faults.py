@@ -125,7 +125,7 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
 
 
 def _events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
-    """Return the stuck pod's events of a reason, the most telling last: a summary of volumes says less than a volume's own."""
+    """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first."""
     if not is_stuck(pod, cluster):
         return []
     events = [event for event in cluster.events(pod) if event.reason == reason]
@@ -359,4 +359,4 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.INIT_CONTAINER: _init_container,
     PodFault.APP_EXIT: _app_exit,
 }
-"""The order is that of causes becoming less specific: what keeps a pod from being created stands before what ends it."""
+"""From specific to general: what keeps a pod from being created stands before what ends it."""

@@ -10,7 +10,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssue, KnownIssues
 
 Rule = Callable[[Cluster], Iterable[Finding]]
-"""One variant of a cause: looks at a cluster and yields what it finds. Its name is the variant's, its docstring the criterion."""
+"""Finds one variant of a cause in a cluster. Its name is the variant's, its docstring the criterion."""
 
 
 class Outcome(StrEnum):
