@@ -116,7 +116,8 @@ class ApiServer:
         }
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, key)

@@ -1,12 +1,16 @@
 import gzip
 import os
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from google.protobuf import proto
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubevitals import recording
 from kubevitals import schema_pb2 as pb
@@ -204,7 +208,27 @@ def test_a_small_file_that_unpacks_to_much_is_refused(path: Path, monkeypatch: p
     monkeypatch.setattr(recording, "SIZE_LIMIT", 1_000_000)
     path.write_bytes(gzip.compress(b"kubevitals recording\n" + bytes(50_000_000)))
     assert path.stat().st_size < 100_000
+    tracemalloc.start()
     _refused(lambda: Snapshot(path), "unpacks to more than 1,000,000 bytes")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+WHOLE_LISTS = packed(HEADER, *(pb.Exchange(request=PODS.path, status=200, body=list_bytes([pb.Pod()])) for _ in "ab"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=4), st.booleans())
+def test_a_recording_with_flipped_bytes_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]], inside: bool
+) -> None:
+    content = bytearray(gzip.decompress(WHOLE_LISTS) if inside else WHOLE_LISTS)
+    for place, value in changes:
+        content[place % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / "flipped.recording"
+    path.write_bytes(gzip.compress(content) if inside else content)
+    with suppress(Unusable):
+        answer(Snapshot(path), PODS)
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -107,9 +107,12 @@ HOSTILE = ["eyJ-", "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "a\n", "token"
 def test_a_megabyte_of_hostile_text_takes_little_time(unit: str) -> None:
     text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
     start = perf_counter()
-    clean(text)
     redact(text)
     assert perf_counter() - start < 10
+    start = perf_counter()
+    for _ in range(20):
+        clean(text)
+    assert perf_counter() - start < 2
 
 
 @pytest.mark.parametrize(

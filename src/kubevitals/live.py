@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import urllib3
 from kubernetes import client, config
@@ -30,7 +30,7 @@ BODY_LIMIT = 2 << 30
 """Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
-_ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, UnicodeError)
+_ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -98,11 +98,12 @@ class Live:
         return answer
 
     def _send(self, method: str, path: str, accept: str = "*/*") -> urllib3.BaseHTTPResponse:
-        method, url, headers, *rest = self._client.param_serialize(
+        method, url, headers, _, _ = self._client.param_serialize(
             method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
-        return self._client.call_api(method, url, stripped, *rest, _request_timeout=self._timeout).response
+        sent = self._client.call_api(method, url, stripped, _request_timeout=self._timeout)
+        return cast("urllib3.BaseHTTPResponse", sent.response)
 
     def _server_time(self) -> datetime | None:
         try:
@@ -124,6 +125,8 @@ class Live:
             return f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s"
         if isinstance(error, client.ApiException):
             return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}"
+        if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
+            return f"{host} cannot be asked: the credentials hold characters that no HTTP header can"
         words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
         return f"{host} cannot be asked: {words}"
 
