@@ -104,12 +104,14 @@ class ApiServer:
     """An API server on 127.0.0.1. `script` says what a path answers; every other path is an empty list.
 
     Attributes:
+        otherwise: what every other path does, if it shall be something else.
         requests: the paths that were asked for, queries included, and the headers sent with them.
     """
 
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.stopped = Event()
+        self.otherwise: Behaviour = Reply(list_bytes())
         self._scripts: dict[str, list[Behaviour]] = {
             "/version": [Reply(b'{"gitVersion": "v1.34.4"}')],
             "/readyz": [Reply(b"ok")],
@@ -137,7 +139,7 @@ class ApiServer:
 
     def behaviour(self, path: str) -> Behaviour:
         """Return what comes next on a path."""
-        script = self._scripts.get(path, [Reply(list_bytes())])
+        script = self._scripts.get(path, [self.otherwise])
         return script.pop(0) if len(script) > 1 else script[0]
 
     def hang(self, handler: BaseHTTPRequestHandler) -> None:

@@ -145,6 +145,18 @@ def test_an_unreachable_cluster_is_one_failure_and_the_rest_is_not_observed(unre
     result.stdout.fnmatch_lines(["APIServer/kube-apiserver", "*does not answer: *Connection refused"])
 
 
+def test_a_server_that_never_answers_is_unreachable(run: Run, server: ApiServer) -> None:
+    server.otherwise = server.hang
+    for path in ("/version", "/readyz"):
+        server.script(path, server.hang)
+    result = run("--request-timeout=0.1")
+    assert result.ret == 1
+    seen = outcomes()
+    assert seen.pop("test_api_server_is_ready[unreachable]") == "broken"
+    assert set(seen.values()) == {"not observed"}
+    result.stdout.fnmatch_lines(["*does not answer: * did not answer within 0.1 s"])
+
+
 def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_it(
     run: Run, healthy: ApiServer
 ) -> None:
@@ -175,6 +187,19 @@ def test_known_issues_are_read_from_the_current_folder(run: Run, broken: ApiServ
     broken.serve("/api/v1/pods", crashing("web-0"), crashing("api-0"))
     Path("known-issues.toml").write_text(f"[[issue]]\n{issue}".replace("shop/*", "shop/web-*"))
     assert run().ret == 1
+
+
+def test_known_issues_that_are_over_or_match_nothing_are_reported(run: Run, healthy: ApiServer) -> None:
+    issue = '[[issue]]\ncheck = "startup-error"\nobject = "Pod/shop/*"\nreason = "next sprint"\nuntil = '
+    Path("issues.toml").write_text(f"{issue}9999-01-01\n{issue}2020-01-01\n")
+    result = run("--known-issues=issues.toml")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "known issue past its date, no longer applied: startup-error on *",
+            "known issue matches nothing: startup-error*",
+        ]
+    )
 
 
 def test_a_threshold_decides(run: Run, broken: ApiServer) -> None:
@@ -214,18 +239,27 @@ def test_a_replay_finds_what_the_recorded_run_found(run: Run, broken: ApiServer)
     assert run("--snapshot=cluster.recording", "--later=24h", "-k", "app-exit").ret == 1
 
 
-def test_no_secret_reaches_a_report_or_a_recording(run: Run, healthy: ApiServer) -> None:
+def test_an_unreachable_cluster_can_be_recorded_too(unreachable: Run) -> None:
+    assert unreachable("--record=cluster.recording").ret == 1
+    recorded = findings()
+    assert unreachable("--snapshot=cluster.recording").ret == 1
+    assert findings() == recorded
+
+
+@pytest.mark.parametrize("options", [[], ["--record=cluster.recording"]], ids=["live", "recorded"])
+def test_no_secret_reaches_a_report_or_a_recording(run: Run, healthy: ApiServer, options: list[str]) -> None:
     told = "dial postgres://shop:hunter2@db failed: password=hunter2"
     healthy.serve("/api/v1/pods", crashing("web-0", told))
     healthy.script(log_path("web-0"), Reply(told.encode()))
     about = pb.ObjectReference(kind="Pod", namespace="shop", name="web-0", uid="web-0")
     healthy.serve("/api/v1/events", pb.Event(involvedObject=about, type="Warning", reason="BackOff", message=told))
-    result = run("--record=cluster.recording")
+    result = run(*options)
     assert "[redacted]" in result.stdout.str()
     assert "hunter2" not in result.stdout.str() + result.stderr.str()
     for file in ("junit.xml", "reports/health.html"):
         assert "hunter2" not in Path(file).read_text()
-    assert b"hunter2" not in gzip.decompress(Path("cluster.recording").read_bytes())
+    for recording in Path().glob("*.recording"):
+        assert b"hunter2" not in gzip.decompress(recording.read_bytes())
 
 
 # --- hostile names ---
