@@ -1,6 +1,7 @@
 """Kubernetes' protobuf answers, and the messages that are kept of them."""
 
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from typing import TypeVar
 
@@ -76,8 +77,21 @@ def _reduce(item: M) -> M:
 
 def _repaired(stream: BytesIO, schema: type[M]) -> M | None:
     """Parse an item whose strings hold invalid UTF-8 (the kubelet cuts messages anywhere); bad bytes become U+FFFD."""
+    if (item := proto.parse_length_prefixed(_lenient(schema.DESCRIPTOR.full_name), stream)) is None:
+        return None
+    item.DiscardUnknownFields()
+    for message in _messages(item):
+        for field, value in message.ListFields():
+            if field.type == FieldDescriptor.TYPE_STRING and isinstance(value, bytes):
+                setattr(message, field.name, value.decode("utf-8", "replace"))
+    return schema.FromString(item.SerializeToString())
+
+
+@cache
+def _lenient(name: str) -> type[Message]:
+    """Return a message of the schema as proto2, where strings may hold any bytes."""
     file = descriptor_pb2.FileDescriptorProto()
-    schema.DESCRIPTOR.file.CopyToProto(file)
+    pb.DESCRIPTOR.CopyToProto(file)
     file.syntax = "proto2"
     for declared in file.message_type:
         for own in declared.field:
@@ -86,15 +100,7 @@ def _repaired(stream: BytesIO, schema: type[M]) -> M | None:
         del declared.oneof_decl[:]
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    lenient = message_factory.GetMessageClass(pool.FindMessageTypeByName(schema.DESCRIPTOR.full_name))
-    if (item := proto.parse_length_prefixed(lenient, stream)) is None:
-        return None
-    item.DiscardUnknownFields()
-    for message in _messages(item):
-        for field, value in message.ListFields():
-            if field.type == FieldDescriptor.TYPE_STRING and isinstance(value, bytes):
-                setattr(message, field.name, value.decode("utf-8", "replace"))
-    return schema.FromString(item.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def _messages(message: Message) -> Iterator[Message]:
