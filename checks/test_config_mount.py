@@ -72,12 +72,12 @@ def missing_key(cluster: Cluster) -> Iterator[Finding]:
 
 
 def node_disk_full(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods whose volumes cannot be set up on a node that reports DiskPressure."""
+    """Find pods whose ConfigMaps or Secrets cannot be written to their node: no space, or DiskPressure."""
     for symptom in broken_pods(cluster, PodFault.NODE_DISK_FULL):
         yield _finding(
             symptom,
             cluster,
-            says=f"cannot mount its volumes: the disk of node {symptom.pod.spec.nodeName} is full (DiskPressure)",
+            says=f"cannot mount its volumes: the disk of node {symptom.pod.spec.nodeName} is full",
             remedy="free space on the node (images, logs, emptyDirs) or add some; the pod starts by itself then",
         )
 
@@ -100,11 +100,13 @@ def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str]) -> Finding:
+    near = did_you_mean(reference.name, existing)
+    runs = isinstance(workload, pb.CronJob)
+    outlook = "its next run will not start" if runs else "its present pods run on, new ones will not start"
     return Finding(
         ref(workload),
-        says=f'names {reference.kind} "{reference.name}", which does not exist{did_you_mean(reference.name, existing)} '
-        "its present pods run on; new ones will not start",
-        remedy=f"create {reference.kind} {reference.name} or correct the name before the next rollout or node failure",
+        says=f'names {reference.kind} "{reference.name}", which does not exist{near}: {outlook}',
+        remedy=f"create {reference.kind} {reference.name}, or correct the name in the workload's template",
         evidence=[f"{reference.where} of the pod template"],
         severity=Severity.WARNING,
     )

@@ -76,7 +76,7 @@ def pressure(cluster: Cluster) -> Iterator[Finding]:
                 yield Finding(
                     ref(node),
                     says=f"is running out of {resource} ({kind})",
-                    remedy=f"find what uses up the {resource} on the node, and free or add some; until then pods are evicted",
+                    remedy=f"find what uses up the {resource} on the node and free some; until then pods are evicted",
                     evidence=_lines(node, state, cluster),
                 )
 

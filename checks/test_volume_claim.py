@@ -48,6 +48,10 @@ DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/det
 
 MOUNT_ERRORS = (
     (
+        r"helper program|unknown filesystem type .(?:nfs|cifs)",
+        "install the file system's mount helper on the node (nfs-common, cifs-utils)",
+    ),
+    (
         r"not found in the list of registered CSI drivers",
         "start the driver's pod on the node, or keep the pod off nodes without it",
     ),
@@ -93,7 +97,7 @@ def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Fin
     return Finding(
         ref(claim),
         says=f"has no volume: {why}",
-        remedy="correct the claim or supply what it asks for: the StorageClass, a provisioner that runs, a volume that fits",
+        remedy="correct the claim or supply what it asks for: a StorageClass, a running provisioner, a fitting volume",
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
     )
@@ -256,7 +260,9 @@ def _scheduled_over(pod: pb.Pod, threshold: Threshold, cluster: Cluster) -> bool
 
 
 def _volume_words(words: str) -> str:
-    """Return what is wrong without the kubelet's preamble, which names operation and volume."""
+    """Return what is wrong, without the kubelet's preamble and the mount command, which differ from pod to pod."""
+    words = words.rpartition("\nOutput: ")[2]
+    words = re.sub(r"/var/lib/kubelet/\S+?: ", "", words)
     return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
 
 

@@ -69,11 +69,11 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return Judge(RECORDINGS)
     from scenarios.live import LiveCluster
 
-    folder = config.getoption("record") or tmp_path_factory.mktemp("recordings")
+    work = tmp_path_factory.mktemp("recordings")
+    folder = config.getoption("record") or work
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    cluster = LiveCluster(
-        request.getfixturevalue("kind_cluster"), folder, lambda line: reporter.write_line(f"kind: {line}")
-    )
+    kind = request.getfixturevalue("kind_cluster")
+    cluster = LiveCluster(kind, folder, work, lambda line: reporter.write_line(f"kind: {line}"))
     cluster.grant()
     cluster.record(_needed(request.session))
     return Judge(folder)

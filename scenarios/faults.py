@@ -111,6 +111,7 @@ _SMALL_DISK = """
 systemctl stop kubelet
 mkdir -p /var/small && mount -t tmpfs -o size=40m tmpfs /var/small
 cp -a /var/lib/kubelet/. /var/small/ 2>/dev/null || true
+sed -i 's/nodefs.available: .*/nodefs.available: 10%/' /var/small/config.yaml
 mount --bind /var/small /var/lib/kubelet
 systemctl start kubelet
 """

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, verdicts
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario
 from scenarios.objects import Object
 
 SETTLE = 480
@@ -24,9 +24,9 @@ ROOT = HERE.parent
 class LiveCluster:
     """A kind cluster that pytest-kind made, and a kubeconfig with no more than deploy/rbac.yaml grants."""
 
-    def __init__(self, kind_cluster: Any, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, kind_cluster: Any, folder: Path, work: Path, say: Callable[[str], None]) -> None:
         self._kind, self.name, self.folder, self._say = kind_cluster, kind_cluster.name, folder, say
-        self.kubeconfig = folder / "reader.kubeconfig"
+        self._work, self.kubeconfig = work, work / "reader.kubeconfig"
 
     def kubectl(self, command: str | list[str], **options: Any) -> str:
         """Run kubectl as the cluster's administrator."""
@@ -116,9 +116,9 @@ class LiveCluster:
 
     def check(self, record: Path) -> Counter[str]:
         """Run the checks as a user would, recording; return what they found."""
-        report = record.with_suffix(".xml")
+        report = self._work / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
-        options = [f"--record={record}", f"--junitxml={report}", f"--html={record.with_suffix('.html')}"]
+        options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
         if run.returncode not in (0, 1):
@@ -127,14 +127,11 @@ class LiveCluster:
 
     def _heal(self) -> None:
         """Wait until the checks find nothing any more."""
-        healed, end = self.folder / "healed.recording", time.monotonic() + SETTLE
-        while self.check(healed) or any(v.unseen for v in verdicts(Judge(self.folder).cluster(_healed()))):
+        healed = Scenario("healed", "healed", frozenset(), lambda _: None)
+        end = time.monotonic() + SETTLE
+        while self.check(self._work / "healed.recording") or Judge(self._work)(healed).outcomes:
             if time.monotonic() > end:
                 raise RuntimeError("the cluster does not recover from the last fault")
-
-
-def _healed() -> Scenario:
-    return Scenario("healed", "healed", frozenset(), lambda _: None)
 
 
 def _is_met(judge: Judge, scenario: Scenario) -> bool:

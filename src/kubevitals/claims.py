@@ -55,7 +55,7 @@ def _default_classes(cluster: Cluster) -> str:
 
 
 def _scheduler_says(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether volumes keep a pod that waits for the claim from being scheduled; else the claim is not at fault."""
+    """Return whether volumes keep a pod that waits for the claim from being scheduled."""
     return any(
         (scheduled := condition(pod, "PodScheduled"))
         and scheduled.status == "False"

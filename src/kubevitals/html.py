@@ -50,13 +50,15 @@ class HtmlReport:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
-        """Add a column for our outcomes."""
+        """Add a column for our outcomes, in place of pytest-html's for links."""
+        cells.pop()
         cells.insert(1, '<th class="sortable" data-column-type="outcome">Outcome</th>')
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         """Show the outcome of an item."""
         verdict: Verdict | None = getattr(report, REPORTED, None)
+        cells.pop()
         cells.insert(1, f'<td class="col-outcome">{escape(verdict.outcome if verdict else "")}</td>')
         cells[2] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
 

@@ -179,18 +179,22 @@ _CONFIG_VOLUMES = ("configMap", "secret", "projected")
 
 
 def _node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    node = cluster.nodes_by_name.get(pod.spec.nodeName) if is_stuck(pod, cluster) else None
-    pressure = node and node_condition(node, "DiskPressure")
-    if not pressure or pressure.status != "True":
-        return None
+    """Match what the kubelet cannot write to the node's disk: ConfigMaps and Secrets, and all that fails under pressure."""
     config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
-    for event in cluster.events(pod):
+    for event in reversed(_events(pod, cluster, "FailedMount")):
         volume = _VOLUME.search(event.message)
-        if "no space left on device" in event.message.lower() or (
-            event.reason == "FailedMount" and volume and volume["volume"] in config
-        ):
+        if volume and volume["volume"] in config and (_NO_SPACE in event.message or _disk_pressure(pod, cluster)):
             return Symptom(pod, event.message)
     return None
+
+
+_NO_SPACE = "no space left on device"
+
+
+def _disk_pressure(pod: pb.Pod, cluster: Cluster) -> bool:
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    pressure = node and node_condition(node, "DiskPressure")
+    return bool(pressure and pressure.status == "True")
 
 
 _VOLUME = re.compile(r'(?:failed|error) for volume "(?P<volume>[^"]{1,253})"')
