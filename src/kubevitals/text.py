@@ -12,6 +12,9 @@ _NAME = rf"(?:{_ALWAYS}|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|
 _VALUE = r"(?:\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^\s,;&\"'])[^\s,;&\"']*"
 _PROSE = r"(?-i:[A-Z]?[a-z]+)\s+\S"
 """A word and more behind it: ``failed to fetch token: unexpected status`` names no credential."""
+_EQUALS = r"[\w.-]{0,40}\\?[\"']?\s{0,3}=\s{0,3}"
+_QUOTED = r"[\w-]{0,40}\\?[\"']?\s{0,3}:\s{0,3}(?=\\?[\"'])"
+_PLAIN = rf"[\w-]{{0,40}}:\s{{1,3}}(?!{_PROSE})"
 
 _SECRETS = (
     (r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", REDACTED),
@@ -23,9 +26,7 @@ _SECRETS = (
     ),
     (r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", rf"\1{REDACTED}@"),
     (r"\b(bearer|basic)\s{1,3}(?=\S{0,200}(?-i:[A-Z0-9=+/]))[\w+/=.~-]{8,}", rf"\1 {REDACTED}"),
-    (rf"({_NAME}[\w.-]{{0,40}}\\?[\"']?\s{{0,3}}=\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
-    (rf"({_NAME}[\w-]{{0,40}}\\?[\"']?\s{{0,3}}:\s{{0,3}})(?=\\?[\"']){_VALUE}", rf"\1{REDACTED}"),
-    (rf"({_NAME}[\w-]{{0,40}}:\s{{1,3}})(?!{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
+    (rf"({_NAME}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
     (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
 )
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in _SECRETS)
