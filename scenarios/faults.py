@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.objects import mounting, pod
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from scenarios.live import LiveCluster
 
 MANIFESTS = "/etc/kubernetes/manifests"
+RIGHTS = Path(__file__).parent.parent / "deploy/rbac.yaml"
 
 
 @contextmanager
@@ -56,6 +58,16 @@ def manifest_removed(component: str) -> "object":
             cluster.on_node("control-plane", f"mv /root/{component}.yaml {MANIFESTS}/")
 
     return fault
+
+
+@contextmanager
+def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
+    """The reader may ask for nothing any more."""
+    cluster.kubectl("delete clusterrolebinding kubevitals")
+    try:
+        yield
+    finally:
+        cluster.kubectl(["apply", "-f", str(RIGHTS)])
 
 
 def cordoned(node: str) -> "object":

@@ -9,9 +9,11 @@ import time
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scenarios.faults import RIGHTS
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario
 from scenarios.objects import Object
 
@@ -47,7 +49,7 @@ class LiveCluster:
 
     def grant(self) -> None:
         """Make the service account of deploy/rbac.yaml, let it list Secrets too, and write a kubeconfig for it."""
-        self.kubectl(["apply", "-f", str(ROOT / "deploy/rbac.yaml")])
+        self.kubectl(["apply", "-f", str(RIGHTS)])
         self.kubectl("create clusterrole secret-names --verb=list --resource=secrets")
         self.kubectl(
             "create clusterrolebinding secret-names --clusterrole=secret-names --serviceaccount=kubevitals:kubevitals"
@@ -110,8 +112,13 @@ class LiveCluster:
         self._say(f"{recording}: settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
-        self.check(path)
-        judge = Judge(self.folder)
+        found, judge = self.check(path), Judge(self.folder)
+        replayed = judge(replace(expecting[0], later=0, secret_names=True))
+        again = Counter(
+            f"{finding.obj} {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
+        )
+        if found != again:
+            raise RuntimeError(f"the replay finds other things than the run did: {(found - again) + (again - found)}")
         return [scenario.name for scenario in expecting if not _is_met(judge, scenario)]
 
     def check(self, record: Path) -> Counter[str]:

@@ -1,6 +1,6 @@
 """The API server: a healthy cluster, etcd gone, the server itself gone."""
 
-from scenarios.faults import manifest_removed, untouched
+from scenarios.faults import manifest_removed, rights_removed, untouched
 from scenarios.harness import Seen, scenario
 
 
@@ -22,3 +22,15 @@ def test_api_server_gone(seen: Seen) -> None:
     """Nothing answers: that is one finding, and nothing else is observed."""
     assert set(seen.outcomes.values()) == {"broken", "not observed"}
     assert list(seen.outcomes.values()).count("broken") == 1
+
+
+@scenario(fault=rights_removed)
+def test_no_rights(seen: Seen) -> None:
+    """Who may list nothing is told which rights are missing; only the API server itself is seen to be well."""
+    assert set(seen.outcomes.values()) == {"not observed"}
+    assert not any(item.startswith("api-server") for item in seen.outcomes)
+    assert {v.unseen.right for v in seen.verdicts if v.unseen} >= {
+        "list nodes",
+        "list pods",
+        "list persistentvolumeclaims",
+    }

@@ -36,8 +36,7 @@ class HtmlReport:
             try:
                 pytest_html.plugin.pytest_configure(config)
             except OSError as error:
-                reason = f"no HTML report: {config.option.htmlpath} cannot be written: {error.strerror}"
-                config.issue_config_time_warning(pytest.PytestWarning(reason), 2)
+                self._run.remarks.append(f"no HTML report: {config.option.htmlpath}: {error.strerror}")
         for report in config.pluginmanager.get_plugins():
             if isinstance(report, BaseReport):
                 report.pytest_sessionstart(session)

@@ -12,7 +12,7 @@ from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.recording import DEMO, Recording, Snapshot
 from kubevitals.source import Source
-from kubevitals.text import parse_duration
+from kubevitals.text import clean, parse_duration
 from kubevitals.threshold import Threshold, parse_thresholds
 
 MAX_TIMEOUT = 3600
@@ -71,6 +71,21 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
     return Cluster(_source(config), values, secret_names=config.getoption("secret_names"))
+
+
+def check_report_paths(config: pytest.Config) -> None:
+    """Refuse reports that could not be written when the run is over.
+
+    Raises:
+        Unusable: a path cannot be written.
+    """
+    for option, name in (("--html", "htmlpath"), ("--junitxml", "xmlpath")):
+        if path := config.getoption(name, None):
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).open("ab").close()
+            except OSError as error:
+                raise Unusable(f"{option} {clean(path)} cannot be written: {error.strerror}") from error
 
 
 def known_issues(config: pytest.Config) -> known.KnownIssues:

@@ -29,8 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker that makes a test a check."""
+    """Declare the marker that makes a test a check, and refuse reports that could not be written in the end."""
+    try:
+        options.check_report_paths(config)
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
     config.addinivalue_line(
         "markers", "cause(chapter): a check of kubevitals, and the chapter of the guide it belongs to"
     )

@@ -179,7 +179,7 @@ _CONFIG_VOLUMES = ("configMap", "secret", "projected")
 
 
 def _node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match what the kubelet cannot write to the node's disk: ConfigMaps and Secrets, and all that fails under pressure."""
+    """Match ConfigMaps and Secrets that the kubelet cannot write to the node's disk."""
     config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
     for event in reversed(_events(pod, cluster, "FailedMount")):
         volume = _VOLUME.search(event.message)

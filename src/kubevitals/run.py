@@ -13,12 +13,17 @@ from kubevitals.verdict import Outcome, Verdict
 
 @dataclass
 class Run:
-    """One run of the checks."""
+    """One run of the checks.
+
+    Attributes:
+        remarks: what the user should know of the run itself.
+    """
 
     cluster: Cluster
     known: KnownIssues
     fail_on: Severity
     verdicts: list[Verdict] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> Counter[Outcome]:

@@ -139,8 +139,8 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
     if reporter.verbosity >= 0:
         _write_remarks(run, reporter, tw)
         _write_unseen(run, reporter, tw)
-    for line in run.stale:
-        reporter.write_line(f"known issue {line}", yellow=True)
+    for line in [*(f"known issue {line}" for line in run.stale), *run.remarks]:
+        reporter.write_line(line, yellow=True)
     counts = run.counts
     reporter.section("cluster health", sep="=")
     reporter.write_line(

@@ -1,0 +1,69 @@
+"""Rights: what deploy/rbac.yaml grants is what is requested, and a right that is missing is never read as health."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster, Listing
+from kubevitals.objects import Ref
+from kubevitals.recording import Snapshot
+from kubevitals.source import Answer, Request
+from kubevitals.verdict import Outcome, Verdict
+from scenarios.harness import MANIFESTS, RECORDINGS, verdicts
+
+ROOT = Path(__file__).parent.parent
+RECORDING = RECORDINGS / f"{MANIFESTS}.recording"
+GRANTED = list(yaml.safe_load_all((ROOT / "deploy/rbac.yaml").read_text()))
+LISTINGS = [listing for listing in Cluster.listings() if listing.schema is not pb.Secret]
+
+
+class Denying:
+    """A recorded cluster that refuses one list."""
+
+    def __init__(self, listing: Listing[pb.Pod]) -> None:
+        self._recorded = Snapshot(RECORDING)
+        self._listing = listing
+        self.context, self.now = self._recorded.context, self._recorded.now
+
+    def get(self, request: Request) -> Answer:
+        if request.path.partition("?")[0] == self._listing.path:
+            return Answer(403, b'{"message": "forbidden by the test"}')
+        return self._recorded.get(request)
+
+    def close(self) -> None:
+        pass
+
+
+def test_granted_rights_are_those_that_are_requested() -> None:
+    role = next(document for document in GRANTED if document["kind"] == "ClusterRole")
+    granted = {
+        ".".join(filter(None, (resource, group)))
+        for rule in role["rules"]
+        for group in rule.get("apiGroups", [])
+        for resource in rule["resources"]
+        if rule["verbs"] == ["list"]
+    }
+    assert granted == {listing.resource for listing in LISTINGS}
+    others = [rule for rule in role["rules"] if rule["verbs"] != ["list"]]
+    assert others == [
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"nonResourceURLs": ["/readyz", "/version"], "verbs": ["get"]},
+    ]
+
+
+@pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.name)
+def test_a_missing_right_is_never_read_as_health(listing: Listing[pb.Pod]) -> None:
+    """On a cluster with faults of every kind, whatever is no longer found is not observed, with the missing right."""
+    whole = {(v.cause, v.variant): _objects(v) for v in verdicts(Cluster(Snapshot(RECORDING)))}
+    for verdict in verdicts(Cluster(Denying(listing))):
+        if whole[verdict.cause, verdict.variant] - _objects(verdict):
+            assert verdict.unseen is not None, verdict
+            assert verdict.unseen.right == f"list {listing.resource}"
+            assert verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.BROKEN)
+        assert _objects(verdict) <= set().union(*whole.values())
+
+
+def _objects(verdict: Verdict) -> set[Ref]:
+    return {finding.obj for finding in verdict.findings}
