@@ -81,8 +81,7 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _needed(session: pytest.Session) -> list[Scenario]:
     """Return the scenarios that share a recording with a selected test; all of them where a test asks for all."""
-    selected = {
-        item.obj.scenario.recording for item in session.items if hasattr(getattr(item, "obj", None), "scenario")
-    }
+    tests = [item.obj for item in session.items if isinstance(item, pytest.Function)]
+    selected = {test.scenario.recording for test in tests if hasattr(test, "scenario")}
     everything = any(item.path.stem == "test_whole" for item in session.items)
     return [scenario for scenario in scenarios() if everything or scenario.recording in selected]

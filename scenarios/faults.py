@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios.objects import mounting, pod
+from scenarios.objects import Object, mounting, pod
 
 if TYPE_CHECKING:
+    from scenarios.harness import Fault
     from scenarios.live import LiveCluster
 
 MANIFESTS = "/etc/kubernetes/manifests"
@@ -20,7 +21,7 @@ def untouched(cluster: "LiveCluster") -> Iterator[None]:
     yield
 
 
-def service_stopped(node: str, service: str) -> "object":
+def service_stopped(node: str, service: str) -> "Fault":
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         cluster.on_node(node, f"systemctl stop {service}")
@@ -32,7 +33,7 @@ def service_stopped(node: str, service: str) -> "object":
     return fault
 
 
-def runtime_stopped(node: str) -> "object":
+def runtime_stopped(node: str) -> "Fault":
     """Stop containerd, and keep the kubelet up, which systemd would stop and start with it."""
 
     @contextmanager
@@ -46,7 +47,7 @@ def runtime_stopped(node: str) -> "object":
     return fault
 
 
-def manifest_removed(component: str) -> "object":
+def manifest_removed(component: str) -> "Fault":
     """Take a static pod of the control plane away."""
 
     @contextmanager
@@ -70,7 +71,7 @@ def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
         cluster.kubectl(["apply", "-f", str(RIGHTS)])
 
 
-def cordoned(node: str) -> "object":
+def cordoned(node: str) -> "Fault":
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         cluster.kubectl(f"cordon {cluster.name}-{node}")
@@ -92,7 +93,7 @@ def joining(cluster: "LiveCluster") -> Iterator[None]:
         cluster.kubectl("delete node joining")
 
 
-def disk_full(node: str) -> "object":
+def disk_full(node: str) -> "Fault":
     """Put the kubelet's folder onto a small file system, and let a critical pod find it full."""
 
     @contextmanager
@@ -112,7 +113,7 @@ def disk_full(node: str) -> "object":
     return fault
 
 
-def _mounting_pod() -> dict[str, object]:
+def _mounting_pod() -> Object:
     volumes = mounting(configMap={"name": "kube-root-ca.crt"})
     made = pod("mounting", volumes=volumes, room="a", priorityClassName="system-node-critical")
     made["spec"]["tolerations"] = [{"operator": "Exists"}]

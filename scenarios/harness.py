@@ -128,7 +128,8 @@ class Seen:
         """Return the scenario's object by ``Kind/name``."""
         kind, _, own = name.partition("/")
         listing = next(listing for listing in Cluster.listings() if listing.schema.__name__ == kind)
-        for obj in self.cluster.fetch(listing):
+        objects: tuple[Any, ...] = self.cluster.fetch(listing)
+        for obj in objects:
             if ref(obj) in (Ref(kind, self.scenario.name, own), Ref(kind, "", own)):
                 return obj
         raise LookupError(f"the recording has no {name} of {self.scenario.name}")
