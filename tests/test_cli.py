@@ -210,7 +210,6 @@ def test_a_threshold_decides(run: Run, broken: ApiServer) -> None:
     assert run("--threshold=pod.restarts=8").ret == 0
 
 
-@pytest.mark.xfail(reason="the properties stand on the call's report, and JUnit takes them from the teardown's")
 def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> None:
     run()
     kept = {

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator, Iterable
 from inspect import signature
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -58,7 +59,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         cluster = options.open_cluster(config, options.thresholds_of(_modules(checks)))
     except Unusable as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[RUN] = Run(cluster, known, Severity(config.getoption("fail_on")))
+    causes = frozenset(cause_of(path) for item in checks for path in item.path.parent.glob("test_*.py"))
+    config.stash[RUN] = Run(cluster, known, Severity(config.getoption("fail_on")), causes)
     html = HtmlReport(config.stash[RUN])
     config.pluginmanager.register(html, "kubevitals.html")
     html.start(session)
@@ -91,9 +93,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     run = config.stash[RUN]
     arguments = {name: pyfuncitem.funcargs[name] for name in signature(pyfuncitem.obj).parameters}
     variant = variant_name(variant_of(pyfuncitem))
-    verdict = judge(cause_of(pyfuncitem), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on)
+    verdict = judge(cause_of(pyfuncitem.path), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on)
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict
+    pyfuncitem.user_properties += _properties(verdict)
     if verdict.outcome is Outcome.BROKEN:
         pytest.fail("broken", pytrace=False)
     if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed"):
@@ -103,9 +106,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def cause_of(item: pytest.Item) -> str:
-    """Return the cause that a check is of: ``checks/test_volume_claim.py`` is of ``volume-claim``."""
-    return item.path.stem.removeprefix("test_").replace("_", "-")
+def cause_of(path: Path) -> str:
+    """Return the cause that a file of checks is of: ``checks/test_volume_claim.py`` is of ``volume-claim``."""
+    return path.stem.removeprefix("test_").replace("_", "-")
 
 
 def variant_of(item: pytest.Function) -> Rule:
@@ -122,7 +125,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         setattr(report, REPORTED, verdict)
         if report.failed:
             report.longrepr = FindingsRepr(verdict)
-        report.user_properties += _properties(verdict)
     return report
 
 

@@ -16,12 +16,14 @@ class Run:
     """One run of the checks.
 
     Attributes:
+        causes: all there are, whether chosen for this run or not.
         remarks: what the user should know of the run itself.
     """
 
     cluster: Cluster
     known: KnownIssues
     fail_on: Severity
+    causes: frozenset[str]
     verdicts: list[Verdict] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -37,8 +39,10 @@ class Run:
 
     @property
     def stale(self) -> list[str]:
-        """The known issues that are past their date or match nothing."""
-        return self.known.stale((v.cause, v.variant) for v in self.verdicts if v.outcome is not Outcome.NOT_OBSERVED)
+        """The known issues that are past their date, match nothing, or name no check."""
+        unknown = [i for i in self.known.valid if i.check.partition("[")[0] not in self.causes]
+        judged = ((v.cause, v.variant) for v in self.verdicts if v.outcome is not Outcome.NOT_OBSERVED)
+        return [*(f"names no check: {issue}" for issue in unknown), *self.known.stale(judged)]
 
 
 RUN = pytest.StashKey[Run]()
