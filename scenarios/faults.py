@@ -33,16 +33,16 @@ def service_stopped(node: str, service: str) -> "Fault":
     return fault
 
 
-def runtime_stopped(node: str) -> "Fault":
-    """Stop containerd, and keep the kubelet up, which systemd would stop and start with it."""
+def process_frozen(node: str, name: str) -> "Fault":
+    """Freeze a program: it is there, and does not answer."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node(node, "pkill -STOP -x containerd")
+        cluster.on_node(node, f"pkill -STOP -x {name}")
         try:
             yield
         finally:
-            cluster.on_node(node, "pkill -CONT -x containerd")
+            cluster.on_node(node, f"pkill -CONT -x {name}")
 
     return fault
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from kubevitals.verdict import Outcome
-from scenarios.faults import manifest_removed, rights_removed, untouched
+from scenarios.faults import manifest_removed, process_frozen, rights_removed, untouched
 from scenarios.harness import Seen, scenario
 
 
@@ -14,8 +14,8 @@ def test_untouched_cluster(seen: Seen) -> None:
     assert seen.outcomes == {}
 
 
-@scenario(fault=manifest_removed("etcd"), finds=["api-server[not-ready] APIServer/kube-apiserver"])
-def test_etcd_gone(seen: Seen) -> None:
+@scenario(fault=process_frozen("control-plane", "etcd"), finds=["api-server[not-ready] APIServer/kube-apiserver"])
+def test_etcd_frozen(seen: Seen) -> None:
     """The API server answers from its caches, and says that etcd fails."""
     assert seen.says("etcd")
 

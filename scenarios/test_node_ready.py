@@ -1,7 +1,7 @@
 """Nodes: not ready, silent, under pressure, and those that only look like it."""
 
 from kubevitals.objects import node_condition
-from scenarios.faults import cordoned, joining, runtime_stopped, service_stopped
+from scenarios.faults import cordoned, joining, process_frozen, service_stopped
 from scenarios.harness import Seen, scenario
 
 
@@ -12,8 +12,8 @@ def test_kubelet_stopped(seen: Seen) -> None:
     assert {c.status for c in node.status.conditions} == {"Unknown"}
 
 
-@scenario(fault=runtime_stopped("worker2"), finds=["node-ready[not-ready] Node/worker2"])
-def test_container_runtime_stopped(seen: Seen) -> None:
+@scenario(fault=process_frozen("worker2", "containerd"), finds=["node-ready[not-ready] Node/worker2"])
+def test_container_runtime_frozen(seen: Seen) -> None:
     """The kubelet says itself why the node is not ready."""
     ready = node_condition(seen.node("worker2"), "Ready")
     assert ready is not None
