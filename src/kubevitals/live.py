@@ -88,7 +88,7 @@ class Live:
         response = self._send("GET", request.path, request.accept)
         try:
             body = _body(response)
-        except NotObserved:
+        except Exception:
             response.close()
             raise
         response.release_conn()
