@@ -1,3 +1,4 @@
+import gc
 import json
 import subprocess
 import sys
@@ -200,6 +201,7 @@ def endless_headers(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")  # urllib3 leaves one to the GC
 @pytest.mark.parametrize("nonsense", [hang_up, babble, bad_chunks, bad_gzip, bad_length, endless_headers])
 def test_what_is_no_http_is_not_observed_in_one_line(
     server: ApiServer, connect: Connect, nonsense: Callable[[BaseHTTPRequestHandler], None]
@@ -208,6 +210,8 @@ def test_what_is_no_http_is_not_observed_in_one_line(
     with pytest.raises(NotObserved, match=r"http://127\.0\.0\.1:\d+ cannot be asked: \S+") as caught:
         connect().get(PODS)
     assert str(caught.value).isprintable()
+    del caught
+    gc.collect()
 
 
 def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> None:
