@@ -23,11 +23,12 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.evidence import pod_lines
+from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.objects import KubeObject, Ref, owner, ref
-from kubevitals.pod_faults import PodFault, Symptom, broken_pods, pod_faults
+from kubevitals.pod_faults import PodFault, broken_pods, pod_faults
+from kubevitals.pod_states import Symptom
 from kubevitals.references import (
     PROVIDED,
     Reference,
@@ -96,10 +97,10 @@ def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
         for name in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
             existing = listed_names(cluster, name.kind, workload.metadata.namespace)
             if name.name not in existing | PROVIDED:
-                yield _dangling(workload, name, existing)
+                yield _dangling(workload, name, existing, cluster)
 
 
-def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str]) -> Finding:
+def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str], cluster: Cluster) -> Finding:
     near = did_you_mean(reference.name, existing)
     runs = isinstance(workload, pb.CronJob)
     outlook = "its next run will not start" if runs else "its present pods run on, new ones will not start"
@@ -107,7 +108,7 @@ def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[st
         ref(workload),
         says=f'names {reference.kind} "{reference.name}", which does not exist{near}: {outlook}',
         remedy=f"create {reference.kind} {reference.name}, or correct the name in the workload's template",
-        evidence=[f"{reference.where} of the pod template"],
+        evidence=[f"{reference.where} of the pod template", *event_lines(workload, cluster)],
         severity=Severity.WARNING,
     )
 

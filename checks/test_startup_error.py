@@ -28,7 +28,8 @@ from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import containers, owner, ref
-from kubevitals.pod_faults import PodFault, Symptom, broken_pods
+from kubevitals.pod_faults import PodFault, broken_pods
+from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean, names
 from kubevitals.verdict import Rule
 

@@ -32,7 +32,8 @@ from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster, claim_name, claim_names
 from kubevitals.objects import Ref, condition, owner, ref
-from kubevitals.pod_faults import PodFault, Symptom, broken_pods
+from kubevitals.pod_faults import PodFault, broken_pods
+from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
@@ -100,6 +101,7 @@ def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Fin
         remedy="correct the claim or supply what it asks for: a StorageClass, a running provisioner, a fitting volume",
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
+        concerns=tuple(map(ref, waiting)),
     )
 
 
@@ -115,6 +117,7 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
             remedy="create the claim, or correct claimName in the workload's template",
             evidence=[f"named by: {ref(pod)}", *pod_lines(pod, cluster)],
             owner=owner(pod),
+            concerns=tuple(map(ref, pods)),
             look=ref(pod).kubectl("describe"),
         )
 
@@ -126,26 +129,28 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
         if why := _attachment_fault(attachment, cluster):
             obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
             told.add(obj)
-            yield _attach_finding(obj, why, [f"VolumeAttachment/{attachment.metadata.name}"])
+            waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
+            yield _attach_finding(obj, why, [f"VolumeAttachment/{attachment.metadata.name}"], waiting)
     for pod, claim, volume in _out_of_reach(cluster):
         if claim not in told:
             told.add(claim)
             why = f"is tied to nodes with {affinity_words(volume)}, where its pod cannot run"
-            yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)])
+            yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
     for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
         if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
             why = f"cannot be attached: {_volume_words(late[0].words)}"
-            yield _attach_finding(obj, why, _waiting_lines(late, cluster), owner(late[0].pod))
+            yield _attach_finding(obj, why, _waiting_lines(late, cluster), [symptom.pod for symptom in late])
 
 
-def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], made_by: Ref | None = None) -> Finding:
+def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[pb.Pod]) -> Finding:
     return Finding(
         obj,
         says=why,
         remedy="free the volume from the node that holds it, bring the CSI controller back, "
         "or let the pod run where the volume is",
         evidence=evidence,
-        owner=made_by,
+        owner=owner(waiting[0]) if waiting else None,
+        concerns=tuple(map(ref, waiting)),
     )
 
 
@@ -205,6 +210,7 @@ def mount_failed(cluster: Cluster) -> Iterator[Finding]:
             remedy=remedy,
             evidence=_waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
+            concerns=tuple(ref(symptom.pod) for symptom in symptoms),
         )
 
 
@@ -218,6 +224,7 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
                 says=f"is not ready: {plural(len(unready), 'pod')} of it {'is' if len(unready) == 1 else 'are'} down",
                 remedy="bring the driver's pods back; until then volumes on their nodes cannot be attached or mounted",
                 evidence=[line for pod in unready[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
+                concerns=tuple(map(ref, unready)),
                 look=ref(unready[0]).kubectl("describe"),
             )
         for node in missing_on_nodes(name, cluster):

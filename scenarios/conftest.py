@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,17 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
     work = tmp_path_factory.mktemp("recordings")
     folder = config.getoption("record") or work
-    reporter = config.pluginmanager.getplugin("terminalreporter")
     kind = request.getfixturevalue("kind_cluster")
-    cluster = LiveCluster(kind, folder, work, lambda line: reporter.write_line(f"kind: {line}"))
+    cluster = LiveCluster(kind, folder, work, partial(_say, config))
     cluster.grant()
-    cluster.record(_needed(request.session))
+    cluster.record([s for s in _needed(request.session) if config.getoption("record") or not s.on_demand])
     return Judge(folder)
+
+
+def _say(config: pytest.Config, line: str) -> None:
+    """Write a line past pytest's capture, while a fixture is at work."""
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        config.pluginmanager.getplugin("terminalreporter").write_line(f"kind: {line}")
 
 
 def _needed(session: pytest.Session) -> list[Scenario]:

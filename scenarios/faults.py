@@ -1,17 +1,22 @@
 """Faults that break a node or the control plane of the scenarios' own cluster, each undone when it is left."""
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenarios.objects import Object, mounting, pod
+from scenarios.objects import Object, claim, claiming, mounting, pod, volume
 
 if TYPE_CHECKING:
     from scenarios.harness import Fault
     from scenarios.live import LiveCluster
 
 MANIFESTS = "/etc/kubernetes/manifests"
+CONFIG = "/var/lib/kubelet/config.yaml"
+_RESTART = "systemctl restart kubelet"
 RIGHTS = Path(__file__).parent.parent / "deploy/rbac.yaml"
 
 
@@ -113,6 +118,54 @@ def disk_full(node: str) -> "Fault":
     return fault
 
 
+def memory_low(node: str) -> "Fault":
+    """Have the kubelet keep nearly all memory free, with a pod there to evict."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.apply([pod("app", room="a")], "node-out-of-memory")
+        cluster.kubectl("-n node-out-of-memory wait --for=condition=Ready pod/app --timeout=60s")
+        low = (
+            "s/^evictionHard:/evictionSoft: {memory.available: 99.99%}\\n"
+            "evictionSoftGracePeriod: {memory.available: 1s}\\n&/"
+        )
+        cluster.on_node(node, f"cp {CONFIG} /root/; sed -i '{low}' {CONFIG}; {_RESTART}")
+        try:
+            yield
+        finally:
+            cluster.on_node(node, f"cp /root/config.yaml {CONFIG}; {_RESTART}")
+            cluster.kubectl("delete namespace node-out-of-memory --wait=false")
+
+    return fault
+
+
+def volumes_full(node: str) -> "Fault":
+    """Make `local` volumes of small file systems, and fill them in several ways."""
+    kinds = {"nearly": "dd if=/dev/zero of=x bs=1M count=18", "wholly": "dd if=/dev/zero of=x bs=1M count=20 || true"}
+    kinds |= {"with-files": "touch $(seq 1 197)", "by-design": kinds["wholly"], "plain": "true"}
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        for kind, fill in kinds.items():
+            mount = "true" if kind == "plain" else f"mount -t tmpfs -o size=20m,nr_inodes=200 tmpfs /mnt/{kind}"
+            cluster.on_node(node, f"mkdir -p /mnt/{kind} && {mount} && cd /mnt/{kind} && {fill}")
+        cluster.apply([made for kind in kinds for made in _on_local_volume(kind)], "volumes-full")
+        try:
+            yield
+        finally:
+            cluster.kubectl("delete namespace volumes-full")
+            cluster.kubectl("delete pv " + " ".join(kinds))
+            cluster.on_node(node, "cd /; umount /mnt/*; true")
+
+    return fault
+
+
+def _on_local_volume(kind: str) -> list[Object]:
+    made = claim(kind, kind)
+    made["metadata"]["labels"] = {"kubevitals.io/full-by-design": str(kind == "by-design").lower()}
+    return [volume(kind, kind, room="a", local={"path": f"/mnt/{kind}"}), made, pod(kind, volumes=claiming(kind))]
+
+
 def _mounting_pod() -> Object:
     volumes = mounting(configMap={"name": "kube-root-ca.crt"})
     made = pod("mounting", volumes=volumes, room="a", priorityClassName="system-node-critical")
@@ -129,3 +182,125 @@ mount --bind /var/small /var/lib/kubelet
 systemctl start kubelet
 """
 _OWN_DISK = "systemctl stop kubelet; umount -l /var/lib/kubelet /var/small; systemctl start kubelet"
+
+
+RESERVATIONS = "/run/cni-ipam-state/kindnet"
+
+
+def addresses_leaked(node: str) -> "Fault":
+    """Reserve all addresses of a node that are free, as host-local does it, for nobody."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        addresses = " ".join(map(str, ip_network(_node(cluster, node)["spec"]["podCIDR"]).hosts()))
+        reserve = f"for ip in {addresses}; do [ -e $ip ] || printf 'leaked\\r\\neth0' > $ip; done"
+        cluster.on_node(node, f"mkdir -p {RESERVATIONS} && cd {RESERVATIONS} && {reserve}")
+        try:
+            yield
+        finally:
+            cluster.on_node(node, f"cd {RESERVATIONS} && grep -l ^leaked 10.* | xargs rm")
+
+    return fault
+
+
+def cni_plugin_removed(node: str, plugin: str) -> "Fault":
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.on_node(node, f"mv /opt/cni/bin/{plugin} /opt/cni/")
+        try:
+            yield
+        finally:
+            cluster.on_node(node, f"mv /opt/cni/{plugin} /opt/cni/bin/")
+
+    return fault
+
+
+def cni_config(node: str, config: str) -> "Fault":
+    """Put a configuration before kindnet's: the runtime takes the first by name, and kindnet leaves others alone."""
+    path = "/etc/cni/net.d/00-broken.conflist"
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.on_node(node, f"echo '{config}' > {path} && sleep 2")
+        try:
+            yield
+        finally:
+            cluster.on_node(node, f"rm {path}")
+
+    return fault
+
+
+def cni_daemon_gone(node: str) -> "Fault":
+    """Let pods go through a plugin that asks a daemon nobody has started."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.on_node(node, f"echo '{_ASKING_PLUGIN}' > {path} && chmod +x {path}")
+        try:
+            with cni_config(node, json.dumps(_network(type="asking")))(cluster):
+                yield
+        finally:
+            cluster.on_node(node, f"rm {path}")
+
+    path = "/opt/cni/bin/asking"
+    return fault
+
+
+def _network(**plugin: object) -> Object:
+    return {"cniVersion": "0.3.1", "name": "broken", "plugins": [plugin]}
+
+
+_ASKING_PLUGIN = """#!/bin/bash
+[ "$CNI_COMMAND" = ADD ] || exit 0
+error=$( { exec 3<>/dev/tcp/127.0.0.1/50051; } 2>&1 ) && exit 0
+error=${error##*: }
+echo "{\\"cniVersion\\": \\"0.3.1\\", \\"code\\": 100, \\"msg\\": \\"dial tcp 127.0.0.1:50051: connect: ${error,,}\\"}"
+exit 1
+"""
+
+
+def pod_cidr(node: str, cidr: str) -> "Fault":
+    """Let a node join again with another podCIDR: it cannot be changed."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        own = _node(cluster, node)["spec"]["podCIDR"]
+        _join_again(cluster, node, cidr)
+        try:
+            yield
+        finally:
+            _join_again(cluster, node, own)
+
+    return fault
+
+
+def _join_again(cluster: "LiveCluster", node: str, cidr: str) -> None:
+    found = _node(cluster, node)
+    metadata = {key: found["metadata"][key] for key in ("name", "labels", "annotations")}
+    spec = {"podCIDR": cidr, "podCIDRs": [cidr], "providerID": found["spec"]["providerID"]}
+    made = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
+    cluster.on_node(node, "systemctl stop kubelet")
+    try:
+        cluster.kubectl(["replace", "--force", "-f", "-"], input=json.dumps(made))
+    finally:
+        cluster.on_node(node, "systemctl start kubelet")
+    cluster.kubectl(f"wait --for=condition=Ready node/{metadata['name']} --timeout=60s")
+    cluster.on_node(node, f"timeout 60 sh -c 'until grep -q {cidr} /etc/cni/net.d/*; do sleep 1; done' && sleep 2")
+
+
+def _node(cluster: "LiveCluster", node: str) -> Object:
+    found: Object = json.loads(cluster.kubectl(f"get node {cluster.name}-{node} -o json"))
+    return found
+
+
+@contextmanager
+def overlapping(cluster: "LiveCluster") -> Iterator[None]:
+    """Two Nodes that share addresses, as when somebody gives them out by hand."""
+    cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25"}
+    try:
+        for name, cidr in cidrs.items():
+            cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"podCIDR": cidr}}])
+            time.sleep(1)
+        yield
+    finally:
+        cluster.kubectl(f"delete node {' '.join(cidrs)} --ignore-not-found")

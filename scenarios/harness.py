@@ -34,12 +34,13 @@ class Scenario:
         name: the test's name, and the namespace of its objects.
         finds: ``cause[variant] Kind/name``, with `` (warning)`` behind it where it is one.
         state: asserts that the cluster is in the state that the scenario is about.
-        objects: what is applied, in a namespace of its own; nothing where a fault breaks the cluster itself.
+        objects: what is applied, in a namespace of its own; where a fault breaks the cluster, after it is broken.
         then: kubectl commands that follow, for states that no manifest leads to; each is repeated until it succeeds.
         fault: breaks the cluster itself; such a scenario has a recording of its own.
         recording: which recording it is judged on.
         later: seconds by which the recording's time is moved on.
         secret_names: whether names of Secrets are looked at.
+        on_demand: whether it takes so long that only a run with --record makes it for real.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Scenario:
     fault: Fault | None = None
     later: float = 0
     secret_names: bool = False
+    on_demand: bool = False
 
 
 def scenario(
@@ -61,6 +63,7 @@ def scenario(
     on: Any = None,
     later: float = 0,
     secret_names: bool = False,
+    on_demand: bool = False,
 ) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
     """Make a test of a function that asserts the state which its docstring tells of.
 
@@ -80,6 +83,7 @@ def scenario(
             fault,
             later,
             secret_names,
+            on_demand,
         )
 
         def test(judged: Judge) -> None:
@@ -197,7 +201,8 @@ class Judge:
 
     def cluster(self, scenario: Scenario) -> Cluster:
         """Return the recorded cluster that a scenario is about."""
-        path = self.folder / f"{scenario.recording}.recording"
+        made = self.folder / f"{scenario.recording}.recording"
+        path = made if made.exists() else RECORDINGS / made.name
         return Cluster(Snapshot(path, timedelta(seconds=scenario.later)), secret_names=scenario.secret_names)
 
 

@@ -8,7 +8,8 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ SETTLE = 480
 """Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
 
 ROOT = HERE.parent
+READER = "kubevitals:kubevitals"
+"""The service account of deploy/rbac.yaml, as kubectl names it."""
 
 
 class LiveCluster:
@@ -48,12 +51,12 @@ class LiveCluster:
         self._again(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
 
     def grant(self) -> None:
-        """Make the service account of deploy/rbac.yaml, let it list Secrets too, and write a kubeconfig for it."""
+        """Make the service account of deploy/rbac.yaml, let it list Secrets and ask kubelets; write its kubeconfig."""
         self.kubectl(["apply", "-f", str(RIGHTS)])
-        self.kubectl("create clusterrole secret-names --verb=list --resource=secrets")
-        self.kubectl(
-            "create clusterrolebinding secret-names --clusterrole=secret-names --serviceaccount=kubevitals:kubevitals"
-        )
+        rights = {"secret-names": "--verb=list --resource=secrets", "kubelets": "--verb=get --resource=nodes/proxy"}
+        for name, right in rights.items():
+            self.kubectl(f"create clusterrole {name} {right}")
+            self.kubectl(f"create clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
         token = self.kubectl("create token kubevitals -n kubevitals --duration=4h").strip()
         config = json.loads(self.kubectl("config view --raw -o json"))
         config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
@@ -63,9 +66,11 @@ class LiveCluster:
         """Break the cluster in every way that is asked for and record it: faults one by one, then all manifests."""
         for scenario in chosen:
             if scenario.fault:
-                with scenario.fault(self):
+                started = time.monotonic()
+                with scenario.fault(self), self._standing(scenario):
                     self._settle(scenario.recording, [s for s in chosen if s.recording == scenario.recording])
                 self._heal()
+                self._say(f"{scenario.recording} healed, {time.monotonic() - started:.0f} s in all")
         if manifests := [s for s in chosen if s.recording == MANIFESTS]:
             for scenario in manifests:
                 if scenario.objects:
@@ -73,6 +78,19 @@ class LiveCluster:
             for scenario in manifests:
                 self._follow(scenario)
             self._settle(MANIFESTS, manifests)
+
+    @contextmanager
+    def _standing(self, scenario: Scenario) -> Iterator[None]:
+        """Have the objects of a scenario with a fault stand while it lasts."""
+        if not scenario.objects:
+            yield
+            return
+        try:
+            self.apply(scenario.objects, scenario.name)
+            self._follow(scenario)
+            yield
+        finally:
+            self.kubectl(f"delete namespace {scenario.name} --ignore-not-found --wait=false")
 
     def _follow(self, scenario: Scenario) -> None:
         for command in scenario.then:
@@ -109,7 +127,7 @@ class LiveCluster:
             if time.monotonic() > end:
                 self._say(f"{recording}: not met: {', '.join(unmet)}")
                 return
-        self._say(f"{recording}: settled after {time.monotonic() - started:.0f} s")
+        self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
         found, judge = self.check(path), Judge(self.folder)

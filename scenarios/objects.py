@@ -31,7 +31,11 @@ _CONTAINER_FIELDS = {
     "imagePullPolicy",
     "command",
     "lifecycle",
+    "resources",
+    "livenessProbe",
+    "readinessProbe",
     "securityContext",
+    "startupProbe",
     "volumeMounts",
 }
 
@@ -66,6 +70,11 @@ def cron_job(
 
 def config_map(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def limit(**resources: str) -> Object:
+    """A container's limits; `_` in a resource's name stands for `-`."""
+    return {"limits": {name.replace("_", "-"): amount for name, amount in resources.items()}}
 
 
 def mounting(**source: Any) -> list[Object]:

@@ -12,7 +12,7 @@ def test_kubelet_stopped(seen: Seen) -> None:
     assert {c.status for c in node.status.conditions} == {"Unknown"}
 
 
-@scenario(fault=process_frozen("worker2", "containerd"), finds=["node-ready[not-ready] Node/worker2"])
+@scenario(on_demand=True, fault=process_frozen("worker2", "containerd"), finds=["node-ready[not-ready] Node/worker2"])
 def test_container_runtime_frozen(seen: Seen) -> None:
     """The kubelet says itself why the node is not ready."""
     ready = node_condition(seen.node("worker2"), "Ready")

@@ -113,6 +113,7 @@ MESSAGES = [
     pb.Event(message="login with password=hunter2 failed"),
     pb.Pod(status=pb.PodStatus(message="password=hunter2")),
     pb.Pod(status=pb.PodStatus(conditions=[pb.PodCondition(message="token: hunter2")])),
+    pb.HTTPGetAction(path="/healthz?token=hunter2"),
     pb.Node(status=pb.NodeStatus(conditions=[pb.NodeCondition(message="https://u:hunter2@proxy")])),
     pb.VolumeAttachment(status=pb.VolumeAttachmentStatus(attachError=pb.VolumeError(message="secret=hunter2"))),
 ]

@@ -1,14 +1,14 @@
 """Why a claim has no volume: what binding it would take, compared with what there is."""
 
 import re
-from collections.abc import Mapping
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.objects import condition
+from kubevitals.quantity import amount
 from kubevitals.references import did_you_mean
-from kubevitals.text import duration
+from kubevitals.text import binary, duration
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -107,7 +107,7 @@ def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, clust
     wanted, offered, phase = claim.spec, volume.spec, volume.status.phase
     reserved = (offered.claimRef.namespace, offered.claimRef.name)
     missing = sorted(set(wanted.accessModes) - set(offered.accessModes))
-    size, capacity = _size(wanted.resources.requests), _size(offered.capacity)
+    size, capacity = amount(wanted.resources.requests, "storage"), amount(offered.capacity, "storage")
     modes = [spec.volumeMode or "Filesystem" for spec in (wanted, offered)]
     reasons = {
         f"is {phase}, reserved for {'/'.join(reserved)}": any(reserved)
@@ -116,7 +116,7 @@ def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, clust
         f'is of StorageClass "{offered.storageClassName}"': wanted.storageClassName != offered.storageClassName,
         f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}": bool(missing),
         f"is a {modes[1]} volume, not {modes[0]}": modes[0] != modes[1],
-        f"has {capacity} of the {size} asked for": _bytes(capacity) < _bytes(size),
+        f"has {binary(capacity)} of the {binary(size)} asked for": capacity < size,
         "lacks the labels that the claim selects by": not _selected(wanted.selector, volume),
         f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run": offered.HasField(
             "nodeAffinity"
@@ -124,10 +124,6 @@ def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, clust
         and _scheduler_says(claim, cluster),
     }
     return next((f"{volume.metadata.name} {reason}" for reason, wrong in reasons.items() if wrong), "")
-
-
-def _size(quantities: Mapping[str, pb.Quantity]) -> str:
-    return quantities["storage"].string if "storage" in quantities else "0"
 
 
 def affinity_words(volume: pb.PersistentVolume) -> str:
@@ -149,15 +145,6 @@ def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
         }.get(e.operator, False)
         for e in selector.matchExpressions
     )
-
-
-def _bytes(quantity: str) -> float:
-    from kubernetes.utils.quantity import parse_quantity
-
-    try:
-        return float(parse_quantity(quantity))
-    except ValueError:
-        return 0.0
 
 
 def lost_words(claim: pb.PersistentVolumeClaim) -> str:

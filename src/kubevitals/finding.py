@@ -34,6 +34,7 @@ class Finding:
         evidence: what a person would have looked for by hand, a line each.
         severity: an error unless said otherwise.
         owner: what made the object, for instance a Deployment.
+        concerns: other objects that have the fault or suffer from it: the pods that wait for a claim.
         look: the kubectl command with which to look further.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     evidence: Iterable[str] = ()
     severity: Severity = Severity.ERROR
     owner: Ref | None = None
+    concerns: tuple[Ref, ...] = ()
     look: str = ""
 
     def __post_init__(self) -> None:

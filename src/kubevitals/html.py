@@ -82,6 +82,7 @@ class HtmlReport:
                 outcomes=list(Outcome),
                 observed=run.observed,
                 stale=run.stale,
+                unexplained=run.unexplained,
                 network=NETWORK_CAUSES,
             )
         )

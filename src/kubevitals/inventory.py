@@ -91,10 +91,11 @@ class Cluster:
         thresholds: Mapping[Threshold, float] | None = None,
         *,
         secret_names: bool = False,
+        ask_kubelets: bool = True,
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
-        self.secret_names = secret_names
+        self.secret_names, self.ask_kubelets = secret_names, ask_kubelets
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
@@ -134,7 +135,7 @@ class Cluster:
                 if answer.status == 410 and "continue" in query:
                     break
                 if answer.status != 200:
-                    raise _refusal(answer, f"list {listing.resource}")
+                    raise refusal(answer, f"list {listing.resource}")
                 metadata, page = decode_list(answer.body, listing.schema)
                 items += page
                 if not (token := getattr(metadata, "continue")):
@@ -151,12 +152,16 @@ class Cluster:
         """Return the API server's answer on a path that is no list, whatever its status."""
         return self._source.get(Request(path))
 
+    def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
+        """Begin to ask for JSON of which only what stands in the schema is read."""
+        return self._pool.submit(self._source.get, Request(path, json=schema))
+
     @cached_property
     def server_version(self) -> str:
         """The API server's version, ``v1.34.4``."""
         answer = self.ask("/version")
         if answer.status != 200:
-            raise _refusal(answer, "get /version")
+            raise refusal(answer, "get /version")
         try:
             return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -223,7 +228,7 @@ class Cluster:
         try:
             answer = self.ask(f"{place}?{urlencode(query)}")
             if answer.status != 200:
-                raise _refusal(answer, "get pods/log")
+                raise refusal(answer, "get pods/log")
         except NotObserved as error:
             return (f"(log not observed: {error})",)
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
@@ -293,7 +298,8 @@ def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:
     return {(obj.metadata.namespace, obj.metadata.name): obj for obj in objects}  # type: ignore[attr-defined]
 
 
-def _refusal(answer: Answer, right: str) -> NotObserved:
+def refusal(answer: Answer, right: str) -> NotObserved:
+    """Return what an answer that is none means, and which right would change it."""
     words = error_message(answer.body)
     if answer.status == 401:
         return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")

@@ -55,6 +55,7 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="list the names of Secrets too (their contents are never asked for)",
     )
+    group.addoption("--no-kubelet", action="store_true", help="do not ask kubelets for figures (one request a node)")
     group.addoption(
         "--request-timeout",
         metavar="DURATION",
@@ -70,7 +71,12 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: an option's value cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
-    return Cluster(_source(config), values, secret_names=config.getoption("secret_names"))
+    return Cluster(
+        _source(config),
+        values,
+        secret_names=config.getoption("secret_names"),
+        ask_kubelets=not config.getoption("no_kubelet"),
+    )
 
 
 def check_report_paths(config: pytest.Config) -> None:

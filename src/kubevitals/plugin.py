@@ -129,11 +129,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _properties(verdict: Verdict) -> list[tuple[str, str]]:
-    findings = [*verdict.findings, *(finding for finding, _ in verdict.known)]
-    return [
-        ("outcome", str(verdict.outcome)),
-        *(("finding", f"{finding.obj} {finding.says}") for finding in findings),
-    ]
+    found = (("finding", f"{finding.obj} {finding.says}") for finding in verdict.all_findings)
+    return [("outcome", str(verdict.outcome)), *found]
 
 
 def pytest_report_teststatus(

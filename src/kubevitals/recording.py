@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from threading import Lock
 
+import msgspec
 from google.protobuf import proto
 from google.protobuf.message import DecodeError, Message
 
@@ -96,11 +97,21 @@ class Recording:
 
 
 def _reduced(request: Request, answer: Answer) -> Answer:
+    if request.json:
+        return answer._replace(body=_reduced_json(answer.body, request.json))
     if request.schema and answer.status == 200:
         return answer._replace(body=encode_list(*decode_list(answer.body, request.schema)))
     if request.schema:
         return answer._replace(body=encode_status(answer.body))
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
+
+
+def _reduced_json(body: bytes, schema: type[msgspec.Struct]) -> bytes:
+    """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(body, type=schema))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return redact(body.decode("utf-8", "replace")).encode()
 
 
 class Snapshot:

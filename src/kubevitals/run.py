@@ -8,6 +8,7 @@ import pytest
 from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
+from kubevitals.unexplained import unexplained
 from kubevitals.verdict import Outcome, Verdict
 
 
@@ -36,6 +37,13 @@ class Run:
     def observed(self) -> bool:
         """Whether any check could see what it needs."""
         return any(v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE) for v in self.verdicts)
+
+    @property
+    def unexplained(self) -> list[str]:
+        """The Warning events that no finding explains, once every cause was judged."""
+        if self.causes - {verdict.cause for verdict in self.verdicts}:
+            return []
+        return unexplained(self.cluster, (finding for v in self.verdicts for finding in v.all_findings))
 
     @property
     def stale(self) -> list[str]:

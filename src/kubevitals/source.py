@@ -4,17 +4,26 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from google.protobuf.message import Message
+from msgspec import Struct
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class Request(NamedTuple):
-    """A GET on an API path; `schema` is what each item of the answer is, or nothing where it is no list."""
+    """A GET on an API path.
+
+    Attributes:
+        path: the path with its query.
+        schema: what each item of a list is.
+        accept: the media type asked for.
+        json: what is read of an answer that is JSON.
+    """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
+    json: type[Struct] | None = None
 
 
 class Answer(NamedTuple):

@@ -139,6 +139,7 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
     if reporter.verbosity >= 0:
         _write_remarks(run, reporter, tw)
         _write_unseen(run, reporter, tw)
+        _write_unexplained(run, reporter)
     for line in [*(f"known issue {line}" for line in run.stale), *run.remarks]:
         reporter.write_line(line, yellow=True)
     counts = run.counts
@@ -178,6 +179,13 @@ def _write_unseen(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWrite
     for reason, items in groupby(unseen, key=lambda pair: pair[0]):
         tw.line(reason, yellow=True)
         tw.line(f"  affects {_names(name for _, name in items)}")
+
+
+def _write_unexplained(run: Run, reporter: pytest.TerminalReporter) -> None:
+    if lines := run.unexplained:
+        reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
+        for line in lines:
+            reporter.write_line(line)
 
 
 def _names(names: Iterable[str]) -> str:

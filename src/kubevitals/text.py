@@ -80,3 +80,12 @@ def parse_duration(text: str) -> float:
 def plural(count: int, noun: str) -> str:
     """Return the count with its noun: ``1 node``, ``1,003 nodes``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def binary(size: float) -> str:
+    """Return a number of bytes in binary units: ``64Mi``, ``1.5Gi``."""
+    for unit in ("", "Ki", "Mi", "Gi", "Ti"):
+        if size < 1024 or unit == "Ti":
+            break
+        size /= 1024
+    return f"{size:.1f}".removesuffix(".0") + unit

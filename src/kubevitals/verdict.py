@@ -43,6 +43,11 @@ class Verdict:
     unseen: NotObserved | None = None
     inapplicable: str = ""
 
+    @property
+    def all_findings(self) -> list[Finding]:
+        """The findings, those included that were expected."""
+        return [*self.findings, *(finding for finding, _ in self.known)]
+
 
 def variant_name(rule: Rule) -> str:
     """Return the variant that a rule is of: ``attach_failed`` finds ``attach-failed``."""

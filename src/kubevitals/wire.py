@@ -18,6 +18,7 @@ M = TypeVar("M", bound=Message)
 
 MAGIC = b"k8s\x00"
 _METADATA, _ITEM = b"\x0a", b"\x12"
+_FREE_TEXTS = ("message", "path")
 _READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
 
 
@@ -120,8 +121,9 @@ def encode_list(metadata: pb.ListMeta, items: list[M]) -> bytes:
     proto.serialize_length_prefixed(metadata, out)
     for item in items:
         for message in _messages(item):
-            if getattr(message, "message", ""):
-                message.message = redact(message.message)  # type: ignore[attr-defined]
+            for field in _FREE_TEXTS:
+                if text := getattr(message, field, ""):
+                    setattr(message, field, redact(text))
         out.write(_ITEM)
         proto.serialize_length_prefixed(item, out)
     return MAGIC + pb.Envelope(raw=out.getvalue()).SerializeToString()

@@ -1,0 +1,135 @@
+"""A container uses more memory than it may, or nearly; or a node has none left.
+
+Meaning:
+    The kernel killed a container because it went over its memory limit (OOMKilled), a container is close to its
+    limit, or a whole node ran out of memory, so that the kernel killed processes or the kubelet evicted pods.
+
+Impact:
+    The container restarts and loses what it was doing; restarts grow in number, slowly with a leak, at once with a
+    limit that is too small. On a node without memory it hits pods that did nothing wrong.
+
+Diagnosis:
+    `kubectl describe pod` for Last State and the limit, `kubectl top pod --containers` for what it uses now; the
+    growth over days from your metrics. A child process that is killed while the container's first process lives on
+    leaves no trace in Kubernetes (cgroup v1; version 2 kills the whole container): look at the node's kernel log.
+
+Mitigation:
+    Raise the limit to what the application needs under load, and a half more, or find the leak. Give runtimes with a
+    heap of their own (Java, Node.js) a maximum below the limit. On a node: set requests that are true.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import kubelet
+from kubevitals import schema_pb2 as pb
+from kubevitals.evidence import container_lines, event_lines, pod_lines
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster, last_seen
+from kubevitals.objects import containers, node_condition, owner, ref
+from kubevitals.pod_faults import PodFault, broken_pods
+from kubevitals.pod_running import OOM_TEXT
+from kubevitals.quantity import amount
+from kubevitals.text import binary
+from kubevitals.threshold import Threshold
+from kubevitals.verdict import Rule
+
+RECENT = Threshold("memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault")
+NEAR = Threshold(
+    "memory-limit.near", 90, "percent of the limit that the working set may reach; page cache is not in it"
+)
+
+ROOM = 1.5
+"""How much more than the old limit, or than what is used, a new limit should be."""
+
+
+def oom_killed(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers killed for going over their limit, init containers and sidecars too, or too small to start."""
+    for symptom in broken_pods(cluster, PodFault.OOM_KILLED):
+        pod, status = symptom.pod, symptom.status
+        ended = status.state.terminated if status.state.HasField("terminated") else status.lastState.terminated
+        limit = _limit(pod, status.name)
+        small = OOM_TEXT.search(symptom.words)
+        may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
+        name = f"container {status.name}" if status.name else "the pod's sandbox"
+        past = bool(status.name) and cluster.over(ended.finishedAt, RECENT)
+        yield Finding(
+            ref(pod),
+            says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
+            remedy=f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak"
+            if limit
+            else "set a limit",
+            evidence=[*(container_lines(pod, status, cluster) if status.name else ()), *pod_lines(pod, cluster)],
+            severity=Severity.WARNING if past else Severity.ERROR,
+            owner=owner(pod),
+        )
+
+
+def near_limit(cluster: Cluster) -> Iterator[Finding]:
+    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say."""
+    pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
+    for summary in kubelet.summaries(cluster):
+        for figures in summary.pods:
+            if pod := pods.get((figures.podRef.namespace, figures.podRef.name)):
+                for container in figures.containers:
+                    yield from _near(pod, container, cluster)
+
+
+def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator[Finding]:
+    limit, used = _limit(pod, figures.name), figures.memory.workingSetBytes if figures.memory else None
+    if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
+        yield Finding(
+            ref(pod),
+            says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
+            remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
+            evidence=[f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}"],
+            severity=Severity.WARNING,
+            owner=owner(pod),
+        )
+
+
+def node_oom(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes that ran out of memory: MemoryPressure, a SystemOOM event within the hour, pods evicted for memory."""
+    evicted = cluster.derive(_evicted_for_memory)
+    for node in cluster.nodes:
+        pods = evicted.get(node.metadata.name, [])
+        pressure = node_condition(node, "MemoryPressure")
+        kills = _system_ooms(node, cluster)
+        if pods or kills or (pressure and pressure.status == "True"):
+            yield Finding(
+                ref(node),
+                says="ran out of memory",
+                remedy="set memory requests that are true, move pods away, or add memory",
+                evidence=[
+                    *(f"evicted: {ref(pod)}: {pod.status.message}" for pod in pods[:5]),
+                    *(f"event: {event.reason}: {event.message}" for event in kills[-3:]),
+                    *event_lines(node, cluster),
+                ],
+                concerns=tuple(map(ref, pods)),
+            )
+
+
+def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
+    now = cluster.now.timestamp()
+    return [e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(RECENT)]
+
+
+def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
+    found: dict[str, list[pb.Pod]] = {}
+    for pod in cluster.pods:
+        if pod.status.reason == "Evicted" and "memory" in pod.status.message.lower():
+            found.setdefault(pod.spec.nodeName, []).append(pod)
+    return found
+
+
+def _limit(pod: pb.Pod, name: str) -> float:
+    """Return a container's memory limit in bytes; the sandbox may use what all containers together may."""
+    return sum(amount(c.resources.limits, "memory") for c in containers(pod.spec) if name in ("", c.name))
+
+
+@pytest.mark.cause(chapter="2.2")
+@pytest.mark.parametrize("variant", [oom_killed, near_limit, node_oom])
+def test_memory_suffices(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every container stays within its memory limit, and every node has memory left."""
+    return variant(cluster)

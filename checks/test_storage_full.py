@@ -1,0 +1,114 @@
+"""A volume is full, or a pod used more of its node's disk than it may.
+
+Meaning:
+    A claim's volume has no space or no inodes left, or nearly; a pod was evicted for the disk it used (an emptyDir
+    over its size, containers over their ephemeral-storage limit); or a crashing container says itself that it finds
+    no space.
+
+Impact:
+    Databases stop or refuse writes, and may not start again. Evicted pods lose what they wrote.
+
+Diagnosis:
+    `kubectl exec POD -- df -h` and `df -i` for the volume; `kubectl describe pod` of the evicted pod for what it
+    used; `kubectl logs --previous` of the one that crashes.
+
+Mitigation:
+    Expand the claim where its StorageClass allows that, or remove what is not needed. Raise sizeLimit or the
+    ephemeral-storage limit, or write to a volume instead of the container's own file system. A volume that is full by
+    design is left out when its claim has the label `kubevitals.io/full-by-design: "true"`.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import kubelet
+from kubevitals import schema_pb2 as pb
+from kubevitals.evidence import container_lines, pod_lines
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster
+from kubevitals.objects import Ref, owner, ref
+from kubevitals.pod_faults import PodFault, broken_pods
+from kubevitals.text import binary
+from kubevitals.threshold import Threshold
+from kubevitals.verdict import Rule
+
+WARN = Threshold("storage-full.warn", 85, "percent used; kubernetes-mixin warns below 15 % free")
+FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is critical below 3 % free")
+
+BY_DESIGN = "kubevitals.io/full-by-design"
+
+
+def volume(cluster: Cluster) -> Iterator[Finding]:
+    """Find claims whose volume is full in space or inodes, by kubelets' figures; hostPath volumes have none.
+
+    Volumes that are only read are left out, and `local` volumes on a plain folder: their figures are the node's.
+    """
+    told: set[Ref] = set()
+    for summary in kubelet.summaries(cluster):
+        whole = summary.node.fs.capacityBytes if summary.node.fs else None
+        for figures in (v for pod in summary.pods for v in pod.volume if v.pvcRef):
+            claim = figures.pvcRef and cluster.claims_by_name.get((figures.pvcRef.namespace, figures.pvcRef.name))
+            if claim and ref(claim) not in told and figures.capacityBytes != whole and not _is_excepted(claim):
+                told.add(ref(claim))
+                yield from _volume(claim, figures, cluster)
+
+
+def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: Cluster) -> Iterator[Finding]:
+    space = _percent(figures.capacityBytes, figures.availableBytes)
+    inodes = _percent(figures.inodes, figures.inodesFree)
+    used, what = max((space, "space"), (inodes, "inodes"))
+    if used >= cluster.limit(WARN):
+        full = used >= cluster.limit(FULL)
+        yield Finding(
+            ref(claim),
+            says=f"its volume {'is full' if full else 'fills up'}: {used:.0f} % of its {what} used",
+            remedy="remove what is not needed, or expand the claim where its StorageClass allows it",
+            evidence=[
+                f"space: {space:.0f} % of {binary(figures.capacityBytes or 0)} used",
+                f"inodes: {inodes:.0f} % of {figures.inodes or 0:,} used",
+            ],
+            severity=Severity.ERROR if full else Severity.WARNING,
+        )
+
+
+def _percent(whole: int | None, left: int | None) -> float:
+    return 100 * (whole - left) / whole if whole and left is not None else 0.0
+
+
+def _is_excepted(claim: pb.PersistentVolumeClaim) -> bool:
+    return list(claim.spec.accessModes) == ["ReadOnlyMany"] or claim.metadata.labels.get(BY_DESIGN) == "true"
+
+
+def evicted(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods evicted for the disk they used, or for their node's being full."""
+    for pod in cluster.pods:
+        words = pod.status.message.lower()
+        if pod.status.reason == "Evicted" and any(word in words for word in ("storage", "emptydir", "disk", "inodes")):
+            yield Finding(
+                ref(pod),
+                says=f"was evicted: {pod.status.message}",
+                remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the pod",
+                evidence=pod_lines(pod, cluster),
+                owner=owner(pod),
+            )
+
+
+def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
+    """Find crashing containers whose last words are that no space is left."""
+    for symptom in broken_pods(cluster, PodFault.NO_SPACE_IN_LOG):
+        pod, status = symptom.pod, symptom.status
+        yield Finding(
+            ref(pod),
+            says=f"container {status.name} ends again and again because it finds no space: {symptom.words}",
+            remedy="free space on the volume that the message names, or enlarge it",
+            evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
+            owner=owner(pod),
+        )
+
+
+@pytest.mark.cause(chapter="2.3")
+@pytest.mark.parametrize("variant", [volume, evicted, no_space_in_log])
+def test_storage_has_room(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every volume has room, and no pod was evicted for its disk."""
+    return variant(cluster)

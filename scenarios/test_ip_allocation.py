@@ -1,0 +1,115 @@
+"""Pods that get no address, nodes that run out of them, and what only looks like it."""
+
+from kubevitals.addresses import held_addresses
+from kubevitals.objects import condition
+from scenarios.faults import (
+    addresses_leaked,
+    cni_config,
+    cni_daemon_gone,
+    cni_plugin_removed,
+    overlapping,
+    pod_cidr,
+)
+from scenarios.harness import Seen, scenario
+from scenarios.objects import deployment, pod
+
+ALL_TAINTS = [{"operator": "Exists"}]
+MISCONFIGURED = "ip-allocation[cni-misconfigured] Pod/app"
+
+
+@scenario(
+    pod("app", room="a"),
+    pod("in-host-network", room="a", hostNetwork=True),
+    on_demand=True,
+    fault=addresses_leaked("worker"),
+    finds=["ip-allocation[pool-exhausted] Pod/app"],
+)
+def test_addresses_leaked(seen: Seen) -> None:
+    """Reservations that nobody holds; a pod in the host network needs no address."""
+    assert seen.says("the node's address range is used up (host-local)")
+    assert seen.says("node: " + seen.node("worker").metadata.name)
+    assert seen.says(" of 253 addresses")
+    assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
+
+
+@scenario(on=test_addresses_leaked, later=-45)
+def test_addresses_missing_for_a_moment(seen: Seen) -> None:
+    """The same pod a while before: some CNIs fetch more addresses only when a pod asks for one."""
+    waiting = condition(seen.get("Pod/app"), "PodReadyToStartContainers")
+    assert waiting is not None
+    assert waiting.status == "False"
+    assert seen.cluster.age(waiting.lastTransitionTime) < 60
+
+
+@scenario(
+    pod("done", "true", room="b", restartPolicy="Never"),
+    deployment("web", 5, room="b"),
+    pod("in-host-network", room="b", hostNetwork=True),
+    fault=pod_cidr("worker2", "10.244.200.0/29"),
+    then=["wait --for=jsonpath={.status.phase}=Succeeded pod/done", "wait --for=condition=Available deployment/web"],
+    finds=["ip-allocation[headroom] Node/worker2 (warning)"],
+)
+def test_node_with_few_addresses(seen: Seen) -> None:
+    """All run, the next one would not; a finished pod keeps its address in its status only."""
+    assert seen.says("5 of 5 addresses of 10.244.200.0/29")
+    assert seen.get("Pod/done").status.podIP
+    assert not held_addresses(seen.get("Pod/done"))
+    assert seen.get("Pod/in-host-network").status.podIP
+
+
+@scenario(
+    pod("app", room="b"),
+    on_demand=True,
+    fault=cni_daemon_gone("worker2"),
+    finds=["ip-allocation[cni-unreachable] Pod/app"],
+)
+def test_cni_daemon_gone(seen: Seen) -> None:
+    """The plugin asks a daemon that refuses the connection."""
+    assert seen.says("connect: connection refused")
+
+
+@scenario(on=test_cni_daemon_gone, later=-45)
+def test_cni_daemon_still_starting(seen: Seen) -> None:
+    """The same pod a while before: on a node that has just joined, pods come before the CNI's daemon."""
+    assert seen.get("Pod/app").status.phase == "Pending"
+
+
+@scenario(pod("app", room="b"), on_demand=True, fault=cni_plugin_removed("worker2", "ptp"), finds=[MISCONFIGURED])
+def test_cni_plugin_gone(seen: Seen) -> None:
+    """The configuration names a plugin that is no longer installed."""
+    assert seen.says('failed to find plugin "ptp" in path')
+
+
+@scenario(
+    pod("app", room="b", tolerations=ALL_TAINTS),
+    pod("in-host-network", room="b", hostNetwork=True, tolerations=ALL_TAINTS),
+    on_demand=True,
+    fault=cni_config("worker2", '{"cniVersion": '),
+    finds=[MISCONFIGURED, "node-ready[not-ready] Node/worker2"],
+)
+def test_cni_config_cut_off(seen: Seen) -> None:
+    """The node is not ready, and a pod that tolerates it waits there for its network."""
+    assert seen.says("cni plugin not initialized")
+    assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
+
+
+@scenario(fault=overlapping, finds=["ip-allocation[cni-misconfigured] Node/younger"])
+def test_nodes_share_addresses(seen: Seen) -> None:
+    """The younger of two nodes has addresses of the older."""
+    assert seen.says("10.244.220.128/25 that overlap 10.244.220.0/24 of node older")
+
+
+@scenario(
+    {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": "not-installed"},
+        "handler": "not-installed",
+    },
+    deployment("web", 2, runtimeClassName="not-installed"),
+    finds=["ip-allocation[sandbox-failed] Pod/web-*"],
+)
+def test_runtime_not_installed(seen: Seen) -> None:
+    """What is in no table is told in the runtime's own words, and alike for pods that are alike."""
+    told = {f.says for v in seen.verdicts for f in v.findings if f.obj.namespace == seen.scenario.name}
+    assert told == {'gets no sandbox: failed to get sandbox runtime: no runtime for "not-installed" is configured'}

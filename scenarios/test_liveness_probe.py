@@ -1,0 +1,241 @@
+"""Containers killed by their probes or close to it, and probes that only look too strict."""
+
+from typing import Any
+
+from kubevitals.objects import condition
+from kubevitals.probes import failures
+from scenarios.harness import Seen, scenario
+from scenarios.objects import container, deployment, mounting, pod
+
+KILLED = "liveness-probe[killed-by-probe] Pod/app"
+STRICT = "liveness-probe[too-aggressive] Pod/app (warning)"
+
+KEPT: dict[str, Any] = {
+    "volumeMounts": [{"name": "data", "mountPath": "/state"}],
+    "volumes": mounting(emptyDir={}),
+}
+"""A volume that outlives the container, so that a probe can behave differently the next time."""
+
+SERVE = "echo ok > /tmp/healthz; httpd -f -p 8080 -h /tmp"
+HEALTHZ: dict[str, Any] = {"httpGet": {"path": "/healthz", "port": 8080}}
+NEXT = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n + 1)) > /tmp/n; "
+"""Counts the probe's calls from 0 in `n`."""
+
+
+def probe(sh: str = "", *, period: int = 2, threshold: int = 2, timeout: int = 20, **fields: Any) -> dict[str, Any]:
+    """A probe that is in haste to be over with, and patient with a busy machine."""
+    asks = {"exec": {"command": ["sh", "-c", sh]}} if sh else {}
+    return asks | {"periodSeconds": period, "failureThreshold": threshold, "timeoutSeconds": timeout} | fields
+
+
+def failing_until_run(number: int) -> dict[str, Any]:
+    """A container that counts its runs, and whose liveness probe succeeds from this one on."""
+    live = probe(f"[ $(cat /state/n) -ge {number} ]", period=5)
+    return (
+        KEPT
+        | {"sh": "n=$(cat /state/n 2>/dev/null || echo 0); echo $((n + 1)) > /state/n; sleep 1d"}
+        | {"livenessProbe": live}
+    )
+
+
+@scenario(pod("app", livenessProbe=probe("echo the queue is stuck; exit 1")), finds=[KILLED])
+def test_killed_for_what_a_command_says(seen: Seen) -> None:
+    """The command's words are the answer."""
+    assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.exitCode == 137
+    assert seen.says("loses container app to its liveness probe (a command): the queue is stuck")
+
+
+@scenario(pod("app", SERVE, livenessProbe=probe(httpGet={"path": "/helthz", "port": 8080})), finds=[KILLED])
+def test_killed_for_an_http_status(seen: Seen) -> None:
+    """A misspelt path."""
+    assert seen.says("(GET /helthz on port 8080): HTTP 404")
+    assert seen.says("correct livenessProbe.httpGet.path")
+
+
+@scenario(deployment("web", 2, livenessProbe=probe(tcpSocket={"port": 5432})), finds=[KILLED.replace("app", "web-*")])
+def test_killed_for_a_refused_connection(seen: Seen) -> None:
+    """Nobody listens on the port."""
+    assert seen.says("(TCP connection to port 5432): connection refused")
+
+
+@scenario(pod("app", livenessProbe=probe("sleep 5", period=3, timeout=1)), finds=[KILLED])
+def test_killed_for_a_late_answer(seen: Seen) -> None:
+    """The time-out is Kubernetes' default."""
+    assert seen.says("no answer within 1 s")
+    assert seen.says("set livenessProbe.timeoutSeconds to 5")
+
+
+@scenario(
+    pod(
+        "app",
+        "trap 'exit 0' TERM; while :; do sleep 1; done",
+        startupProbe=probe(tcpSocket={"port": 8080}),
+        terminationGracePeriodSeconds=10,
+    ),
+    finds=[KILLED],
+)
+def test_killed_by_its_startup_probe(seen: Seen) -> None:
+    """The application handles the signal and ends well: its exit code alone tells nothing."""
+    assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.exitCode == 0
+    assert seen.says("loses container app to its startup probe")
+    assert seen.says("set startupProbe.failureThreshold to 30")
+
+
+@scenario(pod("app", livenessProbe=probe("exit 1"), restartPolicy="Never"), finds=[KILLED])
+def test_killed_for_good(seen: Seen) -> None:
+    """Nothing will start it again."""
+    assert seen.get("Pod/app").status.phase == "Failed"
+    assert seen.says("failure without output")
+
+
+@scenario(
+    pod("app", livenessProbe=probe("exit 1"), restartPolicy="Never"),
+    then=["wait --for=jsonpath={.status.phase}=Failed pod/app", "delete events --all"],
+    finds=[KILLED],
+)
+def test_killed_and_events_expired(seen: Seen) -> None:
+    """The exit code and the probe are left to tell of it."""
+    assert seen.cluster.events(seen.get("Pod/app")) == []
+    assert seen.says("(a command): the events with its answer are gone")
+
+
+@scenario(
+    pod(
+        "app",
+        initContainers=[container(name="proxy", restartPolicy="Always", startupProbe=probe(tcpSocket={"port": 15021}))],
+    ),
+    finds=[KILLED],
+)
+def test_sidecar_killed_by_its_startup_probe(seen: Seen) -> None:
+    """A native sidecar has probes as well, and keeps the application from starting."""
+    assert seen.says("loses container proxy to its startup probe")
+
+
+@scenario(pod("app", **failing_until_run(3)), finds=[KILLED])
+def test_up_after_two_kills(seen: Seen) -> None:
+    """A pod that runs now, but was killed twice within minutes."""
+    status = seen.get("Pod/app").status.containerStatuses[0]
+    assert status.state.HasField("running")
+    assert status.restartCount == 2
+
+
+@scenario(on=test_up_after_two_kills, later=1200)
+def test_killed_long_ago(seen: Seen) -> None:
+    """Twenty minutes later the same pod has recovered."""
+    assert seen.get("Pod/app").status.containerStatuses[0].restartCount == 2
+
+
+@scenario(pod("app", **failing_until_run(2)))
+def test_killed_once_and_recovered(seen: Seen) -> None:
+    """One restart that helped is what the probe is for."""
+    status = seen.get("Pod/app").status.containerStatuses[0]
+    assert status.state.HasField("running")
+    assert status.restartCount == 1
+    assert seen.cluster.age(status.state.running.startedAt) > 15
+
+
+SLOW: dict[str, Any] = {"sh": f"sleep 22; {SERVE}", "readinessProbe": probe(period=1, threshold=1, **HEALTHZ)}
+"""Takes 22 s until it answers."""
+
+
+@scenario(
+    deployment("web", 3, livenessProbe=probe(period=1, threshold=30, **HEALTHZ), **SLOW),
+    finds=["liveness-probe[no-startup-margin] Deployment/web (warning)"],
+)
+def test_start_just_in_time(seen: Seen) -> None:
+    """The finding says the sum, and how long the slowest of the replicas took."""
+    web = [p for p in seen.cluster.pods if p.metadata.namespace == seen.scenario.name]
+    ready = [c for p in web if (c := condition(p, "ContainersReady")) and c.status == "True"]
+    assert len(ready) == 3
+    slowest = max(
+        c.lastTransitionTime.seconds - p.status.containerStatuses[0].state.running.startedAt.seconds
+        for p, c in zip(web, ready, strict=True)
+    )
+    assert seen.says(f"it may take 30 s to start: 0 s + 30 × 1 s; took {slowest} s")
+    assert 22 <= slowest < 30
+
+
+@scenario(
+    pod(
+        "app",
+        livenessProbe=probe(period=1, threshold=3, **HEALTHZ),
+        startupProbe=probe(period=1, threshold=60, **HEALTHZ),
+        **SLOW | {"readinessProbe": probe("true", period=1)},
+    )
+)
+def test_slow_start_covered_by_a_startup_probe(seen: Seen) -> None:
+    """The liveness probe is strict, and is not asked before the start is over."""
+    app = seen.get("Pod/app")
+    failed = failures(app, "app", "startup", seen.cluster)
+    assert failed is not None
+    assert failed.count > 10
+    assert app.status.containerStatuses[0].ready
+
+
+@scenario(pod("app", livenessProbe=probe("true", period=5, threshold=6), **SLOW))
+def test_slow_to_be_ready_but_soon_alive(seen: Seen) -> None:
+    """The liveness probe does not wait for what the readiness probe waits for."""
+    app = seen.get("Pod/app")
+    ready = condition(app, "ContainersReady")
+    assert ready is not None
+    assert ready.status == "True"
+    assert ready.lastTransitionTime.seconds - app.status.containerStatuses[0].state.running.startedAt.seconds > 20
+
+
+def _failed(seen: Seen, count: int) -> bool:
+    failed = failures(seen.get("Pod/app"), "app", "liveness", seen.cluster)
+    return (
+        failed is not None
+        and failed.count >= count
+        and not seen.get("Pod/app").status.containerStatuses[0].restartCount
+    )
+
+
+@scenario(pod("app", livenessProbe=probe(NEXT + "[ $((n % 5)) != 4 ]", threshold=4)), finds=[STRICT])
+def test_failing_now_and_then_with_a_short_window(seen: Seen) -> None:
+    """Not killed yet: eight bad seconds will do."""
+    assert _failed(seen, 2)
+    assert seen.says("has it killed after 8 s (4 × 2 s)")
+    assert seen.says("set livenessProbe.periodSeconds to 10 and failureThreshold to 3")
+
+
+@scenario(
+    pod("app", livenessProbe=probe(NEXT + "[ $((n % 2)) = 0 ] || sleep 5", period=5, threshold=6, timeout=1)),
+    finds=[STRICT],
+)
+def test_answering_late_now_and_then(seen: Seen) -> None:
+    """A second is Kubernetes' default, and is not much."""
+    assert _failed(seen, 2)
+    assert seen.says("waits 1 s for an answer, which was not enough")
+
+
+@scenario(pod("app", livenessProbe=probe(NEXT + "[ $((n % 2)) = 0 ]", period=5)), finds=[STRICT])
+def test_failing_without_ever_being_killed(seen: Seen) -> None:
+    """Every other time, so that it never fails twice in a row."""
+    assert _failed(seen, 2)
+    assert seen.says("fails again and again, never 2 times in a row")
+
+
+@scenario(
+    deployment("web", 2, sh=SERVE, livenessProbe=HEALTHZ, readinessProbe=HEALTHZ),
+    finds=["liveness-probe[too-aggressive] Deployment/web (warning)"],
+)
+def test_liveness_as_readiness(seen: Seen) -> None:
+    """One finding for all replicas, though nothing has failed yet."""
+    assert seen.says("asks the same as its readiness probe, and as strictly")
+    assert seen.says("set its failureThreshold to 9")
+
+
+@scenario(pod("app", SERVE, livenessProbe=HEALTHZ | {"failureThreshold": 9}, readinessProbe=HEALTHZ))
+def test_liveness_as_readiness_but_more_patient(seen: Seen) -> None:
+    """Out of service first, restarted only much later."""
+    assert seen.get("Pod/app").status.containerStatuses[0].ready
+
+
+@scenario(pod("app", livenessProbe=probe(NEXT + "[ $n != 3 ]")))
+def test_probe_that_failed_once(seen: Seen) -> None:
+    """A strict probe, and a single failure that has passed."""
+    failed = failures(seen.get("Pod/app"), "app", "liveness", seen.cluster)
+    assert failed is not None
+    assert failed.count == 1
+    assert seen.cluster.now.timestamp() - failed.last > 10

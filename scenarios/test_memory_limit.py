@@ -1,0 +1,100 @@
+"""Containers that run out of memory, nearly do, or only look like it; and a node without memory."""
+
+from typing import Any
+
+from scenarios.faults import memory_low
+from scenarios.harness import Seen, scenario
+from scenarios.objects import container, job, limit, mounting, pod
+
+EAT = "exec tail /dev/zero"
+ONCE = "[ -e /state/seen ] && sleep 1d; touch /state/seen; " + EAT
+LITTLE: dict[str, Any] = {"resources": limit(memory="32Mi")}
+
+
+def holding(mebibytes: int) -> dict[str, Any]:
+    """A container that holds so much memory, of 64Mi: files in a volume of memory count as its own."""
+    return {
+        "sh": f"dd if=/dev/zero of=/data/x bs=1M count={mebibytes} && sleep 1d",
+        "volumes": mounting(emptyDir={"medium": "Memory"}),
+        "resources": limit(memory="64Mi"),
+    }
+
+
+@scenario(pod("app", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/app"])
+def test_container_goes_over_its_limit(seen: Seen) -> None:
+    """The finding says what the limit was, and what to try."""
+    assert seen.says("container app was OOM-killed: it may use 32Mi")
+    assert seen.says("to 48Mi for a start")
+
+
+@scenario(
+    pod("app", initContainers=[container(EAT, name="load", **LITTLE)]), finds=["memory-limit[oom-killed] Pod/app"]
+)
+def test_init_container_goes_over_its_limit(seen: Seen) -> None:
+    """An init container is killed in the same way."""
+    assert seen.says("container load was OOM-killed")
+
+
+@scenario(
+    pod("app", initContainers=[container(EAT, name="proxy", restartPolicy="Always", **LITTLE)]),
+    finds=["memory-limit[oom-killed] Pod/app"],
+)
+def test_sidecar_goes_over_its_limit(seen: Seen) -> None:
+    """So is a native sidecar."""
+    assert seen.says("container proxy was OOM-killed")
+
+
+@scenario(job("report", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/report-*"])
+def test_job_goes_over_its_limit(seen: Seen) -> None:
+    """A Job's container is not started again: its last state is its state."""
+    assert "Failed" in {c.type for c in seen.get("Job/report").status.conditions}
+
+
+@scenario(pod("app", resources=limit(memory="1Mi")), finds=["memory-limit[oom-killed] Pod/app"])
+def test_limit_too_small_for_the_sandbox(seen: Seen) -> None:
+    """Not even the pod's own sandbox fits."""
+    assert seen.says("the pod's sandbox cannot start in so little memory: it may use 1Mi")
+
+
+@scenario(
+    pod("app", ONCE, volumes=mounting(emptyDir={}), volumeMounts=[{"name": "data", "mountPath": "/state"}], **LITTLE),
+    finds=["memory-limit[oom-killed] Pod/app"],
+)
+def test_killed_once_and_up_again(seen: Seen) -> None:
+    """Minutes after the kill the container runs and is ready: its last state tells."""
+    status = seen.get("Pod/app").status.containerStatuses[0]
+    assert status.ready
+    assert status.restartCount == 1
+
+
+@scenario(on=test_killed_once_and_up_again, later=7200, finds=["memory-limit[oom-killed] Pod/app (warning)"])
+def test_killed_once_hours_ago(seen: Seen) -> None:
+    """It has not come back: a risk."""
+
+
+@scenario(on=test_killed_once_and_up_again, later=172800)
+def test_killed_once_days_ago(seen: Seen) -> None:
+    """Stable since: over."""
+    assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.reason == "OOMKilled"
+
+
+@scenario(pod("app", **holding(60)), finds=["memory-limit[near-limit] Pod/app (warning)"])
+def test_about_to_reach_the_limit(seen: Seen) -> None:
+    """The working set is beyond nine tenths of the limit."""
+    assert seen.says("of 64Mi")
+
+
+@scenario(pod("app", **holding(44)))
+def test_steady_at_two_thirds_of_the_limit(seen: Seen) -> None:
+    """A container that uses what it was given."""
+    assert seen.get("Pod/app").status.phase == "Running"
+
+
+@scenario(
+    on_demand=True,
+    fault=memory_low("worker"),
+    finds=["memory-limit[node-oom] Node/worker", "node-ready[pressure] Node/worker"],
+)
+def test_node_out_of_memory(seen: Seen) -> None:
+    """The kubelet evicts pods until the node has memory again."""
+    assert seen.says("evicted: Pod/node-out-of-memory/app")

@@ -1,0 +1,51 @@
+"""Volumes that are full, pods that used too much of their node's disk, and what only looks like it."""
+
+from scenarios.faults import volumes_full
+from scenarios.harness import Seen, scenario
+from scenarios.objects import limit, mounting, pod
+
+WRITE = "dd if=/dev/zero of=/data/x bs=1M count=30; sleep 1d"
+EVICTED = "storage-full[evicted] Pod/app"
+
+
+@scenario(
+    fault=volumes_full("worker"),
+    finds=[
+        "storage-full[volume] PersistentVolumeClaim/nearly (warning)",
+        "storage-full[volume] PersistentVolumeClaim/wholly",
+        "storage-full[volume] PersistentVolumeClaim/with-files",
+    ],
+)
+def test_volumes_full(seen: Seen) -> None:
+    """Space and inodes; not what is full on purpose, nor a plain folder, whose figures are the node's."""
+    assert seen.says("of its inodes used")
+    claims = {claim.metadata.name for claim in seen.cluster.claims if claim.status.phase == "Bound"}
+    assert claims >= {"by-design", "plain"}
+
+
+@scenario(pod("app", WRITE, volumes=mounting(emptyDir={"sizeLimit": "20Mi"})), finds=[EVICTED])
+def test_empty_dir_over_its_size(seen: Seen) -> None:
+    """The kubelet evicts the pod and says which volume it was."""
+    assert seen.says("Usage of EmptyDir volume")
+
+
+@scenario(
+    pod("app", WRITE.replace("/data/", "/tmp/"), resources=limit(ephemeral_storage="20Mi")),
+    finds=[EVICTED],
+)
+def test_container_over_its_ephemeral_storage(seen: Seen) -> None:
+    """What a container writes to its own file system counts."""
+    assert seen.says("ephemeral local storage usage exceeds")
+
+
+@scenario(
+    pod(
+        "app",
+        "dd if=/dev/zero of=/data/x bs=1M count=30",
+        volumes=mounting(emptyDir={"medium": "Memory", "sizeLimit": "1Mi"}),
+    ),
+    finds=["storage-full[no-space-in-log] Pod/app"],
+)
+def test_container_finds_no_space(seen: Seen) -> None:
+    """Its last words say why it ends."""
+    assert seen.says("No space left on device")

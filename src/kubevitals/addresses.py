@@ -1,0 +1,84 @@
+"""The addresses that nodes have for pods, and how many of them pods hold."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster
+
+Network = IPv4Network | IPv6Network
+
+
+class Pool(NamedTuple):
+    """One podCIDR of a node and the number of pods that hold an address in it."""
+
+    network: Network
+    held: int
+
+    @property
+    def usable(self) -> int:
+        """Addresses for pods: the network's own, its gateway's and IPv4's broadcast address are none."""
+        return max(1, self.network.num_addresses - (3 if self.network.version == 4 else 2))
+
+    @property
+    def percent(self) -> float:
+        """How much of the pool is held."""
+        return 100 * self.held / self.usable
+
+    def __str__(self) -> str:
+        return f"{self.held} of {self.usable} addresses of {self.network}"
+
+
+def pod_networks(node: pb.Node) -> list[Network]:
+    """Return the node's podCIDRs, one for each IP family."""
+    found: list[Network] = []
+    for cidr in node.spec.podCIDRs or [node.spec.podCIDR]:
+        try:
+            found.append(ip_network(cidr, strict=False))
+        except ValueError:
+            continue
+    return found
+
+
+def held_addresses(pod: pb.Pod) -> list[str]:
+    """Return the pod's own addresses; in the host network it has none, and a finished pod has given them back."""
+    if pod.spec.hostNetwork or pod.status.phase in ("Succeeded", "Failed"):
+        return []
+    return [ip.ip for ip in pod.status.podIPs if ip.ip] or [pod.status.podIP] * bool(pod.status.podIP)
+
+
+def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
+    """Return the pools of every node that has podCIDRs, by the node's name, the tightest first."""
+    held: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
+    for pod in cluster.pods:
+        held[pod.spec.nodeName] += [ip_address(address) for address in held_addresses(pod)]
+    return {
+        node.metadata.name: sorted(
+            (Pool(net, sum(ip in net for ip in held[node.metadata.name])) for net in networks),
+            key=lambda pool: -pool.percent,
+        )
+        for node in cluster.nodes
+        if (networks := pod_networks(node))
+    }
+
+
+def overlaps(cluster: Cluster) -> Iterator[tuple[pb.Node, Network, pb.Node, Network]]:
+    """Yield each node whose podCIDR overlaps that of an older node, with that one.
+
+    Two CIDRs overlap only where one contains the other: in the order of their beginnings it comes first.
+    """
+    every = [(net, node) for node in cluster.nodes for net in pod_networks(node)]
+    every.sort(key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen))
+    outer: tuple[Network, pb.Node] | None = None
+    for net, node in every:
+        if outer and outer[0].overlaps(net):
+            older, younger = sorted((outer, (net, node)), key=lambda pair: _birth(pair[1]))
+            yield younger[1], younger[0], older[1], older[0]
+        else:
+            outer = (net, node)
+
+
+def _birth(node: pb.Node) -> tuple[int, str]:
+    return node.metadata.creationTimestamp.seconds, node.metadata.name

@@ -1,0 +1,135 @@
+"""Pods of which nothing has run yet: the table's lines about sandboxes and volumes."""
+
+import re
+from collections.abc import Callable
+
+from kubevitals import sandbox_errors
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster
+from kubevitals.objects import condition, node_condition
+from kubevitals.pod_states import STUCK, Symptom, by_event, is_stuck, stuck_events
+from kubevitals.references import names, volume_references
+
+NO_SPACE = "no space left on device"
+"""What the C library says of ENOSPC, and every program after it."""
+
+
+def _has_no_sandbox(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has been on its node without a sandbox for longer than `pod.stuck`.
+
+    After a reboot of the node that can be a pod that ran before.
+    """
+    ready = condition(pod, "PodReadyToStartContainers")
+    if ready is None:
+        return is_stuck(pod, cluster)
+    return (
+        bool(pod.spec.nodeName)
+        and pod.status.phase in ("Pending", "Running")
+        and ready.status == "False"
+        and cluster.over(ready.lastTransitionTime, STUCK)
+    )
+
+
+_NO_NETWORK = "NetworkPluginNotReady"
+
+
+def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
+    """Return what is said of the sandbox that the pod has not got: its node's present state, else the latest event.
+
+    A Normal SandboxChanged follows each failure. Where a plugin is gone it is all that comes again and again: the
+    failure is said once, and its event expires.
+    """
+    node = None if pod.spec.hostNetwork else cluster.nodes_by_name.get(pod.spec.nodeName)
+    ready = node and node_condition(node, "Ready")
+    if ready and ready.status == "False" and _NO_NETWORK in ready.message:
+        return ready.message
+    events = cluster.events(pod)
+    failures = [event for event in events if event.reason == "FailedCreatePodSandBox"]
+    expired = [event for event in events[-1:] if event.reason == "SandboxChanged"]
+    return next((event.message for event in reversed(expired + failures)), "")
+
+
+def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
+    """Return the line of a sandbox that could not be made, for one variant of ip-allocation."""
+
+    def line(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+        words = _sandbox_words(pod, cluster) if _has_no_sandbox(pod, cluster) else ""
+        error = sandbox_errors.explain(words)
+        return Symptom(pod, words) if error and error.variant == variant else None
+
+    return line
+
+
+_ABSENT = re.compile(r'(configmap|secret) "([^"]{1,253})" not found')
+
+_KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
+
+
+def missing_object(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod that mounts a ConfigMap or Secret that does not exist."""
+    if not is_stuck(pod, cluster):
+        return None
+    mounted = list(volume_references(pod.spec))
+    absent = [r for r in mounted if (found := names(cluster, r.kind, _ns(pod))) is not None and r.name not in found]
+    words = [f'{reference.kind.lower()} "{reference.name}" not found' for reference in absent]
+    if not words and any(names(cluster, reference.kind, _ns(pod)) is None for reference in mounted):
+        words = _said_absent(pod, cluster)
+    return Symptom(pod, ", ".join(dict.fromkeys(words))) if words else None
+
+
+def _said_absent(pod: pb.Pod, cluster: Cluster) -> list[str]:
+    """Return what events say is absent, without what is there by now."""
+    return [
+        match[0]
+        for event in stuck_events(pod, cluster, "FailedMount")
+        for match in _ABSENT.finditer(event.message)
+        if match[2] not in (names(cluster, _KINDS[match[1]], _ns(pod)) or ())
+    ]
+
+
+def _ns(pod: pb.Pod) -> str:
+    return pod.metadata.namespace
+
+
+_NO_KEY = re.compile(r"references non-existent (?:config|secret) key: (\S{1,253})")
+
+
+def missing_key(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod that mounts a key that its ConfigMap or Secret does not have."""
+    return by_event(pod, cluster, "FailedMount", _NO_KEY)
+
+
+_CONFIG_VOLUMES = ("configMap", "secret", "projected")
+
+
+def node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match ConfigMaps and Secrets that the kubelet cannot write to the node's disk."""
+    config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
+    for event in reversed(stuck_events(pod, cluster, "FailedMount")):
+        volume = _VOLUME.search(event.message)
+        if volume and volume["volume"] in config and (NO_SPACE in event.message or _disk_pressure(pod, cluster)):
+            return Symptom(pod, event.message)
+    return None
+
+
+def _disk_pressure(pod: pb.Pod, cluster: Cluster) -> bool:
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    pressure = node and node_condition(node, "DiskPressure")
+    return bool(pressure and pressure.status == "True")
+
+
+_VOLUME = re.compile(r'(?:failed|error) for volume "(?P<volume>[^"]{1,253})"')
+
+_ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})')
+
+
+def attach_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod whose volume could not be attached, and was not since."""
+    symptom = by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
+    attached = stuck_events(pod, cluster, "SuccessfulAttachVolume") if symptom else []
+    return symptom if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached) else None
+
+
+def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod whose volume could not be mounted, for whatever reason is left."""
+    return by_event(pod, cluster, "FailedMount", _ANY_VOLUME)

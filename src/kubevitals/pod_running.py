@@ -1,0 +1,180 @@
+"""Pods whose containers cannot be made or do not stay: the lines of the table about containers."""
+
+import re
+from collections.abc import Iterator
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster, last_seen
+from kubevitals.objects import statuses
+from kubevitals.pod_creating import NO_SPACE
+from kubevitals.pod_states import RECENT, STUCK, Symptom, by_event, crash, failed_for_good
+from kubevitals.probes import KILLERS, container_of, killed_by, killings
+from kubevitals.threshold import Threshold
+
+OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
+
+OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
+"""What runc says when a memory limit is too small for a container to start (libcontainer/process_linux.go)."""
+
+SIGKILLED = 137
+
+OOM_NEAR = 60
+"""Seconds between a node's SystemOOM event and the end of a container that it may have killed."""
+
+KILLS = Threshold(
+    "pod.kills",
+    2,
+    "kills by a probe, the last within `pod.recent`, after which a pod that runs again still counts as failing: "
+    "one kill that helped is what the probe is for",
+)
+
+_IMAGE = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "SignatureValidationFailed",
+    }
+)
+
+_NOT_CREATED = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PreStartHookError",
+    }
+)
+
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+
+_REFERENCE = re.compile(
+    r'(?:configmap|secret) "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
+    re.IGNORECASE,
+)
+
+
+def _settled(pod: pb.Pod, cluster: Cluster) -> bool:
+    return cluster.over(pod.status.startTime, STUCK)
+
+
+def _waiting(pod: pb.Pod, reasons: frozenset[str]) -> Iterator[pb.ContainerStatus]:
+    return (status for status in statuses(pod) if status.state.waiting.reason in reasons)
+
+
+def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container whose image cannot be had."""
+    for status in _waiting(pod, _IMAGE):
+        if _settled(pod, cluster):
+            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+    return None
+
+
+def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container whose environment names what does not exist."""
+    for status in _waiting(pod, frozenset({"CreateContainerConfigError"})):
+        if _REFERENCE.search(status.state.waiting.message) and _settled(pod, cluster):
+            return Symptom(pod, status.state.waiting.message, status)
+    return None
+
+
+def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that cannot be created or started as it is declared."""
+    for status in statuses(pod):
+        ended = crash(pod, status, cluster)
+        if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
+            return Symptom(pod, ended.message, status)
+        if status.state.waiting.reason in _NOT_CREATED and _settled(pod, cluster):
+            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+    return None
+
+
+def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that ran out of memory lately, or a sandbox that could not start for want of it."""
+    if sandbox := by_event(pod, cluster, "FailedCreatePodSandBox", OOM_TEXT):
+        return sandbox
+    if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
+        return None
+    for status in statuses(pod):
+        for ended in (status.state.terminated, status.lastState.terminated):
+            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, OOM_PAST):
+                return Symptom(pod, ended.message, status)
+    return None
+
+
+def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
+    """Return whether a container ran out of memory: it says so, or it was killed while its node was out of memory."""
+    if ended.reason == "OOMKilled" or OOM_TEXT.search(ended.message):
+        return True
+    node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
+    return node is not None and any(
+        event.reason == "SystemOOM" and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
+        for event in cluster.events(node)
+    )
+
+
+def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that its liveness or startup probe had killed."""
+    for status in statuses(pod):
+        container = container_of(pod, status)
+        if container.HasField("livenessProbe") or container.HasField("startupProbe"):
+            ended = crash(pod, status, cluster) or _ended_lately(pod, status, cluster)
+            if ended and (kind := killed_by(pod, status, ended, cluster)):
+                return Symptom(pod, kind, status)
+    return None
+
+
+def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
+    """Return how the container ended that runs again, if it is likely to be killed again."""
+    last = status.lastState.terminated
+    if status.restartCount < cluster.limit(KILLS) or cluster.over(last.finishedAt, RECENT):
+        return None
+    told = [killings(pod, status.name, kind, cluster) for kind in KILLERS]
+    return last if sum(killing.count for killing in told if killing) >= cluster.limit(KILLS) else None
+
+
+def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that was killed because its postStart hook failed."""
+    hooked = {container.name for container in pod.spec.containers if container.lifecycle.HasField("postStart")}
+    for status in pod.status.containerStatuses:
+        if status.state.waiting.reason == "PostStartHookError":
+            return Symptom(pod, status.state.waiting.message, status)
+        if status.name in hooked and crash(pod, status, cluster):
+            for event in reversed(cluster.events(pod)):
+                if (
+                    event.reason == "FailedPostStartHook"
+                    and event.involvedObject.fieldPath == f"spec.containers{{{status.name}}}"
+                ):
+                    return Symptom(pod, event.message, status)
+    return None
+
+
+def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a crashing container whose last words are that no space is left."""
+    for status in statuses(pod):
+        if ended := crash(pod, status, cluster):
+            lines = [ended.message, *cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))]
+            if said := next((line for line in reversed(lines) if NO_SPACE in line.lower()), None):
+                return Symptom(pod, said, status)
+    return None
+
+
+def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match an init container that fails; sidecars are none."""
+    sidecars = {container.name for container in pod.spec.initContainers if container.restartPolicy == "Always"}
+    return _crashing(pod, [s for s in pod.status.initContainerStatuses if s.name not in sidecars], cluster)
+
+
+def app_exit(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match any container that ends again and again, for whatever reason is left."""
+    return _crashing(pod, statuses(pod), cluster)
+
+
+def _crashing(pod: pb.Pod, candidates: list[pb.ContainerStatus], cluster: Cluster) -> Symptom | None:
+    for status in candidates:
+        if ended := crash(pod, status, cluster):
+            return Symptom(pod, ended.message, status)
+    return None

@@ -1,0 +1,112 @@
+"""What state a broken pod is in: stuck while it is created, or with a container that ends again and again."""
+
+import re
+from dataclasses import dataclass, field
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster
+from kubevitals.objects import condition, statuses
+from kubevitals.threshold import Threshold
+
+STUCK = Threshold(
+    "pod.stuck",
+    60,
+    "a pod must have been creating its containers for so long: mounts, pulls and rollouts take seconds",
+)
+
+RESTARTS = Threshold("pod.restarts", 3, "restarts after which a pod that runs again still counts as failing")
+
+RECENT = Threshold(
+    "pod.recent",
+    900,
+    "a restart within this time counts as going on: the crash back-off is at most 5 minutes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """A pod's fault: what Kubernetes says of it, and the container or the volume concerned."""
+
+    pod: pb.Pod
+    words: str
+    status: pb.ContainerStatus = field(default_factory=pb.ContainerStatus)
+    volume: str = ""
+
+
+_CREATING = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has been on a node for longer than `pod.stuck` and none of its containers exists yet."""
+    scheduled = condition(pod, "PodScheduled")
+    return (
+        pod.status.phase == "Pending"
+        and scheduled is not None
+        and scheduled.status == "True"
+        and cluster.over(scheduled.lastTransitionTime, STUCK)
+        and all(status.state.waiting.reason in _CREATING for status in statuses(pod))
+    )
+
+
+def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
+    """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first."""
+    if not is_stuck(pod, cluster):
+        return []
+    events = [event for event in cluster.events(pod) if event.reason == reason]
+    return sorted(events, key=lambda event: not event.message.startswith("Unable to attach or mount volumes"))
+
+
+def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) -> Symptom | None:
+    """Return what the stuck pod's latest event of a reason says, if it has this text."""
+    for event in reversed(stuck_events(pod, cluster, reason)):
+        if match := text.search(event.message):
+            return Symptom(pod, event.message, volume=match.groupdict().get("volume") or "")
+    return None
+
+
+def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
+    """Return how the container ended if it does so again and again, or has ended the pod; one restart is no fault."""
+    state, last = status.state, status.lastState.terminated
+    if state.waiting.reason == "CrashLoopBackOff":
+        return last
+    if state.HasField("terminated"):
+        if pod.status.phase == "Failed":
+            return state.terminated if state.terminated.exitCode and failed_for_good(pod, cluster) else None
+        bad = state.terminated.exitCode or not _may_end(pod, status)
+        return state.terminated if bad and status.restartCount else None
+    if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
+        return last
+    return None
+
+
+def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
+    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job."""
+    restart = next((c.restartPolicy for c in pod.spec.initContainers if c.name == status.name), None)
+    return pod.spec.restartPolicy != "Always" if restart is None else restart != "Always"
+
+
+def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead.
+
+    Evictions and node shutdowns give the pod itself a reason: they are not the container's doing.
+    """
+    if pod.status.reason:
+        return False
+    controllers = [reference for reference in pod.metadata.ownerReferences if reference.controller]
+    if not controllers:
+        return True
+    job = cluster.derive(_jobs_by_uid).get(controllers[0].uid)
+    failed = job and next((c for c in job.status.conditions if c.type == "Failed" and c.status == "True"), None)
+    return bool(job and failed and not _succeeded_since(job, failed.lastTransitionTime, cluster))
+
+
+def _jobs_by_uid(cluster: Cluster) -> dict[str, pb.Job]:
+    return {job.metadata.uid: job for job in cluster.jobs}
+
+
+def _succeeded_since(job: pb.Job, time: pb.Time, cluster: Cluster) -> bool:
+    makers = {reference.uid for reference in job.metadata.ownerReferences}
+    return bool(makers) and any(
+        cron_job.metadata.uid in makers and cron_job.status.lastSuccessfulTime.seconds >= time.seconds
+        for cron_job in cluster.cron_jobs
+    )

@@ -1,0 +1,279 @@
+"""The arithmetic of liveness probes, and whose doing the end of a container is."""
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.test_liveness_probe import Probed as ProbedContainer
+from checks.test_liveness_probe import answer, as_strict, asks, no_startup_margin, start_took, too_aggressive
+from kubevitals import schema_pb2 as pb
+from kubevitals.finding import Finding
+from kubevitals.pod_faults import PodFault, pod_faults
+from kubevitals.probes import Timing, Told, timing
+from kubevitals.wire import decode_list
+from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
+
+BEGAN = int(NOW.timestamp()) - 600
+HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))
+LIVEZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/livez", port=pb.IntOrString(intVal=8080)))
+COMMAND = pb.ProbeHandler(exec=pb.Present())
+
+
+def at(seconds: int) -> pb.Time:
+    """A time after the container's start."""
+    return pb.Time(seconds=BEGAN + seconds)
+
+
+def running(name: str = "app", restarts: int = 0, since: int = 0) -> pb.ContainerStatus:
+    state = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=at(since)))
+    return pb.ContainerStatus(name=name, state=state, ready=True, restartCount=restarts)
+
+
+def pod(
+    *containers: pb.Container, took: int = 0, status: pb.ContainerStatus | None = None, name: str = "web-1"
+) -> pb.Pod:
+    """A pod of one owner, whose first container has this status, and which got ready after so many seconds."""
+    ready = pb.PodCondition(type="ContainersReady", status="True", lastTransitionTime=at(took))
+    others = [running(container.name) for container in containers[1:]]
+    return pb.Pod(
+        metadata=pb.ObjectMeta(
+            name=name,
+            namespace="shop",
+            uid=name,
+            ownerReferences=[pb.OwnerReference(kind="StatefulSet", name="web", controller=True)],
+        ),
+        spec=pb.PodSpec(containers=containers, restartPolicy="Always"),
+        status=pb.PodStatus(
+            phase="Running", conditions=[ready], containerStatuses=[status or running(), *others], startTime=at(-5)
+        ),
+    )
+
+
+def app(liveness: pb.Probe, readiness: pb.Probe | None = None, startup: pb.Probe | None = None) -> pb.Container:
+    return pb.Container(name="app", livenessProbe=liveness, readinessProbe=readiness, startupProbe=startup)
+
+
+def probe(handler: pb.ProbeHandler, delay: int = 0, period: int = 1, threshold: int = 0, timeout: int = 0) -> pb.Probe:
+    return pb.Probe(
+        handler=handler,
+        initialDelaySeconds=delay,
+        periodSeconds=period,
+        failureThreshold=threshold,
+        timeoutSeconds=timeout,
+    )
+
+
+def event(reason: str, message: str, last: int, count: int = 1, first: int = 0, name: str = "web-1") -> pb.Event:
+    return pb.Event(
+        involvedObject=pb.ObjectReference(
+            kind="Pod", namespace="shop", name=name, uid=name, fieldPath="spec.containers{app}"
+        ),
+        reason=reason,
+        message=message,
+        count=count,
+        firstTimestamp=at(first),
+        lastTimestamp=at(last),
+    )
+
+
+def margins(pods: list[Message], events: list[Message] | None = None) -> list[Finding]:
+    return list(no_startup_margin(cluster_of(pods=pods, all_events=events or [])))
+
+
+def stricts(pods: list[Message], events: list[Message] | None = None) -> list[Finding]:
+    return list(too_aggressive(cluster_of(pods=pods, all_events=events or [])))
+
+
+def test_what_is_not_set_has_kubernetes_defaults() -> None:
+    assert timing(pb.Probe()) == Timing(delay=0, period=10, timeout=1, failures=3)
+
+
+def test_of_a_command_nothing_is_kept() -> None:
+    handler = proto_field(1, proto_field(1, proto_field(1, b"-phunter2")))
+    body = envelope(item_bytes(proto_field(2, proto_field(2, proto_field(10, handler)))))
+    (decoded,) = decode_list(body, pb.Pod)[1]
+    assert decoded.spec.containers[0].livenessProbe.handler.HasField("exec")
+    assert b"hunter" not in decoded.SerializeToString()
+
+
+LATE_STARTER = app(probe(HEALTHZ, delay=2, period=5, threshold=2), probe(HEALTHZ, period=1, threshold=1))
+
+
+def test_the_finding_says_the_sum() -> None:
+    (finding,) = margins([pod(LATE_STARTER, took=9), pod(LATE_STARTER, took=11, name="web-2")])
+    assert "it may take 12 s to start: 2 s + 2 × 5 s; took 11 s" in finding.says
+    assert finding.obj == ("StatefulSet", "shop", "web")
+    assert "periodSeconds 5 and failureThreshold 7: that allows 35 s" in finding.remedy
+
+
+@given(delay=st.integers(0, 60), period=st.integers(1, 60), threshold=st.integers(1, 30), took=st.integers(2, 4000))
+def test_a_start_is_found_between_the_margin_and_the_kill(delay: int, period: int, threshold: int, took: int) -> None:
+    container = app(probe(HEALTHZ, delay, period, threshold), probe(HEALTHZ, period=1, threshold=1))
+    allowed = delay + period * threshold
+    assert bool(margins([pod(container, took=took)])) is (allowed < 1.5 * took and took <= allowed + period)
+
+
+SLOWEST = 11
+NO_START = {
+    "a restart since": pod(LATE_STARTER, took=SLOWEST, status=running(restarts=1)),
+    "a startup probe": pod(app(LATE_STARTER.livenessProbe, LATE_STARTER.readinessProbe, probe(HEALTHZ)), took=SLOWEST),
+    "no readiness probe": pod(app(LATE_STARTER.livenessProbe), took=SLOWEST),
+    "a readiness probe that waits itself": pod(app(LATE_STARTER.livenessProbe, probe(HEALTHZ, delay=10)), took=SLOWEST),
+    "readiness lost and found hours later": pod(LATE_STARTER, took=9000),
+    "another container that was waited for": pod(
+        LATE_STARTER, pb.Container(name="cache", readinessProbe=probe(LIVEZ)), took=SLOWEST
+    ),
+    "another container that came later": pod(
+        app(LATE_STARTER.livenessProbe, LATE_STARTER.readinessProbe), pb.Container(name="cache"), took=SLOWEST
+    ),
+}
+NO_START["another container that came later"].status.containerStatuses[1].state.running.startedAt.seconds += 10
+
+
+@pytest.mark.parametrize("seen", NO_START.values(), ids=NO_START)
+def test_a_start_that_is_not_the_containers_own_is_not_counted(seen: pb.Pod) -> None:
+    assert start_took(ProbedContainer(seen, seen.spec.containers[0], seen.status.containerStatuses[0])) == 0
+    assert margins([seen]) == []
+
+
+@pytest.mark.parametrize("handler", [LIVEZ, COMMAND], ids=["path", "command"])
+def test_a_probe_that_asks_otherwise_counts_if_it_was_kept_waiting(handler: pb.ProbeHandler) -> None:
+    container = app(probe(handler, delay=2, period=5, threshold=2), probe(HEALTHZ, period=1, threshold=1))
+    late = event("Unhealthy", "Liveness probe failed: ", last=6, first=6)
+    afterwards = event("Unhealthy", "Liveness probe failed: ", last=60, first=60)
+    assert margins([pod(container, took=SLOWEST)], [late])
+    assert not margins([pod(container, took=SLOWEST)], [afterwards])
+    assert not margins([pod(container, took=SLOWEST)])
+
+
+numbers = st.builds(Timing, *[st.integers(1, 30)] * 4)
+
+
+@given(numbers, numbers)
+def test_a_probe_is_as_strict_as_itself_and_one_of_two_is_stricter_at_most(one: Timing, other: Timing) -> None:
+    assert as_strict(one, one)
+    if as_strict(one, other) and as_strict(other, one):
+        assert (one.delay, one.timeout, one.window) == (other.delay, other.timeout, other.window)
+
+
+@pytest.mark.parametrize(
+    ("liveness", "readiness", "expected"),
+    [
+        (probe(HEALTHZ, period=10), probe(HEALTHZ, period=10), True),
+        (probe(HEALTHZ, period=5), probe(HEALTHZ, period=10), True),
+        (probe(HEALTHZ, period=10, threshold=6), probe(HEALTHZ, period=10), False),
+        (probe(HEALTHZ, delay=5, period=10), probe(HEALTHZ, period=10), False),
+        (probe(LIVEZ, period=10), probe(HEALTHZ, period=10), False),
+        (probe(COMMAND, period=10), probe(COMMAND, period=10), False),
+    ],
+)
+def test_liveness_like_readiness(liveness: pb.Probe, readiness: pb.Probe, expected: bool) -> None:
+    assert bool(stricts([pod(app(liveness, readiness))])) is expected
+
+
+REFUSED = "Liveness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"
+LATE = 'Liveness probe failed: Get "http://10.0.0.1:80/": context deadline exceeded'
+
+
+@pytest.mark.parametrize(
+    ("liveness", "failed", "expected"),
+    [
+        (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED, 590, 2, 500), "after 9 s (3 × 3 s)"),
+        (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED, 590, 1, 590), ""),
+        (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED, -400, 2, -500), ""),
+        (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED.replace("Liv", "Readin"), 590, 2), ""),
+        (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", "Liveness probe errored and so on", 590, 2), ""),
+        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", LATE, 590, 2, 500), "waits 1 s"),
+        (probe(LIVEZ, period=10, timeout=2, threshold=4), event("Unhealthy", LATE, 590, 2, 500), ""),
+        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", REFUSED, 590, 3, 500), ""),
+        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", REFUSED, 590, 4, 500), "never 4 times in a row"),
+        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", REFUSED, 590, 4, -60), ""),
+    ],
+)
+def test_strict_only_if_it_has_failed(liveness: pb.Probe, failed: pb.Event, expected: str) -> None:
+    found = stricts([pod(app(liveness))], [failed])
+    assert [expected in finding.says for finding in found] == ([True] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("handler", "words", "expected"),
+    [
+        (HEALTHZ, "HTTP probe failed with statuscode: 503", "HTTP 503"),
+        (HEALTHZ, 'Get "http://10.0.0.1/": dial tcp 10.0.0.1:80: connect: connection refused', "connection refused"),
+        (HEALTHZ, "dial tcp 10.0.0.1:80: i/o timeout", "no answer within 1 s"),
+        (COMMAND, 'command timed out: "check --password x" timed out after 1s', "no answer within 1 s"),
+        (COMMAND, "", "failure without output"),
+        (COMMAND, "psql: connection refused", "psql: connection refused"),
+        (COMMAND, "redis: i/o timeout", "redis: i/o timeout"),
+        (
+            pb.ProbeHandler(grpc=pb.GRPCAction(port=9)),
+            'service unhealthy (responded with "NOT_SERVING")',
+            "gRPC NOT_SERVING",
+        ),
+    ],
+)
+def test_what_was_answered(handler: pb.ProbeHandler, words: str, expected: str) -> None:
+    assert answer(pb.Probe(handler=handler), Told(count=1, first=0, last=0, words=words)) == expected
+
+
+def test_what_is_asked_leaves_the_query_out() -> None:
+    http = pb.HTTPGetAction(path="/live?token=hunter2", port=pb.IntOrString(type=1, strVal="http"))
+    assert asks(pb.Probe(handler=pb.ProbeHandler(httpGet=http))) == "GET /live on port http"
+
+
+def ended(
+    code: int, reason: str = "Error", restarts: int = 4, waiting: str = "CrashLoopBackOff", began: int = 500
+) -> pb.ContainerStatus:
+    """A container whose last run ended in second 530."""
+    last = pb.ContainerStateTerminated(exitCode=code, reason=reason, startedAt=at(began), finishedAt=at(530))
+    state = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason=waiting)) if waiting else running(since=531).state
+    return pb.ContainerStatus(
+        name="app", state=state, lastState=pb.ContainerState(terminated=last), restartCount=restarts
+    )
+
+
+def killing(last: int, count: int = 4) -> pb.Event:
+    return event("Killing", "Container app failed liveness probe, will be restarted", last, count)
+
+
+def started(last: int) -> pb.Event:
+    return event("Started", "Started container app", last)
+
+
+KILLED, EXITED = PodFault.KILLED_BY_PROBE, PodFault.APP_EXIT
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "expected"),
+    [
+        (ended(137), [killing(529)], KILLED),
+        (ended(143), [killing(100)], KILLED),
+        (ended(137), [event("Unhealthy", REFUSED, 529, 3)], KILLED),
+        (ended(137), [event("Unhealthy", REFUSED, 529, 2), started(500)], EXITED),
+        (ended(137, "OOMKilled"), [killing(529)], PodFault.OOM_KILLED),
+        (ended(137), [], KILLED),
+        (ended(137), [started(90)], KILLED),
+        (ended(137), [started(500)], EXITED),
+        (ended(137, began=511), [], EXITED),
+        (ended(1), [], EXITED),
+        (ended(0, "Completed"), [killing(529)], KILLED),
+        (ended(1), [killing(100), started(500)], EXITED),
+        (ended(1), [killing(100), started(90)], KILLED),
+        (ended(139), [event("Unhealthy", REFUSED, 529, 9)], EXITED),
+        (ended(137, restarts=2, waiting=""), [killing(529, count=2)], KILLED),
+        (ended(137, restarts=1, waiting=""), [killing(529, count=1)], None),
+        (ended(137, restarts=2, waiting=""), [killing(529, count=1)], None),
+    ],
+)
+def test_whose_doing_the_end_is(status: pb.ContainerStatus, events: list[pb.Event], expected: PodFault | None) -> None:
+    container = app(probe(HEALTHZ, period=10))
+    found = pod_faults(cluster_of(pods=[pod(container, status=status)], all_events=[*events])).found
+    assert [fault for fault, symptoms in found.items() if symptoms] == ([expected] if expected else [])
+
+
+def test_a_container_without_probes_is_killed_by_none() -> None:
+    found = pod_faults(
+        cluster_of(pods=[pod(pb.Container(name="app"), status=ended(137))], all_events=[killing(529)])
+    ).found
+    assert found[EXITED]
