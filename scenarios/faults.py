@@ -295,8 +295,8 @@ def _node(cluster: "LiveCluster", node: str) -> Object:
 
 @contextmanager
 def overlapping(cluster: "LiveCluster") -> Iterator[None]:
-    """Two Nodes that share addresses, as when somebody gives them out by hand."""
-    cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25"}
+    """Two Nodes that share addresses and one with foreign ones, as when somebody gives them out by hand."""
+    cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25", "stray": "10.99.0.0/24"}
     try:
         for name, cidr in cidrs.items():
             cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"podCIDR": cidr}}])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checks.test_ip_allocation import headroom
 from kubevitals import schema_pb2 as pb
-from kubevitals.addresses import Pool, overlaps, pools
+from kubevitals.addresses import Pool, overlaps, pools, strays
 from kubevitals.errors import NotApplicable
 from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
 from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
@@ -324,6 +324,27 @@ def test_overlaps_are_found_where_there_are_some(drawn: list[tuple[int, int]]) -
     nodes = [node(f"node-{index}", str(cidr)) for index, cidr in enumerate(cidrs)]
     pairs = [(a, b) for i, a in enumerate(cidrs) for b in cidrs[i + 1 :] if a.overlaps(b)]
     assert bool(overlapping(*nodes)) is bool(pairs)
+
+
+# --- nodes outside the cluster's networks ---
+
+
+def astray(*nodes: pb.Node, cluster_cidr: str = "10.244.0.0/16,fd00::/56") -> list[tuple[str, str]]:
+    manager = pb.Pod(
+        metadata=pb.ObjectMeta(namespace="kube-system", labels={"component": "kube-controller-manager"}),
+        spec=pb.PodSpec(containers=[pb.Container(command=[f"--cluster-cidr={cluster_cidr}"] if cluster_cidr else [])]),
+    )
+    return [(found.metadata.name, str(own)) for found, own in strays(cluster_of(nodes=list(nodes), pods=[manager]))]
+
+
+def test_a_pod_cidr_outside_the_networks_of_its_family_is_astray() -> None:
+    inside, outside = node("in", "10.244.3.0/24", "fd00:0:0:3::/64"), node("out", "10.245.0.0/24", "fd01::/64")
+    assert astray(inside, outside) == [("out", "10.245.0.0/24"), ("out", "fd01::/64")]
+
+
+@pytest.mark.parametrize("cluster_cidr", ["", "fd00::/56", "nonsense"])
+def test_nothing_is_astray_where_the_networks_of_its_family_are_not_known(cluster_cidr: str) -> None:
+    assert astray(node("out", "192.168.0.0/24"), cluster_cidr=cluster_cidr) == []
 
 
 def test_a_cluster_without_nodes_has_no_pools() -> None:
