@@ -69,7 +69,7 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
 def near_limit(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say."""
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
-    for summary in kubelet.summaries(cluster):
+    for _, summary in kubelet.summaries(cluster):
         for figures in summary.pods:
             if pod := pods.get((figures.podRef.namespace, figures.podRef.name)):
                 for container in figures.containers:
@@ -83,7 +83,10 @@ def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator
             ref(pod),
             says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
             remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
-            evidence=[f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}"],
+            evidence=[
+                f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}",
+                *pod_lines(pod, cluster),
+            ],
             severity=Severity.WARNING,
             owner=owner(pod),
         )

@@ -15,7 +15,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
-from kubevitals.text import clean, redact
+from kubevitals.text import clean, duration, redact
 from kubevitals.threshold import Threshold
 from kubevitals.wire import decode_list, error_message
 
@@ -288,10 +288,16 @@ def last_seen(event: pb.Event) -> int:
     )
 
 
+def first_seen(event: pb.Event) -> int:
+    """Return when the event was first seen, in seconds since 1970."""
+    return event.firstTimestamp.seconds or event.eventTime.seconds or event.metadata.creationTimestamp.seconds
+
+
 def event_line(event: pb.Event) -> str:
     """Return an event as a line of evidence."""
-    count = max(event.count, event.series.count, 1)
-    return f"{event.type} {event.reason}{f' (×{count})' if count > 1 else ''}: {event.message}"
+    count, lasted = max(event.count, event.series.count, 1), last_seen(event) - first_seen(event)
+    often = f" (×{count} in {duration(lasted)})" if count > 1 else ""
+    return f"{event.type} {event.reason}{often}: {event.message}"
 
 
 def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:

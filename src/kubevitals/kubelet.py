@@ -1,15 +1,19 @@
 """Figures that only kubelets know, asked of each through the API server where the user's own credentials may do so."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.objects import node_condition
 from kubevitals.source import Answer
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 RIGHT = "get nodes/proxy"
 """It amounts to more than reading (its holder may run commands in every pod): it is used, never asked for."""
@@ -47,9 +51,19 @@ class Volume(msgspec.Struct):
 
 
 class FileSystem(msgspec.Struct):
-    """The figures of a node's file system, in bytes."""
+    """The figures of a node's file system, in bytes and inodes."""
 
     capacityBytes: int | None = None  # noqa: N815
+    availableBytes: int | None = None  # noqa: N815
+    inodes: int | None = None
+    inodesFree: int | None = None  # noqa: N815
+
+
+class Runtime(msgspec.Struct):
+    """The file systems of the container runtime: images, and containers where they have one of their own."""
+
+    imageFs: FileSystem | None = None  # noqa: N815
+    containerFs: FileSystem | None = None  # noqa: N815
 
 
 class Pod(msgspec.Struct):
@@ -64,6 +78,7 @@ class Node(msgspec.Struct):
     """A node's figures."""
 
     fs: FileSystem | None = None
+    runtime: Runtime | None = None
 
 
 class Summary(msgspec.Struct):
@@ -73,36 +88,73 @@ class Summary(msgspec.Struct):
     pods: list[Pod] = []
 
 
-def summaries(cluster: Cluster) -> Iterator[Summary]:
+class Settings(msgspec.Struct):
+    """What is read of a kubelet's configuration; thresholds as they are written there: ``10%``, ``1Gi``."""
+
+    evictionHard: dict[str, str] | None = None  # noqa: N815
+    evictionSoft: dict[str, str] | None = None  # noqa: N815
+
+
+class Config(msgspec.Struct):
+    """What is read of a kubelet's /configz."""
+
+    kubeletconfig: Settings
+
+
+def summaries(cluster: Cluster) -> Iterator[tuple[pb.Node, Summary]]:
     """Yield the figures of each node that is ready, all nodes asked at once.
 
     Raises:
         NotObserved: kubelets are not to be asked, or, after the last one, some node's figures could not be had.
     """
+    yield from _decoded(cluster, _ask_for_summaries, Summary)
+
+
+def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
+    """Yield the configuration of each node's kubelet, all nodes asked at once.
+
+    Raises:
+        NotObserved: kubelets are not to be asked, or, after the last one, some node's could not be had.
+    """
+    yield from _decoded(cluster, _ask_for_configs, Config)
+
+
+Asked = list[tuple[pb.Node, Future[Answer]]]
+
+
+def _ask_for_summaries(cluster: Cluster) -> Asked:
+    return _ask(cluster, "stats/summary", Summary)
+
+
+def _ask_for_configs(cluster: Cluster) -> Asked:
+    return _ask(cluster, "configz", Config)
+
+
+def _ask(cluster: Cluster, path: str, schema: type[msgspec.Struct]) -> Asked:
+    ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
+    return [
+        (node, cluster.ask_later(f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}", schema))
+        for node in ready
+    ]
+
+
+def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: type[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
         raise NotObserved("kubelets are not asked (--no-kubelet)")
     unseen: NotObserved | None = None
-    for answer in cluster.derive(_ask_all):
+    for node, answer in cluster.derive(ask):
         try:
-            yield _summary(answer)
+            yield node, _decode(answer.result(), schema)
         except NotObserved as error:
             unseen = unseen or error
     if unseen:
         raise unseen
 
 
-def _ask_all(cluster: Cluster) -> list[Future[Answer]]:
-    ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
-    return [
-        cluster.ask_later(f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/stats/summary", Summary)
-        for node in ready
-    ]
-
-
-def _summary(answer: Future[Answer]) -> Summary:
-    if (got := answer.result()).status != 200:
-        raise refusal(got, RIGHT)
+def _decode(answer: Answer, schema: type[T]) -> T:
+    if answer.status != 200:
+        raise refusal(answer, RIGHT)
     try:
-        return msgspec.json.decode(got.body, type=Summary)
+        return msgspec.json.decode(answer.body, type=schema)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotObserved(f"a kubelet's /stats/summary is not what it should be: {error}") from error
+        raise NotObserved(f"a kubelet answers what it should not: {error}") from error

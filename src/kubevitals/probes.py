@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster, last_seen
+from kubevitals.inventory import Cluster, first_seen, last_seen
 from kubevitals.objects import containers
 
 SIGNALLED = frozenset({137, 143})
@@ -90,7 +90,7 @@ def _told(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Clust
         return None
     return Told(
         count=sum(max(event.count, event.series.count, 1) for event, _ in matches),
-        first=min(event.firstTimestamp.seconds or last_seen(event) for event, _ in matches),
+        first=min(first_seen(event) for event, _ in matches),
         last=last_seen(matches[-1][0]),
         words=matches[-1][1],
     )
