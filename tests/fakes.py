@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -204,6 +205,14 @@ def api_server(certificate: Path | None = None, key: Path | None = None) -> Iter
         yield server
     finally:
         server.stop()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate that nobody vouches for, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=fake"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
 
 
 def write_kubeconfig(path: Path, address: str, name: str = "fake", **user: object) -> Path:

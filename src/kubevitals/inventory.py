@@ -152,9 +152,9 @@ class Cluster:
         """Return the API server's answer on a path that is no list, whatever its status."""
         return self._source.get(Request(path))
 
-    def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
-        """Begin to ask for JSON of which only what stands in the schema is read."""
-        return self._pool.submit(self._source.get, Request(path, json=schema))
+    def ask_later(self, request: Request) -> Future[Answer]:
+        """Begin to ask for an answer that is no list."""
+        return self._pool.submit(self._source.get, request)
 
     @cached_property
     def server_version(self) -> str:

@@ -1,5 +1,9 @@
-"""Figures that only kubelets know, asked of each through the API server where the user's own credentials may do so."""
+"""What only kubelets know, asked of each: itself, or through the API server where the user's own credentials may do so.
 
+Asked themselves they want the right to get nodes/stats and nodes/configz, which is a right to read and no more.
+"""
+
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
@@ -11,7 +15,10 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.objects import node_condition
-from kubevitals.source import Answer
+from kubevitals.source import Answer, Kubelet, Request
+
+PORT = 10250
+"""Where kubelets listen unless told otherwise."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -133,14 +140,23 @@ def _ask_for_configs(cluster: Cluster) -> Asked:
 def _ask(cluster: Cluster, path: str, schema: type[msgspec.Struct]) -> Asked:
     ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
     return [
-        (node, cluster.ask_later(f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}", schema))
-        for node in ready
+        (node, cluster.ask_later(Request(_proxied(node, path), json=schema, kubelet=_address(node)))) for node in ready
     ]
+
+
+def _proxied(node: pb.Node, path: str) -> str:
+    return f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}"
+
+
+def _address(node: pb.Node) -> Kubelet | None:
+    """Return where the node's kubelet listens, if it names an internal address."""
+    host = next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
+    return Kubelet(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
 
 
 def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: type[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
-        raise NotObserved("kubelets are not asked (--no-kubelet)")
+        raise NotObserved("kubelets are not asked (--kubelet=none)")
     unseen: NotObserved | None = None
     for node, answer in cluster.derive(ask):
         try:
@@ -153,8 +169,14 @@ def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: type[T])
 
 def _decode(answer: Answer, schema: type[T]) -> T:
     if answer.status != 200:
-        raise refusal(answer, RIGHT)
+        raise refusal(answer, _right(answer))
     try:
         return msgspec.json.decode(answer.body, type=schema)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NotObserved(f"a kubelet answers what it should not: {error}") from error
+
+
+def _right(answer: Answer) -> str:
+    """Return the right that a kubelet misses: it names the subresource itself, the API server does not."""
+    named = re.search(rb"subresource\(s\)=\[(\w{1,20})", answer.body)
+    return f"get nodes/{named[1].decode()}" if named else RIGHT

@@ -667,13 +667,37 @@ class NodeSystemInfo(_message.Message):
     operatingSystem: str
     def __init__(self, kubeletVersion: _Optional[str] = ..., operatingSystem: _Optional[str] = ...) -> None: ...
 
+class NodeAddress(_message.Message):
+    __slots__ = ("type", "address")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    address: str
+    def __init__(self, type: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+
+class DaemonEndpoint(_message.Message):
+    __slots__ = ("Port",)
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    Port: int
+    def __init__(self, Port: _Optional[int] = ...) -> None: ...
+
+class NodeDaemonEndpoints(_message.Message):
+    __slots__ = ("kubeletEndpoint",)
+    KUBELETENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    kubeletEndpoint: DaemonEndpoint
+    def __init__(self, kubeletEndpoint: _Optional[_Union[DaemonEndpoint, _Mapping]] = ...) -> None: ...
+
 class NodeStatus(_message.Message):
-    __slots__ = ("conditions", "nodeInfo")
+    __slots__ = ("conditions", "addresses", "daemonEndpoints", "nodeInfo")
     CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    DAEMONENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     NODEINFO_FIELD_NUMBER: _ClassVar[int]
     conditions: _containers.RepeatedCompositeFieldContainer[NodeCondition]
+    addresses: _containers.RepeatedCompositeFieldContainer[NodeAddress]
+    daemonEndpoints: NodeDaemonEndpoints
     nodeInfo: NodeSystemInfo
-    def __init__(self, conditions: _Optional[_Iterable[_Union[NodeCondition, _Mapping]]] = ..., nodeInfo: _Optional[_Union[NodeSystemInfo, _Mapping]] = ...) -> None: ...
+    def __init__(self, conditions: _Optional[_Iterable[_Union[NodeCondition, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[NodeAddress, _Mapping]]] = ..., daemonEndpoints: _Optional[_Union[NodeDaemonEndpoints, _Mapping]] = ..., nodeInfo: _Optional[_Union[NodeSystemInfo, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("metadata", "spec", "status")

@@ -10,6 +10,13 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+class Kubelet(NamedTuple):
+    """Where a node's kubelet listens."""
+
+    host: str
+    port: int
+
+
 class Request(NamedTuple):
     """A GET on an API path.
 
@@ -18,12 +25,14 @@ class Request(NamedTuple):
         schema: what each item of a list is.
         accept: the media type asked for.
         json: what is read of an answer that is JSON.
+        kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
     """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
     json: type[Struct] | None = None
+    kubelet: Kubelet | None = None
 
 
 class Answer(NamedTuple):
