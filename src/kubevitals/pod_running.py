@@ -16,10 +16,13 @@ OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come 
 OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
 """What runc says when a memory limit is too small for a container to start (libcontainer/process_linux.go)."""
 
+NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
+"""Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""
+
 SIGKILLED = 137
 
 OOM_NEAR = 60
-"""Seconds between a node's SystemOOM event and the end of a container that it may have killed."""
+"""Seconds between such an event and the end of a container that it may have killed."""
 
 KILLS = Threshold(
     "pod.kills",
@@ -111,7 +114,7 @@ def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Clu
         return True
     node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
     return node is not None and any(
-        event.reason == "SystemOOM" and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
+        event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
         for event in cluster.events(node)
     )
 
