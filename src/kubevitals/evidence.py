@@ -27,10 +27,11 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
-    """Yield where the pod is, its conditions, and its latest events without those that repeat what is told already."""
+    """Yield where the pod is, which conditions it does not fulfil, and its latest events without those that repeat what is told already."""
     if pod.spec.nodeName:
         yield f"node: {pod.spec.nodeName}"
-    if conditions := ", ".join(map(_condition, pod.status.conditions)):
+    telling = [c for c in pod.status.conditions if c.status != "True" or c.type == "DisruptionTarget"]
+    if conditions := ", ".join(map(_condition, telling)):
         yield f"conditions: {conditions}"
     yield from event_lines(pod, cluster, told)
 
