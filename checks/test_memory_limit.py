@@ -70,9 +70,9 @@ def near_limit(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say."""
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
     for _, summary in kubelet.summaries(cluster):
-        for figures in summary.pods:
+        for figures in summary.pods or ():
             if pod := pods.get((figures.podRef.namespace, figures.podRef.name)):
-                for container in figures.containers:
+                for container in figures.containers or ():
                     yield from _near(pod, container, cluster)
 
 

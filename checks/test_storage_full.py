@@ -49,7 +49,7 @@ def volume(cluster: Cluster) -> Iterator[Finding]:
     told: set[Ref] = set()
     for _, summary in kubelet.summaries(cluster):
         whole = summary.node.fs.capacityBytes if summary.node.fs else None
-        for figures in (v for pod in summary.pods for v in pod.volume if v.pvcRef):
+        for figures in (v for pod in summary.pods or () for v in pod.volume or () if v.pvcRef):
             claim = figures.pvcRef and cluster.claims_by_name.get((figures.pvcRef.namespace, figures.pvcRef.name))
             if claim and ref(claim) not in told and figures.capacityBytes != whole and not _is_excepted(claim):
                 told.add(ref(claim))

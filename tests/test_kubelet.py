@@ -6,6 +6,8 @@ from shutil import which
 
 import pytest
 
+from checks.test_memory_limit import near_limit
+from checks.test_storage_full import volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
@@ -77,6 +79,16 @@ def test_a_kubelet_out_of_reach_leaves_the_api_server_in_reach(
 
 
 # --- what becomes of the answers ---
+
+
+def test_null_in_place_of_a_list_is_an_empty_one() -> None:
+    body = (
+        b'{"node": {}, "pods": [{"podRef": {"name": "app", "namespace": "shop"}, "containers": null, "volume": null}]}'
+    )
+    cluster, _ = cluster_of(Answer(200, body), node("one"))
+    assert [*near_limit(cluster), *volume(cluster)] == []
+    cluster, _ = cluster_of(Answer(200, b'{"node": {}, "pods": null}'), node("one"))
+    assert [*near_limit(cluster), *volume(cluster)] == []
 
 
 def node(name: str, ready: str = "True") -> pb.Node:

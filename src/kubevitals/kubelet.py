@@ -74,11 +74,11 @@ class Runtime(msgspec.Struct):
 
 
 class Pod(msgspec.Struct):
-    """A pod's figures."""
+    """A pod's figures; the kubelet writes null for an empty list."""
 
     podRef: ObjectName  # noqa: N815
-    containers: list[Container] = []
-    volume: list[Volume] = []
+    containers: list[Container] | None = None
+    volume: list[Volume] | None = None
 
 
 class Node(msgspec.Struct):
@@ -92,7 +92,7 @@ class Summary(msgspec.Struct):
     """What is read of a kubelet's /stats/summary."""
 
     node: Node
-    pods: list[Pod] = []
+    pods: list[Pod] | None = None
 
 
 class Settings(msgspec.Struct):
