@@ -82,9 +82,8 @@ def test_a_kubelet_out_of_reach_leaves_the_api_server_in_reach(
 
 
 def test_null_in_place_of_a_list_is_an_empty_one() -> None:
-    body = (
-        b'{"node": {}, "pods": [{"podRef": {"name": "app", "namespace": "shop"}, "containers": null, "volume": null}]}'
-    )
+    pod = b'{"podRef": {"name": "app", "namespace": "shop"}, "containers": null, "volume": null}'
+    body = b'{"node": {}, "pods": [' + pod + b"]}"
     cluster, _ = cluster_of(Answer(200, body), node("one"))
     assert [*near_limit(cluster), *volume(cluster)] == []
     cluster, _ = cluster_of(Answer(200, b'{"node": {}, "pods": null}'), node("one"))

@@ -27,7 +27,7 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
-    """Yield where the pod is, which conditions it does not fulfil, and its latest events without those that repeat what is told already."""
+    """Yield where the pod is, conditions that are not met, and its latest events without those that are `told`."""
     if pod.spec.nodeName:
         yield f"node: {pod.spec.nodeName}"
     telling = [c for c in pod.status.conditions if c.status != "True" or c.type == "DisruptionTarget"]
