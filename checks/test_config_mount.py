@@ -23,8 +23,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis import SAME_MISSING, Explains
 from kubevitals.evidence import event_lines, pod_lines
-from kubevitals.finding import Finding, Severity
+from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import KubeObject, Ref, owner, ref
 from kubevitals.pod_faults import PodFault, broken_pods, pod_faults
@@ -42,6 +43,14 @@ from kubevitals.verdict import Rule
 
 KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 
+EXPLAINS = (
+    Explains(
+        "config-mount[missing-object]",
+        SAME_MISSING,
+        ("config-mount[missing-object]", "config-mount[dangling-reference]", "startup-error[bad-reference]"),
+    ),
+)
+
 
 def missing_object(cluster: Cluster) -> Iterator[Finding]:
     """Find pods that wait for a ConfigMap or Secret that does not exist; references marked optional do not count."""
@@ -55,6 +64,7 @@ def missing_object(cluster: Cluster) -> Iterator[Finding]:
             says=f"cannot mount its volumes: {', '.join(meant)}",
             remedy=f"create {' and '.join(f'{kind} {name}' for kind, name in absent)} in namespace {namespace}, "
             "or correct the name in the workload's template",
+            missing=tuple(Ref(kind, namespace, name) for kind, name in absent),
         )
 
 
@@ -110,6 +120,8 @@ def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[st
         remedy=f"create {reference.kind} {reference.name}, or correct the name in the workload's template",
         evidence=[f"{reference.where} of the pod template", *event_lines(workload, cluster)],
         severity=Severity.WARNING,
+        part=reference.name,
+        missing=(Ref(reference.kind, workload.metadata.namespace, reference.name),),
     )
 
 
@@ -132,9 +144,9 @@ def _near(cluster: Cluster, kind: str, name: str, namespace: str) -> str:
     return did_you_mean(name, names(cluster, kind, namespace))
 
 
-def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str) -> Finding:
+def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, missing: tuple[Ref, ...] = ()) -> Finding:
     pod = symptom.pod
-    return Finding(ref(pod), says=says, remedy=remedy, evidence=pod_lines(pod, cluster), owner=owner(pod))
+    return pod_finding(pod, says=says, remedy=remedy, evidence=pod_lines(pod, cluster), missing=missing)
 
 
 @pytest.mark.cause(chapter="1.2")

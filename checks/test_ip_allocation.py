@@ -24,11 +24,12 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.addresses import cluster_networks, held_addresses, overlaps, pools, strays
+from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.evidence import event_lines, pod_lines
-from kubevitals.finding import Finding, Severity
+from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import owner, ref
+from kubevitals.objects import ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import Symptom
 from kubevitals.sandbox_errors import explain, plain
@@ -40,6 +41,8 @@ HEADROOM = Threshold(
     90,
     "percent of a node's pod addresses in use: a rollout briefly needs more than the pods of now",
 )
+
+EXPLAINS = (Explains("ip-allocation[headroom]", SAME_NODE, ("ip-allocation[pool-exhausted]",)),)
 
 
 def pool_exhausted(cluster: Cluster) -> Iterator[Finding]:
@@ -158,7 +161,7 @@ def _finding(symptom: Symptom, cluster: Cluster, says: str, remedy: str, more: I
     lines = [*pod_lines(pod, cluster), *more]
     if not any(symptom.words in line for line in lines):
         lines.insert(1, symptom.words)
-    return Finding(ref(pod), says=says, remedy=remedy, evidence=lines, owner=owner(pod))
+    return pod_finding(pod, says=says, remedy=remedy, evidence=lines)
 
 
 @pytest.mark.cause(chapter="1.1")

@@ -28,7 +28,7 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.evidence import container_lines, pod_lines
-from kubevitals.finding import Finding, Severity
+from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.pod_faults import PodFault, broken_pods, pod_faults
@@ -89,12 +89,12 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
         container = container_of(pod, status)
         probe = probe_of(container, kind) or pb.Probe()
         failed = failures(pod, status.name, kind, cluster)
-        yield Finding(
-            ref(pod),
+        yield pod_finding(
+            pod,
             says=f"loses container {status.name} to its {kind} probe ({asks(probe)}): {answer(probe, failed)}",
             remedy=f"{_cure(kind, probe, failed)}; {_patience(kind, container)}",
             evidence=_kill_lines(symptom, probe, failed, cluster),
-            owner=owner(pod),
+            part=status.name,
         )
 
 
@@ -230,6 +230,7 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
             f"and failureThreshold {enough}: that allows {enough * numbers.period} s",
             evidence=_start_lines(slowest, seen),
             severity=Severity.WARNING,
+            part=name,
         )
 
 
@@ -350,6 +351,7 @@ def _strict_finding(probed: Probed, why: str, remedy: str, cluster: Cluster) -> 
         remedy=remedy,
         evidence=[*lines, *pod_lines(probed.pod, cluster)],
         severity=Severity.WARNING,
+        part=name,
     )
 
 

@@ -24,10 +24,11 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.evidence import container_lines, event_lines, pod_lines
-from kubevitals.finding import Finding, Severity
+from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster, last_seen
-from kubevitals.objects import containers, node_condition, owner, ref
+from kubevitals.objects import containers, node_condition, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_running import OOM_TEXT
 from kubevitals.quantity import amount
@@ -43,6 +44,11 @@ NEAR = Threshold(
 ROOM = 1.5
 """How much more than the old limit, or than what is used, a new limit should be."""
 
+EXPLAINS = (
+    Explains("memory-limit[node-oom]", SAME_NODE, ("node-ready[pressure]",), words="MemoryPressure"),
+    Explains("memory-limit[node-oom]", SAME_NODE, ("memory-limit[oom-killed]",), words="it has no limit"),
+)
+
 
 def oom_killed(cluster: Cluster) -> Iterator[Finding]:
     """Find containers killed for going over their limit, init containers and sidecars too, or too small to start."""
@@ -54,15 +60,15 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
         may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
         name = f"container {status.name}" if status.name else "the pod's sandbox"
         past = bool(status.name) and cluster.over(ended.finishedAt, RECENT)
-        yield Finding(
-            ref(pod),
+        yield pod_finding(
+            pod,
             says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
             remedy=f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak"
             if limit
             else "set a limit",
             evidence=[*(container_lines(pod, status, cluster) if status.name else ()), *pod_lines(pod, cluster)],
             severity=Severity.WARNING if past else Severity.ERROR,
-            owner=owner(pod),
+            part=status.name,
         )
 
 
@@ -79,8 +85,8 @@ def near_limit(cluster: Cluster) -> Iterator[Finding]:
 def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator[Finding]:
     limit, used = _limit(pod, figures.name), figures.memory.workingSetBytes if figures.memory else None
     if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
-        yield Finding(
-            ref(pod),
+        yield pod_finding(
+            pod,
             says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
             remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
             evidence=[
@@ -88,7 +94,7 @@ def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator
                 *pod_lines(pod, cluster),
             ],
             severity=Severity.WARNING,
-            owner=owner(pod),
+            part=figures.name,
         )
 
 

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.evidence import event_lines
 from kubevitals.finding import Finding
@@ -41,6 +42,23 @@ LASTING = Threshold("node-ready.lasting", 30, "a kubelet restart leaves a node n
 
 RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process ids"}
 
+LOST = (
+    "ip-allocation[cni-unreachable]",
+    "ip-allocation[cni-misconfigured]",
+    "ip-allocation[sandbox-failed]",
+    "volume-claim[attach-failed]",
+    "volume-claim[mount-failed]",
+    "volume-claim[driver-down]",
+)
+"""What a node that runs no pods cannot do for those that it has."""
+
+EXPLAINS = (
+    Explains("node-ready[silent]", SAME_NODE, LOST),
+    Explains("node-ready[not-ready]", SAME_NODE, LOST),
+    Explains("node-ready[pressure]", SAME_NODE, ("config-mount[node-disk-full]",)),
+    Explains("node-ready[pressure]", SAME_NODE, ("storage-full[evicted]",), words="node was low on resource"),
+)
+
 
 def not_ready(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose kubelet reports Ready=False."""
@@ -51,6 +69,7 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
                 says=f"is not ready: {ready.reason}: {ready.message}",
                 remedy="follow the reason on the node: systemctl status kubelet containerd, and the node's CNI pod",
                 evidence=_lines(node, ready, cluster),
+                since=ready.lastTransitionTime.seconds,
             )
 
 
@@ -64,6 +83,7 @@ def silent(cluster: Cluster) -> Iterator[Finding]:
                 remedy="see whether the machine is up and reaches the API server; start its kubelet; "
                 "if the machine is gone for good, delete the Node",
                 evidence=_lines(node, ready, cluster),
+                since=ready.lastTransitionTime.seconds,
             )
 
 
@@ -78,6 +98,8 @@ def pressure(cluster: Cluster) -> Iterator[Finding]:
                     says=f"is running out of {resource} ({kind})",
                     remedy=f"find what uses up the {resource} on the node and free some; until then pods are evicted",
                     evidence=_lines(node, state, cluster),
+                    part=kind,
+                    since=state.lastTransitionTime.seconds,
                 )
 
 

@@ -24,10 +24,11 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from kubevitals.diagnosis import CONCERNED, SAME_MISSING, Explains
 from kubevitals.evidence import container_lines, pod_lines
-from kubevitals.finding import Finding
+from kubevitals.finding import Finding, pod_finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import containers, owner, ref
+from kubevitals.objects import Ref, containers
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean, names
@@ -79,6 +80,15 @@ PULL_ERRORS = (
 )
 """Texts of containerd, CRI-O and the common registries, with what they mean and what helps."""
 
+EXPLAINS = (
+    Explains(
+        "startup-error[bad-reference]",
+        SAME_MISSING,
+        ("startup-error[bad-reference]", "config-mount[dangling-reference]"),
+    ),
+    Explains("startup-error", CONCERNED, ("volume-claim[driver-down]",)),
+)
+
 
 def image(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose image cannot be had: ErrImagePull, InvalidImageName, ErrImageNeverPull and their kin."""
@@ -98,15 +108,18 @@ def image(cluster: Cluster) -> Iterator[Finding]:
 def bad_reference(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose environment refers to a ConfigMap, Secret, key or field that does not exist."""
     for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
-        near = ""
+        near, namespace = "", symptom.pod.metadata.namespace
+        missing: tuple[Ref, ...] = ()
         if absent := re.search(r'(configmap|secret) "([^"]+)" not found', symptom.words):
             kind = {"configmap": "ConfigMap", "secret": "Secret"}[absent[1]]
-            near = did_you_mean(absent[2], names(cluster, kind, symptom.pod.metadata.namespace))
+            near = did_you_mean(absent[2], names(cluster, kind, namespace))
+            missing = (Ref(kind, namespace, absent[2]),)
         yield _finding(
             symptom,
             f"names what does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
             "create what is missing, or correct env and envFrom in the workload's template",
             _pod_lines(symptom, cluster),
+            missing,
         )
 
 
@@ -189,9 +202,11 @@ def _crash_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
     yield from pod_lines(symptom.pod, cluster)
 
 
-def _finding(symptom: Symptom, says: str, remedy: str, evidence: Iterable[str]) -> Finding:
-    pod = symptom.pod
-    return Finding(ref(pod), says=says, remedy=remedy, evidence=evidence, owner=owner(pod))
+def _finding(
+    symptom: Symptom, says: str, remedy: str, evidence: Iterable[str], missing: tuple[Ref, ...] = ()
+) -> Finding:
+    part = symptom.status.name
+    return pod_finding(symptom.pod, says=says, remedy=remedy, evidence=evidence, part=part, missing=missing)
 
 
 @pytest.mark.cause(chapter="2.1")

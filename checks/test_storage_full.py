@@ -25,11 +25,12 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis import CONCERNS, SAME_NODE, Explains
 from kubevitals.evidence import container_lines, event_lines, pod_lines
-from kubevitals.finding import Finding, Severity
+from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.node_disks import node_disks, tight, under_pressure
-from kubevitals.objects import Ref, owner, ref
+from kubevitals.objects import Ref, node_condition, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
@@ -39,6 +40,17 @@ WARN = Threshold("storage-full.warn", 85, "percent used; kubernetes-mixin warns 
 FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is critical below 3 % free")
 
 BY_DESIGN = "kubevitals.io/full-by-design"
+
+NO_SPACE = "(?i)no space left on device"
+IN_LOGS = ("storage-full[no-space-in-log]", "startup-error")
+UNDER_PRESSURE = ("node-ready", "storage-full[evicted]")
+
+EXPLAINS = (
+    Explains("storage-full[volume]", CONCERNS, IN_LOGS, NO_SPACE),
+    Explains("storage-full[node-disk]", SAME_NODE, ("config-mount[node-disk-full]",)),
+    Explains("storage-full[node-disk]", SAME_NODE, UNDER_PRESSURE, "DiskPressure|low on resource"),
+    Explains("storage-full[node-disk]", SAME_NODE, (*IN_LOGS, "ip-allocation", "volume-claim"), NO_SPACE),
+)
 
 
 def volume(cluster: Cluster) -> Iterator[Finding]:
@@ -72,6 +84,7 @@ def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: C
                 *event_lines(claim, cluster),
             ],
             severity=Severity.ERROR if full else Severity.WARNING,
+            concerns=tuple(map(ref, cluster.pods_by_claim.get((claim.metadata.namespace, claim.metadata.name), ()))),
         )
 
 
@@ -87,12 +100,14 @@ def node_disk(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose disk has no space or inodes left, nearly, or soon in the eyes of their kubelet: DiskPressure."""
     for node in cluster.nodes:
         fillings = tight(node, cluster)
-        if fillings or under_pressure(node):
+        pressure = node_condition(node, "DiskPressure") if under_pressure(node) else None
+        if fillings or pressure:
             yield Finding(
                 ref(node),
                 says=" and ".join(f"{f.used:.0f} % of its {f.what} is used" for f in fillings) or "its disk is full",
                 remedy="remove what is not needed (images, logs, emptyDirs of pods that write much), or give it more",
                 evidence=[*map(str, fillings), *_pressure_lines(node), *event_lines(node, cluster)],
+                since=pressure.lastTransitionTime.seconds if pressure else 0,
             )
     if unseen := cluster.derive(node_disks).unseen:
         raise unseen
@@ -108,12 +123,11 @@ def evicted(cluster: Cluster) -> Iterator[Finding]:
     for pod in cluster.pods:
         words = pod.status.message.lower()
         if pod.status.reason == "Evicted" and any(word in words for word in ("storage", "emptydir", "disk", "inodes")):
-            yield Finding(
-                ref(pod),
+            yield pod_finding(
+                pod,
                 says=f"was evicted: {pod.status.message}",
                 remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the pod",
                 evidence=pod_lines(pod, cluster),
-                owner=owner(pod),
             )
 
 
@@ -121,12 +135,12 @@ def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
     """Find crashing containers whose last words are that no space is left."""
     for symptom in broken_pods(cluster, PodFault.NO_SPACE_IN_LOG):
         pod, status = symptom.pod, symptom.status
-        yield Finding(
-            ref(pod),
+        yield pod_finding(
+            pod,
             says=f"container {status.name} ends again and again because it finds no space: {symptom.words}",
             remedy="free space on the volume that the message names, or enlarge it",
             evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
-            owner=owner(pod),
+            part=status.name,
         )
 
 

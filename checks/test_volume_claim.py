@@ -28,6 +28,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
 from kubevitals.csi import missing_on_nodes, unready_pods
+from kubevitals.diagnosis import CONCERNS, SAME_NODE, SAME_OBJECT, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster, claim_name, claim_names
@@ -72,6 +73,20 @@ MOUNT_ERRORS = (
 )
 """Texts of kubelet, mount(8) and CSI drivers, with what helps."""
 
+EXPLAINS = (
+    Explains(
+        "volume-claim[unbound]",
+        SAME_OBJECT,
+        ("volume-claim[attach-failed]", "volume-claim[mount-failed]"),
+    ),
+    Explains("volume-claim[attach-failed]", SAME_OBJECT, ("volume-claim[mount-failed]",)),
+    *(
+        Explains(f"volume-claim[{variant}]", CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]"))
+        for variant in ("unbound", "attach-failed", "mount-failed")
+    ),
+    Explains("volume-claim[driver-down]", SAME_NODE, ("volume-claim[mount-failed]",), words="registered CSI drivers"),
+)
+
 
 def unbound(cluster: Cluster) -> Iterator[Finding]:
     """Find claims that are Lost, absent, or Pending for longer than `volume-claim.binding` though a volume is due.
@@ -102,6 +117,7 @@ def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Fin
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
+        since=claim.metadata.creationTimestamp.seconds if claim.status.phase == "Pending" else 0,
     )
 
 
@@ -130,7 +146,8 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
             obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
             told.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
-            yield _attach_finding(obj, why, [f"VolumeAttachment/{attachment.metadata.name}"], waiting)
+            lines = [f"VolumeAttachment/{attachment.metadata.name}"]
+            yield _attach_finding(obj, why, lines, waiting, attachment.spec.nodeName)
     for pod, claim, volume in _out_of_reach(cluster):
         if claim not in told:
             told.add(claim)
@@ -139,10 +156,12 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
     for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
         if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
             why = f"cannot be attached: {_volume_words(late[0].words)}"
-            yield _attach_finding(obj, why, _waiting_lines(late, cluster), [symptom.pod for symptom in late])
+            yield _attach_finding(
+                obj, why, _waiting_lines(late, cluster), [symptom.pod for symptom in late], _only_node(late)
+            )
 
 
-def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[pb.Pod]) -> Finding:
+def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = "") -> Finding:
     return Finding(
         obj,
         says=why,
@@ -151,6 +170,7 @@ def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[p
         evidence=evidence,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
+        node=node,
     )
 
 
@@ -211,6 +231,7 @@ def mount_failed(cluster: Cluster) -> Iterator[Finding]:
             evidence=_waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
             concerns=tuple(ref(symptom.pod) for symptom in symptoms),
+            node=_only_node(symptoms),
         )
 
 
@@ -233,6 +254,7 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
                 says=f"lacks the CSI driver {name}, which its DaemonSet is meant to register there",
                 remedy="restart the driver's pod on the node and read the log of its node-driver-registrar",
                 evidence=[f"CSINode/{node.metadata.name} does not list {name}"],
+                part=name,
                 look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
             )
 
@@ -243,6 +265,12 @@ def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[S
     for symptom in symptoms:
         groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
     return groups
+
+
+def _only_node(symptoms: list[Symptom]) -> str:
+    """Return the node on which all the pods are, or nothing where there are several."""
+    nodes = {symptom.pod.spec.nodeName for symptom in symptoms}
+    return nodes.pop() if len(nodes) == 1 else ""
 
 
 def _claim_in(symptom: Symptom, cluster: Cluster) -> Ref | None:

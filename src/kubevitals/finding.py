@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kubevitals.objects import Ref
+from kubevitals import schema_pb2 as pb
+from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.text import clean
 
 EVIDENCE_LIMIT = 60
@@ -36,6 +37,11 @@ class Finding:
         owner: what made the object, for instance a Deployment.
         concerns: other objects that have the fault or suffer from it: the pods that wait for a claim.
         look: the kubectl command with which to look further.
+        node: the name of the node on which it shows, or nothing.
+        part: which part of the object has the fault, where one object may have it twice: a container, a condition.
+            It tells findings apart from run to run, so it must not hold what changes: figures, generated names.
+        missing: objects that are named and do not exist; findings that miss the same have the same root.
+        since: when the state began, in seconds since 1970; 0 where the cluster does not say.
     """
 
     obj: Ref
@@ -46,6 +52,10 @@ class Finding:
     owner: Ref | None = None
     concerns: tuple[Ref, ...] = ()
     look: str = ""
+    node: str = ""
+    part: str = ""
+    missing: tuple[Ref, ...] = ()
+    since: int = 0
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -53,6 +63,40 @@ class Finding:
         set_(self, "remedy", clean(self.remedy))
         set_(self, "evidence", tuple(clean(line) for line in list(self.evidence)[:EVIDENCE_LIMIT]))
         set_(self, "look", self.look or self.obj.kubectl("describe"))
+        if self.obj.kind == "Node":
+            set_(self, "node", self.obj.name)
+
+
+def pod_finding(
+    pod: pb.Pod,
+    *,
+    says: str,
+    remedy: str,
+    evidence: Iterable[str] = (),
+    severity: Severity = Severity.ERROR,
+    part: str = "",
+    missing: tuple[Ref, ...] = (),
+) -> Finding:
+    """Return a finding on a pod, with its owner, its node, and since when it is not ready."""
+    return Finding(
+        ref(pod),
+        says,
+        remedy,
+        evidence,
+        severity,
+        owner(pod),
+        node=pod.spec.nodeName,
+        part=part,
+        missing=missing,
+        since=_unready_since(pod),
+    )
+
+
+def _unready_since(pod: pb.Pod) -> int:
+    """Return when the pod turned not ready; a container that ends again and again turns it so each time anew."""
+    ready = condition(pod, "Ready")
+    told = ready is not None and ready.status == "False" and not any(s.restartCount for s in statuses(pod))
+    return ready.lastTransitionTime.seconds if ready and told else 0
 
 
 def fold(findings: Iterable[Finding]) -> list[list[Finding]]:

@@ -11,7 +11,8 @@ from pytest_metadata.plugin import metadata_key
 
 from kubevitals.finding import fold
 from kubevitals.run import REPORTED, Run
-from kubevitals.terminal import NETWORK_CAUSES, describe, title
+from kubevitals.story import NETWORK_CAUSES
+from kubevitals.terminal import describe, title
 from kubevitals.verdict import Outcome, Verdict
 
 DEFAULT_PATH = Path("reports/health.html")

@@ -168,6 +168,14 @@ class Cluster:
             raise NotObserved(f"/version answers what Kubernetes does not: {answer.body[:60]!r}") from error
 
     @property
+    def uid(self) -> str:
+        """What tells clusters of one name apart: the uid of kube-system, or nothing where it is not observed."""
+        try:
+            return next((clean(n.metadata.uid, 60) for n in self.namespaces if n.metadata.name == "kube-system"), "")
+        except NotObserved:
+            return ""
+
+    @property
     def context(self) -> str:
         """What the cluster is called."""
         return clean(self._source.context)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevitals import known
+from kubevitals import files, history, known
 from kubevitals.errors import Unusable
 from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
@@ -17,6 +17,13 @@ from kubevitals.threshold import Threshold, parse_thresholds
 
 MAX_TIMEOUT = 3600
 """Seconds of silence that a user may wait for."""
+
+REPORTS = {
+    "--findings": "the result as JSON, for --compare and for programs",
+    "--metrics": "metrics, for a textfile collector",
+    "--markdown": "a summary in Markdown, fit for $GITHUB_STEP_SUMMARY, where it is added to what is there",
+}
+"""The reports that are written besides pytest's own, by option."""
 
 KUBELET_WAYS = ("direct", "proxy", "none")
 """How kubelets can be asked."""
@@ -45,6 +52,16 @@ def add(parser: pytest.Parser) -> None:
         default=str(Severity.ERROR),
         help="the least severity that fails; what is below it is warned of (default: error)",
     )
+    group.addoption(
+        "--compare",
+        metavar="PATH",
+        type=Path,
+        help="tell what is new, ongoing and resolved since the run that wrote this findings file, or since the newest "
+        "of a folder",
+    )
+    group.addoption("--only-new", action="store_true", help="with --compare: ongoing findings do not fail")
+    for option, what in REPORTS.items():
+        group.addoption(option, metavar="PATH", type=Path, help=f"write {what}")
     group.addoption("--require-observed", action="store_true", help="fail checks that could not observe what they need")
     group.addoption(
         "--threshold",
@@ -102,6 +119,30 @@ def check_report_paths(config: pytest.Config) -> None:
                 Path(path).open("ab").close()
             except OSError as error:
                 raise Unusable(f"{option} {clean(path)} cannot be written: {error.strerror}") from error
+    for option, path in report_paths(config).items():
+        try:
+            files.prepare(path)
+        except OSError as error:
+            raise Unusable(f"{option} {clean(str(path))} cannot be written: {error.strerror}") from error
+
+
+def report_paths(config: pytest.Config) -> dict[str, Path]:
+    """Return where the reports that the user asked for go, by option."""
+    paths = {option: config.getoption(option) for option in REPORTS}
+    return {option: path for option, path in paths.items() if path}
+
+
+def earlier(config: pytest.Config) -> history.History:
+    """Return what the run to compare with found.
+
+    Raises:
+        Unusable: it cannot be read, is no findings file, or --only-new has nothing to compare with.
+    """
+    if path := config.getoption("compare"):
+        return history.load(path)
+    if config.getoption("only_new"):
+        raise Unusable("--only-new needs to know what is not new: give --compare with it")
+    return history.History()
 
 
 def known_issues(config: pytest.Config) -> known.KnownIssues:

@@ -8,8 +8,11 @@ from typing import cast
 
 import pytest
 
-from kubevitals import options
+from kubevitals import github, options
+from kubevitals.assemble import assemble, cluster_info
+from kubevitals.diagnosis import declared
 from kubevitals.errors import Unusable
+from kubevitals.file_reports import FileReports
 from kubevitals.finding import Severity
 from kubevitals.html import HtmlReport
 from kubevitals.inventory import Cluster
@@ -58,13 +61,30 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     try:
         known = options.known_issues(config)
+        earlier = options.earlier(config)
         cluster = options.open_cluster(config, options.thresholds_of(_modules(checks)))
     except Unusable as error:
         raise pytest.UsageError(str(error)) from None
-    causes = frozenset(cause_of(path) for item in checks for path in item.path.parent.glob("test_*.py"))
-    config.stash[RUN] = Run(cluster, known, Severity(config.getoption("fail_on")), causes)
-    html = HtmlReport(config.stash[RUN])
-    config.pluginmanager.register(html, "kubevitals.html")
+    run = config.stash[RUN] = Run(
+        cluster,
+        known,
+        Severity(config.getoption("fail_on")),
+        causes=frozenset(cause_of(path) for item in checks for path in item.path.parent.glob("test_*.py")),
+        chapters={cause_of(item.path): chapter_of(item) for item in checks},
+        rules=declared(_modules(checks)),
+        history=earlier,
+        only_new=config.getoption("only_new"),
+    )
+    _start_reports(run, session)
+
+
+def _start_reports(run: Run, session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    html = HtmlReport(run)
+    plugins.register(html, "kubevitals.html")
+    plugins.register(FileReports(run, options.report_paths(session.config)), "kubevitals.files")
+    if github.in_actions():
+        plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
 
 
@@ -77,7 +97,14 @@ def _modules(checks: Iterable[pytest.Item]) -> list[object]:
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Say which cluster is looked at."""
     run = config.stash.get(RUN, None)
-    return load(run.cluster, config) if run else []
+    if not run:
+        return []
+    lines = load(run.cluster, config)
+    try:
+        run.history.refuse_another(cluster_info(run.cluster))
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
+    return lines
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +122,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     run = config.stash[RUN]
     arguments = {name: pyfuncitem.funcargs[name] for name in signature(pyfuncitem.obj).parameters}
     variant = variant_name(variant_of(pyfuncitem))
-    verdict = judge(cause_of(pyfuncitem.path), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on)
+    verdict = judge(
+        cause_of(pyfuncitem.path), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on, run.exempts
+    )
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict
     pyfuncitem.user_properties += _properties(verdict)
@@ -113,6 +142,12 @@ def cause_of(path: Path) -> str:
     return path.stem.removeprefix("test_").replace("_", "-")
 
 
+def chapter_of(item: pytest.Item) -> str:
+    """Return the chapter of the guide that an item belongs to."""
+    marker = item.get_closest_marker("cause")
+    return str(marker.kwargs.get("chapter", "")) if marker else ""
+
+
 def variant_of(item: pytest.Function) -> Rule:
     """Return the rule that an item applies."""
     return cast("Rule", item.callspec.params["variant"])
@@ -125,8 +160,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     verdict = item.stash.get(VERDICT, None)
     if verdict and report.when == "call":
         setattr(report, REPORTED, verdict)
+        item.config.stash[RUN].seconds[verdict.check] = report.duration
         if report.failed:
-            report.longrepr = FindingsRepr(verdict)
+            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN])
     return report
 
 
@@ -152,11 +188,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         summarize(run, terminalreporter)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in which nothing was observed: it says nothing about the cluster."""
+    """Make the diagnosis, for all reports. Fail a run in which nothing was observed: it says nothing of the cluster."""
     run = session.config.stash.get(RUN, None)
-    if run and run.verdicts and not run.observed and session.exitstatus == pytest.ExitCode.OK:
+    if not run or not run.verdicts:
+        return
+    run.report = assemble(run)
+    if not run.observed and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

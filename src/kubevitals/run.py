@@ -1,13 +1,20 @@
 """What a run knows: its cluster, what is expected of it, and the verdicts so far."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from time import monotonic
 
 import pytest
 
-from kubevitals.finding import Severity
+from kubevitals.diagnosis import Explains
+from kubevitals.finding import Finding, Severity
+from kubevitals.history import History
+from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
+from kubevitals.report import Report
 from kubevitals.unexplained import unexplained
 from kubevitals.verdict import Outcome, Verdict
 
@@ -18,15 +25,43 @@ class Run:
 
     Attributes:
         causes: all there are, whether chosen for this run or not.
+        chapters: of the guide, by cause.
+        rules: what explains what.
+        history: what an earlier run found.
+        only_new: whether only findings that the history does not have make a check fail.
+        seconds: what each check took.
         remarks: what the user should know of the run itself.
+        report: the result, once all checks are through.
+        started: the clock's time when it began.
     """
 
     cluster: Cluster
     known: KnownIssues
     fail_on: Severity
     causes: frozenset[str]
+    chapters: Mapping[str, str] = field(default_factory=dict)
+    rules: Sequence[Explains] = ()
+    history: History = field(default_factory=History)
+    only_new: bool = False
     verdicts: list[Verdict] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    report: Report | None = None
+    started: float = field(default_factory=monotonic)
+
+    def exempts(self, check: str, finding: Finding) -> bool:
+        """Return whether a finding does not count: with --only-new what an earlier run found, no less bad."""
+        return self.only_new and self.history.status(identity(check, finding), finding.severity) == "ongoing"
+
+    def explanation(self, check: str, finding: Finding) -> str:
+        """Return the root of which a finding is a symptom, or nothing; known once the report is made."""
+        return self._explanations.get((check, str(finding.obj)), "") if self.report else ""
+
+    @cached_property
+    def _explanations(self) -> Mapping[tuple[str, str], str]:
+        findings = self.report.findings if self.report else []
+        roots = {found.id: f"{found.places[0].object} {found.says}" for found in findings if not found.root}
+        return {(f.check, place.object): roots[f.root] for f in findings if f.root for place in f.places}
 
     @property
     def counts(self) -> Counter[Outcome]:

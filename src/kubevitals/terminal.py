@@ -1,42 +1,49 @@
 """What a person reads in the terminal, written through pytest's own reporter."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import wait
-from itertools import groupby
 
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
 
-from kubevitals.errors import NotObserved
+from kubevitals.assemble import cluster_info
 from kubevitals.finding import Finding, Severity, fold
 from kubevitals.inventory import Cluster
+from kubevitals.report import Found, Report, Root
 from kubevitals.run import Run
+from kubevitals.story import (
+    NOT_LOOKED_AT,
+    changes,
+    cluster_line,
+    heading,
+    most_probable,
+    not_observed,
+    past_line,
+    place_names,
+    since,
+)
 from kubevitals.text import plural
 from kubevitals.verdict import Outcome, Verdict
 
-SUPPORTED_MINORS = range(33, 38)
-"""The minor versions of Kubernetes 1 that are supported: the five newest."""
-
-NETWORK_CAUSES = "kube-proxy, cluster DNS, conntrack, CNI"
-"""The causes of the guide that can only be seen from inside the cluster's network."""
-
 SHOWN_OBJECTS = 5
 """Objects that are named of findings that say the same."""
+
+SHOWN_ROOTS, SHOWN_SYMPTOMS = 20, 5
+"""Roots that are shown in the diagnosis, and symptoms of each."""
 
 
 class FindingsRepr(TerminalRepr):
     """The findings of a failed item, in place of a traceback."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
+    def __init__(self, verdict: Verdict, run: Run) -> None:
+        self.verdict, self._run = verdict, run
         self.reprcrash = _Line(headline(verdict))
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the findings, the expected ones, and what could not be seen."""
         for group in fold(self.verdict.findings):
-            write_findings(tw, group, self.verdict.variant)
+            write_findings(tw, group, self.verdict, self._run)
         write_known(tw, self.verdict)
         if self.verdict.unseen:
             tw.line(f"not observed: {self.verdict.unseen}", yellow=True)
@@ -59,12 +66,14 @@ def headline(verdict: Verdict) -> str:
     return f"{first.obj} {first.says}{more}"
 
 
-def write_findings(tw: TerminalWriter, group: list[Finding], variant: str) -> None:
+def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, run: Run) -> None:
     """Write findings that say the same as one: objects, variant, sentence, evidence, remedy, where to look further."""
     first = group[0]
     colour = "red" if first.severity is Severity.ERROR else "yellow"
     tw.line(title(group), bold=True, **{colour: True})
-    tw.line(f"  {variant}: {first.says}")
+    tw.line(f"  {verdict.variant}: {first.says}")
+    for root in dict.fromkeys(filter(None, (run.explanation(verdict.check, finding) for finding in group))):
+        tw.line(f"  symptom of: {root}", bold=True)
     for line in first.evidence:
         tw.line(f"    | {line}")
     tw.line(f"  remedy: {first.remedy}", green=True)
@@ -105,53 +114,67 @@ def load(cluster: Cluster, config: pytest.Config) -> list[str]:
 
 def describe(cluster: Cluster) -> list[str]:
     """Return which cluster is looked at, as it was when."""
-    return [
-        f"cluster: {cluster.context}, {_version(cluster)}, {_sizes(cluster)}, as of {cluster.now:%Y-%m-%d %H:%M:%S} UTC"
-    ]
-
-
-def _version(cluster: Cluster) -> str:
-    try:
-        version = cluster.server_version
-    except NotObserved:
-        return "version not observed"
-    match = re.match(r"v1\.(\d+)\.", version)
-    supported = match and int(match[1]) in SUPPORTED_MINORS
-    bounds = f"1.{SUPPORTED_MINORS[0]} to 1.{SUPPORTED_MINORS[-1]}"
-    return f"Kubernetes {version}" + (
-        "" if supported else f" (outside the supported {bounds}: findings may be wrong or missing)"
-    )
-
-
-def _sizes(cluster: Cluster) -> str:
-    sizes = []
-    for noun, attribute in (("node", "nodes"), ("namespace", "namespaces"), ("pod", "pods")):
-        try:
-            sizes.append(plural(len(getattr(cluster, attribute)), noun))
-        except NotObserved:
-            sizes.append(f"{attribute} not observed")
-    return ", ".join(sizes)
+    return [f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}"]
 
 
 def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write what passed with a remark, what was not observed, and the counts."""
+    """Write what passed with a remark, what was not observed, and in the end the diagnosis and the counts."""
     tw: TerminalWriter = reporter._tw  # noqa: SLF001
+    report = run.report
     if reporter.verbosity >= 0:
         _write_remarks(run, reporter, tw)
-        _write_unseen(run, reporter, tw)
         _write_unexplained(run, reporter)
+        if report:
+            _write_unseen(report, reporter, tw)
+            _write_diagnosis(report, reporter, tw)
     for line in [*(f"known issue {line}" for line in run.stale), *run.remarks]:
         reporter.write_line(line, yellow=True)
-    counts = run.counts
     reporter.section("cluster health", sep="=")
+    counts = run.counts
     reporter.write_line(
         ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing was judged"
     )
+    if report:
+        _write_verdict(report, reporter)
     if run.verdicts and not run.observed:
         reporter.write_line("nothing could be observed: this run says nothing about the cluster", red=True)
-    reporter.write_line(
-        f"not looked at: {NETWORK_CAUSES} (they need a probe in the cluster, which this version does not have)"
-    )
+    reporter.write_line(NOT_LOOKED_AT)
+
+
+def _write_verdict(report: Report, reporter: pytest.TerminalReporter) -> None:
+    if root := most_probable(report):
+        reporter.write_line(f"most probable root: {root.object} {root.says}", bold=True)
+    if line := changes(report):
+        reporter.write_line(line)
+
+
+def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    if not report.roots:
+        return
+    reporter.section(f"diagnosis: {heading(report).lower()}", sep="=")
+    found = {found.id: found for found in report.findings}
+    for root in report.roots[:SHOWN_ROOTS]:
+        _write_root(root, found, report, tw)
+    if len(report.roots) > SHOWN_ROOTS:
+        tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root')}")
+    for past in report.comparison.resolved if report.comparison else ():
+        tw.line(f"resolved: {past_line(past)}", green=True)
+    for past in report.comparison.unconfirmed if report.comparison else ():
+        tw.line(f"not looked at again: {past_line(past)}", yellow=True)
+
+
+def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
+    found = by_id[root.id]
+    tw.line(f"{place_names(found)} {root.says}", bold=True, red=root.severity == Severity.ERROR)
+    told = filter(None, (root.check, found.status, "known" if found.known else "", since(found, report)))
+    tw.line(f"  {', '.join(told)}", light=True)
+    if root.symptoms:
+        tw.line(f"  explains {plural(root.explains, 'symptom')}:")
+    for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
+        symptom = by_id[id_]
+        tw.line(f"    {place_names(symptom)}  [{symptom.check}]")
+    if len(root.symptoms) > SHOWN_SYMPTOMS:
+        tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
 
 
 def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
@@ -167,18 +190,18 @@ def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWrit
     for verdict in remarks:
         tw.line(f"{verdict.cause}[{verdict.variant}]", bold=True)
         for group in fold(verdict.findings):
-            write_findings(tw, group, verdict.variant)
+            write_findings(tw, group, verdict, run)
         write_known(tw, verdict)
 
 
-def _write_unseen(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    unseen = sorted((str(v.unseen), f"{v.cause}[{v.variant}]") for v in run.verdicts if v.unseen)
+def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    unseen = not_observed(report)
     if not unseen:
         return
     reporter.section("not observed", sep="=")
-    for reason, items in groupby(unseen, key=lambda pair: pair[0]):
+    for reason, checks in unseen.items():
         tw.line(reason, yellow=True)
-        tw.line(f"  affects {_names(name for _, name in items)}")
+        tw.line(f"  affects {', '.join(checks)}")
 
 
 def _write_unexplained(run: Run, reporter: pytest.TerminalReporter) -> None:
@@ -186,7 +209,3 @@ def _write_unexplained(run: Run, reporter: pytest.TerminalReporter) -> None:
         reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
         for line in lines:
             reporter.write_line(line)
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(names))

@@ -44,9 +44,19 @@ class Verdict:
     inapplicable: str = ""
 
     @property
+    def check(self) -> str:
+        """The item's name, ``cause[variant]``."""
+        return f"{self.cause}[{self.variant}]"
+
+    @property
+    def judged(self) -> list[tuple[Finding, KnownIssue | None]]:
+        """All findings, those that were expected with the known issue that expects them."""
+        return [*((finding, None) for finding in self.findings), *self.known]
+
+    @property
     def all_findings(self) -> list[Finding]:
         """The findings, those included that were expected."""
-        return [*self.findings, *(finding for finding, _ in self.known)]
+        return [finding for finding, _ in self.judged]
 
 
 def variant_name(rule: Rule) -> str:
@@ -60,8 +70,12 @@ def judge(
     check: Callable[[], Iterable[Finding]],
     known: KnownIssues,
     fail_on: Severity = Severity.ERROR,
+    exempt: Callable[[str, Finding], bool] = lambda check, finding: False,
 ) -> Verdict:
-    """Run a check for one variant. What was found before something turned out not to be observed is kept."""
+    """Run a check for one variant. What was found before something turned out not to be observed is kept.
+
+    What `exempt` accepts of a check does not make it fail.
+    """
     findings: list[Finding] = []
     expected: list[tuple[Finding, KnownIssue]] = []
     unseen: NotObserved | None = None
@@ -75,14 +89,16 @@ def judge(
         unseen = error
     except NotApplicable as reason:
         return Verdict(cause, variant, Outcome.NOT_APPLICABLE, inapplicable=str(reason))
-    return Verdict(cause, variant, _outcome(findings, expected, unseen, fail_on), findings, expected, unseen)
+    counting = [finding for finding in findings if not exempt(f"{cause}[{variant}]", finding)]
+    outcome = _outcome(counting, findings or expected, unseen, fail_on)
+    return Verdict(cause, variant, outcome, findings, expected, unseen)
 
 
-def _outcome(findings: list[Finding], known: Sized, unseen: NotObserved | None, fail_on: Severity) -> Outcome:
+def _outcome(findings: list[Finding], all_: Sized, unseen: NotObserved | None, fail_on: Severity) -> Outcome:
     if any(finding.severity is Severity.ERROR or fail_on is Severity.WARNING for finding in findings):
         return Outcome.BROKEN
     if unseen:
         return Outcome.NOT_OBSERVED
     if findings:
         return Outcome.WARNED
-    return Outcome.KNOWN if known else Outcome.HEALTHY
+    return Outcome.KNOWN if all_ else Outcome.HEALTHY

@@ -1,0 +1,190 @@
+"""Makes the report of a run: findings with their roots and their history, the most probable root first."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from time import monotonic
+from typing import NamedTuple, TypeVar
+
+from kubevitals import __version__
+from kubevitals.diagnosis import Case, roots_of
+from kubevitals.errors import NotObserved
+from kubevitals.finding import Severity
+from kubevitals.identity import identity
+from kubevitals.inventory import Cluster
+from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
+from kubevitals.run import Run
+from kubevitals.text import clean
+from kubevitals.verdict import Outcome, Verdict
+
+T = TypeVar("T")
+
+
+class _Part(NamedTuple):
+    """Cases that are shown as one finding: of one identity, with one root, all expected or none."""
+
+    identity: str
+    root: str
+    known: str
+
+    @property
+    def id(self) -> str:
+        return ".".join(filter(None, self))
+
+
+def assemble(run: Run) -> Report:
+    """Return the report of a run whose checks are through."""
+    findings = _findings(run)
+    roots = _roots(findings, run)
+    rank = {root.id: place for place, root in enumerate(roots)}
+    findings.sort(key=lambda found: (rank[found.root or found.id], found.root != ""))
+    ids = defaultdict(list)
+    for found in findings:
+        ids[found.check].append(found.id)
+    judged = {verdict.check for verdict in run.verdicts if not verdict.unseen}
+    return Report(
+        schema=SCHEMA,
+        kubevitals=__version__,
+        cluster=cluster_info(run.cluster),
+        taken=run.cluster.now,
+        finished=datetime.now(UTC),
+        seconds=round(monotonic() - run.started, 3),
+        outcome=_worst(run),
+        counts=dict(run.counts),
+        roots=roots,
+        findings=findings,
+        items=[_item(verdict, run, ids[verdict.check]) for verdict in run.verdicts],
+        comparison=run.history.compare(findings, judged),
+        unexplained=run.unexplained,
+        stale=run.stale,
+        remarks=run.remarks,
+    )
+
+
+def cluster_info(cluster: Cluster) -> ClusterInfo:
+    """Return which cluster is looked at, as far as that is observed."""
+    return ClusterInfo(
+        cluster.context,
+        cluster.uid,
+        _observed(lambda: cluster.server_version) or "",
+        _observed(lambda: [clean(node.metadata.name) for node in cluster.nodes]),
+        _observed(lambda: len(cluster.namespaces)),
+        _observed(lambda: len(cluster.pods)),
+    )
+
+
+def _observed(look: Callable[[], T]) -> T | None:
+    try:
+        return look()
+    except NotObserved:
+        return None
+
+
+def _worst(run: Run) -> Outcome:
+    if run.counts[Outcome.BROKEN]:
+        return Outcome.BROKEN
+    if not run.observed:
+        return Outcome.NOT_OBSERVED
+    return next((o for o in (Outcome.WARNED, Outcome.KNOWN) if run.counts[o]), Outcome.HEALTHY)
+
+
+def _findings(run: Run) -> list[Found]:
+    cases = [Case(v.cause, v.variant, f, known) for v in run.verdicts for f, known in v.judged]
+    identities = {case: identity(case.check, case.finding) for case in cases}
+    roots = roots_of(cases, run.rules)
+    parts: dict[_Part, list[Case]] = defaultdict(list)
+    part_of = {}
+    for case in cases:
+        own, root = identities[case], identities[roots[case]]
+        part = part_of[case] = _Part(own, "" if root == own else root, "known" if case.known else "")
+        parts[part].append(case)
+    ids = _ids(parts)
+    return [
+        _found(members, ids[part], ids[part_of[roots[members[0]]]] if part.root else "", part.identity, run)
+        for part, members in parts.items()
+    ]
+
+
+def _ids(parts: Iterable[_Part]) -> dict[_Part, str]:
+    """Return the parts' ids: the first part of a finding is called after its identity alone."""
+    ids: dict[_Part, str] = {}
+    taken: set[str] = set()
+    for part in sorted(parts):
+        ids[part] = part.id if part.identity in taken else part.identity
+        taken.add(part.identity)
+    return ids
+
+
+def _found(cases: Sequence[Case], id_: str, root: str, own: str, run: Run) -> Found:
+    first, said = cases[0].finding, list(dict.fromkeys(case.finding.says for case in cases))
+    issue = cases[0].known
+    severity = min((case.finding.severity for case in cases), key=_gravity)
+    return Found(
+        id=id_,
+        check=cases[0].check,
+        severity=severity,
+        namespace=clean(first.obj.namespace),
+        owner=str(first.owner or ""),
+        says=said[0],
+        also=said[1:],
+        remedy=first.remedy,
+        look=first.look,
+        evidence=list(first.evidence),
+        places=list(dict.fromkeys(Place(str(case.finding.obj), clean(case.finding.node)) for case in cases)),
+        concerns=list(dict.fromkeys(str(ref) for case in cases for ref in case.finding.concerns)),
+        missing=list(map(str, first.missing)),
+        first_seen=run.history.first_seen(own) or run.cluster.now,
+        since=_since((case.finding.since for case in cases), run.cluster.now),
+        status=run.history.status(own, severity),
+        known=Known(clean(issue.reason), issue.until) if issue else None,
+        root=root,
+    )
+
+
+def _gravity(severity: Severity) -> bool:
+    return severity is not Severity.ERROR
+
+
+def _since(times: Iterable[int], now: datetime) -> datetime | None:
+    told = [time for time in times if 0 < time <= now.timestamp()]
+    return datetime.fromtimestamp(min(told), UTC) if told else None
+
+
+def _roots(findings: Iterable[Found], run: Run) -> list[Root]:
+    symptoms: dict[str, list[Found]] = defaultdict(list)
+    for found in findings:
+        if found.root:
+            symptoms[found.root].append(found)
+    roots = [_root(found, symptoms[found.id]) for found in findings if not found.root]
+    known = {found.id for found in findings if found.known}
+
+    def order(root: Root) -> tuple[object, ...]:
+        chapter = run.chapters.get(root.check.partition("[")[0], "")
+        return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.object)
+
+    return sorted(roots, key=order)
+
+
+def _root(found: Found, symptoms: Sequence[Found]) -> Root:
+    return Root(
+        id=found.id,
+        check=found.check,
+        object=found.places[0].object,
+        says=found.says,
+        severity=min((each.severity for each in (found, *symptoms)), key=_gravity),
+        explains=sum(len(symptom.places) for symptom in symptoms),
+        symptoms=[symptom.id for symptom in symptoms],
+    )
+
+
+def _item(verdict: Verdict, run: Run, findings: list[str]) -> Item:
+    return Item(
+        check=verdict.check,
+        chapter=run.chapters.get(verdict.cause, ""),
+        outcome=verdict.outcome,
+        seconds=round(run.seconds.get(verdict.check, 0.0), 3),
+        findings=findings,
+        unseen=verdict.unseen.reason if verdict.unseen else "",
+        right=verdict.unseen.right if verdict.unseen else "",
+        inapplicable=verdict.inapplicable,
+    )

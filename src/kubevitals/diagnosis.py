@@ -1,0 +1,137 @@
+"""Which finding explains which: rules are declared beside the causes, and joined here by what findings have in common.
+
+A finding that a rule explains is a symptom; following its explanations leads to its root, a finding that nothing
+explains. What a check declares is a module-level tuple of `Explains`, whatever its name.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kubevitals.finding import Finding
+from kubevitals.known import KnownIssue
+
+Keys = Callable[[Finding], Iterable[Hashable]]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a finding has in common with what it explains: any key of the one that is a key of the other.
+
+    Attributes:
+        strength: which explanation counts where there are several: the lowest, which is the most specific one.
+    """
+
+    strength: int
+    of_root: Keys
+    of_symptom: Keys
+
+
+SAME_OBJECT = Relation(0, lambda f: [f.obj], lambda f: [f.obj])
+"""Both are about one object: a claim that is not bound cannot be mounted either."""
+CONCERNS = Relation(1, lambda f: f.concerns, lambda f: [f.obj])
+"""The root concerns the symptom's object: a claim, and the pods that wait for it."""
+CONCERNED = Relation(1, lambda f: [f.obj], lambda f: f.concerns)
+"""The symptom concerns the root's object: a driver that is down, and its pod that crashes."""
+SAME_MISSING = Relation(2, lambda f: f.missing, lambda f: f.missing)
+"""Both miss the same object."""
+SAME_OWNER = Relation(3, lambda f: [f.owner or f.obj], lambda f: [f.owner or f.obj])
+"""Both are about one owner's objects."""
+SAME_NODE = Relation(4, lambda f: [f.node] if f.node else [], lambda f: [f.node] if f.node else [])
+"""Both show on one node."""
+EVERYWHERE = Relation(5, lambda _: [""], lambda _: [""])
+"""The root is felt in the whole cluster, as that of a Service on which all depend: tell its symptoms by `words`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explains:
+    """A rule: where the root is found, it explains these symptoms, if they are so related.
+
+    Attributes:
+        root: ``cause[variant]``, or a cause for all its variants.
+        on: what they must have in common.
+        symptoms: likewise, what is explained.
+        words: a pattern that the symptom must say or have in its evidence, or nothing.
+    """
+
+    root: str
+    on: Relation
+    symptoms: tuple[str, ...]
+    words: str = ""
+
+    def accepts(self, finding: Finding) -> bool:
+        """Return whether the finding has the words that tell the symptom."""
+        return not self.words or any(re.search(self.words, line) for line in (finding.says, *finding.evidence))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A finding as a run judged it: of which check, and whether it was expected."""
+
+    cause: str
+    variant: str
+    finding: Finding
+    known: KnownIssue | None = None
+
+    @property
+    def check(self) -> str:
+        """The check's name, ``cause[variant]``."""
+        return f"{self.cause}[{self.variant}]"
+
+
+def declared(modules: Iterable[object]) -> list[Explains]:
+    """Return the rules that modules declare."""
+    tuples = (value for module in modules for value in vars(module).values() if isinstance(value, tuple))
+    return [rule for values in tuples for rule in values if isinstance(rule, Explains)]
+
+
+def roots_of(cases: Sequence[Case], rules: Iterable[Explains]) -> dict[Case, Case]:
+    """Return the root of every case; one that nothing explains is its own, and so is a root.
+
+    Rules may contradict each other: of cases that explain one another in a circle one is the root.
+    The effort grows with the number of cases, not with its square.
+    """
+    explained_by = _explanations(cases, rules)
+    roots: dict[Case, Case] = {}
+    for case in cases:
+        way: dict[Case, None] = {}
+        while case not in roots and case not in way:
+            way[case] = None
+            case = explained_by.get(case, case)
+        root = roots.get(case, case)
+        roots.update(dict.fromkeys(way, root))
+    return roots
+
+
+@dataclass(slots=True)
+class _Indexed:
+    """A rule with the cases that can be roots by it: the first of each key stands for all."""
+
+    rule: Explains
+    roots: dict[Hashable, Case] = field(default_factory=dict)
+
+    def explain(self, case: Case) -> Case | None:
+        found = (self.roots.get(key) for key in self.rule.on.of_symptom(case.finding))
+        root = next((root for root in found if root and root is not case), None)
+        return root if root and self.rule.accepts(case.finding) else None
+
+
+def _explanations(cases: Iterable[Case], rules: Iterable[Explains]) -> Mapping[Case, Case]:
+    by_root: dict[str, list[_Indexed]] = defaultdict(list)
+    by_symptom: dict[str, list[_Indexed]] = defaultdict(list)
+    for rule in sorted(rules, key=lambda rule: rule.on.strength):
+        indexed = _Indexed(rule)
+        by_root[rule.root].append(indexed)
+        for symptom in rule.symptoms:
+            by_symptom[symptom].append(indexed)
+    for case in cases:
+        for indexed in (*by_root[case.cause], *by_root[case.check]):
+            for key in indexed.rule.on.of_root(case.finding):
+                indexed.roots.setdefault(key, case)
+    found = {}
+    for case in cases:
+        ways = sorted((*by_symptom[case.cause], *by_symptom[case.check]), key=lambda way: way.rule.on.strength)
+        if root := next(filter(None, (way.explain(case) for way in ways)), None):
+            found[case] = root
+    return found

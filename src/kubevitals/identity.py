@@ -1,0 +1,36 @@
+"""What makes a finding the same in the next run: its check, its object without what is generated anew, and the part."""
+
+import re
+from hashlib import blake2b
+
+from kubevitals.finding import Finding
+from kubevitals.objects import Ref
+
+_GENERATES_NAMES = frozenset({"Deployment", "ReplicaSet", "ReplicationController", "Job"})
+"""Owners whose objects have random names; those of other controllers count as lasting."""
+
+_RUN_OF_A_CRON_JOB = re.compile(r"-\d{8,}$")
+"""A CronJob names its Jobs after the minute: ``report-29384720``."""
+
+
+def identity(check: str, finding: Finding) -> str:
+    """Return twelve hexadecimal digits that stay the same from run to run.
+
+    Findings of one check on alike objects of one owner share it: the replicas of a Deployment come and go. A pod of a
+    DaemonSet is known by its node.
+    """
+    told = "\0".join((check, *_lasting(finding), finding.part))
+    return blake2b(told.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def _lasting(finding: Finding) -> tuple[str, ...]:
+    obj, owner = finding.obj, finding.owner
+    if not owner or not obj.name.startswith(f"{owner.name}-"):
+        return _without_time(obj)
+    if owner.kind == "DaemonSet" and obj.kind == "Pod":
+        return (*owner, "on", finding.node)
+    return (obj.kind, "of", *_without_time(owner)) if owner.kind in _GENERATES_NAMES else obj
+
+
+def _without_time(ref: Ref) -> Ref:
+    return ref._replace(name=_RUN_OF_A_CRON_JOB.sub("", ref.name)) if ref.kind == "Job" else ref

@@ -1,0 +1,103 @@
+"""What every report tells in the same words: the verdict, the cluster, how long it has been so, what is new."""
+
+import re
+from collections import defaultdict
+from datetime import datetime
+
+from kubevitals.report import ClusterInfo, Found, Past, Report, Root
+from kubevitals.text import duration, plural
+from kubevitals.verdict import Outcome
+
+SUPPORTED_MINORS = range(33, 38)
+"""The minor versions of Kubernetes 1 that are supported: the five newest."""
+
+NETWORK_CAUSES = "kube-proxy, cluster DNS, conntrack, CNI"
+"""The causes of the guide that can only be seen from inside the cluster's network."""
+
+NOT_LOOKED_AT = f"not looked at: {NETWORK_CAUSES} (they need a probe in the cluster, which this version does not have)"
+
+
+def heading(report: Report) -> str:
+    """Return the verdict in a line: ``Broken: 2 roots, which explain 7 more findings``."""
+    match report.outcome:
+        case Outcome.NOT_OBSERVED:
+            return "Not observed: this run says nothing about the cluster"
+        case Outcome.HEALTHY:
+            return "Healthy: nothing found"
+    roots = [root for root in report.roots if root.severity == "error"] or report.roots
+    explained = sum(root.explains for root in report.roots)
+    more = f", with {plural(explained, 'symptom')}" if explained else ""
+    return f"{str(report.outcome).capitalize()}: {plural(len(roots), 'root')}{more}"
+
+
+def most_probable(report: Report) -> Root | None:
+    """Return the root to begin with, or nothing where nothing is found."""
+    return next(iter(report.roots), None)
+
+
+def cluster_line(cluster: ClusterInfo, taken: datetime) -> str:
+    """Return which cluster is looked at, as it was when."""
+    sizes = (
+        ("node", None if cluster.nodes is None else len(cluster.nodes)),
+        ("namespace", cluster.namespaces),
+        ("pod", cluster.pods),
+    )
+    counts = (f"{noun}s not observed" if count is None else plural(count, noun) for noun, count in sizes)
+    return ", ".join([cluster.context, _version(cluster.version), *counts, f"as of {moment(taken)}"])
+
+
+def _version(version: str) -> str:
+    if not version:
+        return "version not observed"
+    match = re.match(r"v1\.(\d+)\.", version)
+    supported = match and int(match[1]) in SUPPORTED_MINORS
+    bounds = f"1.{SUPPORTED_MINORS[0]} to 1.{SUPPORTED_MINORS[-1]}"
+    return f"Kubernetes {version}" + (
+        "" if supported else f" (outside the supported {bounds}: findings may be wrong or missing)"
+    )
+
+
+def moment(time: datetime) -> str:
+    """Return a time as reports write it."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def since(found: Found, report: Report) -> str:
+    """Return since when a finding is known to be so; nothing where only this run knows of it."""
+    if not found.since and found.first_seen >= report.taken:
+        return ""
+    ago = duration((report.taken - found.began).total_seconds())
+    return f"{found.began:%Y-%m-%d %H:%M} UTC ({ago})"
+
+
+def changes(report: Report) -> str:
+    """Return what changed since the run compared with, or nothing."""
+    if not (told := report.comparison):
+        return ""
+    counts = [f"{told.new} new"]
+    counts += [f"{told.worse} worse"] if told.worse else []
+    counts += [f"{told.ongoing} ongoing", f"{len(told.resolved)} resolved"]
+    counts += [f"{len(told.unconfirmed)} not looked at again"] if told.unconfirmed else []
+    return f"since {moment(told.taken)}: {', '.join(counts)}"
+
+
+def place_names(found: Found, shown: int = 3) -> str:
+    """Return the objects of a finding: all of a few, the first ones of many."""
+    names = ", ".join(place.object for place in found.places[:shown])
+    more = f" and {len(found.places) - shown:,} more" if len(found.places) > shown else ""
+    return f"{names}{more}"
+
+
+def past_line(past: Past) -> str:
+    """Return a finding of an earlier run in a line."""
+    return f"{past.object} {past.says}  [{past.check}]"
+
+
+def not_observed(report: Report) -> dict[str, list[str]]:
+    """Return what could not be seen: the reasons, each with the checks that it affects."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for item in sorted(report.items, key=lambda item: item.unseen):
+        if item.unseen:
+            right = f" (missing right: {item.right})" if item.right else ""
+            reasons[item.unseen + right].append(item.check)
+    return reasons
