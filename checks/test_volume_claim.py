@@ -28,7 +28,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
 from kubevitals.csi import missing_on_nodes, unready_pods
-from kubevitals.diagnosis import CONCERNS, SAME_NODE, SAME_OBJECT, Explains
+from kubevitals.diagnosis import CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster, claim_name, claim_names
@@ -47,6 +47,8 @@ BINDING = Threshold(
 )
 ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
 DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
+
+UNREGISTERED = r"driver name (\S+) not found in the list of registered CSI drivers"
 
 MOUNT_ERRORS = (
     (
@@ -84,7 +86,7 @@ EXPLAINS = (
         Explains(f"volume-claim[{variant}]", CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]"))
         for variant in ("unbound", "attach-failed", "mount-failed")
     ),
-    Explains("volume-claim[driver-down]", SAME_NODE, ("volume-claim[mount-failed]",), words="registered CSI drivers"),
+    Explains("volume-claim[driver-down]", SAME_MISSING, ("volume-claim[mount-failed]",)),
 )
 
 
@@ -231,7 +233,8 @@ def mount_failed(cluster: Cluster) -> Iterator[Finding]:
             evidence=_waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
             concerns=tuple(ref(symptom.pod) for symptom in symptoms),
-            node=_only_node(symptoms),
+            node=(node := _only_node(symptoms)),
+            missing=_registrations(node, re.findall(UNREGISTERED, words)),
         )
 
 
@@ -255,6 +258,7 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
                 remedy="restart the driver's pod on the node and read the log of its node-driver-registrar",
                 evidence=[f"CSINode/{node.metadata.name} does not list {name}"],
                 part=name,
+                missing=_registrations(node.metadata.name, [name]),
                 look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
             )
 
@@ -265,6 +269,11 @@ def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[S
     for symptom in symptoms:
         groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
     return groups
+
+
+def _registrations(node: str, drivers: Iterable[str]) -> tuple[Ref, ...]:
+    """Return what a CSINode does not list."""
+    return tuple(Ref("CSINode", node, driver) for driver in drivers)
 
 
 def _only_node(symptoms: list[Symptom]) -> str:

@@ -11,7 +11,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kubevitals import files
 from kubevitals import schema_pb2 as pb
+from kubevitals.history import read
+from kubevitals.report import Found
 from tests.fakes import CREATED, NOW, ApiServer, Reply, status_json, write_kubeconfig
 
 pytest_plugins = ["pytester"]
@@ -29,7 +32,8 @@ def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
 
     def run(*options: str | Path) -> pytest.RunResult:
-        return pytester.runpytest_inprocess(CHECKS, "-p", "no:cacheprovider", "--junitxml=junit.xml", *options)
+        reports = ("--junitxml=junit.xml", "--findings=findings.json")
+        return pytester.runpytest_inprocess(CHECKS, "-p", "no:cacheprovider", *reports, *options)
 
     return run
 
@@ -99,9 +103,9 @@ def outcomes() -> dict[str, str]:
     return {item.rpartition("::")[2]: rows[0]["outcome"] for item, rows in page()["tests"].items()}
 
 
-def findings() -> dict[str, str]:
-    """Return all that the page says of each item."""
-    return {item: rows[0]["log"] for item, rows in page()["tests"].items()}
+def findings() -> list[Found]:
+    """Return all that was found."""
+    return read(Path("findings.json")).findings
 
 
 # --- runs ---
@@ -227,6 +231,79 @@ def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> Non
     assert words.startswith("Pod/shop/web-0 ")
 
 
+# --- reports ---
+
+
+def test_findings_metrics_and_markdown_are_written_where_the_user_says(run: Run, broken: ApiServer) -> None:
+    assert run("--findings=new/f.json", "--metrics=new/m.prom", "--markdown=new/s.md").ret == 1
+    found = read(Path("new/f.json"))
+    assert [f.says for f in found.findings] == [
+        "loses container app again and again: exit code 1, the application gave up"
+    ]
+    assert len(found.items) == len(outcomes())
+    assert Path("new/m.prom").read_text().endswith("# EOF\n")
+    assert "shop" in Path("new/s.md").read_text()
+    assert sorted(path.name for path in Path("new").iterdir()) == ["f.json", "m.prom", "s.md"]
+
+
+def test_a_run_is_compared_with_the_one_before(run: Run, broken: ApiServer) -> None:
+    compare = ("--compare=runs", "--findings=runs/f.json", "--only-new")
+    Path("runs").mkdir()
+    assert run(*compare).ret == 1
+    result = run(*compare)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["since 2026-03-01 12:00:00 UTC: 0 new, 1 ongoing, 0 resolved"])
+    broken.serve("/api/v1/pods", crashing("api-0"))
+    broken.script(log_path("api-0"), Reply(b""))
+    result = run(*compare)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["resolved: Pod/shop/web-0 loses *", "since *: 1 new, 0 ongoing, 1 resolved"])
+
+
+def test_what_is_refused_leaves_every_report_as_it_was(run: Run, broken: ApiServer) -> None:
+    other = read_json(run, "other.json") | {"cluster": {"context": "other"}}
+    Path("other.json").write_text(json.dumps(other))
+    kept = {path: path.read_bytes() for path in (Path("reports/health.html"), Path("other.json"))}
+    _is_refused(run("--compare=other.json", "--findings=other.json"), "its findings are of another cluster, other")
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def read_json(run: Run, path: str) -> dict[str, Any]:
+    run(f"--findings={path}")
+    return cast("dict[str, Any]", json.loads(Path(path).read_text()))
+
+
+def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
+    run: Run, healthy: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write", full)
+    result = run()
+    assert result.ret == 1
+    for option in ("findings findings.json", "html *reports/health.html"):
+        result.stdout.fnmatch_lines([f"--{option} cannot be written: No space left on device"])
+
+
+def test_in_a_workflow_roots_are_annotated_and_the_cluster_cannot_command(
+    run: Run, broken: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    summary = Path("summary.md")
+    summary.write_text("# An earlier step\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    lines = run(f"--markdown={summary}").outlines
+    (said,) = [
+        number for number, line in enumerate(lines) if line.startswith("::error title=startup-error[app-exit]::Pod/")
+    ]
+    token = lines[said - 1].strip(":")
+    stops = [number for number, line in enumerate(lines) if line == f"::stop-commands::{token}"]
+    assert stops[0] < next(n for n, line in enumerate(lines) if "cannot open config" in line) < said < stops[1]
+    assert lines[-1] == f"::{token}::"
+    assert summary.read_text().startswith("# An earlier step\n## Broken")
+
+
 # --- recordings ---
 
 
@@ -237,7 +314,7 @@ def test_a_replay_finds_what_the_recorded_run_found(run: Run, broken: ApiServer)
     broken.requests.clear()
     assert run("--snapshot=cluster.recording").ret == 1
     assert findings() == recorded
-    assert "cannot open config" in "".join(recorded.values())
+    assert "log: cannot open config" in recorded[0].evidence
     assert broken.requests == []
     assert run("--snapshot=cluster.recording", "--later=24h", "-k", "app-exit").ret == 1
 
@@ -259,7 +336,7 @@ def test_no_secret_reaches_a_report_or_a_recording(run: Run, healthy: ApiServer,
     result = run(*options)
     assert "[redacted]" in result.stdout.str()
     assert "hunter2" not in result.stdout.str() + result.stderr.str()
-    for file in ("junit.xml", "reports/health.html"):
+    for file in ("junit.xml", "reports/health.html", "findings.json"):
         assert "hunter2" not in Path(file).read_text()
     for recording in Path().glob("*.recording"):
         assert b"hunter2" not in gzip.decompress(recording.read_bytes())
@@ -323,6 +400,10 @@ UNUSABLE = {
     "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
     "no time at all": (["--request-timeout=0"], "--request-timeout: it must be more than 0"),
     "too much time": (["--request-timeout=999999999d"], "--request-timeout: it must be .* at most 3600 s"),
+    "only new of what": (["--only-new"], "--only-new needs to know what is not new: give --compare with it"),
+    "compare with nothing": (["--compare=absent"], "--compare absent cannot be read: No such file or directory"),
+    "compare with what is none": (["--compare=broken"], "broken is no findings file of kubevitals"),
+    "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
     "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
     "later live": (["--later=1h"], "--later moves the time of a recording on: give --snapshot with it"),
 }

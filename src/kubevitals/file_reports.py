@@ -42,13 +42,12 @@ class FileReports:
         self._run, self._paths = run, paths
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write each file; one that cannot be written fails the run."""
+    def pytest_sessionfinish(self) -> None:
+        """Write each file."""
         if not (report := self._run.report):
             return
         for option, path in self._paths.items():
             try:
                 files.write(path, WRITERS[option](report, path))
             except OSError as error:
-                self._run.remarks.append(f"{option} {path} cannot be written: {error.strerror}")
-                session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+                self._run.cannot_write(f"{option} {path}", error)

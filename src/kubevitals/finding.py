@@ -40,7 +40,7 @@ class Finding:
         node: the name of the node on which it shows, or nothing.
         part: which part of the object has the fault, where one object may have it twice: a container, a condition.
             It tells findings apart from run to run, so it must not hold what changes: figures, generated names.
-        missing: objects that are named and do not exist; findings that miss the same have the same root.
+        missing: objects that are named and do not exist: what misses the same may have the same root.
         since: when the state began, in seconds since 1970; 0 where the cluster does not say.
     """
 

@@ -33,7 +33,7 @@ class History:
         if not self.report:
             return []
         unconfirmed = self.report.comparison.unconfirmed if self.report.comparison else []
-        return [*map(_past, self.report.findings), *unconfirmed]
+        return [*map(_past, self.report.findings), *map(_cleaned, unconfirmed)]
 
     def first_seen(self, identity: str) -> datetime | None:
         """Return when an earlier run first found it, or nothing."""
@@ -78,7 +78,13 @@ def base(id_: str) -> str:
 
 
 def _past(found: Found) -> Past:
-    return Past(found.id, found.check, found.places[0].object, found.says, found.severity, found.first_seen)
+    return _cleaned(Past(found.id, found.check, found.places[0].object, found.says, found.severity, found.first_seen))
+
+
+def _cleaned(past: Past) -> Past:
+    """Return it fit to be shown: anybody may have written the file."""
+    words = {name: clean(getattr(past, name)) for name in ("id", "check", "object", "says")}
+    return msgspec.structs.replace(past, **words)
 
 
 def same_cluster(one: ClusterInfo, other: ClusterInfo) -> bool:

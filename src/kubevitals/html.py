@@ -1,24 +1,44 @@
-"""pytest-html's report, with findings in place of logs; the templates escape every string from the cluster."""
+"""pytest-html's report with ours on top: plain HTML that is there without scripts; templates escape every string."""
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_html.plugin
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 from pytest_html.basereport import BaseReport
 from pytest_metadata.plugin import metadata_key
 
-from kubevitals.finding import fold
+from kubevitals import files, heat_map, page, story
+from kubevitals.report import Found, Item, Report
 from kubevitals.run import REPORTED, Run
-from kubevitals.story import NETWORK_CAUSES
-from kubevitals.terminal import describe, title
 from kubevitals.verdict import Outcome, Verdict
 
 DEFAULT_PATH = Path("reports/health.html")
 """Where the report is written unless --html says otherwise."""
 
-_TEMPLATES = Environment(loader=PackageLoader("kubevitals"), autoescape=True)
+CARDS, SYMPTOMS, PLACES, CONCERNS, PAST = 200, 25, 10, 50, 100
+"""Roots that are shown, symptoms of one, objects of one finding, objects it concerns, lines of other lists."""
+
+EVIDENCE = 1_000_000
+"""Characters of evidence that are shown; findings further down refer to the findings file."""
+
+SIGNS = {
+    Outcome.HEALTHY: "✓",
+    Outcome.BROKEN: "✗",
+    Outcome.WARNED: "!",
+    Outcome.KNOWN: "≈",
+    Outcome.NOT_OBSERVED: "?",
+    Outcome.NOT_APPLICABLE: "·",
+}
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("kubevitals"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
 
 
 class HtmlReport:
@@ -37,11 +57,29 @@ class HtmlReport:
             try:
                 pytest_html.plugin.pytest_configure(config)
             except OSError as error:
-                self._run.remarks.append(f"no HTML report: {config.option.htmlpath}: {error.strerror}")
-        for report in config.pluginmanager.get_plugins():
-            if isinstance(report, BaseReport):
-                report.pytest_sessionstart(session)
-                report.pytest_collection_finish(session)
+                self._run.cannot_write(f"--html {config.option.htmlpath}", error)
+        for report in _reports(config):
+            report._write_report = self._writer(report._report_path)  # noqa: SLF001
+            report.pytest_sessionstart(session)
+            report.pytest_collection_finish(session)
+
+    def _writer(self, path: Path) -> Callable[[str], None]:
+        """Return what takes the place of pytest-html's own writing: the file is replaced in one step, or not at all."""
+
+        def write(html: str) -> None:
+            if self._run.report:
+                try:
+                    files.write(path, page.finish(html))
+                except OSError as error:
+                    self._run.cannot_write(f"--html {path}", error)
+
+        return write
+
+    @staticmethod
+    def cancel(config: pytest.Config) -> None:
+        """Have no report written: the run does not begin."""
+        for report in _reports(config):
+            config.pluginmanager.unregister(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: object) -> None:
@@ -64,26 +102,82 @@ class HtmlReport:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
-        """Show what was found, and why something was not."""
+        """Say in a line what was found, and why something was not: the findings themselves stand above the table."""
         if verdict := getattr(report, REPORTED, None):
-            data[:] = [
-                _TEMPLATES.get_template("verdict.html").render(
-                    verdict=verdict, groups=fold(verdict.findings), title=title
-                )
-            ]
+            data[:] = [_TEMPLATES.get_template("row.html").render(verdict=verdict, shown=PLACES)]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """Count our outcomes above pytest's own."""
-        run = self._run
-        prefix.append(
-            _TEMPLATES.get_template("summary.html").render(
-                header=describe(run.cluster),
-                counts=run.counts,
-                outcomes=list(Outcome),
-                observed=run.observed,
-                stale=run.stale,
-                unexplained=run.unexplained,
-                network=NETWORK_CAUSES,
-            )
-        )
+        """Tell the whole story above pytest's own table."""
+        if report := self._run.report:
+            prefix.append(render(report))
+
+
+def _reports(config: pytest.Config) -> list[Any]:
+    return [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, BaseReport)]
+
+
+def render(report: Report) -> str:
+    """Return the report as HTML that stands within a page."""
+    by_id = {found.id: found for found in report.findings}
+    cards = [
+        (root, by_id[root.id], [by_id[symptom] for symptom in root.symptoms[:SYMPTOMS]])
+        for root in report.roots[:CARDS]
+    ]
+    shown = [found for _, found, symptoms in cards for found in (found, *symptoms)]
+    return _TEMPLATES.get_template("report.html").render(
+        report=report,
+        cards=cards,
+        first=cards[0][1] if cards else None,
+        linked={found.id for found in shown},
+        namespaces=sorted({found.namespace for found in shown if found.namespace}),
+        chapters=[(key, list(items)) for key, items in groupby(sorted(report.items, key=_chapter), key=_chapter)],
+        known=[found for found in report.findings if found.known],
+        not_observed=story.not_observed(report),
+        evidence=_budget(shown),
+        style=page.STYLE,
+        script=page.SCRIPT,
+        **_WORDS,
+        **_map(report),
+    )
+
+
+_WORDS: dict[str, object] = {
+    "outcomes": list(Outcome),
+    "signs": SIGNS,
+    "heading": story.heading,
+    "changes": story.changes,
+    "since": story.since,
+    "moment": story.moment,
+    "cluster_line": story.cluster_line,
+    "not_looked_at": story.NOT_LOOKED_AT,
+    "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
+    "variant": lambda item: item.check.partition("[")[2].rstrip("]"),
+    "shown_places": PLACES,
+    "shown_concerns": CONCERNS,
+    "shown_past": PAST,
+}
+
+
+def _chapter(item: Item) -> tuple[str, str]:
+    return item.chapter, item.check.partition("[")[0]
+
+
+def _map(report: Report) -> dict[str, object]:
+    return {
+        "map": heat_map.heat_map(report),
+        "size": heat_map.CELL,
+        "head": heat_map.HEAD,
+    }
+
+
+def _budget(shown: Iterable[Found]) -> Callable[[Found], list[str]]:
+    """Return what gives each finding its evidence, for as long as the page does not become too large."""
+    given: dict[str, list[str]] = defaultdict(list)
+    left = EVIDENCE
+    for found in shown:
+        left -= sum(map(len, found.evidence))
+        if left < 0:
+            break
+        given[found.id] = found.evidence
+    return lambda found: given[found.id]

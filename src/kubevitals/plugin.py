@@ -64,7 +64,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         earlier = options.earlier(config)
         cluster = options.open_cluster(config, options.thresholds_of(_modules(checks)))
     except Unusable as error:
-        raise pytest.UsageError(str(error)) from None
+        raise _refusal(error, config) from None
     run = config.stash[RUN] = Run(
         cluster,
         known,
@@ -76,6 +76,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         only_new=config.getoption("only_new"),
     )
     _start_reports(run, session)
+
+
+def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
+    """Return what ends the run with one line, before any report is written over an earlier one."""
+    HtmlReport.cancel(config)
+    return pytest.UsageError(str(error))
 
 
 def _start_reports(run: Run, session: pytest.Session) -> None:
@@ -103,7 +109,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     try:
         run.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
-        raise pytest.UsageError(str(error)) from None
+        raise _refusal(error, config) from None
     return lines
 
 
@@ -182,20 +188,21 @@ def pytest_report_teststatus(
     return verdict.outcome, letter, (verdict.outcome.upper(), markup)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Show what pytest's own sections leave out, and count every outcome."""
-    if run := config.stash.get(RUN, None):
+    run = config.stash.get(RUN, None)
+    if run and exitstatus != pytest.ExitCode.USAGE_ERROR:
         summarize(run, terminalreporter)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Make the diagnosis, for all reports. Fail a run in which nothing was observed: it says nothing of the cluster."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write what it found."""
     run = session.config.stash.get(RUN, None)
-    if not run or not run.verdicts:
-        return
-    run.report = assemble(run)
-    if not run.observed and session.exitstatus == pytest.ExitCode.OK:
+    if run and run.verdicts:
+        run.report = assemble(run)
+    yield
+    if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

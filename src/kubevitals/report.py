@@ -3,13 +3,18 @@
 docs/findings.schema.json is its JSON Schema, made of these types by ``tools/schema``.
 """
 
+import re
 from datetime import date, datetime
-from typing import Annotated, Literal
+from inspect import cleandoc
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from kubevitals.finding import Severity
 from kubevitals.verdict import Outcome
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 SCHEMA = 1
 """The version of the format; it rises when a field changes its meaning or goes, not when one is added."""
@@ -94,7 +99,7 @@ class Found(Struct, frozen=True):
     remedy: str
     look: str
     evidence: list[str]
-    places: list[Place]
+    places: Annotated[list[Place], Meta(min_length=1)]
     concerns: list[str]
     missing: list[str]
     first_seen: Time
@@ -185,3 +190,21 @@ class Report(Struct, frozen=True):
     unexplained: list[str] = []
     stale: list[str] = []
     remarks: list[str] = []
+
+
+def json_schema() -> str:
+    """Return the format's JSON Schema, with these docstrings as descriptions."""
+    schema = msgspec.json.schema(Report)
+    for definition in schema["$defs"].values():
+        _describe(definition)
+    return msgspec.json.format(msgspec.json.encode({"$schema": DIALECT} | schema), indent=1).decode() + "\n"
+
+
+def _describe(definition: dict[str, Any]) -> None:
+    """Move what a docstring says of attributes to where a schema says it."""
+    text, _, attributes = cleandoc(definition.get("description", "")).partition("\n\nAttributes:\n")
+    definition["description"] = " ".join(text.split())
+    for entry in re.split(r"\n(?=    \S)", attributes):
+        name, _, says = entry.strip().partition(": ")
+        if name:
+            definition["properties"][name]["description"] = " ".join(says.split())

@@ -32,6 +32,7 @@ class Run:
         seconds: what each check took.
         remarks: what the user should know of the run itself.
         report: the result, once all checks are through.
+        unwritten: whether a report could not be written.
         started: the clock's time when it began.
     """
 
@@ -47,11 +48,17 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     report: Report | None = None
+    unwritten: bool = False
     started: float = field(default_factory=monotonic)
 
     def exempts(self, check: str, finding: Finding) -> bool:
         """Return whether a finding does not count: with --only-new what an earlier run found, no less bad."""
         return self.only_new and self.history.status(identity(check, finding), finding.severity) == "ongoing"
+
+    def cannot_write(self, what: str, error: OSError) -> None:
+        """Remember that a report could not be written: the user is told, and the run fails."""
+        self.unwritten = True
+        self.remarks.append(f"{what} cannot be written: {error.strerror}")
 
     def explanation(self, check: str, finding: Finding) -> str:
         """Return the root of which a finding is a symptom, or nothing; known once the report is made."""

@@ -27,7 +27,7 @@ def heading(report: Report) -> str:
     roots = [root for root in report.roots if root.severity == "error"] or report.roots
     explained = sum(root.explains for root in report.roots)
     more = f", with {plural(explained, 'symptom')}" if explained else ""
-    return f"{str(report.outcome).capitalize()}: {plural(len(roots), 'root')}{more}"
+    return f"{str(report.outcome).capitalize()}: {plural(len(roots), 'root cause')}{more}"
 
 
 def most_probable(report: Report) -> Root | None:

@@ -1,0 +1,67 @@
+"""Findings without a cluster, and the verdicts and runs that have them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from kubevitals.assemble import assemble
+from kubevitals.diagnosis import Case, Explains
+from kubevitals.errors import NotObserved
+from kubevitals.finding import Finding, Severity
+from kubevitals.history import History
+from kubevitals.known import KnownIssue, KnownIssues
+from kubevitals.objects import Ref
+from kubevitals.report import Report
+from kubevitals.run import Run
+from kubevitals.verdict import Verdict, judge
+from tests.fakes import cluster_of
+
+TODAY = date(2026, 3, 1)
+
+
+def finding(name: str, **more: Any) -> Finding:
+    """Return a finding on ``Kind/name`` or ``Kind/namespace/name``."""
+    kind, _, place = name.partition("/")
+    namespace, _, own = place.rpartition("/")
+    return Finding(Ref(kind, namespace, own), **({"says": "is broken", "remedy": "mend it"} | more))
+
+
+def case(check: str, name: str, **more: Any) -> Case:
+    """Return a finding of a check."""
+    cause, _, variant = check.rstrip("]").partition("[")
+    return Case(cause, variant, finding(name, **more))
+
+
+def verdict(
+    check: str,
+    *findings: Finding,
+    known: Iterable[KnownIssue] = (),
+    unseen: NotObserved | None = None,
+    run: Run | None = None,
+) -> Verdict:
+    """Return what comes of a check that finds this, and then perhaps cannot see more."""
+
+    def look() -> Iterable[Finding]:
+        yield from findings
+        if unseen:
+            raise unseen
+
+    cause, _, variant = check.rstrip("]").partition("[")
+    more = (run.exempts,) if run else ()
+    return judge(cause, variant, look, KnownIssues(known, TODAY), Severity.ERROR, *more)
+
+
+def run_of(
+    *verdicts: Verdict, rules: Sequence[Explains] = (), history: History | None = None, only_new: bool = False
+) -> Run:
+    """Return a run on an empty cluster, with these verdicts."""
+    causes = frozenset(v.cause for v in verdicts)
+    run = Run(cluster_of(), KnownIssues([], TODAY), Severity.ERROR, causes, rules=rules)
+    run.history, run.only_new = history or History(), only_new
+    run.verdicts += verdicts
+    return run
+
+
+def report_of(*verdicts: Verdict, rules: Sequence[Explains] = (), history: History | None = None) -> Report:
+    """Return the report of such a run."""
+    return assemble(run_of(*verdicts, rules=rules, history=history))

@@ -1,0 +1,262 @@
+"""What explains what: roots, their symptoms, and what must not be confused."""
+
+import re
+from importlib import import_module
+from itertools import pairwise
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubevitals.diagnosis import (
+    CONCERNED,
+    CONCERNS,
+    EVERYWHERE,
+    SAME_MISSING,
+    SAME_NODE,
+    SAME_OBJECT,
+    SAME_OWNER,
+    Case,
+    Explains,
+    declared,
+    roots_of,
+)
+from kubevitals.finding import Severity
+from kubevitals.inventory import Cluster
+from kubevitals.objects import Ref
+from kubevitals.recording import Snapshot
+from kubevitals.report import Report
+from scenarios.harness import CHECKS, RECORDINGS, rules, verdicts
+from tests.findings import case, finding, report_of, verdict
+
+MODULES = [import_module(f"checks.{path.stem}") for path in sorted(CHECKS.glob("test_*.py"))]
+DECLARED = declared(MODULES)
+APP_CONFIG = Ref("ConfigMap", "shop", "app-config")
+
+
+def told(*cases: Case, rules: list[Explains] = DECLARED) -> list[str]:
+    """Return each symptom with its root."""
+    return [
+        f"{one.finding.obj} <- {root.finding.obj}" for one, root in roots_of(cases, rules).items() if root is not one
+    ]
+
+
+def recorded(name: str) -> Report:
+    """Return the report of a recording."""
+    cluster = Cluster(Snapshot(RECORDINGS / f"{name}.recording"))
+    return report_of(*verdicts(cluster), rules=DECLARED)
+
+
+# --- relations ---
+
+
+def test_two_broken_nodes_at_once_are_kept_apart() -> None:
+    assert told(
+        case("node-ready[not-ready]", "Node/a"),
+        case("node-ready[silent]", "Node/b"),
+        case("ip-allocation[cni-misconfigured]", "Pod/shop/on-a", node="a"),
+        case("ip-allocation[cni-unreachable]", "Pod/shop/on-b", node="b"),
+        case("ip-allocation[cni-unreachable]", "Pod/shop/on-c", node="c"),
+    ) == ["Pod/shop/on-a <- Node/a", "Pod/shop/on-b <- Node/b"]
+
+
+def test_a_fault_of_its_own_on_a_broken_node_is_no_symptom() -> None:
+    assert not told(
+        case("node-ready[silent]", "Node/a"),
+        case("config-mount[missing-object]", "Pod/shop/web", node="a", missing=(APP_CONFIG,)),
+        case("startup-error[image]", "Pod/shop/api", node="a"),
+    )
+
+
+def test_what_is_missing_explains_all_who_miss_it_in_its_namespace() -> None:
+    elsewhere = APP_CONFIG._replace(namespace="bank")
+    assert told(
+        case("config-mount[missing-object]", "Pod/shop/web-1", missing=(APP_CONFIG,)),
+        case("config-mount[missing-object]", "Pod/shop/web-2", missing=(APP_CONFIG,)),
+        case("config-mount[missing-object]", "Pod/bank/web-1", missing=(elsewhere,)),
+        case("startup-error[bad-reference]", "Pod/shop/api-1", missing=(APP_CONFIG,)),
+        case("config-mount[dangling-reference]", "Deployment/shop/jobs", missing=(APP_CONFIG,)),
+    ) == [f"{name} <- Pod/shop/web-1" for name in ("Pod/shop/web-2", "Pod/shop/api-1", "Deployment/shop/jobs")]
+
+
+def test_a_claim_explains_the_pods_that_wait_for_it() -> None:
+    waiting = (Ref("Pod", "shop", "db-0"),)
+    assert told(
+        case("volume-claim[attach-failed]", "PersistentVolumeClaim/shop/data", concerns=waiting),
+        case("volume-claim[mount-failed]", "PersistentVolumeClaim/shop/data", concerns=waiting),
+        case("startup-error[app-exit]", "Pod/shop/db-0"),
+        case("startup-error[app-exit]", "Pod/shop/db-1"),
+    ) == [f"{name} <- PersistentVolumeClaim/shop/data" for name in ("PersistentVolumeClaim/shop/data", "Pod/shop/db-0")]
+
+
+def test_a_full_disk_explains_pressure_on_disk_and_not_on_memory() -> None:
+    assert told(
+        case("node-ready[pressure]", "Node/a", says="is running out of memory (MemoryPressure)"),
+        case("node-ready[pressure]", "Node/a", says="is running out of disk space (DiskPressure)"),
+        case("storage-full[node-disk]", "Node/a"),
+        case("storage-full[evicted]", "Pod/shop/big", node="a", says="was evicted: emptyDir exceeds its limit"),
+        case("storage-full[evicted]", "Pod/shop/web", node="a", says="was evicted: The node was low on resource: disk"),
+        case("startup-error[app-exit]", "Pod/shop/db", node="a", evidence=["log: write: No space left on device"]),
+    ) == ["Node/a <- Node/a", "Pod/shop/web <- Node/a", "Pod/shop/db <- Node/a"]
+
+
+def test_symptoms_of_symptoms_have_the_same_root() -> None:
+    chain = [
+        Explains("dns", EVERYWHERE, ("app",), words="no such host"),
+        Explains("kube-proxy", SAME_NODE, ("dns",)),
+    ]
+    assert told(
+        case("app[exit]", "Pod/shop/web", evidence=["log: lookup db: no such host"]),
+        case("app[exit]", "Pod/shop/api", evidence=["log: out of luck"]),
+        case("dns[failing]", "Pod/kube-system/coredns", node="a"),
+        case("kube-proxy[down]", "Node/a"),
+        rules=chain,
+    ) == ["Pod/shop/web <- Node/a", "Pod/kube-system/coredns <- Node/a"]
+
+
+def test_the_most_specific_explanation_counts() -> None:
+    both = [Explains("node", SAME_NODE, ("app",)), Explains("claim", CONCERNS, ("app",))]
+    pod = Ref("Pod", "shop", "web")
+    assert told(
+        case("node[down]", "Node/a"),
+        case("claim[lost]", "PersistentVolumeClaim/shop/data", concerns=(pod,)),
+        case("app[exit]", "Pod/shop/web", node="a"),
+        rules=both,
+    ) == ["Pod/shop/web <- PersistentVolumeClaim/shop/data"]
+
+
+def test_a_crashing_pod_explains_the_driver_it_is_part_of() -> None:
+    pod = Ref("Pod", "kube-system", "csi-1")
+    assert told(
+        case("volume-claim[driver-down]", "CSIDriver/disk", concerns=(pod,)),
+        case("startup-error[app-exit]", "Pod/kube-system/csi-1"),
+    ) == ["CSIDriver/disk <- Pod/kube-system/csi-1"]
+
+
+def test_a_driver_that_a_node_lacks_explains_only_its_own_volumes() -> None:
+    lacks = (Ref("CSINode", "a", "disk.example"),)
+    assert told(
+        case("volume-claim[driver-down]", "Node/a", missing=lacks),
+        case("volume-claim[mount-failed]", "PersistentVolumeClaim/shop/data", node="a", missing=lacks),
+        case("volume-claim[mount-failed]", "PersistentVolumeClaim/shop/logs", node="a", says="no driver file.example"),
+    ) == ["PersistentVolumeClaim/shop/data <- Node/a"]
+
+
+# --- any findings, any rules ---
+
+CAUSES = ("a", "b", "c", "d")
+RELATIONS = (SAME_OBJECT, CONCERNS, CONCERNED, SAME_MISSING, SAME_OWNER, SAME_NODE, EVERYWHERE)
+REFS = st.builds(Ref, st.just("Pod"), st.just("shop"), st.sampled_from("wxyz"))
+FINDINGS = st.builds(
+    lambda cause, ref, **more: case(f"{cause}[v]", str(ref), **more),
+    st.sampled_from(CAUSES),
+    REFS,
+    node=st.sampled_from(["", "m", "n"]),
+    owner=st.none() | REFS,
+    concerns=st.lists(REFS, max_size=2).map(tuple),
+    missing=st.lists(REFS, max_size=2).map(tuple),
+)
+CAUSE = st.sampled_from(CAUSES)
+ANY_RULES = st.lists(
+    st.builds(Explains, CAUSE, st.sampled_from(RELATIONS), st.lists(CAUSE, min_size=1).map(tuple)), max_size=12
+)
+
+
+@given(st.lists(FINDINGS, max_size=30), ANY_RULES)
+def test_every_finding_has_one_root_and_roots_are_their_own(cases: list[Case], any_rules: list[Explains]) -> None:
+    roots = roots_of(cases, any_rules)
+    assert roots.keys() == set(cases)
+    assert all(roots[root] is root for root in roots.values())
+
+
+@given(st.lists(FINDINGS, max_size=30), ANY_RULES)
+def test_who_has_nothing_in_common_with_a_root_is_no_symptom(cases: list[Case], any_rules: list[Explains]) -> None:
+    nodes = [rule for rule in any_rules if rule.on is SAME_NODE]
+    for one, root in roots_of(cases, nodes).items():
+        assert root is one or root.finding.node == one.finding.node != ""
+
+
+def test_the_effort_grows_with_the_number_of_findings() -> None:
+    def effort(count: int) -> float:
+        cases = [case("node-ready[silent]", f"Node/{n}") for n in range(count // 10)]
+        cases += [
+            case("ip-allocation[cni-unreachable]", f"Pod/shop/{n}", node=f"{n % (count // 10)}") for n in range(count)
+        ]
+        start = process_time()
+        roots = roots_of(cases, DECLARED)
+        assert len(set(roots.values())) == count // 10
+        return process_time() - start
+
+    effort(1000)
+    assert effort(16000) < 16 * 4 * max(effort(1000), 0.005)
+
+
+# --- what checks declare ---
+
+
+def test_declared_rules_name_checks_that_exist() -> None:
+    causes = {cause for cause, _ in rules()}
+    checks = {f"{cause}[{variant}]" for cause, variant in rules()}
+    named = {name for rule in DECLARED for name in (rule.root, *rule.symptoms)}
+    assert named
+    assert named <= causes | checks
+    for rule in DECLARED:
+        re.compile(rule.words)
+
+
+# --- on recordings ---
+
+RECORDED = {
+    "node-disk-full": {
+        "storage-full[node-disk]": {"config-mount[node-disk-full]", "node-ready[pressure]"},
+    },
+    "cni-config-cut-off": {"node-ready[not-ready]": {"ip-allocation[cni-misconfigured]"}},
+    "kubelet-stopped": {"node-ready[silent]": set()},
+    "api-server-gone": {"api-server[unreachable]": set()},
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_faults_have_their_root(name: str) -> None:
+    report = recorded(name)
+    checks = {found.id: found.check for found in report.findings}
+    assert {root.check: {checks[symptom] for symptom in root.symptoms} for root in report.roots} == RECORDED[name]
+
+
+def test_faults_of_their_own_stay_roots() -> None:
+    report = recorded("manifests")
+    assert len([root for root in report.roots if not root.symptoms]) > 20
+    assert {symptom for root in report.roots for symptom in root.symptoms} == {f.id for f in report.findings if f.root}
+
+
+# --- the order of roots ---
+
+
+def test_roots_come_worst_first_then_by_what_they_explain() -> None:
+    on_a = [finding(f"Pod/shop/a-{n}", node="a") for n in range(2)]
+    on_b = [finding(f"Pod/shop/b-{n}", node="b") for n in range(3)]
+    report = report_of(
+        verdict("image[pull]", finding("Pod/shop/alone")),
+        verdict("risk[near]", finding("Pod/shop/risk", severity=Severity.WARNING)),
+        verdict("node[down]", finding("Node/a"), finding("Node/b")),
+        verdict("net[gone]", *on_a, *on_b),
+        rules=[Explains("node", SAME_NODE, ("net",))],
+    )
+    assert [(root.object, root.explains) for root in report.roots] == [
+        ("Node/b", 3),
+        ("Node/a", 2),
+        ("Pod/shop/alone", 0),
+        ("Pod/shop/risk", 0),
+    ]
+    order = [found.root or found.id for found in report.findings]
+    assert sum(before != after for before, after in pairwise(order)) == len(report.roots) - 1
+
+
+def test_a_warning_that_explains_an_error_is_as_bad() -> None:
+    report = report_of(
+        verdict("pool[tight]", finding("Node/a", severity=Severity.WARNING)),
+        verdict("pool[empty]", finding("Pod/shop/web", node="a")),
+        rules=[Explains("pool[tight]", SAME_NODE, ("pool[empty]",))],
+    )
+    assert [(root.check, root.severity) for root in report.roots] == [("pool[tight]", Severity.ERROR)]
