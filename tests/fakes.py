@@ -82,9 +82,12 @@ class FakeSource:
         self.closed = True
 
 
-def cluster_of(**lists: list[Message]) -> Cluster:
-    """Return a cluster that has these objects: ``cluster_of(pods=[…])``."""
-    return Cluster(FakeSource({getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}))
+def cluster_of(
+    answers: Mapping[str, Answer | Callable[[Request], Answer]] | None = None, **lists: list[Message]
+) -> Cluster:
+    """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
+    served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
+    return Cluster(FakeSource(served | dict(answers or {})))
 
 
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})
