@@ -53,15 +53,15 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
         small = OOM_TEXT.search(symptom.words)
         may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
         name = f"container {status.name}" if status.name else "the pod's sandbox"
-        past = bool(status.name) and cluster.over(ended.finishedAt, RECENT)
+        died = ended.HasField("finishedAt")
         yield Finding(
             ref(pod),
             says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
             remedy=f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak"
             if limit
             else "set a limit",
-            evidence=[*(container_lines(pod, status, cluster) if status.name else ()), *pod_lines(pod, cluster)],
-            severity=Severity.WARNING if past else Severity.ERROR,
+            evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
+            severity=Severity.WARNING if died and cluster.over(ended.finishedAt, RECENT) else Severity.ERROR,
             owner=owner(pod),
         )
 

@@ -90,17 +90,21 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         ended = crash(pod, status, cluster)
         if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
             return Symptom(pod, ended.message, status)
-        if status.state.waiting.reason in _NOT_CREATED and _settled(pod, cluster):
-            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+        waiting = status.state.waiting
+        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _settled(pod, cluster):
+            return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 
 
 def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that ran out of memory lately, or a sandbox that could not start for want of it."""
+    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox."""
     if sandbox := by_event(pod, cluster, "FailedCreatePodSandBox", OOM_TEXT):
         return sandbox
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
         return None
+    for status in _waiting(pod, _NOT_CREATED):
+        if OOM_TEXT.search(status.state.waiting.message):
+            return Symptom(pod, status.state.waiting.message, status)
     for status in statuses(pod):
         for ended in (status.state.terminated, status.lastState.terminated):
             if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, OOM_PAST):
