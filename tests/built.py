@@ -41,6 +41,11 @@ def probe(handler: pb.ProbeHandler, delay: int = 0, period: int = 1, threshold: 
     )
 
 
+def config_map(name: str) -> pb.ConfigMapVolumeSource:
+    """A volume's source."""
+    return pb.ConfigMapVolumeSource(localObjectReference=pb.LocalObjectReference(name=name))
+
+
 class BuiltPod:
     """A pod that is on its node for ten minutes, has no sandbox yet and waits without a word.
 

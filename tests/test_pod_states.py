@@ -3,7 +3,7 @@
 import pytest
 
 from kubevitals.pod_faults import PodFault
-from tests.built import BuiltPod, findings, owner_of
+from tests.built import BuiltPod, config_map, findings, owner_of
 
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 
@@ -17,3 +17,25 @@ def test_a_container_that_cannot_start_in_so_little_memory_waits_in_the_words_of
         pod.waiting("web", "CreateContainerError", TOO_LITTLE)
     assert owner_of(pod.cluster()) is PodFault.OOM_KILLED
     assert findings(pod.cluster()) == ["memory-limit[oom-killed] Pod/app"]
+
+
+NO_CACHE = 'MountVolume.SetUp failed for volume "data" : failed to sync configmap cache: timed out waiting'
+
+
+def test_a_mount_that_has_succeeded_since_is_no_fault_of_a_pod_whose_image_is_being_pulled() -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map("deleted-since"))
+    pod.said("FailedMount", NO_CACHE, before=500)
+    assert owner_of(pod.cluster()) is PodFault.MISSING_OBJECT
+    pod.has_sandbox(yes=True)
+    assert owner_of(pod.cluster()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"), [(500, PodFault.OOM_KILLED), (5, PodFault.MOUNT_FAILED)], ids=["succeeded", "fails again"]
+)
+def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: PodFault) -> None:
+    pod = BuiltPod()
+    pod.said("FailedMount", NO_CACHE, before=before)
+    pod.said("FailedCreatePodSandBox", TOO_LITTLE, before=10)
+    assert owner_of(pod.cluster()) is expected

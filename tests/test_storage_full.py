@@ -122,7 +122,7 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
             phase="Pending",
             conditions=[
                 pb.PodCondition(type="PodScheduled", status="True", lastTransitionTime=time),
-                pb.PodCondition(type="PodReadyToStartContainers", status="True", lastTransitionTime=time),
+                pb.PodCondition(type="PodReadyToStartContainers", status="False", lastTransitionTime=time),
             ],
             containerStatuses=[pb.ContainerStatus(state=waiting)],
         ),

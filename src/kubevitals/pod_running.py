@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import statuses
 from kubevitals.pod_creating import NO_SPACE
-from kubevitals.pod_states import RECENT, STUCK, Symptom, by_event, crash, failed_for_good
+from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good
 from kubevitals.probes import KILLERS, container_of, killed_by, killings
 from kubevitals.threshold import Threshold
 
@@ -98,7 +98,7 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox."""
-    if sandbox := by_event(pod, cluster, "FailedCreatePodSandBox", OOM_TEXT):
+    if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
         return sandbox
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
         return None
