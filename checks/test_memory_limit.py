@@ -29,13 +29,12 @@ from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import containers, node_condition, owner, ref
 from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_running import OOM_TEXT
+from kubevitals.pod_running import OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 from kubevitals.verdict import Rule
 
-RECENT = Threshold("memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault")
 NEAR = Threshold(
     "memory-limit.near", 90, "percent of the limit that the working set may reach; page cache is not in it"
 )
@@ -61,7 +60,7 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
             if limit
             else "set a limit",
             evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
-            severity=Severity.WARNING if died and cluster.over(ended.finishedAt, RECENT) else Severity.ERROR,
+            severity=Severity.WARNING if died and cluster.over(ended.finishedAt, OOM_RECENT) else Severity.ERROR,
             owner=owner(pod),
         )
 
@@ -115,7 +114,9 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
 
 def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
     now = cluster.now.timestamp()
-    return [e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(RECENT)]
+    return [
+        e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(OOM_RECENT)
+    ]
 
 
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:

@@ -39,3 +39,22 @@ def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: 
     pod.said("FailedMount", NO_CACHE, before=before)
     pod.said("FailedCreatePodSandBox", TOO_LITTLE, before=10)
     assert owner_of(pod.cluster()) is expected
+
+
+HOURS = 7200
+OOM = "memory-limit[oom-killed] Pod/app"
+
+
+def test_an_oom_kill_of_the_past_does_not_hide_what_ends_again_and_again_now() -> None:
+    pod = BuiltPod()
+    pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS, restarts=1)
+    assert findings(pod.cluster()) == [f"{OOM} (warning)"]
+    pod.crashing("web")
+    assert findings(pod.cluster()) == ["startup-error[app-exit] Pod/app"]
+
+
+def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
+    pod = BuiltPod()
+    pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS // 4, restarts=1)
+    pod.crashing("web")
+    assert findings(pod.cluster()) == [OOM]

@@ -13,6 +13,10 @@ from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
 
+OOM_RECENT = Threshold(
+    "memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault"
+)
+
 OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
 """What runc says when a memory limit is too small for a container to start (libcontainer/process_linux.go)."""
 
@@ -97,7 +101,10 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox."""
+    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox.
+
+    An OOM kill of the past, which is a risk, does not hide what ends again and again now.
+    """
     if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
         return sandbox
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
@@ -105,11 +112,19 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     for status in _waiting(pod, _NOT_CREATED):
         if OOM_TEXT.search(status.state.waiting.message):
             return Symptom(pod, status.state.waiting.message, status)
+    over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
     for status in statuses(pod):
         for ended in (status.state.terminated, status.lastState.terminated):
-            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, OOM_PAST):
+            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, over):
                 return Symptom(pod, ended.message, status)
     return None
+
+
+def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether containers of a pod that has not failed as a whole end again and again now."""
+    return pod.status.phase != "Failed" and any(
+        crash(pod, status, cluster) or _ended_lately(pod, status, cluster) for status in statuses(pod)
+    )
 
 
 def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
