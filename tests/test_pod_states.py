@@ -58,3 +58,22 @@ def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
     pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS // 4, restarts=1)
     pod.crashing("web")
     assert findings(pod.cluster()) == [OOM]
+
+
+def test_a_sidecar_may_have_a_post_start_hook() -> None:
+    pod = BuiltPod(sidecars=True)
+    pod.crashing("proxy", 137, hooked=True)
+    assert findings(pod.cluster()) == ["startup-error[post-start] Pod/app"]
+
+
+@pytest.mark.parametrize(("started", "expected"), [(85, PodFault.APP_EXIT), (None, PodFault.POST_START)])
+def test_a_hook_that_failed_in_an_earlier_run_is_believed_only_where_nothing_tells_of_the_last(
+    started: int | None, expected: PodFault
+) -> None:
+    pod = BuiltPod()
+    pod.crashing("web", hooked=True)
+    pod.events.clear()
+    pod.said("FailedPostStartHook", "PostStartHook failed", before=1800, container="web")
+    if started:
+        pod.said("Started", "Started container web", before=started, container="web")
+    assert owner_of(pod.cluster()) is expected

@@ -8,7 +8,7 @@ from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import statuses
 from kubevitals.pod_creating import NO_SPACE
 from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good
-from kubevitals.probes import KILLERS, container_of, killed_by, killings
+from kubevitals.probes import KILLERS, container_events, container_of, is_told_of, killed_by, killings
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
@@ -159,18 +159,16 @@ def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> 
 
 
 def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that was killed because its postStart hook failed."""
-    hooked = {container.name for container in pod.spec.containers if container.lifecycle.HasField("postStart")}
-    for status in pod.status.containerStatuses:
+    """Match a container that was killed because its postStart hook failed; sidecars may have one, too."""
+    for status in statuses(pod):
         if status.state.waiting.reason == "PostStartHookError":
             return Symptom(pod, status.state.waiting.message, status)
-        if status.name in hooked and crash(pod, status, cluster):
-            for event in reversed(cluster.events(pod)):
-                if (
-                    event.reason == "FailedPostStartHook"
-                    and event.involvedObject.fieldPath == f"spec.containers{{{status.name}}}"
-                ):
-                    return Symptom(pod, event.message, status)
+        if container_of(pod, status).lifecycle.HasField("postStart") and (ended := crash(pod, status, cluster)):
+            failed = list(container_events(pod, status.name, "FailedPostStartHook", cluster))
+            if failed and (
+                last_seen(failed[-1]) >= ended.startedAt.seconds or not is_told_of(pod, status.name, ended, cluster)
+            ):
+                return Symptom(pod, failed[-1].message, status)
     return None
 
 
