@@ -1,5 +1,6 @@
 """Objects of a cluster that has never been, among them a pod to which faults are done one after another."""
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 from google.protobuf.message import Message
@@ -10,7 +11,7 @@ from kubevitals.objects import statuses
 from kubevitals.pod_faults import PodFault, pod_faults
 from kubevitals.source import Answer, Request
 from scenarios.harness import lines, verdicts
-from tests.fakes import CREATED, NOW, cluster_of
+from tests.fakes import CREATED, NOW, Answers, cluster_of
 
 HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))
 
@@ -54,6 +55,7 @@ class BuiltPod:
         node: the pod's node.
         events: what was said of both.
         logs: the last words of containers that died.
+        memory: what the kubelet says that the pod's own container uses, in bytes.
     """
 
     def __init__(self, *, sidecars: bool = False) -> None:
@@ -64,6 +66,7 @@ class BuiltPod:
         self.sidecars, self.node = sidecars, node()
         self.events: list[Message] = []
         self.logs: dict[str, str] = {}
+        self.memory = 0
         self.pod = pb.Pod(
             metadata=pb.ObjectMeta(name="app", namespace="shop", uid="1"),
             spec=pb.PodSpec(nodeName="one", restartPolicy="Always", containers=[pb.Container(name="app")]),
@@ -73,6 +76,16 @@ class BuiltPod:
 
     def has_sandbox(self, *, yes: bool) -> None:
         self.pod.status.conditions[1].status = str(yes)
+
+    def start(self) -> None:
+        """Have the pod's own container run, or wait for init containers."""
+        self.has_sandbox(yes=True)
+        waits = bool(self.pod.spec.initContainers)
+        own = self.pod.status.containerStatuses[0]
+        running = pb.ContainerState(running=pb.ContainerStateRunning())
+        own.state.CopyFrom(_waiting("PodInitializing") if waits else running)
+        own.ready = not waits
+        self.pod.status.phase = "Pending" if waits else "Running"
 
     def mounting(self, name: str, **source: Message) -> None:
         """Have the pod's container mount a volume."""
@@ -100,14 +113,7 @@ class BuiltPod:
         else:
             self.pod.spec.containers.append(container)
             self.pod.status.containerStatuses.append(status)
-            self.pod.status.phase = "Running"
-        self.has_sandbox(yes=True)
-        waits = bool(self.pod.spec.initContainers)
-        own = self.pod.status.containerStatuses[0]
-        own.state.CopyFrom(
-            _waiting("PodInitializing") if waits else pb.ContainerState(running=pb.ContainerStateRunning())
-        )
-        own.ready = not waits
+        self.start()
 
     def crashing(
         self,
@@ -168,11 +174,16 @@ class BuiltPod:
 
     def cluster(self) -> Cluster:
         """Return a cluster of one node with this pod, and a ConfigMap `present` beside it."""
-        place = f"/api/v1/namespaces/shop/pods/{self.pod.metadata.name}/log"
+        answers: Answers = {
+            "/api/v1/namespaces/shop/pods/app/log": self._log,
+            "/api/v1/nodes/one/proxy/stats/summary": Answer(200, json.dumps(self._figures()).encode()),
+        }
         present = pb.ConfigMap(metadata=pb.ObjectMeta(name="present", namespace="shop"))
-        return cluster_of(
-            {place: self._log}, pods=[self.pod], nodes=[self.node], all_events=self.events, config_maps=[present]
-        )
+        return cluster_of(answers, pods=[self.pod], nodes=[self.node], all_events=self.events, config_maps=[present])
+
+    def _figures(self) -> dict[str, object]:
+        used = {"name": "app", "memory": {"workingSetBytes": self.memory}}
+        return {"node": {}, "pods": [{"podRef": {"name": "app", "namespace": "shop"}, "containers": [used]}]}
 
     def _log(self, request: Request) -> Answer:
         (name,) = parse_qs(urlsplit(request.path).query)["container"]

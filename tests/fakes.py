@@ -61,16 +61,20 @@ def status_json(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
+Answers = Mapping[str, Answer | str | Callable[[Request], Answer]]
+"""What paths answer; a text is why there is no answer."""
+
+
 class FakeSource:
     """Answers from a table of paths, without their queries; what is not in it are empty lists."""
 
-    def __init__(self, answers: Mapping[str, Answer | str | Callable[[Request], Answer]] | None = None) -> None:
+    def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
         self.requests: list[Request] = []
         self.context, self.now, self.closed = "fake", NOW, False
 
     def get(self, request: Request) -> Answer:
-        """Return the answer; a text in the table is why there is none."""
+        """Return the answer."""
         self.requests.append(request)
         answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
         if isinstance(answer, str):
@@ -82,9 +86,7 @@ class FakeSource:
         self.closed = True
 
 
-def cluster_of(
-    answers: Mapping[str, Answer | Callable[[Request], Answer]] | None = None, **lists: list[Message]
-) -> Cluster:
+def cluster_of(answers: Answers | None = None, **lists: list[Message]) -> Cluster:
     """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
     served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
     return Cluster(FakeSource(served | dict(answers or {})))

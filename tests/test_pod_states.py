@@ -77,3 +77,15 @@ def test_a_hook_that_failed_in_an_earlier_run_is_believed_only_where_nothing_tel
     if started:
         pod.said("Started", "Started container web", before=started, container="web")
     assert owner_of(pod.cluster()) is expected
+
+
+def test_a_pod_that_was_evicted_is_found_for_that_alone() -> None:
+    pod = BuiltPod()
+    pod.crashing("web", 137, probed=True, waiting="", restarts=2)
+    pod.said("Killing", "Container web failed liveness probe, will be restarted", before=100, container="web")
+    assert findings(pod.cluster()) == ["liveness-probe[killed-by-probe] Pod/app"]
+    web = pod.pod.status.containerStatuses[1]
+    web.state.CopyFrom(web.lastState)
+    pod.pod.status.phase, pod.pod.status.reason = "Failed", "Evicted"
+    pod.pod.status.message = "Pod ephemeral local storage usage exceeds the total limit of containers 30Mi."
+    assert findings(pod.cluster()) == ["storage-full[evicted] Pod/app"]

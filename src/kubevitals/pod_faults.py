@@ -92,8 +92,13 @@ def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
 
 
 def _is_fine(pod: pb.Pod) -> bool:
-    """Return whether no line need look: most pods of most clusters, and those on their way out."""
+    """Return whether no line need look: most pods of most clusters, and those on their way out.
+
+    Evictions and node shutdowns give a failed pod itself a reason: they are not its containers' doing.
+    """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
+        return True
+    if pod.status.phase == "Failed" and pod.status.reason:
         return True
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount

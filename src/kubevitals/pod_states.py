@@ -98,12 +98,7 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
 
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead.
-
-    Evictions and node shutdowns give the pod itself a reason: they are not the container's doing.
-    """
-    if pod.status.reason:
-        return False
+    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead."""
     controllers = [reference for reference in pod.metadata.ownerReferences if reference.controller]
     if not controllers:
         return True
