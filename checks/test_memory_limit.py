@@ -28,7 +28,7 @@ from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import containers, node_condition, owner, ref
-from kubevitals.pod_faults import PodFault, broken_pods
+from kubevitals.pod_faults import PodFault, broken_pods, is_broken
 from kubevitals.pod_running import OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
 from kubevitals.text import binary
@@ -66,11 +66,15 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
 
 
 def near_limit(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say."""
+    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say.
+
+    Pods that are broken already are told of once, elsewhere.
+    """
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
     for _, summary in kubelet.summaries(cluster):
         for figures in summary.pods or ():
-            if pod := pods.get((figures.podRef.namespace, figures.podRef.name)):
+            pod = pods.get((figures.podRef.namespace, figures.podRef.name))
+            if pod and not is_broken(pod, cluster):
                 for container in figures.containers or ():
                     yield from _near(pod, container, cluster)
 

@@ -89,3 +89,13 @@ def test_a_pod_that_was_evicted_is_found_for_that_alone() -> None:
     pod.pod.status.phase, pod.pod.status.reason = "Failed", "Evicted"
     pod.pod.status.message = "Pod ephemeral local storage usage exceeds the total limit of containers 30Mi."
     assert findings(pod.cluster()) == ["storage-full[evicted] Pod/app"]
+
+
+def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_broken() -> None:
+    pod = BuiltPod()
+    pod.pod.spec.containers[0].resources.limits["memory"].string = "64Mi"
+    pod.memory = 63 << 20
+    pod.start()
+    assert findings(pod.cluster()) == ["memory-limit[near-limit] Pod/app (warning)"]
+    pod.crashing("web", 137, "OOMKilled")
+    assert findings(pod.cluster()) == [OOM]

@@ -15,7 +15,7 @@ from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.objects import statuses
+from kubevitals.objects import Ref, ref, statuses
 from kubevitals.pod_states import Symptom
 
 
@@ -68,6 +68,16 @@ def broken_pods(cluster: Cluster, fault: PodFault) -> Iterator[Symptom]:
     yield from faults.found[fault]
     if fault in faults.unseen:
         raise faults.unseen[fault]
+
+
+def is_broken(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has one of these faults, and is told of for that: no check tells of it once more."""
+    return ref(pod) in cluster.derive(_broken)
+
+
+def _broken(cluster: Cluster) -> frozenset[Ref]:
+    found = cluster.derive(pod_faults).found
+    return frozenset(ref(symptom.pod) for symptoms in found.values() for symptom in symptoms)
 
 
 def pod_faults(cluster: Cluster) -> PodFaults:
