@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import msgspec
 from google.protobuf import proto
@@ -106,10 +107,10 @@ def _reduced(request: Request, answer: Answer) -> Answer:
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
 
 
-def _reduced_json(body: bytes, schema: type[msgspec.Struct]) -> bytes:
+def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
     """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(body, type=schema))
+        return msgspec.json.encode(decoder.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return redact(body.decode("utf-8", "replace")).encode()
 

@@ -1,10 +1,10 @@
 """What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
-from msgspec import Struct
+from msgspec.json import Decoder
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -24,14 +24,14 @@ class Request(NamedTuple):
         path: the path with its query.
         schema: what each item of a list is.
         accept: the media type asked for.
-        json: what is read of an answer that is JSON.
+        json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
         kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
     """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
-    json: type[Struct] | None = None
+    json: Decoder[Any] | None = None
     kubelet: Kubelet | None = None
 
 
