@@ -24,6 +24,7 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.evictions import MEMORY, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster, last_seen
@@ -126,7 +127,7 @@ def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
     found: dict[str, list[pb.Pod]] = {}
     for pod in cluster.pods:
-        if pod.status.reason == "Evicted" and "memory" in pod.status.message.lower():
+        if evicted_for(pod, MEMORY):
             found.setdefault(pod.spec.nodeName, []).append(pod)
     return found
 

@@ -25,6 +25,7 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.evictions import DISK, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
@@ -106,8 +107,7 @@ def _pressure_lines(node: pb.Node) -> Iterator[str]:
 def evicted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods evicted for the disk they used, or for their node's being full."""
     for pod in cluster.pods:
-        words = pod.status.message.lower()
-        if pod.status.reason == "Evicted" and any(word in words for word in ("storage", "emptydir", "disk", "inodes")):
+        if evicted_for(pod, DISK):
             yield Finding(
                 ref(pod),
                 says=f"was evicted: {pod.status.message}",
