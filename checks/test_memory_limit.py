@@ -81,14 +81,16 @@ def near_limit(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator[Finding]:
-    limit, used = _limit(pod, figures.name), figures.memory.workingSetBytes if figures.memory else None
+    limit, memory = _limit(pod, figures.name), figures.memory or kubelet.Memory()
+    used = memory.workingSetBytes
     if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
         yield Finding(
             ref(pod),
             says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
             remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
             evidence=[
-                f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}",
+                f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}; "
+                f"with page cache: {binary(memory.usageBytes or used)}",
                 *pod_lines(pod, cluster),
             ],
             severity=Severity.WARNING,

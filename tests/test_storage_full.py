@@ -139,7 +139,7 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
     assert len(list(node_disk_full(cluster))) == expected
 
 
-LOW = "The node was low on resource: {}. Threshold quantity: 9Gi, available: 9Mi. Container {} was using 2Gi, request is 0. "
+LOW = "The node was low on resource: {}. Threshold quantity: 9Gi. Container {} was using 2Gi, request is 0. "
 
 
 @pytest.mark.parametrize(

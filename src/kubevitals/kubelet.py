@@ -28,8 +28,9 @@ RIGHT = "get nodes/proxy"
 
 
 class Memory(msgspec.Struct):
-    """A container's memory, in bytes."""
+    """A container's memory, in bytes: what it uses, and how much of that the kernel cannot simply drop."""
 
+    usageBytes: int | None = None  # noqa: N815
     workingSetBytes: int | None = None  # noqa: N815
 
 
