@@ -73,6 +73,8 @@ class Cluster:
     all_events = Listing("/api/v1/events", pb.Event)
     config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY)
     secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY)
+    services = Listing("/api/v1/services", pb.Service)
+    endpoint_slices = Listing("/apis/discovery.k8s.io/v1/endpointslices", pb.EndpointSlice)
     claims = Listing("/api/v1/persistentvolumeclaims", pb.PersistentVolumeClaim)
     volumes = Listing("/api/v1/persistentvolumes", pb.PersistentVolume)
     storage_classes = Listing("/apis/storage.k8s.io/v1/storageclasses", pb.StorageClass)
