@@ -94,10 +94,12 @@ class Cluster:
         *,
         secret_names: bool = False,
         ask_kubelets: bool = True,
+        cni_daemon_sets: Iterable[str] = (),
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
         self.secret_names, self.ask_kubelets = secret_names, ask_kubelets
+        self.cni_daemon_sets = frozenset(cni_daemon_sets)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
@@ -157,6 +159,10 @@ class Cluster:
     def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
         """Begin to ask for JSON of which only what stands in the schema is read."""
         return self._pool.submit(self._source.get, Request(path, json=schema))
+
+    def ask_lines_later(self, path: str, lines: str) -> Future[Answer]:
+        """Begin to ask for text of which only the lines that begin with a regular expression are read."""
+        return self._pool.submit(self._source.get, Request(path, lines=lines))
 
     @cached_property
     def server_version(self) -> str:

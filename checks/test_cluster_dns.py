@@ -1,0 +1,223 @@
+"""Names are not resolved: the cluster's DNS does not answer, or pods and nodes ask the wrong server.
+
+Meaning:
+    The DNS Service has no ready pod behind it, its address or one of its pods does not answer somewhere, its pods
+    answer with errors, or cannot forward names from outside; or the resolv.conf of pods, of the node, or the kubelet's
+    `clusterDNS` names a server that does not know the cluster.
+
+Impact:
+    Applications do not find each other, mostly as time-outs of five seconds and more: each lookup that fails is tried
+    again at the next server, with the next search domain.
+
+Diagnosis:
+    `kubectl -n kube-system get svc,endpointslices,pods -l k8s-app=kube-dns -o wide`, the log of the DNS pods, their
+    ConfigMap; in a pod `cat /etc/resolv.conf` and `nslookup kubernetes.default.svc.cluster.local` at the Service's
+    address and at each pod's. Lookups from every node need the probe (`--probe`).
+
+Mitigation:
+    Bring the pods back, correct the Corefile, let `forward` point at name servers that live; correct the kubelet's
+    `clusterDNS` and `resolvConf`. Where only the Service's address is dead, see kube-proxy; where a node reaches no
+    pod at all, its CNI.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import cluster_dns as dns
+from kubevitals import dns_faults, resolv_conf
+from kubevitals.cni import without_network
+from kubevitals.errors import NotObserved
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster
+from kubevitals.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
+from kubevitals.objects import Ref, ref
+from kubevitals.probe.probed import Probed, probed
+from kubevitals.probe.report import Report, Through
+from kubevitals.reach import require_all
+from kubevitals.text import plural
+from kubevitals.verdict import Rule
+
+NODES_SHOWN = 10
+"""Nodes that a finding about a DNS pod names."""
+
+
+def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
+    """Find a DNS Service that has no ready endpoint, and say why."""
+    if dns.ready_endpoints(cluster):
+        return
+    service = dns.service(cluster)
+    if why := dns_faults.why_empty(cluster):
+        yield Finding(
+            ref(service),
+            says=f"has no ready endpoint: {why.says}",
+            remedy=why.remedy,
+            evidence=why.lines,
+            concerns=why.pods,
+        )
+
+
+def service_unreachable(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes where a lookup through the DNS Service's address fails, and not for want of a DNS pod.
+
+    Its pods answer there, or nothing that serves names answers there while other addresses do.
+    """
+    found = probed(cluster)
+    if not dns.ready_endpoints(cluster):
+        return
+    answering = {report.node for report in found.of("pod") if not fails(lookups(report, Through.SERVICE))}
+    for report in found.of("pod"):
+        asked, direct = lookups(report, Through.SERVICE), lookups(report, Through.POD)
+        if not fails(asked) or refused(asked):
+            continue
+        pods_answer = bool(direct) and all(lookup.ok for lookup in direct)
+        if pods_answer or (fails(direct) and answering and reaches_others(report)):
+            yield Finding(
+                Ref("Node", "", report.node),
+                says="has pods that reach no DNS by the Service's address"
+                + (", though DNS pods answer there" if pods_answer else ", nor any DNS pod, though other pods answer"),
+                remedy="see whether other Services answer there: if not it is kube-proxy; else look at this Service's "
+                "rules on the node, and at what drops port 53",
+                evidence=[told(lookup) for lookup in [*asked, *direct]],
+            )
+    require_all(found, "pod", without_network(cluster))
+
+
+def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
+    """Find DNS pods that answer from no node, or from some only; not what a node has to answer for itself."""
+    found = probed(cluster)
+    excused = deaf(found)
+    for pod, nodes in by_pod(found).items():
+        lost = {node: asked for node, asked in nodes.items() if fails(asked) and not refused(asked)}
+        if len(lost) < len(nodes):
+            lost = {node: asked for node, asked in lost.items() if node not in excused}
+        if lost:
+            whole = len(lost) == len(nodes)
+            namespace, _, name = pod.partition("/")
+            yield Finding(
+                Ref("Pod", namespace, name),
+                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {_some(lost)}'}",
+                remedy="see what stands between: NetworkPolicies, the pod's node and its CNI; delete the pod, so that "
+                "another takes its place",
+                evidence=[f"from {node}: {told(asked[0])}" for node, asked in sorted(lost.items())[:NODES_SHOWN]],
+                concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(lost)),
+            )
+    require_all(found, "pod", without_network(cluster))
+
+
+def resolv_conf_pod(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes whose pods are given a resolv.conf that does not lead to the cluster's DNS."""
+    found = probed(cluster)
+    servers = dns.addresses(cluster) if dns.service(cluster) else set()
+    for report in found.of("pod"):
+        if wrong := list(resolv_conf.of_pod(report, servers)):
+            yield Finding(
+                Ref("Node", "", report.node),
+                says=f"gives its pods a resolv.conf that does not serve: {'; '.join(wrong)}",
+                remedy="correct clusterDNS and clusterDomain of the kubelet's configuration and restart it; pods get "
+                "them when they are made anew",
+                evidence=resolv_conf.lines(report),
+            )
+    require_all(found, "pod", without_network(cluster))
+
+
+def resolv_conf_node(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes whose own resolv.conf, which DNS pods inherit by dnsPolicy Default, is empty, loops or is too long."""
+    by_events = resolv_conf.over_limits(cluster)
+    for node, events in by_events.items():
+        yield resolv_conf.node_finding(node, ["it holds more than pods can take: the rest is left out"], events)
+    found = probed(cluster)
+    for report in found.of("host"):
+        if report.node not in by_events and (wrong := list(resolv_conf.of_node(report))):
+            yield resolv_conf.node_finding(report.node, wrong, resolv_conf.lines(report))
+    require_all(found, "host")
+
+
+def kubelet_mismatch(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes whose kubelet gives pods a name server that is no DNS Service's address, nor NodeLocal DNS."""
+    right = dns.service(cluster).spec.clusterIP
+    servers = dns.addresses(cluster)
+    for node, given in dns.name_servers_of_kubelets(cluster):
+        if not given or any(ip not in servers and not dns.is_node_local(ip) for ip in given):
+            yield Finding(
+                Ref("Node", "", node),
+                says=f"has a kubelet whose clusterDNS is {', '.join(given) or 'not set'}: no DNS Service is there",
+                remedy=f"set clusterDNS to {right} in the kubelet's configuration, restart it, make its pods anew",
+                evidence=[
+                    f"clusterDNS of the kubelet: {', '.join(given) or 'none'}",
+                    f"{ref(dns.service(cluster))}: {right}",
+                ],
+            )
+
+
+def upstream(cluster: Cluster) -> Iterator[Finding]:
+    """Find DNS that resolves the cluster's names, but none from outside."""
+    found = probed(cluster)
+    outside = {r.node: asked for r in found.of("pod") if (asked := lookups(r, Through.SERVICE, outside=True))}
+    if not outside:
+        raise NotObserved("the probe looked up no name from outside of the cluster")
+    lost = {
+        node: asked for node, asked in outside.items() if fails(asked) and _resolves_own(found.reports[node]["pod"])
+    }
+    if lost:
+        whole = len(lost) == len(outside)
+        yield Finding(
+            ref(dns.service(cluster)),
+            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {_some(lost)}'}",
+            remedy="see where `forward` of the Corefile points, whether these servers live, and whether the DNS pods' "
+            "nodes reach them on port 53, UDP and TCP",
+            evidence=[
+                *(f"from {node}: {told(asked[0])}" for node, asked in sorted(lost.items())[:NODES_SHOWN]),
+                *dns_faults.by_nodes_resolver(found),
+            ],
+            concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(lost)),
+        )
+    require_all(found, "pod", without_network(cluster))
+
+
+def failing(cluster: Cluster) -> Iterator[Finding]:
+    """Find DNS that ends itself for its configuration, answers with SERVFAIL, or panics: logs, metrics, lookups say."""
+    yield from dns_faults.by_log(cluster)
+    try:
+        found = probed(cluster)
+    except NotObserved:
+        found = Probed({}, (), (), 0)
+    for pod, nodes in by_pod(found).items():
+        bad = {node: asked for node, asked in nodes.items() if refused(asked)}
+        if bad and not any(lookup.ok for asked in nodes.values() for lookup in asked):
+            namespace, _, name = pod.partition("/")
+            yield Finding(
+                Ref("Pod", namespace, name),
+                says="answers, but not even the cluster's own names",
+                remedy="read its log: mostly it does not reach the API server, or its Corefile lacks the domain",
+                evidence=[f"from {node}: {told(asked[0])}" for node, asked in sorted(bad.items())[:NODES_SHOWN]],
+            )
+    yield from dns_faults.by_metrics(cluster)
+
+
+def _resolves_own(report: Report) -> bool:
+    return any(lookup.ok for lookup in lookups(report, Through.SERVICE))
+
+
+def _some(nodes: Iterable[str]) -> str:
+    names = sorted(nodes)
+    return ", ".join(names[:3]) + (f" and {plural(len(names) - 3, 'more node')}" if len(names) > 3 else "")
+
+
+@pytest.mark.cause(chapter="4.2")
+@pytest.mark.parametrize(
+    "variant",
+    [
+        no_endpoints,
+        service_unreachable,
+        pod_unreachable,
+        resolv_conf_pod,
+        resolv_conf_node,
+        kubelet_mismatch,
+        upstream,
+        failing,
+    ],
+)
+def test_names_are_resolved(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Pods on every node resolve the cluster's names, and those from outside."""
+    return variant(cluster)
