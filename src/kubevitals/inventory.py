@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.probe.plan import Options, plan
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
 from kubevitals.text import clean, redact
 from kubevitals.threshold import Threshold
@@ -94,10 +95,11 @@ class Cluster:
         *,
         secret_names: bool = False,
         ask_kubelets: bool = True,
+        probe: Options | None = None,
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
-        self.secret_names, self.ask_kubelets = secret_names, ask_kubelets
+        self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
@@ -157,6 +159,15 @@ class Cluster:
     def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
         """Begin to ask for JSON of which only what stands in the schema is read."""
         return self._pool.submit(self._source.get, Request(path, json=schema))
+
+    def ask_probe(self) -> bytes:
+        """Return what the probe tells, after having it run; it runs each time this is asked.
+
+        Raises:
+            NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
+        """
+        asked = self._probe and plan(self._probe, self.nodes, self.services, self.endpoint_slices, self.pods)
+        return self._source.probe(asked)
 
     @cached_property
     def server_version(self) -> str:
