@@ -84,10 +84,12 @@ def service_unreachable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find DNS pods that answer from no node, or from some only; not what a node has to answer for itself."""
+    """Find ready DNS pods that answer from no node, or from some only; not what a node has to answer for itself."""
     found = probed(cluster)
-    excused = deaf(found)
+    excused, ready = deaf(found), dns.ready_pods(cluster)
     for pod, nodes in by_pod(found).items():
+        if pod not in ready:
+            continue
         lost = {node: asked for node, asked in nodes.items() if fails(asked) and not refused(asked)}
         if len(lost) < len(nodes):
             lost = {node: asked for node, asked in lost.items() if node not in excused}

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.probe.plan import Options, plan
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
 from kubevitals.text import clean, redact
 from kubevitals.threshold import Threshold
@@ -94,11 +95,12 @@ class Cluster:
         *,
         secret_names: bool = False,
         ask_kubelets: bool = True,
+        probe: Options | None = None,
         cni_daemon_sets: Iterable[str] = (),
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
-        self.secret_names, self.ask_kubelets = secret_names, ask_kubelets
+        self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
@@ -163,6 +165,15 @@ class Cluster:
     def ask_lines_later(self, path: str, lines: str) -> Future[Answer]:
         """Begin to ask for text of which only the lines that begin with a regular expression are read."""
         return self._pool.submit(self._source.get, Request(path, lines=lines))
+
+    def ask_probe(self) -> bytes:
+        """Return what the probe tells, after having it run; it runs each time this is asked.
+
+        Raises:
+            NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
+        """
+        asked = self._probe and plan(self._probe, self.nodes, self.services, self.endpoint_slices, self.pods)
+        return self._source.probe(asked)
 
     @cached_property
     def server_version(self) -> str:

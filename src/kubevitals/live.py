@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,13 +11,16 @@ from threading import Lock
 from time import monotonic
 from typing import Any, cast
 
+import msgspec
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.source import Answer, Request
+from kubevitals.probe.plan import Plan
+from kubevitals.probe.run import run
+from kubevitals.source import PROBE_HINT, Answer, Request
 from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
@@ -68,10 +71,31 @@ class Live:
         Raises:
             NotObserved: it cannot be reached, does not answer in time, or breaks off again and again.
         """
+        return self._explained(lambda: on_error(_BACKOFF, _is_transient, lambda: self._ask(request)))
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """Return the API server's answer to a request that changes the cluster, sent once only.
+
+        Raises:
+            NotObserved: it cannot be reached or does not answer in time; what became of the request is not known.
+        """
+        return self._explained(lambda: self._received(self._send(method, path, "application/json", body)))
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Run the probe in the cluster.
+
+        Raises:
+            NotObserved: there is no plan for it, or it could not be run.
+        """
+        if plan is None:
+            raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}")
+        return msgspec.json.encode(run(self, plan))
+
+    def _explained(self, ask: Callable[[], Answer]) -> Answer:
         if self._unreachable:
             raise NotObserved(self._unreachable)
         try:
-            return on_error(_BACKOFF, _is_transient, lambda: self._ask(request))
+            return ask()
         except _Busy as busy:
             return busy.answer
         except _ERRORS as error:
@@ -85,24 +109,30 @@ class Live:
         self._client.close()
 
     def _ask(self, request: Request) -> Answer:
-        response = self._send("GET", request.path, request.accept)
-        try:
-            body = _body(response)
-        except Exception:
-            response.close()
-            raise
-        response.release_conn()
-        answer = Answer(response.status, body)
+        answer = self._received(self._send("GET", request.path, request.accept))
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
 
-    def _send(self, method: str, path: str, accept: str = "*/*") -> urllib3.BaseHTTPResponse:
+    def _received(self, response: urllib3.BaseHTTPResponse) -> Answer:
+        try:
+            body = _body(response)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return Answer(response.status, body)
+
+    def _send(
+        self, method: str, path: str, accept: str = "*/*", body: Mapping[str, Any] | None = None
+    ) -> urllib3.BaseHTTPResponse:
         method, url, headers, _, _ = self._client.param_serialize(
             method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
-        sent = self._client.call_api(method, url, stripped, _request_timeout=self._timeout)
+        if method == "PATCH":
+            stripped["Content-Type"] = "application/merge-patch+json"
+        sent = self._client.call_api(method, url, stripped, body, _request_timeout=self._timeout)
         return cast("urllib3.BaseHTTPResponse", sent.response)
 
     def _server_time(self) -> datetime | None:

@@ -1,13 +1,20 @@
 """What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    from kubevitals.probe.plan import Plan
+
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+PROBE_HINT = "(--probe creates 2 pods a node for under a minute)"
+"""What ends the reason of everything that is not observed for want of the probe."""
 
 
 class Request(NamedTuple):
@@ -53,6 +60,13 @@ class Source(Protocol):
 
         Raises:
             NotObserved: there was no answer.
+        """
+
+    def probe(self, plan: "Plan | None") -> bytes:
+        """Return what the probe tells, as JSON of `kubevitals.probe.ran.Ran`; a cluster has it run by the plan.
+
+        Raises:
+            NotObserved: there is no plan and nothing recorded, or the probe could not be run.
         """
 
     def close(self) -> None:

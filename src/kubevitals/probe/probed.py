@@ -1,10 +1,17 @@
 """The probe as checks see it: a report from each node and network, and why there is none."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
+from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
+from kubevitals.probe.parse import parse
+from kubevitals.probe.ran import Ran
 from kubevitals.probe.report import Network, Report
+from kubevitals.text import clean
 
 
 class Silent(NamedTuple):
@@ -27,12 +34,16 @@ class Probed(NamedTuple):
         reports: by node's name, then network.
         silent: the probe pods that told nothing; nodes where none was expected (Windows, not ready) are in neither.
         cluster_ip: addresses of the probe's Service; `node_port` its port on nodes.
+        domain: the cluster domain of the names that were looked up.
+        remarks: what the user should know of the run, such as objects that could not be deleted.
     """
 
     reports: Mapping[str, Mapping[Network, Report]]
     silent: tuple[Silent, ...]
     cluster_ips: tuple[str, ...]
     node_port: int
+    domain: str = "cluster.local"
+    remarks: tuple[str, ...] = ()
 
     def of(self, network: Network) -> Iterable[Report]:
         """Return the reports from one network."""
@@ -45,4 +56,37 @@ def probed(cluster: Cluster) -> Probed:
     Raises:
         NotObserved: this run has no probe (``--probe`` starts one), or it could not be started at all.
     """
-    raise NotImplementedError
+    told = cluster.derive(_told)
+    if isinstance(told, NotObserved):
+        raise NotObserved(told.reason, told.right)
+    return told
+
+
+def _told(cluster: Cluster) -> Probed | NotObserved:
+    """Have the probe run; that it could not is kept, too, so that it is not tried again and again."""
+    try:
+        ran = msgspec.json.decode(cluster.ask_probe(), type=Ran)
+    except NotObserved as error:
+        return error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return NotObserved(f"what the probe told cannot be read: {error}")
+    return understood(ran)
+
+
+def understood(ran: Ran) -> Probed:
+    """Return what a run of the probe means."""
+    reports: dict[str, dict[Network, Report]] = defaultdict(dict)
+    silent = []
+    for pod in ran.pods:
+        if pod.log:
+            reports[pod.node][pod.network] = parse(pod, ran.run, ran.token)
+        else:
+            silent.append(Silent(clean(pod.node, 300), pod.network, clean(pod.name, 300), clean(pod.reason)))
+    return Probed(
+        dict(reports),
+        tuple(silent),
+        tuple(clean(ip, 60) for ip in ran.cluster_ips),
+        ran.node_port,
+        clean(ran.domain, 300),
+        tuple(map(clean, ran.remarks)),
+    )
