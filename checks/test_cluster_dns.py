@@ -185,7 +185,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
     except NotObserved:
         found = Probed({}, (), (), 0)
     for pod, nodes in by_pod(found).items():
-        bad = {node: asked for node, asked in nodes.items() if refused(asked)}
+        bad = {node: asked for node, asked in nodes.items() if refused(asked) and pod in dns.ready_pods(cluster)}
         if bad and not any(lookup.ok for asked in nodes.values() for lookup in asked):
             namespace, _, name = pod.partition("/")
             yield Finding(

@@ -13,20 +13,20 @@ from kubevitals.reach import Pair, is_ipv6
 def missing_routes(pairs: Iterable[Pair], found: Probed, cluster: Cluster) -> Mapping[tuple[str, str], Network]:
     """Return the pod network that a pair's source has no route to, for the pairs that fail, by source and target.
 
-    Only of nodes that have a route to some other node's podCIDR: others reach pods by a tunnel's single route.
+    Only where the source or its target has a route to some other node's podCIDR: others reach pods by a single route.
     """
     networks = {node.metadata.name: pod_networks(node) for node in cluster.nodes}
     every = {network: node for node, own in networks.items() for network in own}
     missing = {}
+    known = {report.node: _networks(report) for report in found.of("host") if report.routes}
+    routed = {node for node, own in known.items() if any(every.get(network, node) != node for network in own)}
     for pair in pairs:
-        report = found.reports.get(pair.source, {}).get("host")
-        if pair.ok or report is None:
-            continue
-        known = _networks(report)
-        if not any(every.get(network, pair.source) != pair.source for network in known):
+        if pair.ok or pair.source not in known or not routed & {pair.source, pair.target}:
             continue
         for network in networks.get(pair.target, []):
-            if network.version == (6 if is_ipv6(pair.reach.address) else 4) and not _covered(network, known):
+            if network.version == (6 if is_ipv6(pair.reach.address) else 4) and not _covered(
+                network, known[pair.source]
+            ):
                 missing[pair.source, pair.target] = network
     return missing
 
