@@ -38,7 +38,7 @@ from kubevitals.threshold import Threshold
 from kubevitals.verdict import Rule
 
 LASTING = Threshold(
-    "cni-daemonset.lasting", 60, "seconds a node may be without network: CNIs set theirs up when they start"
+    "cni-daemonset.lasting", 30, "seconds a node may be without network: CNIs set theirs up when they start"
 )
 JOINING = Threshold("cni-daemonset.joining", 180, "seconds a node may take to get its network after it joined")
 
