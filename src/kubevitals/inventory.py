@@ -66,6 +66,9 @@ class Cluster:
     """One cluster at one time.
 
     Reading a list raises NotObserved where it could not be fetched, each time it is read.
+
+    Attributes:
+        remarks: what the user should know of what was done in the cluster.
     """
 
     nodes = Listing("/api/v1/nodes", pb.Node)
@@ -102,6 +105,7 @@ class Cluster:
         self._thresholds = dict(thresholds or {})
         self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
+        self.remarks: list[str] = []
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}

@@ -13,6 +13,9 @@ from kubevitals.probe.ran import Ran
 from kubevitals.probe.report import Network, Report
 from kubevitals.text import clean
 
+REMARKS = 20
+"""Remarks of the probe that are shown."""
+
 
 class Silent(NamedTuple):
     """A probe pod that told nothing, and what kept it from doing so.
@@ -35,7 +38,6 @@ class Probed(NamedTuple):
         silent: the probe pods that told nothing; nodes where none was expected (Windows, not ready) are in neither.
         cluster_ip: addresses of the probe's Service; `node_port` its port on nodes.
         domain: the cluster domain of the names that were looked up.
-        remarks: what the user should know of the run, such as objects that could not be deleted.
     """
 
     reports: Mapping[str, Mapping[Network, Report]]
@@ -43,7 +45,6 @@ class Probed(NamedTuple):
     cluster_ips: tuple[str, ...]
     node_port: int
     domain: str = "cluster.local"
-    remarks: tuple[str, ...] = ()
 
     def of(self, network: Network) -> Iterable[Report]:
         """Return the reports from one network."""
@@ -70,6 +71,7 @@ def _told(cluster: Cluster) -> Probed | NotObserved:
         return error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return NotObserved(f"what the probe told cannot be read: {error}")
+    cluster.remarks += [f"probe: {clean(remark)}" for remark in ran.remarks[:REMARKS]]
     return understood(ran)
 
 
@@ -88,5 +90,4 @@ def understood(ran: Ran) -> Probed:
         tuple(clean(ip, 60) for ip in ran.cluster_ips),
         ran.node_port,
         clean(ran.domain, 300),
-        tuple(map(clean, ran.remarks)),
     )

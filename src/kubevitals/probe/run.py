@@ -166,7 +166,7 @@ class _Run:
         done = {}
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
         try:
-            futures = {name: pool.submit(action, name) for name in pods if name not in self._failed}
+            futures = {name: pool.submit(self._in_time, action, name) for name in pods}
             for name, future in futures.items():
                 try:
                     done[name] = future.result()
@@ -175,6 +175,11 @@ class _Run:
         finally:
             pool.shutdown(cancel_futures=True)
         return done
+
+    def _in_time(self, action: Callable[[str], T], name: str) -> T:
+        if monotonic() > self._end:
+            raise NotObserved("the probe's time is over")
+        return action(name)
 
     def _log(self, name: str) -> str:
         """Return a pod's log; its last line may take a moment to arrive there."""
