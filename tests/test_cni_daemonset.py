@@ -73,7 +73,7 @@ def test_a_node_without_a_network_has_one_owner(
 
 @pytest.mark.parametrize(
     ("status", "since", "expected"),
-    [("True", 300, ["Node/one"]), ("True", 30, []), ("False", 300, []), ("Unknown", 300, [])],
+    [("True", 300, ["Node/one"]), ("True", 20, []), ("False", 300, []), ("Unknown", 300, [])],
 )
 def test_the_condition_counts_when_it_lasts(status: str, since: int, expected: list[str]) -> None:
     state = pb.NodeCondition(
