@@ -20,7 +20,7 @@ Mitigation:
     pod at all, its CNI.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
@@ -31,10 +31,10 @@ from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
-from kubevitals.objects import Ref, ref
+from kubevitals.objects import Ref, owner, ref
 from kubevitals.probe.probed import Probed, probed
-from kubevitals.probe.report import Report, Through
-from kubevitals.reach import require_all
+from kubevitals.probe.report import Lookup, Report, Through
+from kubevitals.reach import lost, require_all
 from kubevitals.text import plural
 from kubevitals.verdict import Rule
 
@@ -84,25 +84,29 @@ def service_unreachable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find ready DNS pods that answer from no node, or from some only; not what a node has to answer for itself."""
+    """Find ready DNS pods that answer from no node, or from some only; not what a node has to answer for itself.
+
+    Where nothing at all passes between a node and the pod's, the pod network is at fault (cni-daemonset).
+    """
     found = probed(cluster)
-    excused, ready = deaf(found), dns.ready_pods(cluster)
-    for pod, nodes in by_pod(found).items():
-        if pod not in ready:
+    excused, ready, between = deaf(found), dns.ready_pods(cluster), lost(found.of("pod")).between
+    for name, nodes in by_pod(found).items():
+        if not (pod := ready.get(name)):
             continue
-        lost = {node: asked for node, asked in nodes.items() if fails(asked) and not refused(asked)}
-        if len(lost) < len(nodes):
-            lost = {node: asked for node, asked in lost.items() if node not in excused}
-        if lost:
-            whole = len(lost) == len(nodes)
-            namespace, _, name = pod.partition("/")
+        due = {node: asked for node, asked in nodes.items() if not between(node, pod.spec.nodeName)}
+        failed = {node: asked for node, asked in due.items() if fails(asked) and not refused(asked)}
+        if len(failed) < len(due):
+            failed = {node: asked for node, asked in failed.items() if node not in excused}
+        if failed:
+            whole = len(failed) == len(due)
             yield Finding(
-                Ref("Pod", namespace, name),
-                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {_some(lost)}'}",
+                ref(pod),
+                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {_some(failed)}'}",
                 remedy="see what stands between: NetworkPolicies, the pod's node and its CNI; delete the pod, so that "
                 "another takes its place",
-                evidence=[f"from {node}: {told(asked[0])}" for node, asked in sorted(lost.items())[:NODES_SHOWN]],
-                concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(lost)),
+                evidence=_asked(failed),
+                owner=owner(pod),
+                concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(failed)),
             )
     require_all(found, "pod", without_network(cluster))
 
@@ -155,24 +159,19 @@ def kubelet_mismatch(cluster: Cluster) -> Iterator[Finding]:
 def upstream(cluster: Cluster) -> Iterator[Finding]:
     """Find DNS that resolves the cluster's names, but none from outside."""
     found = probed(cluster)
-    outside = {r.node: asked for r in found.of("pod") if (asked := lookups(r, Through.SERVICE, outside=True))}
-    if not outside:
-        raise NotObserved("the probe looked up no name from outside of the cluster")
-    lost = {
-        node: asked for node, asked in outside.items() if fails(asked) and _resolves_own(found.reports[node]["pod"])
-    }
-    if lost:
-        whole = len(lost) == len(outside)
+    asked = {r.node: lookups(r, Through.SERVICE, outside=True) for r in found.of("pod")}
+    if not any(asked.values()):
+        raise NotObserved("no name from outside was looked up (--probe-outside NAME)")
+    failed = {node: tries for node, tries in asked.items() if _resolves_only_own(found.reports[node]["pod"])}
+    if failed:
+        whole = len(failed) == len(asked)
         yield Finding(
             ref(dns.service(cluster)),
-            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {_some(lost)}'}",
+            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {_some(failed)}'}",
             remedy="see where `forward` of the Corefile points, whether these servers live, and whether the DNS pods' "
             "nodes reach them on port 53, UDP and TCP",
-            evidence=[
-                *(f"from {node}: {told(asked[0])}" for node, asked in sorted(lost.items())[:NODES_SHOWN]),
-                *dns_faults.by_nodes_resolver(found),
-            ],
-            concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(lost)),
+            evidence=[*_asked(failed), *dns_faults.by_nodes_resolver(found)],
+            concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(failed)),
         )
     require_all(found, "pod", without_network(cluster))
 
@@ -184,21 +183,28 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
         found = probed(cluster)
     except NotObserved:
         found = Probed({}, (), (), 0)
-    for pod, nodes in by_pod(found).items():
-        bad = {node: asked for node, asked in nodes.items() if refused(asked) and pod in dns.ready_pods(cluster)}
-        if bad and not any(lookup.ok for asked in nodes.values() for lookup in asked):
-            namespace, _, name = pod.partition("/")
+    ready = dns.ready_pods(cluster)
+    for name, nodes in by_pod(found).items():
+        bad = {node: asked for node, asked in nodes.items() if refused(asked)}
+        if name in ready and bad and all(map(fails, nodes.values())):
             yield Finding(
-                Ref("Pod", namespace, name),
+                ref(ready[name]),
                 says="answers, but not even the cluster's own names",
                 remedy="read its log: mostly it does not reach the API server, or its Corefile lacks the domain",
-                evidence=[f"from {node}: {told(asked[0])}" for node, asked in sorted(bad.items())[:NODES_SHOWN]],
+                evidence=_asked(bad),
+                owner=owner(ready[name]),
             )
     yield from dns_faults.by_metrics(cluster)
 
 
-def _resolves_own(report: Report) -> bool:
-    return any(lookup.ok for lookup in lookups(report, Through.SERVICE))
+def _resolves_only_own(report: Report) -> bool:
+    """Return whether a node has the cluster's names, and none from outside, through the Service or any DNS pod."""
+    outside = [lookup for lookup in report.lookups if lookup.outside and lookup.through is not Through.RESOLVER]
+    return fails(outside) and any(lookup.ok for lookup in lookups(report, Through.SERVICE))
+
+
+def _asked(failed: Mapping[str, list[Lookup]]) -> list[str]:
+    return [f"from {node}: {told(asked[0])}" for node, asked in sorted(failed.items())[:NODES_SHOWN] if asked]
 
 
 def _some(nodes: Iterable[str]) -> str:

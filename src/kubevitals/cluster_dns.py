@@ -83,10 +83,10 @@ def likely_pods(cluster: Cluster) -> list[pb.Pod]:
     ]
 
 
-def ready_pods(cluster: Cluster) -> set[str]:
-    """Return the DNS pods that are ready, as ``namespace/name``: what is not is broken in a way of its own."""
+def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:
+    """Return the DNS pods that are ready, by ``namespace/name``: what is not is broken in a way of its own."""
     found = [*pods(cluster), *likely_pods(cluster)]
-    return {f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in found if _is_ready(pod)}
+    return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in found if _is_ready(pod)}
 
 
 def _labelled(cluster: Cluster, namespace: str) -> list[pb.Pod]:

@@ -107,6 +107,35 @@ def blame(every: Collection[Pair]) -> Iterator[Blame]:
         yield from _blame_pairs([pair for pair in left if not pair.ok])
 
 
+class Lost(NamedTuple):
+    """Traffic between nodes that is known to be lost, so that nothing else need be blamed for it.
+
+    Attributes:
+        nodes: nodes that are to blame; `pairs` single pairs, by source and target.
+        everything: whether nothing passes between any nodes.
+    """
+
+    nodes: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    everything: bool
+
+    def between(self, source: str, target: str) -> bool:
+        """Return whether what a node sends to another one, or its answer, is known to be lost."""
+        return source != target and (
+            self.everything
+            or bool({source, target} & self.nodes)
+            or bool({(source, target), (target, source)} & self.pairs)
+        )
+
+
+def lost(reports: Iterable[Report]) -> Lost:
+    """Return what is lost between nodes in the pod network."""
+    every = pairs(reports, Kind.PEER)
+    whole = frozenset(fault.node for fault in blame(every) if fault.way in _ENDS)
+    failing = frozenset((pair.source, pair.target) for pair in every if not pair.ok)
+    return Lost(whole, failing, nothing_passes(every))
+
+
 def nothing_passes(every: Collection[Pair]) -> bool:
     """Return whether there are pairs and all of them fail."""
     return bool(every) and not any(pair.ok for pair in every)
