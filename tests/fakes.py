@@ -18,7 +18,8 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.source import Answer, Request
+from kubevitals.probe.plan import Plan
+from kubevitals.source import PROBE_HINT, Answer, Request
 from kubevitals.wire import MAGIC
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -80,6 +81,12 @@ class FakeSource:
         if isinstance(answer, str):
             raise NotObserved(answer)
         return answer(request) if callable(answer) else answer
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the table has for the probe."""
+        if plan is None or "probe" not in self.answers:
+            raise NotObserved(f"no probe {PROBE_HINT}")
+        return self.get(Request("probe")).body
 
     def close(self) -> None:
         """Remember it."""

@@ -11,7 +11,7 @@ from pytest_metadata.plugin import metadata_key
 
 from kubevitals.finding import fold
 from kubevitals.run import REPORTED, Run
-from kubevitals.terminal import NETWORK_CAUSES, describe, title
+from kubevitals.terminal import describe, title, unprobed
 from kubevitals.verdict import Outcome, Verdict
 
 DEFAULT_PATH = Path("reports/health.html")
@@ -82,7 +82,8 @@ class HtmlReport:
                 outcomes=list(Outcome),
                 observed=run.observed,
                 stale=run.stale,
+                remarks=run.cluster.remarks,
                 unexplained=run.unexplained,
-                network=NETWORK_CAUSES,
+                unprobed=unprobed(run),
             )
         )

@@ -8,6 +8,7 @@ import pytest
 from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
+from kubevitals.source import PROBE_HINT
 from kubevitals.unexplained import unexplained
 from kubevitals.verdict import Outcome, Verdict
 
@@ -37,6 +38,11 @@ class Run:
     def observed(self) -> bool:
         """Whether any check could see what it needs."""
         return any(v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE) for v in self.verdicts)
+
+    @property
+    def unprobed(self) -> int:
+        """How many items were not observed for want of the probe."""
+        return sum(v.unseen is not None and v.unseen.reason.endswith(PROBE_HINT) for v in self.verdicts)
 
     @property
     def unexplained(self) -> list[str]:
