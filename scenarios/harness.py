@@ -41,6 +41,7 @@ class Scenario:
         later: seconds by which the recording's time is moved on.
         secret_names: whether names of Secrets are looked at.
         on_demand: whether it takes so long that only a run with --record makes it for real.
+        probe: whether the run that is recorded looks from inside the cluster's network.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Scenario:
     later: float = 0
     secret_names: bool = False
     on_demand: bool = False
+    probe: bool = False
 
 
 def scenario(
@@ -64,6 +66,7 @@ def scenario(
     later: float = 0,
     secret_names: bool = False,
     on_demand: bool = False,
+    probe: bool = False,
 ) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
     """Make a test of a function that asserts the state which its docstring tells of.
 
@@ -84,6 +87,7 @@ def scenario(
             later,
             secret_names,
             on_demand,
+            probe,
         )
 
         def test(judged: Judge) -> None:

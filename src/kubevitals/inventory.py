@@ -99,10 +99,12 @@ class Cluster:
         secret_names: bool = False,
         ask_kubelets: bool = True,
         probe: Options | None = None,
+        cni_daemon_sets: Iterable[str] = (),
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
         self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
+        self.cni_daemon_sets = frozenset(cni_daemon_sets)
         self.remarks: list[str] = []
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
@@ -163,6 +165,10 @@ class Cluster:
     def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
         """Begin to ask for JSON of which only what stands in the schema is read."""
         return self._pool.submit(self._source.get, Request(path, json=schema))
+
+    def ask_lines_later(self, path: str, lines: str) -> Future[Answer]:
+        """Begin to ask for text of which only the lines that begin with a regular expression are read."""
+        return self._pool.submit(self._source.get, Request(path, lines=lines))
 
     def ask_probe(self) -> bytes:
         """Return what the probe tells, after having it run; it runs each time this is asked.

@@ -59,6 +59,13 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption("--no-kubelet", action="store_true", help="do not ask kubelets for figures (one request a node)")
     group.addoption(
+        "--cni-daemonset",
+        metavar="NAMESPACE/NAME",
+        action="append",
+        default=[],
+        help="a DaemonSet of the cluster's CNI, where it is none of those that are recognised",
+    )
+    group.addoption(
         "--request-timeout",
         metavar="DURATION",
         default="10s",
@@ -74,11 +81,15 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: an option's value cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
+    for name in config.getoption("cni_daemonset"):
+        if name.count("/") != 1 or not all(name.split("/")):
+            raise Unusable(f"--cni-daemonset {clean(name)}: give NAMESPACE/NAME")
     return Cluster(
         _source(config),
         values,
         secret_names=config.getoption("secret_names"),
         ask_kubelets=not config.getoption("no_kubelet"),
+        cni_daemon_sets=config.getoption("cni_daemonset"),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
     )
 

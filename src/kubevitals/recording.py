@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -112,6 +113,8 @@ class Recording:
 
 
 def _reduced(request: Request, answer: Answer) -> Answer:
+    if request.lines and answer.status == 200:
+        return answer._replace(body=_reduced_text(answer.body, request.lines))
     if request.json:
         return answer._replace(body=_reduced_json(answer.body, request.json))
     if request.schema and answer.status == 200:
@@ -119,6 +122,12 @@ def _reduced(request: Request, answer: Answer) -> Answer:
     if request.schema:
         return answer._replace(body=encode_status(answer.body))
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
+
+
+def _reduced_text(body: bytes, lines: str) -> bytes:
+    """Return the lines that are read of a text, redacted."""
+    text = body.decode("utf-8", "replace")
+    return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
 
 
 def _reduced_json(body: bytes, schema: type[msgspec.Struct]) -> bytes:

@@ -25,12 +25,14 @@ class Request(NamedTuple):
         schema: what each item of a list is.
         accept: the media type asked for.
         json: what is read of an answer that is JSON.
+        lines: a regular expression of the lines that are read of an answer that is text.
     """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
     json: type[Struct] | None = None
+    lines: str = ""
 
 
 class Answer(NamedTuple):
