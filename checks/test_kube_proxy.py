@@ -30,7 +30,7 @@ from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, runs_on, unheal
 from kubevitals.objects import Ref, ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind, Reach, Report
-from kubevitals.reach import is_ipv6, own, reached, require_all, told
+from kubevitals.reach import Pair, is_ipv6, own, reached, require_all, told
 from kubevitals.verdict import Rule
 
 
@@ -87,24 +87,30 @@ def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
 
 
 def node_port(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose NodePorts do not answer, though Services answer there by their ClusterIP."""
+    """Find nodes whose NodePorts do not answer, though Services answer there by their ClusterIP.
+
+    A node that does not reach its own is to blame for what it reaches nowhere.
+    """
     found = probed(cluster)
     asked = _node_ports(found)
-    if asked and not any(reach.ok for reaches in asked.values() for _, reach in reaches):
+    if asked and not any(pair.ok for pair in asked):
         raise NotObserved(
             "NodePorts answer on no node: they may be kept shut on purpose (nodePortAddresses, a firewall, a CNI)"
         )
-    for target, reaches in asked.items():
-        failing = [(source, reach) for source, reach in reaches if not reach.ok]
-        if not failing:
-            continue
-        others = len(failing) < len(reaches)
+    answering = {pair.target for pair in asked if pair.ok}
+    shut = {pair.target for pair in asked if pair.source == pair.target and not pair.ok}
+    lost: dict[str, list[Pair]] = defaultdict(list)
+    for pair in asked:
+        if not pair.ok and (pair.target in shut or pair.source not in shut):
+            lost[pair.target].append(pair)
+    for target, pairs in lost.items():
+        some = target in answering
         yield Finding(
             Ref("Node", "", target),
-            says="does not answer on its NodePorts" + (" to some nodes, to others it does" if others else ""),
+            says="does not answer on its NodePorts" + (" to some nodes, to others it does" if some else ""),
             remedy="see whether a firewall stands before the node's ports 30000-32767; restart what writes its rules",
-            evidence=[f"from {source}: {reach.address}: {told(reach)}" for source, reach in failing[:6]],
-            concerns=tuple(Ref("Node", "", source) for source, _ in failing) if others else (),
+            evidence=map(str, pairs),
+            concerns=tuple(Ref("Node", "", source) for source in sorted({p.source for p in pairs})) if some else (),
         )
     require_all(found, "pod")
 
@@ -152,16 +158,16 @@ def _others_fail(found: Probed) -> bool:
     )
 
 
-def _node_ports(found: Probed) -> dict[str, list[tuple[str, Reach]]]:
+def _node_ports(found: Probed) -> list[Pair]:
     """Return the attempts at each node's NodePort from nodes where Services answer, if they answer there as well."""
     fine = {node for node, reports in found.reports.items() if _services_answer(reports.values())}
-    asked: dict[str, list[tuple[str, Reach]]] = defaultdict(list)
-    for node in sorted(fine):
-        for report in found.reports[node].values():
-            for reach in reached(report, Kind.NODE_PORT):
-                if (reach.node or node) in fine:
-                    asked[reach.node or node].append((node, reach))
-    return asked
+    return [
+        Pair(source, reach.node, reach)
+        for source in sorted(fine)
+        for report in found.reports[source].values()
+        for reach in reached(report, Kind.NODE_PORT)
+        if reach.node in fine
+    ]
 
 
 def _services_answer(reports: Iterable[Report]) -> bool:

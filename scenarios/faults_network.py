@@ -177,8 +177,8 @@ def _restarting(node: str) -> "Fault":
 
 
 def node_ports_shut(node: str) -> "Fault":
-    """Drop what comes to a node's NodePorts, from elsewhere and from itself, before it is forwarded."""
-    match = "-p tcp --dport 30000:32767"
+    """Drop what comes to a node's own NodePorts, from elsewhere and from itself, before it is forwarded."""
+    match = "-p tcp --dport 30000:32767 -m addrtype --dst-type LOCAL"
     return together(rule(node, "PREROUTING", match, "mangle"), rule(node, "OUTPUT", match, "mangle"))
 
 

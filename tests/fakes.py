@@ -186,21 +186,22 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.requests.append((self.path, dict(self.headers)))
+            self.content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behaviour = server.behaviour(urlsplit(self.path).path)
             if isinstance(behaviour, Reply):
-                self._send(behaviour)
+                self.send(behaviour)
             else:
                 behaviour(self)
 
-        do_HEAD = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-        def _send(self, reply: Reply) -> None:
+        def send(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
             headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
             for name, value in (headers | dict(reply.headers)).items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None: ...

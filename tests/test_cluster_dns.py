@@ -268,6 +268,13 @@ def test_the_share_of_servfail(answer: Answer, expected: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("no_probe")
+def test_a_share_counted_for_long_is_of_the_past() -> None:
+    old = pod("dns-a", "one", since=7200, **MARK)
+    cluster = dns_cluster({METRICS.format("dns-a"): counts(500, 1000)}, pods=[old])
+    assert found(failing, cluster) == ["Pod/dns-a (warning)"]
+
+
+@pytest.mark.usefixtures("no_probe")
 def test_metrics_that_cannot_be_had_are_not_observed() -> None:
     _, unseen = judged(failing, dns_cluster({METRICS.format("dns-a"): refused_by_rbac}))
     assert unseen

@@ -218,8 +218,12 @@ def port(target: str, answered: int = 2) -> Reach:
         ),
         ([from_node("one", SERVICE, port("one")), from_node("two", SERVICE, port("two"))], []),
         ([from_node("one", LOST_SERVICE, port("one", 0)), from_node("two", SERVICE, port("one", 0), port("two"))], []),
+        (
+            [from_node("one", SERVICE, port("one", 0), port("two", 0)), from_node("two", SERVICE, port("two"))],
+            ["Node/one"],
+        ),
     ],
-    ids=["shut", "open", "Service down"],
+    ids=["shut", "open", "Service down", "who reaches none"],
 )
 def test_a_node_port_is_judged_where_services_answer(
     use_probe: UseProbe, reports: list[Report], expected: list[str]

@@ -1,6 +1,6 @@
 """Why the cluster's DNS does not serve, as its objects, logs and metrics tell it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubevitals import cluster_dns as dns
@@ -14,7 +14,7 @@ from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.pod_states import crash
 from kubevitals.probe.probed import Probed
 from kubevitals.probe.report import Through
-from kubevitals.text import plural
+from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 
 LASTING = Threshold("cluster-dns.lasting", 30, "seconds a DNS pod may be not ready: CoreDNS starts in a few")
@@ -23,6 +23,11 @@ SERVFAIL_WARNING = Threshold(
 )
 SERVFAIL_ERROR = Threshold(
     "cluster-dns.servfail-error", 3, "percent of answers that are SERVFAIL (povilasv/coredns-mixin: critical)"
+)
+SERVFAIL_RECENT = Threshold(
+    "cluster-dns.servfail-recent",
+    3600,
+    "a share counted for longer than this tells of the past: no more than a warning",
 )
 ANSWERS = Threshold("cluster-dns.answers", 1000, "answers below which a share of SERVFAIL tells nothing")
 
@@ -122,25 +127,38 @@ def by_metrics(cluster: Cluster) -> Iterator[Finding]:
     """
     for counted in dns.responses(cluster):
         share = 100 * counted.failed / counted.answered if counted.answered else 0.0
-        line = f"{counted.failed:,} of {counted.answered:,} answers since its start were SERVFAIL"
+        began = _began(counted.pod)
+        since = duration(cluster.age(began)) if began.seconds else "ever"
         if counted.answered >= cluster.limit(ANSWERS) and share > cluster.limit(SERVFAIL_WARNING):
+            now = share > cluster.limit(SERVFAIL_ERROR) and not cluster.over(began, SERVFAIL_RECENT)
             yield _finding(
                 counted.pod,
                 f"answers {share:.1f} % of lookups with SERVFAIL",
-                [line],
-                Severity.ERROR if share > cluster.limit(SERVFAIL_ERROR) else Severity.WARNING,
+                f"{counted.failed:,} of {counted.answered:,} answers since its start {since} ago were SERVFAIL",
+                Severity.ERROR if now else Severity.WARNING,
             )
         if counted.panics:
-            yield _finding(counted.pod, "panics while it answers", [f"{counted.panics} panics since its start"])
+            yield _finding(
+                counted.pod, "panics while it answers", f"{counted.panics} panics since its start {since} ago"
+            )
 
 
-def _finding(pod: pb.Pod, says: str, evidence: Iterable[str], severity: Severity = Severity.ERROR) -> Finding:
+def _began(pod: pb.Pod) -> pb.Time:
+    """Return when the pod's latest container started."""
+    return max(
+        (status.state.running.startedAt for status in pod.status.containerStatuses),
+        key=lambda time: time.seconds,
+        default=pb.Time(),
+    )
+
+
+def _finding(pod: pb.Pod, says: str, line: str, severity: Severity = Severity.ERROR) -> Finding:
     return Finding(
         ref(pod),
         says=says,
         remedy="read its log for the plugin that fails: `forward` when its name servers do not answer, `kubernetes` "
         "when the API server does not",
-        evidence=evidence,
+        evidence=[line],
         severity=severity,
         owner=owner(pod),
     )

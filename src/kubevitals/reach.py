@@ -121,11 +121,10 @@ class Lost(NamedTuple):
 
     def between(self, source: str, target: str) -> bool:
         """Return whether what a node sends to another one, or its answer, is known to be lost."""
-        return source != target and (
-            self.everything
-            or bool({source, target} & self.nodes)
-            or bool({(source, target), (target, source)} & self.pairs)
-        )
+        if source == target:
+            return False
+        whole = self.everything or source in self.nodes or target in self.nodes
+        return whole or (source, target) in self.pairs or (target, source) in self.pairs
 
 
 def lost(reports: Iterable[Report]) -> Lost:

@@ -25,9 +25,9 @@ ask() {
   case $2 in *:*) at="[$2]:$3" ;; *) at="$2:$3" ;; esac
   case $1 in
     api-*) printf 'GET / HTTP/1.0\r\n\r\n' | timeout "$PATIENCE" nc "$2" "$3" 2>&1 | head -c 200 ;;
-    large) timeout 4 wget -q -T "$PATIENCE" -O - "http://$at/large" 2>&1 | tail -c 80 ;;
-    kube-proxy) timeout 4 wget -q -T "$PATIENCE" -O - "http://$at/healthz" 2>&1 | head -c 200 ;;
-    *) timeout 4 wget -q -T "$PATIENCE" -O - "http://$at/token" 2>&1 | head -c 200 ;;
+    large) timeout "$PATIENCE" wget -q -O - "http://$at/large" 2>&1 | tail -c 80 ;;
+    kube-proxy) timeout "$PATIENCE" wget -q -O - "http://$at/healthz" 2>&1 | head -c 200 ;;
+    *) timeout "$PATIENCE" wget -q -O - "http://$at/token" 2>&1 | head -c 200 ;;
   esac | one_line
 }
 
