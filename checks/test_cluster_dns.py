@@ -114,7 +114,7 @@ def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
 def resolv_conf_pod(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose pods are given a resolv.conf that does not lead to the cluster's DNS."""
     found = probed(cluster)
-    servers = dns.addresses(cluster) if dns.service(cluster) else set()
+    servers = dns.addresses(cluster)
     for report in found.of("pod"):
         if wrong := list(resolv_conf.of_pod(report, servers)):
             yield Finding(

@@ -127,7 +127,9 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
         raise NotObserved("no kube-proxy answers on its health port: healthzBindAddress may be another")
     for node, reaches in asked.items():
         if not any(reach.ok for reach in reaches):
-            yield Unhealthy(node, "its health port does not say so", f"{reaches[0].address}: {told(reaches[0])}")
+            yield Unhealthy(
+                node, "it does not say on its health port that it is", f"{reaches[0].address}: {told(reaches[0])}"
+            )
     require_all(found, "host")
 
 

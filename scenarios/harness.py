@@ -173,7 +173,7 @@ class Seen:
             part in "\n".join([finding.says, finding.remedy, *finding.evidence])
             for verdict in self.verdicts
             for finding in verdict.findings
-            if finding.obj.namespace in (self.scenario.name, "")
+            if self.scenario.recording != MANIFESTS or finding.obj.namespace in (self.scenario.name, "")
         )
 
 

@@ -23,7 +23,10 @@ def test_cni_missing(seen: Seen) -> None:
     assert seen.says("has no CNI pod, though one belongs there")
 
 
-@scenario(fault=daemon_crashing("kindnet", "worker2"), finds=[NOT_RUNNING, "startup-error[app-exit] Pod/kindnet-*"])
+@scenario(
+    fault=daemon_crashing("kindnet", "kindnet-cni", "worker2"),
+    finds=[NOT_RUNNING, "startup-error[app-exit] Pod/kindnet-*"],
+)
 def test_cni_crashing(seen: Seen) -> None:
     """The pod is a finding of its own, and the node for what it lacks."""
     assert seen.says("has a CNI pod that is not ready")

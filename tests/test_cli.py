@@ -336,6 +336,7 @@ UNUSABLE = {
     "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
     "no time at all": (["--request-timeout=0"], "--request-timeout: it must be more than 0"),
     "too much time": (["--request-timeout=999999999d"], "--request-timeout: it must be .* at most 3600 s"),
+    "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
     "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
     "later live": (["--later=1h"], "--later moves the time of a recording on: give --snapshot with it"),
 }

@@ -134,6 +134,13 @@ def test_a_node_without_its_pod_is_not_asked() -> None:
     assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS[:2])) == []
 
 
+@pytest.mark.usefixtures("no_probe")
+def test_one_that_has_just_started_is_not_asked() -> None:
+    paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
+    pods = [*PODS[:2], daemon(PROXY, "three", since=20)]
+    assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
+
+
 # --- with a probe ---
 
 

@@ -51,7 +51,12 @@ def service(cluster: Cluster) -> pb.Service:
 
 
 def addresses(cluster: Cluster) -> set[str]:
-    """Return the addresses at which pods may ask for names: those of all Services that serve DNS."""
+    """Return the addresses at which pods may ask for names: those of all Services that serve DNS.
+
+    Raises:
+        NotObserved: the cluster's own DNS Service is not found.
+    """
+    service(cluster)
     return {ip for s in cluster.services if _serves_dns(s) for ip in [*s.spec.clusterIPs, s.spec.clusterIP] if ip}
 
 

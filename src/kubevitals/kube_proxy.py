@@ -13,9 +13,14 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.kubelet import RIGHT
 from kubevitals.source import Answer, Request
+from kubevitals.threshold import Threshold
 
 PORT = 10256
 """kube-proxy's health port unless `healthzBindAddress` says otherwise (KubeProxyConfiguration)."""
+
+LISTENING = Threshold(
+    "kube-proxy.listening", 30, "seconds until a kube-proxy that has started listens on its health port; it takes a few"
+)
 
 NONE = (
     "there is no kube-proxy pod: something else forwards Service traffic (Cilium, OVN-Kubernetes, kube-router …), "
@@ -77,15 +82,15 @@ def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:
 
 
 def runs_on(cluster: Cluster) -> list[pb.Node]:
-    """Return the nodes that are ready, stay, and have a kube-proxy pod that is not down.
+    """Return the nodes that are ready, stay, and have a kube-proxy pod that is not down and has not just started.
 
     Raises:
         NotApplicable: there is no kube-proxy.
     """
     without = {lack.node.metadata.name for lack in cluster.derive(lacking_kube_proxy)}
     uids = {ds.metadata.uid for ds in daemon_sets(cluster)}
-    own = {node for uid, node in cluster.derive(pods_by_daemon) if uid in uids}
-    own |= {pod.spec.nodeName for pod in static_pods(cluster)}
+    pods = [pod for (uid, _), own in cluster.derive(pods_by_daemon).items() if uid in uids for pod in own]
+    own = {pod.spec.nodeName for pod in [*pods, *static_pods(cluster)] if _has_started(pod, cluster)}
     return [n for n in cluster.nodes if n.metadata.name in own - without and is_ready(n) and not _leaves(n)]
 
 
@@ -131,9 +136,13 @@ def _judged(node: str, answer: Answer) -> Unhealthy | None:
         words = refusal(answer, RIGHT)
         if answer.status != 503 or "connection refused" not in words.reason:
             raise words from None
-        return Unhealthy(node, "nothing listens on its health port: it has not come to start, or hangs", words.reason)
+        return Unhealthy(node, "nothing listens on its health port", words.reason)
     line = f"HTTP {answer.status}: last updated {health.lastUpdated}, now {health.currentTime}"
-    return Unhealthy(node, "it has not brought its rules up to date for two minutes or more", line)
+    return Unhealthy(node, "its rules have not been up to date for two minutes", line)
+
+
+def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
+    return all(cluster.over(status.state.running.startedAt, LISTENING) for status in pod.status.containerStatuses)
 
 
 def _is_named(metadata: pb.ObjectMeta) -> bool:
