@@ -45,7 +45,7 @@ KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 
 EXPLAINS = (
     Explains(
-        "config-mount[missing-object]",
+        ("config-mount[missing-object]",),
         SAME_MISSING,
         ("config-mount[missing-object]", "config-mount[dangling-reference]", "startup-error[bad-reference]"),
     ),

@@ -42,7 +42,7 @@ HEADROOM = Threshold(
     "percent of a node's pod addresses in use: a rollout briefly needs more than the pods of now",
 )
 
-EXPLAINS = (Explains("ip-allocation[headroom]", SAME_NODE, ("ip-allocation[pool-exhausted]",)),)
+EXPLAINS = (Explains(("ip-allocation[headroom]",), SAME_NODE, ("ip-allocation[pool-exhausted]",)),)
 
 
 def pool_exhausted(cluster: Cluster) -> Iterator[Finding]:

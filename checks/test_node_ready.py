@@ -42,21 +42,23 @@ LASTING = Threshold("node-ready.lasting", 30, "a kubelet restart leaves a node n
 
 RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process ids"}
 
-LOST = (
-    "ip-allocation[cni-unreachable]",
-    "ip-allocation[cni-misconfigured]",
-    "ip-allocation[sandbox-failed]",
-    "volume-claim[attach-failed]",
-    "volume-claim[mount-failed]",
-    "volume-claim[driver-down]",
-)
-"""What a node that runs no pods cannot do for those that it has."""
+DOWN = ("node-ready[silent]", "node-ready[not-ready]")
 
 EXPLAINS = (
-    Explains("node-ready[silent]", SAME_NODE, LOST),
-    Explains("node-ready[not-ready]", SAME_NODE, LOST),
-    Explains("node-ready[pressure]", SAME_NODE, ("config-mount[node-disk-full]",)),
-    Explains("node-ready[pressure]", SAME_NODE, ("storage-full[evicted]",), words="node was low on resource"),
+    Explains(
+        DOWN,
+        SAME_NODE,
+        (
+            "ip-allocation[cni-unreachable]",
+            "ip-allocation[cni-misconfigured]",
+            "ip-allocation[sandbox-failed]",
+            "volume-claim[attach-failed]",
+            "volume-claim[mount-failed]",
+            "volume-claim[driver-down]",
+        ),
+    ),
+    Explains(("node-ready[pressure]",), SAME_NODE, ("config-mount[node-disk-full]",)),
+    Explains(("node-ready[pressure]",), SAME_NODE, ("storage-full[evicted]",), words="node was low on resource"),
 )
 
 

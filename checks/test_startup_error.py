@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from kubevitals.diagnosis import CONCERNED, SAME_MISSING, Explains
+from kubevitals.diagnosis import SAME_MISSING, Explains
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, pod_finding
 from kubevitals.inventory import Cluster
@@ -82,11 +82,10 @@ PULL_ERRORS = (
 
 EXPLAINS = (
     Explains(
-        "startup-error[bad-reference]",
+        ("startup-error[bad-reference]",),
         SAME_MISSING,
         ("startup-error[bad-reference]", "config-mount[dangling-reference]"),
     ),
-    Explains("startup-error", CONCERNED, ("volume-claim[driver-down]",)),
 )
 
 

@@ -26,6 +26,7 @@ import pytest
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis import CONCERNS, SAME_NODE, Explains
+from kubevitals.evictions import DISK, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
@@ -46,10 +47,10 @@ IN_LOGS = ("storage-full[no-space-in-log]", "startup-error")
 UNDER_PRESSURE = ("node-ready", "storage-full[evicted]")
 
 EXPLAINS = (
-    Explains("storage-full[volume]", CONCERNS, IN_LOGS, NO_SPACE),
-    Explains("storage-full[node-disk]", SAME_NODE, ("config-mount[node-disk-full]",)),
-    Explains("storage-full[node-disk]", SAME_NODE, UNDER_PRESSURE, "DiskPressure|low on resource"),
-    Explains("storage-full[node-disk]", SAME_NODE, (*IN_LOGS, "ip-allocation", "volume-claim"), NO_SPACE),
+    Explains(("storage-full[volume]",), CONCERNS, IN_LOGS, NO_SPACE),
+    Explains(("storage-full[node-disk]",), SAME_NODE, ("config-mount[node-disk-full]",)),
+    Explains(("storage-full[node-disk]",), SAME_NODE, UNDER_PRESSURE, "DiskPressure|low on resource"),
+    Explains(("storage-full[node-disk]",), SAME_NODE, (*IN_LOGS, "ip-allocation", "volume-claim"), NO_SPACE),
 )
 
 
@@ -121,8 +122,7 @@ def _pressure_lines(node: pb.Node) -> Iterator[str]:
 def evicted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods evicted for the disk they used, or for their node's being full."""
     for pod in cluster.pods:
-        words = pod.status.message.lower()
-        if pod.status.reason == "Evicted" and any(word in words for word in ("storage", "emptydir", "disk", "inodes")):
+        if evicted_for(pod, DISK):
             yield pod_finding(
                 pod,
                 says=f"was evicted: {pod.status.message}",

@@ -28,7 +28,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
 from kubevitals.csi import missing_on_nodes, unready_pods
-from kubevitals.diagnosis import CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
+from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster, claim_name, claim_names
@@ -75,18 +75,18 @@ MOUNT_ERRORS = (
 )
 """Texts of kubelet, mount(8) and CSI drivers, with what helps."""
 
+BOUND_TO_WAIT = tuple(f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed"))
+
 EXPLAINS = (
+    Explains(BROKEN_PODS, CONCERNED, ("volume-claim[driver-down]",)),
     Explains(
-        "volume-claim[unbound]",
+        ("volume-claim[unbound]",),
         SAME_OBJECT,
         ("volume-claim[attach-failed]", "volume-claim[mount-failed]"),
     ),
-    Explains("volume-claim[attach-failed]", SAME_OBJECT, ("volume-claim[mount-failed]",)),
-    *(
-        Explains(f"volume-claim[{variant}]", CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]"))
-        for variant in ("unbound", "attach-failed", "mount-failed")
-    ),
-    Explains("volume-claim[driver-down]", SAME_MISSING, ("volume-claim[mount-failed]",)),
+    Explains(("volume-claim[attach-failed]",), SAME_OBJECT, ("volume-claim[mount-failed]",)),
+    Explains(BOUND_TO_WAIT, CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]")),
+    Explains(("volume-claim[driver-down]",), SAME_MISSING, ("volume-claim[mount-failed]",)),
 )
 
 

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kubevitals.verdict import Outcome
 from scenarios.faults import RIGHTS
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
 
 SETTLE = 480
@@ -51,9 +52,13 @@ class LiveCluster:
         self._again(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
 
     def grant(self) -> None:
-        """Make the service account of deploy/rbac.yaml, let it list Secrets and ask kubelets; write its kubeconfig."""
+        """Make the service account of deploy/rbac.yaml, let it do what options ask for, and write its kubeconfig."""
         self.kubectl(["apply", "-f", str(RIGHTS)])
-        rights = {"secret-names": "--verb=list --resource=secrets", "kubelets": "--verb=get --resource=nodes/proxy"}
+        rights = {
+            "secret-names": "--verb=list --resource=secrets",
+            "kubelets": "--verb=get --resource=nodes/proxy,pods/proxy",
+            "probe": "--verb=get,list,create,patch,delete --resource=namespaces,services,pods,daemonsets.apps",
+        }
         for name, right in rights.items():
             self.kubectl(f"create clusterrole {name} {right}")
             self.kubectl(f"create clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
@@ -69,7 +74,7 @@ class LiveCluster:
                 started = time.monotonic()
                 with scenario.fault(self), self._standing(scenario):
                     self._settle(scenario.recording, [s for s in chosen if s.recording == scenario.recording])
-                self._heal()
+                self._heal(probe=scenario.probe)
                 self._say(f"{scenario.recording} healed, {time.monotonic() - started:.0f} s in all")
         if manifests := [s for s in chosen if s.recording == MANIFESTS]:
             for scenario in manifests:
@@ -130,7 +135,7 @@ class LiveCluster:
         self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
-        found, judge = self.check(path), Judge(self.folder)
+        found, judge = self.check(path, probe=any(s.probe for s in expecting)), Judge(self.folder)
         replayed = judge(replace(expecting[0], later=0, secret_names=True))
         again = Counter(
             f"{finding.obj} {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
@@ -139,24 +144,34 @@ class LiveCluster:
             raise RuntimeError(f"the replay finds other things than the run did: {(found - again) + (again - found)}")
         return [scenario.name for scenario in expecting if not _is_met(judge, scenario)]
 
-    def check(self, record: Path) -> Counter[str]:
+    def check(self, record: Path, *, probe: bool = False) -> Counter[str]:
         """Run the checks as a user would, recording; return what they found."""
         report = self._work / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
         options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
+        if probe:
+            options += ["--probe", f"--probe-outside={self.name}-control-plane.kind"]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
         if run.returncode not in (0, 1):
             raise RuntimeError(run.stdout + run.stderr)
         return found_by(report)
 
-    def _heal(self) -> None:
-        """Wait until the checks find nothing any more."""
+    def _heal(self, *, probe: bool) -> None:
+        """Wait until the checks find nothing any more, and see all that they can see with or without a probe."""
         healed = Scenario("healed", "healed", frozenset(), lambda _: None)
         end = time.monotonic() + SETTLE
-        while self.check(self._work / "healed.recording") or Judge(self._work)(healed).outcomes:
+        while self.check(self._work / "healed.recording", probe=probe) or _ails(Judge(self._work)(healed)):
             if time.monotonic() > end:
                 raise RuntimeError("the cluster does not recover from the last fault")
+
+
+def _ails(seen: Seen) -> bool:
+    """Return whether an item is not healthy, for another reason than that no probe was run."""
+    return any(
+        verdict.outcome is not Outcome.HEALTHY and not (verdict.unseen and "no probe" in verdict.unseen.reason)
+        for verdict in seen.verdicts
+    )
 
 
 def _is_met(judge: Judge, scenario: Scenario) -> bool:

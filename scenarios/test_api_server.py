@@ -7,9 +7,9 @@ from scenarios.faults import manifest_removed, process_frozen, rights_removed, u
 from scenarios.harness import Seen, scenario
 
 
-@scenario(fault=untouched)
+@scenario(fault=untouched, probe=True)
 def test_untouched_cluster(seen: Seen) -> None:
-    """Nothing is found on a cluster that nobody has broken, with the rights of deploy/rbac.yaml and no more."""
+    """Nothing is found on a cluster that nobody has broken, seen from inside, too."""
     assert len(seen.cluster.nodes) == 3
     assert seen.outcomes == {}
 

@@ -85,7 +85,11 @@ def test_cni_plugin_gone(seen: Seen) -> None:
     pod("in-host-network", room="b", hostNetwork=True, tolerations=ALL_TAINTS),
     on_demand=True,
     fault=cni_config("worker2", '{"cniVersion": '),
-    finds=[MISCONFIGURED, "node-ready[not-ready] Node/worker2"],
+    finds=[
+        MISCONFIGURED,
+        "node-ready[not-ready] Node/worker2",
+        "cni-daemonset[network-unavailable] Node/worker2",
+    ],
 )
 def test_cni_config_cut_off(seen: Seen) -> None:
     """The node is not ready, and a pod that tolerates it waits there for its network."""

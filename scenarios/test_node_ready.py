@@ -21,7 +21,7 @@ def test_container_runtime_frozen(seen: Seen) -> None:
     assert seen.says("container runtime")
 
 
-@scenario(fault=cordoned("worker2"))
+@scenario(fault=cordoned("worker2"), probe=True)
 def test_cordoned_node(seen: Seen) -> None:
     """A cordoned node takes no new pods because somebody wants it so."""
     assert seen.node("worker2").spec.unschedulable

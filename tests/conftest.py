@@ -1,6 +1,7 @@
 """Fixtures of the library's own tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,13 @@ from hypothesis import settings
 from kubernetes.utils.retry import Backoff
 
 from kubevitals import live
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster
 from kubevitals.live import Live
+from kubevitals.probe.probed import Probed, Silent
+from kubevitals.probe.report import Network, Report
 from tests.fakes import ApiServer, api_server, write_kubeconfig
+from tests.networks import CHECKS, UseProbe
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
@@ -58,3 +64,29 @@ def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     yield connect
     for source in opened:
         source.close()
+
+
+@pytest.fixture
+def use_probe(monkeypatch: pytest.MonkeyPatch) -> UseProbe:
+    """Let checks see these reports."""
+
+    def use(reports: Iterable[Report], silent: Iterable[Silent] = ()) -> None:
+        by_node: dict[str, dict[Network, Report]] = {}
+        for report in reports:
+            by_node.setdefault(report.node, {})[report.network] = report
+        made = Probed(by_node, tuple(silent), ("10.96.7.7",), 30123)
+        for name in CHECKS:
+            monkeypatch.setattr(import_module(f"checks.{name}"), "probed", lambda _: made)
+
+    return use
+
+
+@pytest.fixture
+def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let checks see that no probe ran."""
+
+    def refuse(_: Cluster) -> Probed:
+        raise NotObserved("no probe")
+
+    for name in CHECKS:
+        monkeypatch.setattr(import_module(f"checks.{name}"), "probed", refuse)

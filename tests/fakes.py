@@ -18,7 +18,8 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.source import Answer, Request
+from kubevitals.probe.plan import Plan
+from kubevitals.source import PROBE_HINT, Answer, Request
 from kubevitals.wire import MAGIC
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -61,30 +62,41 @@ def status_json(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
+Answers = Mapping[str, Answer | str | Callable[[Request], Answer]]
+"""What paths answer; a text is why there is no answer."""
+
+
 class FakeSource:
     """Answers from a table of paths, without their queries; what is not in it are empty lists."""
 
-    def __init__(self, answers: Mapping[str, Answer | str | Callable[[Request], Answer]] | None = None) -> None:
+    def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
         self.requests: list[Request] = []
         self.context, self.now, self.closed = "fake", NOW, False
 
     def get(self, request: Request) -> Answer:
-        """Return the answer; a text in the table is why there is none."""
+        """Return the answer."""
         self.requests.append(request)
         answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
         if isinstance(answer, str):
             raise NotObserved(answer)
         return answer(request) if callable(answer) else answer
 
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the table has for the probe."""
+        if plan is None or "probe" not in self.answers:
+            raise NotObserved(f"no probe {PROBE_HINT}")
+        return self.get(Request("probe")).body
+
     def close(self) -> None:
         """Remember it."""
         self.closed = True
 
 
-def cluster_of(**lists: list[Message]) -> Cluster:
-    """Return a cluster that has these objects: ``cluster_of(pods=[…])``."""
-    return Cluster(FakeSource({getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}))
+def cluster_of(answers: Answers | None = None, **lists: list[Message]) -> Cluster:
+    """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
+    served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
+    return Cluster(FakeSource(served | dict(answers or {})))
 
 
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})
@@ -174,21 +186,22 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.requests.append((self.path, dict(self.headers)))
+            self.content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behaviour = server.behaviour(urlsplit(self.path).path)
             if isinstance(behaviour, Reply):
-                self._send(behaviour)
+                self.send(behaviour)
             else:
                 behaviour(self)
 
-        do_HEAD = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-        def _send(self, reply: Reply) -> None:
+        def send(self, reply: Reply) -> None:
             self.send_response_only(reply.status)
             headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
             for name, value in (headers | dict(reply.headers)).items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
         def log_message(self, *_: object) -> None: ...

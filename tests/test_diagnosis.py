@@ -103,20 +103,20 @@ def test_a_full_disk_explains_pressure_on_disk_and_not_on_memory() -> None:
 
 def test_symptoms_of_symptoms_have_the_same_root() -> None:
     chain = [
-        Explains("dns", EVERYWHERE, ("app",), words="no such host"),
-        Explains("kube-proxy", SAME_NODE, ("dns",)),
+        Explains(("dns",), EVERYWHERE, ("app",), words="no such host"),
+        Explains(("crash",), CONCERNED, ("dns",)),
     ]
     assert told(
         case("app[exit]", "Pod/shop/web", evidence=["log: lookup db: no such host"]),
         case("app[exit]", "Pod/shop/api", evidence=["log: out of luck"]),
-        case("dns[failing]", "Pod/kube-system/coredns", node="a"),
-        case("kube-proxy[down]", "Node/a"),
+        case("dns[gone]", "Service/kube-system/dns", concerns=(Ref("Pod", "kube-system", "dns-1"),)),
+        case("crash[exit]", "Pod/kube-system/dns-1"),
         rules=chain,
-    ) == ["Pod/shop/web <- Node/a", "Pod/kube-system/coredns <- Node/a"]
+    ) == ["Pod/shop/web <- Pod/kube-system/dns-1", "Service/kube-system/dns <- Pod/kube-system/dns-1"]
 
 
 def test_the_most_specific_explanation_counts() -> None:
-    both = [Explains("node", SAME_NODE, ("app",)), Explains("claim", CONCERNS, ("app",))]
+    both = [Explains(("node",), SAME_NODE, ("app",)), Explains(("claim",), CONCERNS, ("app",))]
     pod = Ref("Pod", "shop", "web")
     assert told(
         case("node[down]", "Node/a"),
@@ -143,6 +143,33 @@ def test_a_driver_that_a_node_lacks_explains_only_its_own_volumes() -> None:
     ) == ["PersistentVolumeClaim/shop/data <- Node/a"]
 
 
+def test_a_dead_dns_explains_the_applications_that_say_so() -> None:
+    assert told(
+        case("cluster-dns[no-endpoints]", "Service/kube-system/kube-dns"),
+        case("startup-error[app-exit]", "Pod/shop/web", evidence=["log: dial tcp: lookup db: no such host"]),
+        case("startup-error[app-exit]", "Pod/shop/api", evidence=["log: out of luck"]),
+    ) == ["Pod/shop/web <- Service/kube-system/kube-dns"]
+
+
+def test_what_a_node_lacks_is_felt_on_that_node_only() -> None:
+    said = ["log: lookup db: no such host"]
+    assert told(
+        case("cluster-dns[service-unreachable]", "Node/a"),
+        case("kube-proxy[rules-wrong]", "Node/a"),
+        case("startup-error[app-exit]", "Pod/shop/on-a", node="a", evidence=said),
+        case("startup-error[app-exit]", "Pod/shop/on-b", node="b", evidence=said),
+    ) == ["Node/a <- Node/a", "Pod/shop/on-a <- Node/a"]
+
+
+def test_a_crashing_daemon_explains_the_node_that_lacks_it() -> None:
+    pod = Ref("Pod", "kube-system", "kindnet-x2x")
+    assert told(
+        case("cni-daemonset[not-running]", "Node/a", concerns=(pod,)),
+        case("startup-error[app-exit]", "Pod/kube-system/kindnet-x2x", node="a"),
+        case("ip-allocation[cni-unreachable]", "Pod/shop/web", node="a"),
+    ) == ["Node/a <- Pod/kube-system/kindnet-x2x", "Pod/shop/web <- Pod/kube-system/kindnet-x2x"]
+
+
 # --- any findings, any rules ---
 
 CAUSES = ("a", "b", "c", "d")
@@ -158,9 +185,8 @@ FINDINGS = st.builds(
     missing=st.lists(REFS, max_size=2).map(tuple),
 )
 CAUSE = st.sampled_from(CAUSES)
-ANY_RULES = st.lists(
-    st.builds(Explains, CAUSE, st.sampled_from(RELATIONS), st.lists(CAUSE, min_size=1).map(tuple)), max_size=12
-)
+NAMES = st.lists(CAUSE, min_size=1, max_size=3).map(tuple)
+ANY_RULES = st.lists(st.builds(Explains, NAMES, st.sampled_from(RELATIONS), NAMES), max_size=12)
 
 
 @given(st.lists(FINDINGS, max_size=30), ANY_RULES)
@@ -198,7 +224,7 @@ def test_the_effort_grows_with_the_number_of_findings() -> None:
 def test_declared_rules_name_checks_that_exist() -> None:
     causes = {cause for cause, _ in rules()}
     checks = {f"{cause}[{variant}]" for cause, variant in rules()}
-    named = {name for rule in DECLARED for name in (rule.root, *rule.symptoms)}
+    named = {name for rule in DECLARED for name in (*rule.roots, *rule.symptoms)}
     assert named
     assert named <= causes | checks
     for rule in DECLARED:
@@ -211,7 +237,9 @@ RECORDED = {
     "node-disk-full": {
         "storage-full[node-disk]": {"config-mount[node-disk-full]", "node-ready[pressure]"},
     },
-    "cni-config-cut-off": {"node-ready[not-ready]": {"ip-allocation[cni-misconfigured]"}},
+    "cni-config-cut-off": {
+        "cni-daemonset[network-unavailable]": {"ip-allocation[cni-misconfigured]", "node-ready[not-ready]"}
+    },
     "kubelet-stopped": {"node-ready[silent]": set()},
     "api-server-gone": {"api-server[unreachable]": set()},
 }
@@ -241,7 +269,7 @@ def test_roots_come_worst_first_then_by_what_they_explain() -> None:
         verdict("risk[near]", finding("Pod/shop/risk", severity=Severity.WARNING)),
         verdict("node[down]", finding("Node/a"), finding("Node/b")),
         verdict("net[gone]", *on_a, *on_b),
-        rules=[Explains("node", SAME_NODE, ("net",))],
+        rules=[Explains(("node",), SAME_NODE, ("net",))],
     )
     assert [(root.object, root.explains) for root in report.roots] == [
         ("Node/b", 3),
@@ -257,6 +285,6 @@ def test_a_warning_that_explains_an_error_is_as_bad() -> None:
     report = report_of(
         verdict("pool[tight]", finding("Node/a", severity=Severity.WARNING)),
         verdict("pool[empty]", finding("Pod/shop/web", node="a")),
-        rules=[Explains("pool[tight]", SAME_NODE, ("pool[empty]",))],
+        rules=[Explains(("pool[tight]",), SAME_NODE, ("pool[empty]",))],
     )
     assert [(root.check, root.severity) for root in report.roots] == [("pool[tight]", Severity.ERROR)]

@@ -234,7 +234,7 @@ def test_a_symptom_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
     report = report_of(
         verdict("node[down]", finding("Node/a"), finding("Node/b")),
         verdict("net[gone]", finding("Pod/shop/web", node="a")),
-        rules=[Explains("node", SAME_NODE, ("net",))],
+        rules=[Explains(("node",), SAME_NODE, ("net",))],
     )
     path = tmp_path / "page.html"
     path.write_text(page.finish(shell(report)))

@@ -13,7 +13,8 @@ from kubevitals.addresses import Pool, overlaps, pools, strays
 from kubevitals.errors import NotApplicable
 from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
 from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
-from tests.fakes import CREATED, NOW, cluster_of
+from tests.built import ago, node
+from tests.fakes import cluster_of
 
 ID = "54964c602aff5070aea6546f12f66b78d94c1effa4f193f117cf919e8117f046"
 HEAD = f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "{ID}": '
@@ -138,10 +139,6 @@ def test_any_text_can_be_explained(words: str) -> None:
 # --- which pods have no sandbox ---
 
 
-def ago(seconds: int) -> pb.Time:
-    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
-
-
 def stuck(
     *,
     since: int = 90,
@@ -165,15 +162,6 @@ def stuck(
 def said(words: str, reason: str = "FailedCreatePodSandBox", before: int = 10) -> pb.Event:
     about = pb.ObjectReference(kind="Pod", namespace="shop", name="app", uid="1")
     return pb.Event(involvedObject=about, reason=reason, message=words, lastTimestamp=ago(before))
-
-
-def node(name: str = "one", *cidrs: str, message: str = "", created: pb.Time = CREATED) -> pb.Node:
-    ready = pb.NodeCondition(type="Ready", status="False" if message else "True", message=message)
-    return pb.Node(
-        metadata=pb.ObjectMeta(name=name, creationTimestamp=created),
-        spec=pb.NodeSpec(podCIDR=cidrs[0] if cidrs else "", podCIDRs=cidrs),
-        status=pb.NodeStatus(conditions=[ready]),
-    )
 
 
 def fault_of(pod: pb.Pod, *events: pb.Event, on: pb.Node | None = None) -> PodFault | None:

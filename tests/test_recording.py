@@ -50,6 +50,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cluster.recording"
 
 
+def test_of_a_text_only_the_lines_that_are_read_are_kept(path: Path) -> None:
+    metrics = Request("/metrics", lines="wanted_(?:a|b) ")
+    text = b"# HELP wanted_a\nwanted_a 1\nother 2\nwanted_b 3 token=hunter2\nnot wanted_a 4\n\xff\n"
+    running = Recording(FakeSource({"/metrics": Answer(200, text)}), path)
+    assert running.get(metrics).body == b"wanted_a 1\nwanted_b 3 token=[redacted]"
+    running.close()
+    assert Snapshot(path).get(metrics).body == b"wanted_a 1\nwanted_b 3 token=[redacted]"
+
+
 def test_a_replay_answers_what_the_run_saw(path: Path) -> None:
     running = Recording(source(), path)
     requests = [PODS, NODES, EVENTS, READYZ, VERSION, LOG]

@@ -25,7 +25,7 @@ from tests.fakes import NOW
 from tests.findings import finding, report_of, verdict
 
 WEB = Ref("Deployment", "shop", "web")
-NODES_EXPLAIN = [Explains("node", SAME_NODE, ("net",))]
+NODES_EXPLAIN = [Explains(("node",), SAME_NODE, ("net",))]
 ACCEPTED = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
 HOSTILE = 'Pod/shop/"><img src=x onerror=alert(1)>|[x](http://evil)`::error::%0A\\'
 

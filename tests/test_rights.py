@@ -8,6 +8,7 @@ import yaml
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, Listing
 from kubevitals.objects import Ref
+from kubevitals.probe.plan import Plan
 from kubevitals.recording import Snapshot
 from kubevitals.source import Answer, Request
 from kubevitals.verdict import Outcome, Verdict
@@ -31,6 +32,9 @@ class Denying:
         if request.path.partition("?")[0] == self._listing.path:
             return Answer(403, b'{"message": "forbidden by the test"}')
         return self._recorded.get(request)
+
+    def probe(self, plan: Plan | None) -> bytes:
+        return self._recorded.probe(plan)
 
     def close(self) -> None:
         pass

@@ -1,6 +1,7 @@
 """Disks of nodes: what kubelets tell of them, their own thresholds, and what is said where they tell nothing."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from checks.test_config_mount import node_disk_full
 from checks.test_storage_full import node_disk
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.evictions import DISK, MEMORY, evicted_for
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.source import Answer
@@ -122,7 +124,7 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
             phase="Pending",
             conditions=[
                 pb.PodCondition(type="PodScheduled", status="True", lastTransitionTime=time),
-                pb.PodCondition(type="PodReadyToStartContainers", status="True", lastTransitionTime=time),
+                pb.PodCondition(type="PodReadyToStartContainers", status="False", lastTransitionTime=time),
             ],
             containerStatuses=[pb.ContainerStatus(state=waiting)],
         ),
@@ -135,3 +137,26 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
     )
     cluster = cluster_of(node(), {"fs": disk(used)}, **{"/api/v1/pods": [pod], "/api/v1/events": [failed]})
     assert len(list(node_disk_full(cluster))) == expected
+
+
+LOW = "The node was low on resource: {}. Threshold quantity: 9Gi. Container {} was using 2Gi, request is 0. "
+
+
+@pytest.mark.parametrize(
+    ("message", "resource"),
+    [
+        (LOW.format("memory", "disk-cache"), MEMORY),
+        (LOW.format("ephemeral-storage", "in-memory"), DISK),
+        (LOW.format("inodes", "app"), DISK),
+        (LOW.format("pids", "memory-disk-storage"), None),
+        ("The node had condition: [MemoryPressure]. ", MEMORY),
+        ("The node had condition: [DiskPressure]. ", DISK),
+        ('Usage of EmptyDir volume "memory" exceeds the limit "20Mi". ', DISK),
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 30Mi. ", DISK),
+        ('Container in-memory exceeded its local ephemeral storage limit "20Mi". ', DISK),
+        ("Preempted to admit a critical pod", None),
+    ],
+)
+def test_an_eviction_belongs_to_the_resource_that_ran_out(message: str, resource: re.Pattern[str] | None) -> None:
+    pod = pb.Pod(status=pb.PodStatus(reason="Evicted", message=message))
+    assert [each for each in (MEMORY, DISK) if evicted_for(pod, each)] == [each for each in (resource,) if each]

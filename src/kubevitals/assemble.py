@@ -57,7 +57,7 @@ def assemble(run: Run) -> Report:
         comparison=run.history.compare(findings, judged),
         unexplained=run.unexplained,
         stale=run.stale,
-        remarks=run.remarks,
+        remarks=list(filter(None, (*run.remarks, *run.cluster.remarks, run.unprobed))),
     )
 
 

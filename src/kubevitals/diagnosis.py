@@ -40,8 +40,18 @@ SAME_OWNER = Relation(3, lambda f: [f.owner or f.obj], lambda f: [f.owner or f.o
 """Both are about one owner's objects."""
 SAME_NODE = Relation(4, lambda f: [f.node] if f.node else [], lambda f: [f.node] if f.node else [])
 """Both show on one node."""
-EVERYWHERE = Relation(5, lambda _: [""], lambda _: [""])
-"""The root is felt in the whole cluster, as that of a Service on which all depend: tell its symptoms by `words`."""
+EVERYWHERE = Relation(5, lambda f: [] if f.node else [""], lambda _: [""])
+"""The root shows on no single node: it is felt everywhere, as a Service on which all depend. `words` tell by whom."""
+
+BROKEN_PODS = (
+    "config-mount",
+    "ip-allocation",
+    "liveness-probe[killed-by-probe]",
+    "memory-limit[oom-killed]",
+    "startup-error",
+    "storage-full[no-space-in-log]",
+)
+"""What keeps a pod from running: it explains what the pod was to do for others, if that `CONCERNED` it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +59,13 @@ class Explains:
     """A rule: where the root is found, it explains these symptoms, if they are so related.
 
     Attributes:
-        root: ``cause[variant]``, or a cause for all its variants.
+        roots: ``cause[variant]``, or a cause for all its variants.
         on: what they must have in common.
         symptoms: likewise, what is explained.
         words: a pattern that the symptom must say or have in its evidence, or nothing.
     """
 
-    root: str
+    roots: tuple[str, ...]
     on: Relation
     symptoms: tuple[str, ...]
     words: str = ""
@@ -117,21 +127,31 @@ class _Indexed:
         return root if root and self.rule.accepts(case.finding) else None
 
 
-def _explanations(cases: Iterable[Case], rules: Iterable[Explains]) -> Mapping[Case, Case]:
-    by_root: dict[str, list[_Indexed]] = defaultdict(list)
-    by_symptom: dict[str, list[_Indexed]] = defaultdict(list)
-    for rule in sorted(rules, key=lambda rule: rule.on.strength):
-        indexed = _Indexed(rule)
-        by_root[rule.root].append(indexed)
-        for symptom in rule.symptoms:
-            by_symptom[symptom].append(indexed)
+def _explanations(cases: Sequence[Case], rules: Iterable[Explains]) -> Mapping[Case, Case]:
+    indexed = [_Indexed(rule) for rule in sorted(rules, key=lambda rule: rule.on.strength)]
+    by_root = _by_name(indexed, lambda rule: rule.roots)
+    by_symptom = _by_name(indexed, lambda rule: rule.symptoms)
     for case in cases:
-        for indexed in (*by_root[case.cause], *by_root[case.check]):
-            for key in indexed.rule.on.of_root(case.finding):
-                indexed.roots.setdefault(key, case)
+        for way in _of(by_root, case):
+            for key in way.rule.on.of_root(case.finding):
+                way.roots.setdefault(key, case)
     found = {}
     for case in cases:
-        ways = sorted((*by_symptom[case.cause], *by_symptom[case.check]), key=lambda way: way.rule.on.strength)
+        ways = sorted(_of(by_symptom, case), key=lambda way: way.rule.on.strength)
         if root := next(filter(None, (way.explain(case) for way in ways)), None):
             found[case] = root
     return found
+
+
+def _by_name(
+    indexed: Iterable[_Indexed], names: Callable[[Explains], Iterable[str]]
+) -> Mapping[str, Sequence[_Indexed]]:
+    by_name = defaultdict(list)
+    for way in indexed:
+        for name in names(way.rule):
+            by_name[name].append(way)
+    return by_name
+
+
+def _of(by_name: Mapping[str, Sequence[_Indexed]], case: Case) -> list[_Indexed]:
+    return [*by_name.get(case.cause, ()), *by_name.get(case.check, ())]

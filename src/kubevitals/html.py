@@ -150,7 +150,6 @@ _WORDS: dict[str, object] = {
     "since": story.since,
     "moment": story.moment,
     "cluster_line": story.cluster_line,
-    "not_looked_at": story.NOT_LOOKED_AT,
     "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
     "variant": lambda item: item.check.partition("[")[2].rstrip("]"),
     "shown_places": PLACES,

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.probe.plan import Options, plan
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
 from kubevitals.text import clean, duration, redact
 from kubevitals.threshold import Threshold
@@ -65,6 +66,9 @@ class Cluster:
     """One cluster at one time.
 
     Reading a list raises NotObserved where it could not be fetched, each time it is read.
+
+    Attributes:
+        remarks: what the user should know of what was done in the cluster.
     """
 
     nodes = Listing("/api/v1/nodes", pb.Node)
@@ -73,6 +77,8 @@ class Cluster:
     all_events = Listing("/api/v1/events", pb.Event)
     config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY)
     secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY)
+    services = Listing("/api/v1/services", pb.Service)
+    endpoint_slices = Listing("/apis/discovery.k8s.io/v1/endpointslices", pb.EndpointSlice)
     claims = Listing("/api/v1/persistentvolumeclaims", pb.PersistentVolumeClaim)
     volumes = Listing("/api/v1/persistentvolumes", pb.PersistentVolume)
     storage_classes = Listing("/apis/storage.k8s.io/v1/storageclasses", pb.StorageClass)
@@ -92,10 +98,14 @@ class Cluster:
         *,
         secret_names: bool = False,
         ask_kubelets: bool = True,
+        probe: Options | None = None,
+        cni_daemon_sets: Iterable[str] = (),
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
-        self.secret_names, self.ask_kubelets = secret_names, ask_kubelets
+        self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
+        self.cni_daemon_sets = frozenset(cni_daemon_sets)
+        self.remarks: list[str] = []
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
@@ -155,6 +165,15 @@ class Cluster:
     def ask_later(self, request: Request) -> Future[Answer]:
         """Begin to ask for an answer that is no list."""
         return self._pool.submit(self._source.get, request)
+
+    def ask_probe(self) -> bytes:
+        """Return what the probe tells, after having it run; it runs each time this is asked.
+
+        Raises:
+            NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
+        """
+        asked = self._probe and plan(self._probe, self.nodes, self.services, self.endpoint_slices, self.pods)
+        return self._source.probe(asked)
 
     @cached_property
     def server_version(self) -> str:

@@ -6,10 +6,11 @@ Asked themselves they want the right to get nodes/stats and nodes/configz, which
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -20,15 +21,16 @@ from kubevitals.source import Answer, Kubelet, Request
 PORT = 10250
 """Where kubelets listen unless told otherwise."""
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 RIGHT = "get nodes/proxy"
 """It amounts to more than reading (its holder may run commands in every pod): it is used, never asked for."""
 
 
 class Memory(msgspec.Struct):
-    """A container's memory, in bytes."""
+    """A container's memory, in bytes: what it uses, and how much of that the kernel cannot simply drop."""
 
+    usageBytes: int | None = None  # noqa: N815
     workingSetBytes: int | None = None  # noqa: N815
 
 
@@ -100,6 +102,7 @@ class Settings(msgspec.Struct):
 
     evictionHard: dict[str, str] | None = None  # noqa: N815
     evictionSoft: dict[str, str] | None = None  # noqa: N815
+    clusterDNS: list[str] | None = None  # noqa: N815
 
 
 class Config(msgspec.Struct):
@@ -108,13 +111,17 @@ class Config(msgspec.Struct):
     kubeletconfig: Settings
 
 
+_SUMMARY = Decoder(Summary)
+_CONFIG = Decoder(Config)
+
+
 def summaries(cluster: Cluster) -> Iterator[tuple[pb.Node, Summary]]:
     """Yield the figures of each node that is ready, all nodes asked at once.
 
     Raises:
         NotObserved: kubelets are not to be asked, or, after the last one, some node's figures could not be had.
     """
-    yield from _decoded(cluster, _ask_for_summaries, Summary)
+    yield from _decoded(cluster, _ask_for_summaries, _SUMMARY)
 
 
 def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
@@ -123,21 +130,21 @@ def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
     Raises:
         NotObserved: kubelets are not to be asked, or, after the last one, some node's could not be had.
     """
-    yield from _decoded(cluster, _ask_for_configs, Config)
+    yield from _decoded(cluster, _ask_for_configs, _CONFIG)
 
 
 Asked = list[tuple[pb.Node, Future[Answer]]]
 
 
 def _ask_for_summaries(cluster: Cluster) -> Asked:
-    return _ask(cluster, "stats/summary", Summary)
+    return _ask(cluster, "stats/summary", _SUMMARY)
 
 
 def _ask_for_configs(cluster: Cluster) -> Asked:
-    return _ask(cluster, "configz", Config)
+    return _ask(cluster, "configz", _CONFIG)
 
 
-def _ask(cluster: Cluster, path: str, schema: type[msgspec.Struct]) -> Asked:
+def _ask(cluster: Cluster, path: str, schema: Decoder[Any]) -> Asked:
     ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
     return [
         (node, cluster.ask_later(Request(_proxied(node, path), json=schema, kubelet=_address(node)))) for node in ready
@@ -154,7 +161,7 @@ def _address(node: pb.Node) -> Kubelet | None:
     return Kubelet(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
 
 
-def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: type[T]) -> Iterator[tuple[pb.Node, T]]:
+def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
         raise NotObserved("kubelets are not asked (--kubelet=none)")
     unseen: NotObserved | None = None
@@ -167,11 +174,11 @@ def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: type[T])
         raise unseen
 
 
-def _decode(answer: Answer, schema: type[T]) -> T:
+def _decode(answer: Answer, schema: Decoder[T]) -> T:
     if answer.status != 200:
         raise refusal(answer, _right(answer))
     try:
-        return msgspec.json.decode(answer.body, type=schema)
+        return schema.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NotObserved(f"a kubelet answers what it should not: {error}") from error
 

@@ -2,23 +2,27 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Any, cast
 
+import msgspec
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.source import Answer, Kubelet, Request
+from kubevitals.probe.plan import Plan
+from kubevitals.probe.run import run
+from kubevitals.source import PROBE_HINT, Answer, Kubelet, Request
 from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
@@ -87,10 +91,32 @@ class Live:
             NotObserved: it cannot be reached, does not answer in time, or breaks off again and again.
         """
         kubelet = request.kubelet if self._directly else None
+        ask = partial(on_error, _BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
+        return self._explained(ask, kubelet)
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """Return the API server's answer to a request that changes the cluster, sent once only.
+
+        Raises:
+            NotObserved: it cannot be reached or does not answer in time; what became of the request is not known.
+        """
+        return self._explained(lambda: _received(self._send(method, path, "application/json", body)))
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Run the probe in the cluster.
+
+        Raises:
+            NotObserved: there is no plan for it, or it could not be run.
+        """
+        if plan is None:
+            raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}")
+        return msgspec.json.encode(run(self, plan))
+
+    def _explained(self, ask: Callable[[], Answer], kubelet: Kubelet | None = None) -> Answer:
         if self._unreachable and not kubelet:
             raise NotObserved(self._unreachable)
         try:
-            return on_error(_BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
+            return ask()
         except _Busy as busy:
             return busy.answer
         except _ERRORS as error:
@@ -106,20 +132,18 @@ class Live:
 
     def _ask(self, request: Request, kubelet: Kubelet | None) -> Answer:
         path = request.path.partition("/proxy")[2] if kubelet else request.path
-        response = self._send("GET", path, request.accept, kubelet)
-        try:
-            body = _body(response)
-        except Exception:
-            response.close()
-            raise
-        response.release_conn()
-        answer = Answer(response.status, body)
+        answer = _received(self._send("GET", path, request.accept, kubelet=kubelet))
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
 
     def _send(
-        self, method: str, path: str, accept: str = "*/*", kubelet: Kubelet | None = None
+        self,
+        method: str,
+        path: str,
+        accept: str = "*/*",
+        body: Mapping[str, Any] | None = None,
+        kubelet: Kubelet | None = None,
     ) -> urllib3.BaseHTTPResponse:
         asked = self._kubelets if kubelet else self._client
         method, url, headers, _, _ = asked.param_serialize(
@@ -128,7 +152,9 @@ class Live:
         if kubelet:
             url = _address(kubelet) + path
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
-        sent = asked.call_api(method, url, stripped, _request_timeout=self._timeout)
+        if method == "PATCH":
+            stripped["Content-Type"] = "application/merge-patch+json"
+        sent = asked.call_api(method, url, stripped, body, _request_timeout=self._timeout)
         return cast("urllib3.BaseHTTPResponse", sent.response)
 
     def _server_time(self) -> datetime | None:
@@ -156,6 +182,16 @@ class Live:
             return f"{host} cannot be asked: the credentials hold characters that no HTTP header can"
         words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
         return f"{host} cannot be asked: {words}"
+
+
+def _received(response: urllib3.BaseHTTPResponse) -> Answer:
+    try:
+        body = _body(response)
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return Answer(response.status, body)
 
 
 def _body(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -10,9 +10,11 @@ from kubevitals import files, history, known
 from kubevitals.errors import Unusable
 from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
+from kubevitals.probe import options as probe_options
+from kubevitals.probe.options import seconds
 from kubevitals.recording import DEMO, Recording, Snapshot
 from kubevitals.source import Source
-from kubevitals.text import clean, parse_duration
+from kubevitals.text import clean
 from kubevitals.threshold import Threshold, parse_thresholds
 
 MAX_TIMEOUT = 3600
@@ -84,11 +86,19 @@ def add(parser: pytest.Parser) -> None:
         "--kubelet-insecure-tls", action="store_true", help="do not verify the certificates of kubelets that are asked"
     )
     group.addoption(
+        "--cni-daemonset",
+        metavar="NAMESPACE/NAME",
+        action="append",
+        default=[],
+        help="a DaemonSet of the cluster's CNI, where it is none of those that are recognised",
+    )
+    group.addoption(
         "--request-timeout",
         metavar="DURATION",
         default="10s",
         help="longest silence within a request (default: 10s)",
     )
+    probe_options.add(group)
 
 
 def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Cluster:
@@ -98,11 +108,16 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: an option's value cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
+    for name in config.getoption("cni_daemonset"):
+        if name.count("/") != 1 or not all(name.split("/")):
+            raise Unusable(f"--cni-daemonset {clean(name)}: give NAMESPACE/NAME")
     return Cluster(
         _source(config),
         values,
         secret_names=config.getoption("secret_names"),
         ask_kubelets=config.getoption("kubelet") != "none",
+        cni_daemon_sets=config.getoption("cni_daemonset"),
+        probe=probe_options.chosen(config) if config.getoption("probe") else None,
     )
 
 
@@ -162,11 +177,15 @@ def thresholds_of(modules: Iterable[object]) -> dict[str, Threshold]:
 def _source(config: pytest.Config) -> Source:
     snapshot, record, later = (config.getoption(name) for name in ("snapshot", "record", "later"))
     if snapshot:
+        if config.getoption("probe"):
+            raise Unusable(
+                "--probe looks at a cluster, and a recording shows the probe it holds: leave out one of them"
+            )
         if record:
             raise Unusable("--record writes what a cluster answers: it does not go with --snapshot")
         return Snapshot(
             DEMO if snapshot == "demo" else Path(snapshot),
-            timedelta(seconds=_seconds("--later", later or "0")),
+            timedelta(seconds=seconds("--later", later or "0")),
         )
     if later:
         raise Unusable("--later moves the time of a recording on: give --snapshot with it")
@@ -174,7 +193,7 @@ def _source(config: pytest.Config) -> Source:
 
     # pytest-kind owns --kubeconfig; where it is installed and the option given, it is honoured.
     kubeconfig = config.getoption("kubeconfig", None)
-    timeout = _seconds("--request-timeout", config.getoption("request_timeout"))
+    timeout = seconds("--request-timeout", config.getoption("request_timeout"))
     if not 0 < timeout <= MAX_TIMEOUT:
         raise Unusable(f"--request-timeout: it must be more than 0 and at most {MAX_TIMEOUT} s")
     way = config.getoption("kubelet")
@@ -186,10 +205,3 @@ def _source(config: pytest.Config) -> Source:
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
     return Recording(live, record) if record else live
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise Unusable(f"{option}: {error}") from error

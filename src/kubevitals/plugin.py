@@ -16,6 +16,7 @@ from kubevitals.file_reports import FileReports
 from kubevitals.finding import Severity
 from kubevitals.html import HtmlReport
 from kubevitals.inventory import Cluster
+from kubevitals.probe import options as probe_options
 from kubevitals.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.terminal import FindingsRepr, load, summarize
 from kubevitals.verdict import Outcome, Rule, Verdict, judge, variant_name
@@ -31,6 +32,18 @@ _STATUS = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Print what the probe would create, where no more is asked for."""
+    if not config.getoption("probe_dry_run") or config.option.help:
+        return None
+    try:
+        sys.stdout.write(probe_options.dry_run(config))
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
+    return pytest.ExitCode.OK
 
 
 @pytest.hookimpl(tryfirst=True)

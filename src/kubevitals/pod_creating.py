@@ -8,7 +8,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
 from kubevitals.node_disks import tight, under_pressure
 from kubevitals.objects import condition, node_condition
-from kubevitals.pod_states import STUCK, Symptom, by_event, is_stuck, stuck_events
+from kubevitals.pod_states import SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.references import names, volume_references
 
 NO_SPACE = "no space left on device"
@@ -45,7 +45,7 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     if ready and ready.status == "False" and _NO_NETWORK in ready.message:
         return ready.message
     events = cluster.events(pod)
-    failures = [event for event in events if event.reason == "FailedCreatePodSandBox"]
+    failures = [event for event in events if event.reason == SANDBOX_FAILURE]
     expired = [event for event in events[-1:] if event.reason == "SandboxChanged"]
     return next((event.message for event in reversed(expired + failures)), "")
 

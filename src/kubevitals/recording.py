@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import msgspec
 from google.protobuf import proto
@@ -17,6 +19,8 @@ from google.protobuf.message import DecodeError, Message
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
+from kubevitals.probe.plan import Plan
+from kubevitals.probe.ran import Ran
 from kubevitals.source import Answer, Request, Source
 from kubevitals.text import clean, redact
 from kubevitals.wire import decode_list, encode_list, encode_status
@@ -32,6 +36,7 @@ DEMO = Path(__file__).parent / "demo.recording"
 
 _MAGIC = b"kubevitals recording\n"
 _NO_ANSWER = 0
+_PROBE = Request("probe")
 
 
 class Recording:
@@ -78,6 +83,18 @@ class Recording:
         self._write(request, answer)
         return answer
 
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the source's probe tells as it was written down; that none was asked for is not written."""
+        try:
+            told = msgspec.json.decode(self._source.probe(plan), type=Ran)
+        except NotObserved as error:
+            if plan is not None:
+                self._write(_PROBE, Answer(_NO_ANSWER, error.reason.encode()))
+            raise
+        body = msgspec.json.encode(told.redacted())
+        self._write(_PROBE, Answer(200, body))
+        return body
+
     def _write(self, request: Request, answer: Answer) -> None:
         exchange = pb.Exchange(request=request.path, status=answer.status, body=answer.body)
         with self._lock:
@@ -97,6 +114,8 @@ class Recording:
 
 
 def _reduced(request: Request, answer: Answer) -> Answer:
+    if request.lines and answer.status == 200:
+        return answer._replace(body=_reduced_text(answer.body, request.lines))
     if request.json:
         return answer._replace(body=_reduced_json(answer.body, request.json))
     if request.schema and answer.status == 200:
@@ -106,10 +125,16 @@ def _reduced(request: Request, answer: Answer) -> Answer:
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
 
 
-def _reduced_json(body: bytes, schema: type[msgspec.Struct]) -> bytes:
+def _reduced_text(body: bytes, lines: str) -> bytes:
+    """Return the lines that are read of a text, redacted."""
+    text = body.decode("utf-8", "replace")
+    return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
+
+
+def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
     """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(body, type=schema))
+        return msgspec.json.encode(decoder.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return redact(body.decode("utf-8", "replace")).encode()
 
@@ -146,6 +171,13 @@ class Snapshot:
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"))
         return Answer(exchange.status, exchange.body)
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the recorded run's probe told."""
+        del plan
+        if _PROBE.path not in self._answers:
+            raise NotObserved("the recorded run had no probe")
+        return self.get(_PROBE).body
 
     def close(self) -> None:
         """Do nothing: the file was closed after reading."""

@@ -15,6 +15,8 @@ from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
 from kubevitals.report import Report
+from kubevitals.source import PROBE_HINT
+from kubevitals.text import plural
 from kubevitals.unexplained import unexplained
 from kubevitals.verdict import Outcome, Verdict
 
@@ -79,6 +81,12 @@ class Run:
     def observed(self) -> bool:
         """Whether any check could see what it needs."""
         return any(v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE) for v in self.verdicts)
+
+    @property
+    def unprobed(self) -> str:
+        """How much a probe would have shown, and what it does to the cluster; nothing where it lacked nowhere."""
+        count = sum(v.unseen is not None and v.unseen.reason.endswith(PROBE_HINT) for v in self.verdicts)
+        return f"{plural(count, 'network item')} not observed: {PROBE_HINT[1:-1]}" if count else ""
 
     @property
     def unexplained(self) -> list[str]:

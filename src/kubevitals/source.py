@@ -1,10 +1,13 @@
 """What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
 
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
-from msgspec import Struct
+from msgspec.json import Decoder
+
+if TYPE_CHECKING:
+    from kubevitals.probe.plan import Plan
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -17,6 +20,10 @@ class Kubelet(NamedTuple):
     port: int
 
 
+PROBE_HINT = "(--probe creates 2 pods a node for under a minute)"
+"""What ends the reason of everything that is not observed for want of the probe."""
+
+
 class Request(NamedTuple):
     """A GET on an API path.
 
@@ -24,15 +31,17 @@ class Request(NamedTuple):
         path: the path with its query.
         schema: what each item of a list is.
         accept: the media type asked for.
-        json: what is read of an answer that is JSON.
+        json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
         kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
+        lines: a regular expression of the lines that are read of an answer that is text.
     """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
-    json: type[Struct] | None = None
+    json: Decoder[Any] | None = None
     kubelet: Kubelet | None = None
+    lines: str = ""
 
 
 class Answer(NamedTuple):
@@ -60,6 +69,13 @@ class Source(Protocol):
 
         Raises:
             NotObserved: there was no answer.
+        """
+
+    def probe(self, plan: "Plan | None") -> bytes:
+        """Return what the probe tells, as JSON of `kubevitals.probe.ran.Ran`; a cluster has it run by the plan.
+
+        Raises:
+            NotObserved: there is no plan and nothing recorded, or the probe could not be run.
         """
 
     def close(self) -> None:

@@ -11,11 +11,6 @@ from kubevitals.verdict import Outcome
 SUPPORTED_MINORS = range(33, 38)
 """The minor versions of Kubernetes 1 that are supported: the five newest."""
 
-NETWORK_CAUSES = "kube-proxy, cluster DNS, conntrack, CNI"
-"""The causes of the guide that can only be seen from inside the cluster's network."""
-
-NOT_LOOKED_AT = f"not looked at: {NETWORK_CAUSES} (they need a probe in the cluster, which this version does not have)"
-
 
 def heading(report: Report) -> str:
     """Return the verdict in a line: ``Broken: 2 roots, which explain 7 more findings``."""

@@ -13,7 +13,6 @@ from kubevitals.inventory import Cluster
 from kubevitals.report import Found, Report, Root
 from kubevitals.run import Run
 from kubevitals.story import (
-    NOT_LOOKED_AT,
     changes,
     cluster_line,
     heading,
@@ -127,7 +126,7 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
         if report:
             _write_unseen(report, reporter, tw)
             _write_diagnosis(report, reporter, tw)
-    for line in [*(f"known issue {line}" for line in run.stale), *run.remarks]:
+    for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
         reporter.write_line(line, yellow=True)
     reporter.section("cluster health", sep="=")
     counts = run.counts
@@ -138,7 +137,8 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
         _write_verdict(report, reporter)
     if run.verdicts and not run.observed:
         reporter.write_line("nothing could be observed: this run says nothing about the cluster", red=True)
-    reporter.write_line(NOT_LOOKED_AT)
+    if run.unprobed:
+        reporter.write_line(run.unprobed, yellow=True)
 
 
 def _write_verdict(report: Report, reporter: pytest.TerminalReporter) -> None:

@@ -147,11 +147,15 @@ class _JsonStatus(msgspec.Struct):
     message: str
 
 
+_JSON_STATUS = msgspec.json.Decoder(_JsonStatus)
+"""Made here, before several threads use it: making it is not safe."""
+
+
 def error_message(body: bytes) -> str:
     """Return what the API server says of a refused request, whichever encoding it chose, or the answer's beginning."""
     try:
         if body.startswith(MAGIC):
             return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message
-        return msgspec.json.decode(body, type=_JsonStatus).message
+        return _JSON_STATUS.decode(body).message
     except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body[:200].decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""How long things take in clusters larger than a test can make."""

@@ -1,0 +1,118 @@
+"""How long the network checks take to judge what a probe told of 1,000 nodes: ``python -m benchmarks.judge_network``.
+
+Ten nodes are cut off, one DNS pod is unreachable, one node's Service rules are gone and one table is full, so that
+every rule has something to lay at somebody. The whole should take under a second.
+"""
+
+import sys
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.inventory import Cluster
+from kubevitals.probe.probed import Probed
+from kubevitals.probe.report import Conntrack, Kind, Lookup, Report, Route, Through
+from kubevitals.verdict import Rule, variant_name
+from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, network_of, node, pod, reach
+from tests.test_cluster_dns import MARK, dns_service, slice_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kubevitals import schema_pb2 as pb
+
+NODES = 1000
+DNS_PODS = 8
+
+
+def main() -> None:
+    """Print what each rule takes, and the sum."""
+    names = [f"node-{number:04}" for number in range(NODES)]
+    told = Probed({name: _reports(name, pods) for name, pods in _meshed(names)}, (), ("10.96.7.7",), 30123)
+    cluster = _cluster(names)
+    cluster.pods, cluster.nodes, cluster.services, cluster.endpoint_slices  # noqa: B018 - lists are fetched first
+    total = 0.0
+    for module in map(import_module, (f"checks.{name}" for name in CHECKS)):
+        vars(module)["probed"] = lambda _: told
+        for rule in _rules(module):
+            total += _timed(rule, cluster)
+    sys.stdout.write(f"{total:7.3f} s for {NODES:,} nodes\n")
+    cluster.close()
+
+
+def _timed(rule: Rule, cluster: Cluster) -> float:
+    began, found, outcome = time.perf_counter(), 0, ""
+    try:
+        for _ in rule(cluster):
+            found += 1
+    except (NotObserved, NotApplicable) as error:
+        outcome = f" ({type(error).__name__})"
+    took = time.perf_counter() - began
+    sys.stdout.write(f"{took:7.3f} s {variant_name(rule)}: {found} found{outcome}\n")
+    return took
+
+
+def _rules(module: object) -> list[Rule]:
+    tests = [value for name, value in vars(module).items() if name.startswith("test_")]
+    return [rule for test in tests for mark in test.pytestmark if mark.name == "parametrize" for rule in mark.args[1]]
+
+
+def _meshed(names: list[str]) -> list[tuple[str, Report]]:
+    cut_off = set(names[::100])
+    lost: Callable[[str, str], bool] = lambda *ends: bool(cut_off & set(ends))  # noqa: E731
+    reports = mesh(names, lost, (Kind.PEER, Kind.LARGE))
+    return [(report.node, report) for report in reports]
+
+
+def _reports(name: str, pods: Report) -> dict[str, Report]:
+    flushed = name.endswith("0055")
+    more = (
+        reach(Kind.SERVICE, answered=0 if flushed else 2),
+        reach(Kind.NODE_PORT, name),
+        reach(Kind.API_SERVICE, answered=0 if flushed else 2),
+        reach(Kind.API_ENDPOINT),
+    )
+    asked = (
+        lookup(Through.SERVICE),
+        lookup(Through.SERVICE, outside=True),
+        *(_at_pod(number) for number in range(DNS_PODS)),
+    )
+    full = Conntrack(1000 if name.endswith("0077") else 10, 1000)
+    routes = tuple(Route(f"10.{number // 256}.{number % 256}.0/24", "10.0.0.1", "eth0") for number in range(1000))
+    return {
+        "pod": Report(name, "pod", whole=True, resolver=pods.resolver, reached=pods.reached + more, lookups=asked),
+        "host": Report(
+            name,
+            "host",
+            whole=True,
+            resolver=pods.resolver,
+            reached=(reach(Kind.KUBE_PROXY, name),),
+            conntrack=(full, full),
+            routes=routes,
+        ),
+    }
+
+
+def _at_pod(number: int) -> Lookup:
+    return lookup(Through.POD, 0 if number == 3 else 2, pod=f"dns-{number}")
+
+
+def _cluster(names: list[str]) -> Cluster:
+    daemons = [daemon_set("kube-proxy"), daemon_set("kindnet")]
+    pods: list[pb.Pod] = [daemon(of, name) for of in daemons for name in names]
+    pods += [pod(f"dns-{number}", names[number + 1], **MARK) for number in range(DNS_PODS)]
+    nodes = [node(name, cidr=f"10.{n // 256}.{n % 256}.0/24") for n, name in enumerate(names)]
+    made = network_of(
+        nodes=[*nodes],
+        pods=[*pods],
+        daemon_sets=[*daemons],
+        services=[dns_service()],
+        endpoint_slices=[slice_of(True)],
+    )
+    made.ask_kubelets = False
+    return made
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Pods of a node have no network, or none to the pods of other nodes: its CNI does not do its work there.
+
+Meaning:
+    The CNI's daemon is missing, crashes or is not ready on a node; the node says itself that it has no network; or
+    both ends run, and yet packets between pods of two nodes are lost: a route that is missing, a tunnel that a
+    firewall blocks, a packet size that does not fit.
+
+Impact:
+    New pods of the node get no address (ip-allocation); those that run lose what the daemon kept up: routes, policies,
+    tunnels. Lost traffic between nodes looks like time-outs at random: it depends on where pods happen to be.
+
+Diagnosis:
+    `kubectl get pods -A -o wide` for the CNI's DaemonSet, compared with the nodes; the pod's log; the node's
+    conditions. Who reaches whom needs the probe (`--probe`); on a node `ip route`, and `tcpdump` for the tunnel's port
+    on both ends.
+
+Mitigation:
+    Bring the daemon's pod back. Open what it needs between nodes (VXLAN 8472 or 4789/UDP, Geneve 6081/UDP, IP-in-IP,
+    BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from kubevitals import cni
+from kubevitals.daemon_pods import Lack
+from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.evidence import event_lines
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster
+from kubevitals.objects import Ref, node_condition, ref
+from kubevitals.probe.probed import Probed, probed
+from kubevitals.probe.report import Kind
+from kubevitals.reach import Blame, Pair, Way, blame, nothing_passes, own, pairs, require_all
+from kubevitals.routes import missing_routes
+from kubevitals.threshold import Threshold
+from kubevitals.verdict import Rule
+
+LASTING = Threshold(
+    "cni-daemonset.lasting", 30, "seconds a node may be without network: CNIs set theirs up when they start"
+)
+JOINING = Threshold("cni-daemonset.joining", 180, "seconds a node may take to get its network after it joined")
+
+POD_NETWORK = Ref("PodNetwork", "", "pods")
+"""What is at fault where no node's pods reach another node's."""
+
+_LOST = {
+    Way.BOTH: "has pods that reach no pod on other nodes, and that none of these reaches",
+    Way.OUT: "has pods that reach no pod on other nodes, though they are reached",
+    Way.IN: "has pods that no pod on another node reaches, though they reach others",
+    Way.PAIR: "has pods that do not reach those on {peers}, nor the other way",
+    Way.PAIR_OUT: "has pods that do not reach those on {peers}",
+}
+
+
+SUFFERING = ("cluster-dns[service-unreachable]", "kube-proxy[rules-wrong]", "kube-proxy[node-port]")
+
+EXPLAINS = (
+    Explains(("node-ready[silent]",), SAME_NODE, ("cni-daemonset",)),
+    Explains(BROKEN_PODS, CONCERNED, ("cni-daemonset[not-running]",)),
+    Explains(("cni-daemonset",), SAME_NODE, SUFFERING),
+    Explains(("cni-daemonset",), EVERYWHERE, (*SUFFERING, "cluster-dns[pod-unreachable]")),
+    Explains(
+        ("cni-daemonset[not-running]", "cni-daemonset[network-unavailable]"),
+        SAME_NODE,
+        ("ip-allocation[cni-unreachable]", "ip-allocation[cni-misconfigured]", "ip-allocation[sandbox-failed]"),
+    ),
+    Explains(
+        ("cni-daemonset[not-running]", "cni-daemonset[network-unavailable]"),
+        SAME_NODE,
+        ("node-ready[not-ready]",),
+        words="(?i)cni|network ?plugin",
+    ),
+    Explains(("cni-daemonset[not-running]",), SAME_NODE, ("cni-daemonset",)),
+)
+
+
+def not_running(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes where the CNI's daemon belongs and is missing, crashing or not ready.
+
+    Nodes that are not ready for another reason are node-ready's.
+    """
+    for lack in cluster.derive(cni.lacking_network):
+        yield _lacking(lack, cluster)
+
+
+def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes that say that they have no network, by a condition or as the reason why they are not ready."""
+    lacking = _named_lacking(cluster)
+    for node in cluster.nodes:
+        unavailable, ready = node_condition(node, "NetworkUnavailable"), node_condition(node, "Ready")
+        if unavailable is not None and unavailable.status == "True":
+            state = unavailable
+        elif ready is not None and cni.no_network(node):
+            state = ready
+        else:
+            continue
+        old = cluster.over(node.metadata.creationTimestamp, JOINING) and cluster.over(state.lastTransitionTime, LASTING)
+        if old and node.metadata.name not in lacking:
+            yield Finding(
+                ref(node),
+                says=f"has no network for pods: {state.reason}: {state.message}",
+                remedy="restart the CNI's pod on the node: mostly it puts its configuration and routes in place again",
+                evidence=[f"{state.type}={state.status}", *event_lines(node, cluster)],
+            )
+
+
+def no_route(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes whose pods do not reach those of other nodes, or are not reached: which, and in which direction.
+
+    Each node is asked by a few others and asks a few: where none of them succeeds it is to blame, and none of its
+    peers. Large packets are tried apart: where only they are lost, the packet size (MTU) is wrong.
+    """
+    found = probed(cluster)
+    explained = cni.without_network(cluster)
+    small = [p for p in pairs(found.of("pod"), Kind.PEER) if not explained & {p.source, p.target}]
+    if not small:
+        require_all(found, "pod", explained)
+        raise NotApplicable("there are no two nodes whose pods could reach each other")
+    yield from _lost(small, found, cluster)
+    reached = {(p.source, p.reach.address) for p in small if p.ok}
+    large = [p for p in pairs(found.of("pod"), Kind.LARGE) if (p.source, p.reach.address) in reached]
+    yield from _lost_large(large)
+    require_all(found, "pod", explained)
+
+
+def _lacking(lack: Lack, cluster: Cluster) -> Finding:
+    return Finding(
+        ref(lack.node),
+        says=f"{lack.says('CNI')}: pods there get no network, or lose it",
+        remedy="bring the pod back: follow its log and events; where there is none, see whether the controller manager "
+        "runs",
+        evidence=lack.lines(cluster),
+        concerns=(ref(lack.pod),) if lack.pod else (),
+        look=ref(lack.pod).kubectl("describe") if lack.pod else "kubectl get daemonsets -A",
+    )
+
+
+def _named_lacking(cluster: Cluster) -> set[str]:
+    try:
+        return {lack.node.metadata.name for lack in cluster.derive(cni.lacking_network)}
+    except NotObserved:
+        return set()
+
+
+def _lost(every: list[Pair], found: Probed, cluster: Cluster) -> Iterator[Finding]:
+    if nothing_passes(every):
+        yield _nothing_passes(every, found)
+        return
+    routes = missing_routes(every, found, cluster)
+    working = {(pair.source, pair.target) for pair in every if pair.ok}
+    for fault in blame(every):
+        at_fault = next((pair for pair in fault.pairs if (pair.source, pair.target) in routes), None)
+        if fault.way is Way.PAIR and at_fault:
+            fault = fault._replace(node=at_fault.source, peers=(at_fault.target,))
+        missing = [
+            f"{s} has no route to {routes[s, t]}, the pods of {t}" for s, t, _ in fault.pairs if (s, t) in routes
+        ]
+        back = all((peer, fault.node) in working for peer in fault.peers) and fault.way is Way.PAIR_OUT
+        says = _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + ("; the other way works" if back else "")
+        yield _finding(fault, says, missing)
+
+
+def _lost_large(every: list[Pair]) -> Iterator[Finding]:
+    if nothing_passes(every):
+        yield Finding(
+            POD_NETWORK,
+            says="loses large packets between all nodes, small ones pass: its packet size (MTU) is too large",
+            remedy="set the CNI's MTU to that of the nodes' network less what its tunnel adds (VXLAN 50, IP-in-IP 20, "
+            "WireGuard 60 bytes)",
+            evidence=map(str, every[:6]),
+            look="kubectl get pods -A -o wide",
+        )
+        return
+    for fault in blame(every):
+        says = _LOST[fault.way].format(peers=", ".join(fault.peers[:3]))
+        yield _finding(fault, f"{says}: only large packets are lost, the packet size (MTU) differs", [])
+
+
+def _nothing_passes(every: list[Pair], found: Probed) -> Finding:
+    """Return the finding that the whole network is at fault, where pods of one node do reach each other.
+
+    Raises:
+        NotObserved: pods of one node do not reach each other, either, or were not asked: something may forbid it.
+    """
+    near = [reach for report in found.of("pod") for reach in own(report)]
+    if not near or not all(reach.ok for reach in near):
+        raise NotObserved(
+            "no probe pod reaches another one, on any node: a NetworkPolicy, a service mesh or a firewall may forbid "
+            "what the probe asks; let its namespace be reached, or see whether the pod network works at all"
+        )
+    return Finding(
+        POD_NETWORK,
+        says="carries nothing between nodes, though pods of one node reach each other",
+        remedy="let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
+        "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); see whether a NetworkPolicy forbids the probe's",
+        evidence=map(str, every[:6]),
+        look="kubectl get pods -A -o wide",
+    )
+
+
+def _finding(fault: Blame, says: str, missing: list[str]) -> Finding:
+    return Finding(
+        Ref("Node", "", fault.node),
+        says=says,
+        remedy="restart the CNI's pod on the node, which writes its routes anew"
+        if missing
+        else "restart the CNI's pod on the node; see what drops its traffic between the nodes: a firewall, a security "
+        "group, a route, a NetworkPolicy that forbids the probe's",
+        evidence=[*missing, *fault.lines],
+        concerns=tuple(Ref("Node", "", peer) for peer in fault.peers) if fault.way in (Way.PAIR, Way.PAIR_OUT) else (),
+    )
+
+
+@pytest.mark.cause(chapter="4.5")
+@pytest.mark.parametrize("variant", [not_running, network_unavailable, no_route])
+def test_pod_network_spans_nodes(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+    """Every node's pods have a network that leads to the pods of all other nodes."""
+    return variant(cluster)

@@ -1,0 +1,268 @@
+"""Faults of the cluster's network: kube-proxy, DNS, connection tracking, CNI; each undone when it is left."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from scenarios.faults import CONFIG, manifest_removed, process_frozen
+from scenarios.objects import Object
+
+if TYPE_CHECKING:
+    from scenarios.harness import Fault
+    from scenarios.live import LiveCluster
+
+Action = Callable[["LiveCluster"], Any]
+
+SYSTEM = "kube-system"
+NOWHERE = "172.31.255.1"
+"""An address that nobody has, off the nodes' own network: what is sent there is lost."""
+
+
+# --- what faults are made of ---
+
+
+def doing(breaks: Action, mends: Action) -> "Fault":
+    """Do one thing, and another to undo it."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        try:
+            breaks(cluster)
+            yield
+        finally:
+            mends(cluster)
+
+    return fault
+
+
+def together(*faults: "Fault") -> "Fault":
+    """Make several faults, in this order, and undo them in the other."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        with ExitStack() as stack:
+            for each in faults:
+                stack.enter_context(each(cluster))
+            yield
+
+    return fault
+
+
+def nothing(cluster: "LiveCluster") -> None:
+    """Do nothing."""
+
+
+def on_node(node: str, breaks: str, mends: str = "true") -> "Fault":
+    """Run a shell script on a node, and another one to undo it; ``{cidr:NODE}`` is a node's podCIDR."""
+    return doing(
+        *(lambda cluster, script=script: cluster.on_node(node, _fill(script, cluster)) for script in (breaks, mends))
+    )
+
+
+def _fill(script: str, cluster: "LiveCluster") -> str:
+    for role in ("control-plane", "worker2", "worker"):
+        if f"{{cidr:{role}}}" in script:
+            cidr = cluster.kubectl(f"get node {cluster.name}-{role} -o jsonpath={{.spec.podCIDR}}")
+            script = script.replace(f"{{cidr:{role}}}", cidr)
+    return script
+
+
+def dropped(node: str, chain: str, match: str, table: str = "filter") -> "Fault":
+    """Drop what an iptables rule matches, before all other rules of its chain."""
+    insert, delete = (f"iptables -w -t {table} -{verb} {chain} {match} -j DROP" for verb in "ID")
+    return on_node(node, insert, f"{delete} || true")
+
+
+def config_map(name: str, key: str, old: str, new: str) -> "Fault":
+    """Change a text in a ConfigMap of kube-system."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        found: Object = json.loads(cluster.kubectl(f"-n {SYSTEM} get configmap {name} -o json"))
+        text = found["data"][key]
+        if old not in text:
+            raise RuntimeError(f"ConfigMap {name} has no {old!r}")
+        with patched("configmap", name, {"data": {key: text.replace(old, new)}}, {"data": {key: text}})(cluster):
+            yield
+
+    return fault
+
+
+def patched(kind: str, name: str, change: Object, back: Object) -> "Fault":
+    """Patch an object of kube-system."""
+    return doing(*(lambda cluster, p=patch: _patch(kind, name, p, cluster) for patch in (change, back)))
+
+
+def _patch(kind: str, name: str, change: Object, cluster: "LiveCluster") -> None:
+    cluster.kubectl(["-n", SYSTEM, "patch", kind, name, "-p", json.dumps(change)])
+
+
+# --- daemons ---
+
+
+def pod_deleted(app: str, node: str) -> Action:
+    """Return what deletes a daemon's pod on a node."""
+    label = "k8s-app" if app == "kube-proxy" else "app"
+
+    def act(cluster: "LiveCluster") -> None:
+        on = f"--field-selector=spec.nodeName={cluster.name}-{node}"
+        cluster.kubectl(f"-n {SYSTEM} delete pod -l {label}={app} {on} --force --grace-period=0")
+
+    return act
+
+
+def daemon_missing(app: str, node: str) -> "Fault":
+    """Take a DaemonSet's pod from a node while nobody makes another: the DaemonSet's own count stays as it was."""
+
+    def until_gone(cluster: "LiveCluster") -> None:
+        controllers = f"pod/kube-controller-manager-{cluster.name}-control-plane"
+        cluster.kubectl(f"-n {SYSTEM} wait --for=delete {controllers} --timeout=60s")
+
+    return together(
+        manifest_removed("kube-controller-manager"), doing(until_gone, nothing), doing(pod_deleted(app, node), nothing)
+    )
+
+
+def daemon_crashing(app: str, container: str, node: str) -> "Fault":
+    """Let a DaemonSet's pod on a node end at once; the others stay as they are."""
+    by_hand = {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
+    rolling = {"updateStrategy": {"type": "RollingUpdate"}}
+    crash = {"template": {"spec": {"containers": [{"name": container, "command": ["sh", "-c", "exit 3"]}]}}}
+    delete = pod_deleted(app, node)
+    return together(
+        patched("daemonset", app, {"spec": by_hand}, {"spec": rolling}),
+        doing(nothing, delete),
+        doing(
+            lambda cluster: _patch("daemonset", app, {"spec": crash}, cluster),
+            lambda cluster: cluster.kubectl(f"-n {SYSTEM} rollout undo daemonset {app}"),
+        ),
+        doing(delete, nothing),
+    )
+
+
+def kube_proxy_config(node: str, key: str, old: str, new: str) -> "Fault":
+    """Change kube-proxy's ConfigMap, and let one node's kube-proxy start with it."""
+    restart = pod_deleted("kube-proxy", node)
+    return together(doing(nothing, restart), config_map("kube-proxy", key, old, new), doing(restart, nothing))
+
+
+# --- Service rules ---
+
+
+def chain_emptied(node: str, service: str) -> "Fault":
+    """Empty the chain of a Service's port (``NAMESPACE/NAME:PORT``): kube-proxy leaves alone what has not changed."""
+    chain = f"$(iptables-save -t nat | grep '\"{service} cluster IP\"' | grep -o 'KUBE-SVC-[A-Z0-9]*' | head -n 1)"
+    flush = on_node(node, f"iptables -w -t nat -F {chain}")
+    return together(doing(nothing, pod_deleted("kube-proxy", node)), flush)
+
+
+def rules_flushed(node: str) -> "Fault":
+    """Flush all Service rules while kube-proxy stands still and cannot write them again."""
+    flush = on_node(node, "iptables -w -t nat -F KUBE-SERVICES")
+    return together(doing(nothing, pod_deleted("kube-proxy", node)), process_frozen(node, "kube-proxy"), flush)
+
+
+def node_ports_shut(node: str) -> "Fault":
+    """Drop what comes to a node's own NodePorts, from elsewhere and from itself, before it is forwarded."""
+    match = "-p tcp --dport 30000:32767 -m addrtype --dst-type LOCAL"
+    return together(*(dropped(node, chain, match, "mangle") for chain in ("PREROUTING", "OUTPUT")))
+
+
+# --- DNS ---
+
+
+def dns_scaled(replicas: int) -> Action:
+    """Return what scales the DNS Deployment."""
+    return lambda cluster: cluster.kubectl(f"-n {SYSTEM} scale deployment coredns --replicas={replicas}")
+
+
+dns_scaled_down = doing(dns_scaled(0), dns_scaled(2))
+
+dns_selector_wrong = patched(
+    "service",
+    "kube-dns",
+    {"spec": {"selector": {"k8s-app": "kube-dnss"}}},
+    {"spec": {"selector": {"k8s-app": "kube-dns"}}},
+)
+
+
+def corefile(old: str, new: str) -> "Fault":
+    """Change the Corefile, and let all DNS pods start with it; in the end they start anew, their counters at zero."""
+    return together(
+        doing(nothing, _restart_dns), config_map("coredns", "Corefile", old, new), doing(_restart_dns, nothing)
+    )
+
+
+def _restart_dns(cluster: "LiveCluster") -> None:
+    cluster.kubectl(f"-n {SYSTEM} delete pod -l k8s-app=kube-dns --force --grace-period=0")
+
+
+@contextmanager
+def dns_pod_cut_off(cluster: "LiveCluster") -> Iterator[None]:
+    """Drop what goes to one DNS pod, on its node; the kubelet still reaches it."""
+    pods = json.loads(cluster.kubectl(f"-n {SYSTEM} get pods -l k8s-app=kube-dns -o json"))["items"]
+    node = pods[0]["spec"]["nodeName"].removeprefix(f"{cluster.name}-")
+    with dropped(node, "FORWARD", f"-d {pods[0]['status']['podIP']}")(cluster):
+        yield
+
+
+def cluster_dns_of_kubelet(node: str, address: str) -> "Fault":
+    """Let a kubelet give another name server to its pods."""
+    change = f"cp {CONFIG} /root/ && sed -i '/^clusterDNS:/{{n;s/.*/- {address}/}}' {CONFIG}"
+    restart = "systemctl restart kubelet"
+    return on_node(node, f"{change} && {restart} && sleep 5", f"cp /root/config.yaml {CONFIG} && {restart}")
+
+
+def resolv_conf_emptied(node: str) -> "Fault":
+    """Empty a node's resolv.conf, which is a bind mount: in place."""
+    empty = "cp /etc/resolv.conf /root/ && : > /etc/resolv.conf"
+    return on_node(node, empty, "cat /root/resolv.conf > /etc/resolv.conf")
+
+
+# --- connection tracking ---
+
+
+def conntrack_filled(node: str, percent: int) -> "Fault":
+    """Fill the table with entries that have not been answered: the kernel throws them out where it needs room."""
+    entry = 'echo "-A -p udp -s 10.9.$a.$b -d 10.8.0.$c --sport 5000 --dport 53 -t 900"'
+    entries = f"for c in 1 2 3 4 5; do for a in {{0..255}}; do for b in {{0..255}}; do {entry}; done; done; done"
+    count = f"$(($(sysctl -n net.netfilter.nf_conntrack_max) * {percent} / 100))"
+    return on_node(
+        node, f"{entries} 2>/dev/null | head -n {count} | conntrack -R - >/dev/null 2>&1 || true", "conntrack -F"
+    )
+
+
+# --- pod network ---
+
+
+def kindnet_frozen(node: str) -> "Fault":
+    """Freeze a node's kindnet, which would mend routes and configuration every five seconds."""
+    return process_frozen(node, "kindnetd")
+
+
+def route_removed(node: str, target: str) -> "Fault":
+    """Take a node's route to another node's pods away."""
+    return together(kindnet_frozen(node), on_node(node, f"ip route del {{cidr:{target}}}"))
+
+
+def cni_config_gone(node: str) -> "Fault":
+    """Take a node's CNI configuration away."""
+    folder = "/etc/cni/net.d"
+    away = f"mkdir -p /root/cni && mv {folder}/* /root/cni/"
+    return together(kindnet_frozen(node), on_node(node, away, f"mv /root/cni/* {folder}/"))
+
+
+def pods_cut_off(node: str) -> "Fault":
+    """Drop all that a node forwards to and from its pods."""
+    return together(*(dropped(node, "FORWARD", f"{end} {{cidr:{node}}}") for end in ("-s", "-d")))
+
+
+def one_way(source: str, target: str) -> "Fault":
+    """Drop connections that a node's pods open to another node's; their answers to that node's pass."""
+    return dropped(target, "FORWARD", f"-s {{cidr:{source}}} -d {{cidr:{target}}} -m conntrack --ctstate NEW")
+
+
+def large_packets_lost(node: str) -> "Fault":
+    """Drop packets of full size that a node forwards, without a word to who sends them."""
+    return dropped(node, "FORWARD", "-m length --length 1400:65535")

@@ -1,0 +1,158 @@
+"""kube-proxy's pods, and what its health port says when it is asked through the API server."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.daemon_pods import Lack, is_down, is_ready, lacking, pods_by_daemon
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.inventory import Cluster, refusal
+from kubevitals.kubelet import RIGHT
+from kubevitals.source import Answer, Request
+from kubevitals.threshold import Threshold
+
+PORT = 10256
+"""kube-proxy's health port unless `healthzBindAddress` says otherwise (KubeProxyConfiguration)."""
+
+LISTENING = Threshold(
+    "kube-proxy.listening", 30, "seconds until a kube-proxy that has started listens on its health port; it takes a few"
+)
+
+NONE = (
+    "there is no kube-proxy pod: something else forwards Service traffic (Cilium, OVN-Kubernetes, kube-router …), "
+    "or kube-proxy runs outside of pods (k3s, MicroK8s)"
+)
+
+
+class Health(msgspec.Struct):
+    """What is read of kube-proxy's /livez."""
+
+    lastUpdated: str  # noqa: N815
+    currentTime: str = ""  # noqa: N815
+
+
+_HEALTH = msgspec.json.Decoder(Health)
+
+
+class Unhealthy(NamedTuple):
+    """A kube-proxy that does not answer, or has not brought its rules up to date."""
+
+    node: str
+    says: str
+    line: str
+
+
+def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
+    """Return kube-proxy's DaemonSets: one, or one for each architecture or system."""
+    return [ds for ds in cluster.daemon_sets if _is_named(ds.metadata)]
+
+
+def static_pods(cluster: Cluster) -> list[pb.Pod]:
+    """Return kube-proxy's pods that belong to a node, as kOps, RKE2 and GKE make them."""
+    return [
+        p for p in cluster.pods if _is_named(p.metadata) and any(r.kind == "Node" for r in p.metadata.ownerReferences)
+    ]
+
+
+def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:
+    """Return the nodes that are ready and lack the kube-proxy pod that belongs there.
+
+    Of static pods only those are found that are down: nothing says where one belongs.
+
+    Raises:
+        NotApplicable: there is no kube-proxy.
+    """
+    sets, static = daemon_sets(cluster), static_pods(cluster)
+    if not sets and not static:
+        raise NotApplicable(NONE)
+    down = (pod for pod in static if is_down(pod, cluster))
+    lacks = [
+        *lacking(sets, cluster),
+        *(
+            Lack(cluster.nodes_by_name[pod.spec.nodeName], pod)
+            for pod in down
+            if pod.spec.nodeName in cluster.nodes_by_name
+        ),
+    ]
+    return [lack for lack in lacks if is_ready(lack.node)]
+
+
+def runs_on(cluster: Cluster) -> list[pb.Node]:
+    """Return the nodes that are ready, stay, and have a kube-proxy pod that is not down and has not just started.
+
+    Raises:
+        NotApplicable: there is no kube-proxy.
+    """
+    without = {lack.node.metadata.name for lack in cluster.derive(lacking_kube_proxy)}
+    uids = {ds.metadata.uid for ds in daemon_sets(cluster)}
+    pods = [pod for (uid, _), own in cluster.derive(pods_by_daemon).items() if uid in uids for pod in own]
+    own = {pod.spec.nodeName for pod in [*pods, *static_pods(cluster)] if _has_started(pod, cluster)}
+    return [n for n in cluster.nodes if n.metadata.name in own - without and is_ready(n) and not _leaves(n)]
+
+
+def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
+    """Yield the kube-proxies whose health port, asked through the API server, does not say that they are well.
+
+    Raises:
+        NotApplicable: there is no kube-proxy.
+        NotObserved: kubelets and nodes are not to be asked, may not be, or (after the last) some could not be.
+    """
+    nodes = runs_on(cluster)
+    if not cluster.ask_kubelets:
+        raise NotObserved("nodes are not asked (--kubelet=none)")
+    asked = [(node.metadata.name, _ask(node, cluster)) for node in nodes]
+    found, unseen, well = [], None, 0
+    for node, answer in asked:
+        try:
+            bad = _judged(node, answer.result())
+        except NotObserved as error:
+            unseen = unseen or error
+        else:
+            well += not bad
+            found += [bad] if bad else []
+    if not well and found:
+        raise NotObserved(f"no kube-proxy answers on port {PORT}: healthzBindAddress may be another. {found[0].line}")
+    yield from found
+    if unseen:
+        raise unseen
+
+
+def _ask(node: pb.Node, cluster: Cluster) -> Future[Answer]:
+    """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
+    path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
+    return cluster.ask_later(Request(path, json=_HEALTH))
+
+
+def _judged(node: str, answer: Answer) -> Unhealthy | None:
+    if answer.status == 200:
+        return None
+    try:
+        health = _HEALTH.decode(answer.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        words = refusal(answer, RIGHT)
+        if answer.status != 503 or "connection refused" not in words.reason:
+            raise words from None
+        return Unhealthy(node, "nothing listens on its health port", words.reason)
+    line = f"HTTP {answer.status}: last updated {health.lastUpdated}, now {health.currentTime}"
+    return Unhealthy(node, "its rules have not been up to date for two minutes", line)
+
+
+def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
+    return all(cluster.over(status.state.running.startedAt, LISTENING) for status in pod.status.containerStatuses)
+
+
+def _is_named(metadata: pb.ObjectMeta) -> bool:
+    return "kube-proxy" in (metadata.name, metadata.labels.get("k8s-app"), metadata.labels.get("component")) or (
+        metadata.namespace == "kube-system" and metadata.name.startswith("kube-proxy-")
+    )
+
+
+def _leaves(node: pb.Node) -> bool:
+    """Return whether the node is about to be removed: kube-proxy then says so on /healthz."""
+    return node.metadata.HasField("deletionTimestamp") or any(
+        taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints
+    )

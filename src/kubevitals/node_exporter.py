@@ -1,0 +1,68 @@
+"""What node exporters count, asked through the API server where there are some and the user may do so."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster, refusal
+from kubevitals.objects import condition
+from kubevitals.probe.report import Conntrack
+from kubevitals.source import Answer, Request
+
+_NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
+_NAME_LABELS = ("app.kubernetes.io/name", "app", "k8s-app")
+_METRICS = r"node_nf_conntrack_entries(?:_limit)? "
+_SAMPLE = re.compile(r"node_nf_conntrack_entries(_limit)? (\d[\d.]{0,20}(?:e[+-]?\d{1,2})?)")
+
+
+def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, Conntrack]]:
+    """Yield the nodes' connection tracking, each with its one reading.
+
+    Raises:
+        NotObserved: `otherwise` where there is no node exporter; kubelets and nodes are not to be asked; or, after the
+            last one, some could not be asked, or a node has no node exporter.
+    """
+    pods = [pod for pod in cluster.pods if _is_exporter(pod)]
+    if not pods:
+        raise otherwise
+    if not cluster.ask_kubelets:
+        raise NotObserved("nodes are not asked (--kubelet=none)")
+    unseen: NotObserved | None = None
+    for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS))) for pod in pods]:
+        try:
+            yield pod.spec.nodeName, _read(answer.result())
+        except NotObserved as error:
+            unseen = unseen or error
+    if unseen:
+        raise unseen
+    on = {pod.spec.nodeName for pod in pods}
+    if without := [node.metadata.name for node in cluster.nodes if node.metadata.name not in on]:
+        raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {otherwise.reason}")
+
+
+def _path(pod: pb.Pod) -> str:
+    name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
+    return f"/api/v1/namespaces/{namespace}/pods/{name}:9100/proxy/metrics"
+
+
+def _is_exporter(pod: pb.Pod) -> bool:
+    ready = condition(pod, "Ready")
+    return (
+        ready is not None
+        and ready.status == "True"
+        and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
+    )
+
+
+def _read(answer: Answer) -> Conntrack:
+    if answer.status != 200:
+        raise refusal(answer, "get pods/proxy")
+    found = {}
+    for line in answer.body.decode("utf-8", "replace").splitlines():
+        if sample := _SAMPLE.fullmatch(line.strip()):
+            found[sample[1] or ""] = int(float(sample[2]))
+    if found.keys() != {"", "_limit"}:
+        raise NotObserved("a node exporter has no figures of connection tracking")
+    return Conntrack(found[""], found["_limit"])

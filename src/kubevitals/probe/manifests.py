@@ -1,0 +1,148 @@
+"""The objects that the probe makes, and how they are known as its own."""
+
+from importlib.resources import files
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from kubevitals.probe.plan import NOT_REAL, OS, PORT, Options
+from kubevitals.probe.report import Network
+
+Manifest = dict[str, Any]
+
+MANAGED, RUN, LIFETIME = "app.kubernetes.io/managed-by", "kubevitals.io/run", "kubevitals.io/lifetime"
+"""Labels of all that the probe makes: whose it is, of which run, and after how many seconds that run is surely over."""
+
+NETWORK, TARGETS = "kubevitals.io/network", "kubevitals.io/targets"
+"""A pod's label that says which network it looks from, and the annotation with its targets."""
+
+NETWORKS: tuple[Network, ...] = ("pod", "host")
+
+CLEANING = 30
+"""Seconds that a run may need after its time is over, to read what its pods told and to remove them."""
+
+SCRIPT = files(__package__).joinpath("script.sh").read_text()
+
+
+class Made(NamedTuple):
+    """The objects of one run.
+
+    Attributes:
+        token: what the pods answer with; nobody else knows it.
+    """
+
+    options: Options
+    run: str
+    token: str
+
+    @classmethod
+    def new(cls, options: Options) -> "Made":
+        """Return the objects of a new run."""
+        return cls(options, token_hex(4), token_hex(16))
+
+    @property
+    def namespace(self) -> Manifest:
+        """The namespace; its level of PodSecurity is the one that allows the host's network."""
+        labels = {MANAGED: "kubevitals", "pod-security.kubernetes.io/enforce": "privileged"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": self.options.namespace, "labels": labels},
+        }
+
+    @property
+    def service(self) -> Manifest:
+        """A Service with a port on every node, before the pods in the pod network."""
+        spec = {
+            "type": "NodePort",
+            "ipFamilyPolicy": "PreferDualStack",
+            "publishNotReadyAddresses": True,
+            "selector": {RUN: self.run, NETWORK: "pod"},
+            "ports": [{"name": "http", "port": 80, "targetPort": PORT, "protocol": "TCP"}],
+        }
+        return {"apiVersion": "v1", "kind": "Service", "metadata": self._metadata(self.service_name), "spec": spec}
+
+    @property
+    def service_name(self) -> str:
+        """The Service's name."""
+        return f"probe-{self.run}"
+
+    def daemon_set_name(self, network: Network) -> str:
+        """Return the name of the DaemonSet in a network."""
+        return f"probe-{network}-{self.run}"
+
+    def daemon_set(self, network: Network) -> Manifest:
+        """Return the DaemonSet that looks from a network."""
+        labels = self._labels() | {NETWORK: network}
+        spec = {
+            "selector": {"matchLabels": {RUN: self.run, NETWORK: network}},
+            "template": {"metadata": {"labels": labels}, "spec": self._pod(network)},
+        }
+        metadata = self._metadata(self.daemon_set_name(network))
+        return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
+
+    def all(self) -> list[Manifest]:
+        """Return all objects in the order in which they are made."""
+        return [self.namespace, self.service, *(self.daemon_set(network) for network in NETWORKS)]
+
+    def _labels(self) -> dict[str, str]:
+        lifetime = str(int(self.options.timeout) + CLEANING)
+        return {MANAGED: "kubevitals", RUN: self.run, LIFETIME: lifetime}
+
+    def _metadata(self, name: str) -> Manifest:
+        return {"name": name, "namespace": self.options.namespace, "labels": self._labels()}
+
+    def _pod(self, network: Network) -> Manifest:
+        """Return a pod that may do nothing but look; it ends at once, so that none waits for a dead node."""
+        secret = self.options.pull_secret
+        real = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in NOT_REAL]
+        nodes = {"nodeSelectorTerms": [{"matchExpressions": real}]}
+        targets = {"path": "targets", "fieldRef": {"fieldPath": f"metadata.annotations['{TARGETS}']"}}
+        return {
+            "nodeSelector": {OS: "linux"},
+            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": nodes}},
+            "tolerations": [{"operator": "Exists"}],
+            "hostNetwork": network == "host",
+            "dnsPolicy": "Default" if network == "host" else "ClusterFirst",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 0,
+            "imagePullSecrets": [{"name": secret}] if secret else [],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "volumes": [
+                {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+                {"name": "targets", "downwardAPI": {"items": [targets]}},
+            ],
+            "containers": [self._container(network)],
+        }
+
+    def _container(self, network: Network) -> Manifest:
+        environment = {"NETWORK": network, "RUN": self.run, "TOKEN": self.token, "PORT": str(PORT)}
+        return {
+            "name": "probe",
+            "image": self.options.image,
+            "command": ["sh", "-c", SCRIPT],
+            "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "readinessProbe": {
+                "exec": {"command": ["test", "-e", "/scratch/done"]},
+                "periodSeconds": 1,
+                "failureThreshold": 1,
+            },
+            "resources": {
+                "requests": {"cpu": "10m", "memory": "16Mi"},
+                "limits": {"cpu": "500m", "memory": "64Mi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "volumeMounts": [
+                {"name": "scratch", "mountPath": "/scratch"},
+                {"name": "targets", "mountPath": "/targets", "readOnly": True},
+            ],
+        }

@@ -1,0 +1,265 @@
+"""From a probe pod's log to its report. A log is foreign text: whatever it says, the result is bounded and clean."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import pairwise
+from typing import NamedTuple
+
+from kubevitals.probe.ran import RanPod
+from kubevitals.probe.report import Conntrack, Kind, Lookup, Reach, Report, Resolver, Route, Through
+from kubevitals.text import clean
+
+LINES, LINE = 4000, 1000
+"""Lines of a log that are read, and characters of each."""
+
+ROUTES = 1000
+"""Routes that are read. A node that has more is judged by none: which ones are missing cannot be told."""
+
+SAID = 200
+"""Characters that are kept of a wrong answer."""
+
+CACHED = 20_000
+"""Addresses, names and routes that are kept: the nodes of a cluster tell of the same ones."""
+
+LARGEST = 2**63
+"""Numbers beyond are no measurement."""
+
+_API_SERVER = "Client sent an HTTP request to an HTTPS server"
+"""What Go's HTTPS server, and so every API server, says to a plain HTTP request."""
+
+_KUBE_PROXY = '"lastUpdated"'
+"""In kube-proxy's answer of HTTP 200; of another status only wget's error is seen."""
+
+_KINDS, _WAYS = frozenset(Kind), frozenset(Through)
+
+_FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED", "timed out", "No answer", "can't connect", "Connection refused")
+
+
+class _Try(NamedTuple):
+    ms: int
+    right: bool
+    said: str
+    addresses: tuple[str, ...] = ()
+
+
+_Key = tuple[str, ...]
+_Tries = dict[_Key, list[_Try]]
+
+
+def parse(pod: RanPod, run: str, token: str) -> Report:
+    """Return what a pod's log tells; it is whole if it ends with its run's id."""
+    lines = _lines(pod.log)
+    return Report(
+        node=pod.node,
+        network=pod.network,
+        whole=("end", run) in lines[-1:],
+        resolver=parse_resolver(line for word, line in lines if word == "resolv"),
+        reached=tuple(_reached(lines, token)),
+        lookups=tuple(_lookups(lines)),
+        conntrack=tuple(_conntrack(lines)) if pod.network == "host" else (),
+        routes=parse_routes(lines) if pod.network == "host" else (),
+        mtu=next((_number(line) for word, line in lines if word == "mtu"), 0),
+    )
+
+
+def parse_resolver(lines: Iterable[str]) -> Resolver | None:
+    """Return what a resolv.conf says, by resolv.conf(5): of `search` and `domain` the last one counts."""
+    servers: list[str] = []
+    search: tuple[str, ...] = ()
+    options: list[str] = []
+    seen = False
+    for line in lines:
+        seen = True
+        word, *values = clean(line.partition("#")[0].partition(";")[0]).split() or [""]
+        if word == "nameserver":
+            servers += values[:1]
+        elif word in ("search", "domain"):
+            search = tuple(values)
+        elif word == "options":
+            options += values
+    return Resolver(tuple(servers), search, tuple(options)) if seen else None
+
+
+def parse_counters(lines: Iterable[str]) -> Mapping[str, int]:
+    """Return the sums of /proc/net/stat/nf_conntrack over all CPUs: hexadecimal columns, named in the first line."""
+    names: list[str] = []
+    sums: dict[str, int] = {}
+    for line in lines:
+        columns = line.split()
+        if not names:
+            names = columns
+        elif len(columns) == len(names):
+            for name, column in zip(names, columns, strict=True):
+                sums[name] = min(sums.get(name, 0) + _number(column, 16), LARGEST)
+    return sums
+
+
+def parse_routes(lines: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
+    """Return the routes of /proc/net/route (addresses as little-endian hex) and /proc/net/ipv6_route."""
+    found: list[Route | None] = []
+    for word, line in lines:
+        parts = line.split()
+        try:
+            if word == "route" and len(parts) == 4:
+                found.append(_route(*parts))
+            elif word == "route6" and len(parts) == 4:
+                found.append(_route6(*parts))
+        except (ValueError, AddressValueError):
+            continue  # the line that names the columns is one
+    return tuple(route for route in found if route) if len(found) <= ROUTES else ()
+
+
+@lru_cache(CACHED)
+def _route(device: str, network: str, via: str, mask: str) -> Route:
+    net = IPv4Network((_ipv4(network), str(_ipv4(mask))), strict=False)
+    gateway = _ipv4(via)
+    return Route(str(net), str(gateway) if int(gateway) else "", clean(device, 60))
+
+
+@lru_cache(CACHED)
+def _route6(device: str, network: str, size: str, via: str) -> Route | None:
+    net = IPv6Network((_ipv6(network), int(size, 16)), strict=False)
+    if net.network_address.is_link_local or net.network_address.is_multicast:
+        return None
+    gateway = _ipv6(via)
+    return Route(str(net), str(gateway) if int(gateway) else "", clean(device, 60))
+
+
+def _ipv4(text: str) -> IPv4Address:
+    return IPv4Address(bytes.fromhex(text)[::-1])
+
+
+def _ipv6(text: str) -> IPv6Address:
+    return IPv6Address(bytes.fromhex(text))
+
+
+def _lines(log: str) -> list[tuple[str, str]]:
+    found = []
+    for line in log.split("\n")[:LINES]:
+        word, _, rest = line[:LINE].partition(" ")
+        if word:
+            found.append((word, rest.strip()))
+    return found
+
+
+def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
+    tries: _Tries = {}
+    for line in (line for word, line in lines if word == "reach"):
+        kind, host, port, node, ms, said = _parts(line, 6)
+        if kind in _KINDS and _is_address(host) and _is_number(port) and _is_number(ms):
+            right = _is_right(Kind(kind), said, token)
+            answer = "" if right else _said(said.replace(token, "[token]") if token else said)
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            tries.setdefault((kind, address, node), []).append(_Try(_number(ms), right, answer))
+    for (kind, address, node), found in tries.items():
+        answered, slowest, said = _judged(found)
+        yield Reach(Kind(kind), address, _name(node), len(found), answered, slowest, said)
+
+
+def _is_right(kind: Kind, said: str, token: str) -> bool:
+    if kind in (Kind.API_SERVICE, Kind.API_ENDPOINT):
+        return _API_SERVER in said
+    if kind is Kind.KUBE_PROXY:
+        return _KUBE_PROXY in said
+    return bool(token) and token in said
+
+
+def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
+    tries: _Tries = {}
+    for line in (line for word, line in lines if word == "lookup"):
+        name, where, through, server, pod, ms, said = _parts(line, 7)
+        if through in _WAYS and _is_address(server) and _is_number(ms):
+            addresses = _answers(said)
+            failure = "" if addresses else _failure(said)
+            key = (name, where, through, server, pod)
+            tries.setdefault(key, []).append(_Try(_number(ms), bool(addresses), failure, addresses))
+    for (name, where, through, server, pod), found in tries.items():
+        answered, slowest, said = _judged(found)
+        last: tuple[str, ...] = next((attempt.addresses for attempt in reversed(found) if attempt.right), ())
+        yield Lookup(
+            name=_name(name),
+            outside=where == "outside",
+            through=Through(through),
+            server=server,
+            pod=_name(pod),
+            tries=len(found),
+            answered=answered,
+            ms=slowest,
+            addresses=last,
+            said=said,
+        )
+
+
+def _answers(said: str) -> tuple[str, ...]:
+    """Return the addresses that nslookup found: those behind the name, since the server's own stand before it."""
+    words = said.partition("Name:")[2].split()
+    found = []
+    for one, two in pairwise(words):
+        if (one == "Address:" or (one.rstrip(":").isdecimal() and one.endswith(":"))) and _is_address(two):
+            found.append(two)
+    return tuple(dict.fromkeys(found))[:20]
+
+
+def _failure(said: str) -> str:
+    """Return what went wrong; nslookup that was ended before it said anything had no answer in time."""
+    if not said.strip():
+        return "timed out"
+    return next((words for words in _FAILURES if words in said), "") or _said(said)
+
+
+def _judged(tries: list[_Try]) -> tuple[int, int, str]:
+    """Return how many tries were right, the slowest of them (else the last) in milliseconds, and the last failure."""
+    right = [attempt.ms for attempt in tries if attempt.right]
+    said = next((attempt.said for attempt in reversed(tries) if not attempt.right), "")
+    return len(right), max(right, default=tries[-1].ms), said
+
+
+def _conntrack(lines: Iterable[tuple[str, str]]) -> Iterator[Conntrack]:
+    readings: list[tuple[str, list[str]]] = []
+    for word, line in lines:
+        if word == "conntrack" and len(readings) < 2:
+            readings.append((line, []))
+        elif word == "stat" and readings:
+            readings[-1][1].append(line)
+    for line, stat in readings:
+        count, maximum = _parts(line, 2)
+        if _is_number(count) and _is_number(maximum):
+            sums = parse_counters(stat)
+            lost = (sums.get(name, 0) for name in ("drop", "insert_failed", "early_drop"))
+            yield Conntrack(_number(count), _number(maximum), *lost)
+
+
+def _parts(line: str, count: int) -> list[str]:
+    """Return a line's words, the last one with all that follows; missing ones are empty."""
+    parts = line.split(" ", count - 1)
+    return parts + [""] * (count - len(parts))
+
+
+def _said(text: str) -> str:
+    return clean(text.strip().removeprefix("wget: "), SAID) or "no answer"
+
+
+@lru_cache(CACHED)
+def _name(text: str) -> str:
+    return "" if text == "-" else clean(text, 500)
+
+
+@lru_cache(CACHED)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return text.isprintable()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _number(text: str, base: int = 10) -> int:
+    try:
+        return min(abs(int(text[:16], base)), LARGEST)
+    except ValueError:
+        return 0

@@ -1,0 +1,241 @@
+"""Whom the probe asks: a bounded number of addresses from each node, so that connections grow with the nodes."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.objects import node_condition
+from kubevitals.probe.report import Kind, Network, Through
+
+T = TypeVar("T", bound=tuple[object, ...])
+
+PEERS = 3
+"""Nodes that each node asks, and by which it is asked."""
+
+TRIES = 3
+"""How often a Service or a name server is asked: one that fails now and then shows."""
+
+PEER_TRIES = 2
+"""How often a single address is asked: one packet may get lost."""
+
+DNS_PODS, API_ENDPOINTS = 8, 3
+"""DNS pods and API servers that each probe pod asks."""
+
+PORT, HEALTH_PORT = 8080, 10256
+"""Where the probe's pods in the pod network answer, and kube-proxy's health port."""
+
+OS = "kubernetes.io/os"
+NOT_REAL = (("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate"))
+"""Labels of nodes that are none: no DaemonSet's pod runs there."""
+
+_DNS = {("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")}
+_WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
+
+
+class Options(NamedTuple):
+    """What the user may choose about the probe.
+
+    Attributes:
+        timeout: seconds for the whole, but not for removing what it made.
+        pull_secret: a Secret in the namespace to pull the image with, or nothing.
+        outside: a name outside the cluster to look up, or nothing.
+        domain: the cluster's domain.
+    """
+
+    image: str = "busybox:1.36"
+    namespace: str = "kubevitals-probe"
+    pull_secret: str = ""
+    timeout: float = 60
+    outside: str = ""
+    domain: str = "cluster.local"
+
+
+class Plan(NamedTuple):
+    """What is asked from every node.
+
+    Attributes:
+        nodes: where a probe is expected, by name: Linux nodes that are ready.
+        dns_services: addresses of the cluster's DNS; `dns_pods` those of its pods, with ``namespace/name``.
+        api_services: addresses of the Service `kubernetes`; `api_endpoints` those behind it. Each with its port.
+    """
+
+    options: Options
+    nodes: tuple[str, ...]
+    dns_services: tuple[str, ...] = ()
+    dns_pods: tuple[tuple[str, str], ...] = ()
+    api_services: tuple[tuple[str, int], ...] = ()
+    api_endpoints: tuple[tuple[str, int], ...] = ()
+
+
+class Place(NamedTuple):
+    """A probe pod that runs."""
+
+    pod: str
+    node: str
+    network: Network
+    ips: tuple[str, ...]
+
+
+class Own(NamedTuple):
+    """The probe's own Service."""
+
+    cluster_ips: tuple[str, ...]
+    node_port: int
+
+
+def plan(
+    options: Options,
+    nodes: Iterable[pb.Node],
+    services: Iterable[pb.Service],
+    slices: Iterable[pb.EndpointSlice],
+    pods: Iterable[pb.Pod],
+) -> Plan:
+    """Return what to ask, of what the cluster says of itself."""
+    by_service: dict[tuple[str, str], list[pb.EndpointSlice]] = {}
+    for part in slices:
+        of = part.metadata.labels.get("kubernetes.io/service-name", "")
+        by_service.setdefault((part.metadata.namespace, of), []).append(part)
+    dns, api = [], []
+    for service in services:
+        name = (service.metadata.namespace, service.metadata.name)
+        if name in _DNS or (name[0] == "kube-system" and service.metadata.labels.get("k8s-app") == "kube-dns"):
+            dns.append(service)
+        elif name == ("default", "kubernetes"):
+            api.append(service)
+    behind = [part for s in api for part in by_service.get((s.metadata.namespace, s.metadata.name), ())]
+    return Plan(
+        options,
+        tuple(sorted(node.metadata.name for node in nodes if is_probed(node))),
+        tuple(ip for service in dns for ip in _addresses(service)),
+        _spread(dict.fromkeys(_dns_pods(dns, by_service, pods)), DNS_PODS),
+        tuple((ip, port.port) for s in api for ip in _addresses(s) for port in s.spec.ports[:1]),
+        _spread(dict.fromkeys(_endpoints(behind)), API_ENDPOINTS),
+    )
+
+
+def is_probed(node: pb.Node) -> bool:
+    """Return whether a probe pod is expected on the node: it runs Linux, is ready, and is a real one."""
+    labels = node.metadata.labels
+    ready = node_condition(node, "Ready")
+    return (
+        labels.get(OS) == "linux"
+        and not any(labels.get(key) == value for key, value in NOT_REAL)
+        and ready is not None
+        and ready.status == "True"
+    )
+
+
+def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:
+    """Return what each pod shall ask, a line a target, by the pod's name."""
+    serving = {place.node: place for place in places if place.network == "pod"}
+    ring = [serving[node] for node in sorted(serving)]
+    names = [place.node for place in ring]
+    hosts = {place.node: place.ips for place in places if place.network == "host"}
+    lines = {}
+    for place in places:
+        peers = _peers(ring, bisect_left(names, place.node), place.node in serving)
+        asked = [*_reaches(plan, own, place, peers, hosts), *_lookups(plan, place)]
+        lines[place.pod] = "".join(f"{' '.join(line)}\n" for line in asked if all(map(_WORD.fullmatch, line)))
+    return lines
+
+
+def _peers(ring: Sequence[Place], position: int, serves: bool) -> list[Place]:
+    """Return the node's own pod, where it serves, and its peers: the next ones, and the one across the ring."""
+    size = len(ring)
+    steps = [step for step in dict.fromkeys((0, 1, 2, size // 2, 3)) if step < size]
+    return [ring[(position + step) % size] for step in steps[: PEERS + serves]]
+
+
+Line = tuple[str, ...]
+
+
+def _reaches(
+    plan: Plan, own: Own, place: Place, peers: Sequence[Place], hosts: Mapping[str, tuple[str, ...]]
+) -> Iterator[Line]:
+    """Yield what is asked for an answer, in the address families that the pod has itself."""
+    nodes = list(dict.fromkeys((place.node, *(peer.node for peer in peers))))[:2]
+    families = {_family(ip) for ip in own.cluster_ips}
+    asked: list[tuple[Kind, str, int, str, int]] = [
+        *((Kind.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
+        *(
+            (Kind.LARGE, ip, PORT, peer.node, PEER_TRIES)
+            for peer in peers
+            if peer.node != place.node
+            for ip in peer.ips
+        ),
+        *((Kind.SERVICE, ip, 80, "-", TRIES) for ip in own.cluster_ips),
+        *(
+            (Kind.NODE_PORT, ip, own.node_port, n, TRIES)
+            for n in nodes
+            for ip in hosts.get(n, ())
+            if _family(ip) in families
+        ),
+        *((Kind.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
+        *((Kind.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
+    ]
+    own_families = {_family(ip) for ip in place.ips}
+    for kind, ip, port, node, tries in asked:
+        if _family(ip) in own_families:
+            yield ("reach", kind, ip, str(port), node, str(tries))
+    if place.network == "host":
+        yield ("reach", Kind.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), place.node, str(PEER_TRIES))
+
+
+def _lookups(plan: Plan, place: Place) -> Iterator[Line]:
+    names = [(f"kubernetes.default.svc.{plan.options.domain}", "inside")]
+    if plan.options.outside:
+        names.append((plan.options.outside, "outside"))
+    families = {_family(ip) for ip in place.ips}
+    for name, where in names:
+        for ip in plan.dns_services:
+            if _family(ip) in families:
+                yield ("lookup", name, where, Through.SERVICE, ip, "-", str(TRIES))
+        for ip, pod in plan.dns_pods:
+            if _family(ip) in families:
+                yield ("lookup", name, where, Through.POD, ip, pod, str(PEER_TRIES))
+        yield ("resolver", name, where, str(TRIES))
+
+
+def _dns_pods(
+    services: Iterable[pb.Service],
+    by_service: Mapping[tuple[str, str], Iterable[pb.EndpointSlice]],
+    pods: Iterable[pb.Pod],
+) -> Iterator[tuple[str, str]]:
+    """Yield the DNS pods that answer on port 53: those behind the Service; where there are none, those of its label."""
+    found = False
+    for service in services:
+        for part in by_service.get((service.metadata.namespace, service.metadata.name), ()):
+            for endpoint in part.endpoints:
+                found = True
+                if any(port.port == 53 for port in part.ports):
+                    about = endpoint.targetRef
+                    yield from ((ip, f"{about.namespace}/{about.name}") for ip in endpoint.addresses[:1] if about.name)
+    if not found:
+        for pod in pods:
+            if pod.metadata.labels.get("k8s-app") == "kube-dns" and pod.status.phase == "Running":
+                yield from ((ip.ip, f"{pod.metadata.namespace}/{pod.metadata.name}") for ip in pod.status.podIPs)
+
+
+def _endpoints(slices: Iterable[pb.EndpointSlice]) -> Iterator[tuple[str, int]]:
+    for part in slices:
+        for endpoint in part.endpoints:
+            yield from ((ip, port.port) for ip in endpoint.addresses[:1] for port in part.ports[:1])
+
+
+def _addresses(service: pb.Service) -> list[str]:
+    listed = list(service.spec.clusterIPs) or [service.spec.clusterIP]
+    return [ip for ip in listed if ip not in ("", "None")]
+
+
+def _family(address: str) -> int:
+    return 6 if ":" in address else 4
+
+
+def _spread(items: Iterable[T], count: int) -> tuple[T, ...]:
+    """Return at most so many items, evenly spread over all in their order."""
+    listed = sorted(items)
+    if len(listed) <= count:
+        return tuple(listed)
+    return tuple(listed[index * len(listed) // count] for index in range(count))

@@ -1,0 +1,56 @@
+"""What a run of the probe brings home, as sources pass it on and recordings keep it."""
+
+from msgspec import Struct
+
+from kubevitals.probe.report import Network
+from kubevitals.text import redact
+
+
+class RanPod(Struct, frozen=True):
+    """A probe pod, and what it printed.
+
+    Attributes:
+        name: empty where no pod came to be.
+        ip: its first address.
+        log: what it printed, to its end or so far.
+        reason: why there is no log.
+    """
+
+    node: str
+    network: Network
+    name: str = ""
+    ip: str = ""
+    log: str = ""
+    reason: str = ""
+
+
+class Ran(Struct, frozen=True):
+    """One run of the probe.
+
+    Attributes:
+        run: its id, which all its objects carry.
+        token: what its pods answer with; worthless once the run is over.
+        domain: the cluster domain that names were looked up in.
+        cluster_ips: the addresses of its Service, and `node_port` that Service's port on nodes.
+        remarks: what the user should know, such as objects that could not be deleted.
+    """
+
+    run: str
+    token: str
+    domain: str
+    cluster_ips: tuple[str, ...]
+    node_port: int
+    pods: tuple[RanPod, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def redacted(self) -> "Ran":
+        """Return the same without what looks like a credential."""
+        return Ran(
+            self.run,
+            self.token,
+            self.domain,
+            self.cluster_ips,
+            self.node_port,
+            tuple(RanPod(p.node, p.network, p.name, p.ip, redact(p.log), redact(p.reason)) for p in self.pods),
+            tuple(redact(remark) for remark in self.remarks),
+        )

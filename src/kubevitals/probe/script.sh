@@ -1,0 +1,115 @@
+# What a probe pod runs (busybox sh). It waits for its targets, asks them all at once, and prints a line for each
+# answer; what an answer means is judged where the log is read. NETWORK, RUN, TOKEN and PORT are in its environment.
+
+set -f
+PATIENCE=3
+ROUTES=1001
+
+# Set NOW to milliseconds since the boot.
+now() {
+  read -r up _ </proc/uptime
+  NOW=$((${up%.*} * 1000 + 1${up#*.}0 - 1000))
+}
+
+# Print a file's lines, each with a word before it.
+show() {
+  head -c "$3" "$2" 2>/dev/null | while read -r line || [ -n "$line" ]; do printf '%s %s\n' "$1" "$line"; done
+}
+
+one_line() {
+  tr -c '\040-\176' ' '
+}
+
+# Ask KIND HOST PORT for an answer, and print the part of it that tells whether it is the right one.
+ask() {
+  case $2 in *:*) at="[$2]:$3" ;; *) at="$2:$3" ;; esac
+  case $1 in
+    api-*) printf 'GET / HTTP/1.0\r\n\r\n' | timeout "$PATIENCE" nc "$2" "$3" 2>&1 | head -c 200 ;;
+    large) timeout "$PATIENCE" wget -q -O - "http://$at/large" 2>&1 | tail -c 80 ;;
+    kube-proxy) timeout "$PATIENCE" wget -q -O - "http://$at/healthz" 2>&1 | head -c 200 ;;
+    *) timeout "$PATIENCE" wget -q -O - "http://$at/token" 2>&1 | head -c 200 ;;
+  esac | one_line
+}
+
+# reach KIND HOST PORT NODE TRIES
+reach() {
+  left=$5
+  while [ "$left" -gt 0 ]; do
+    now && start=$NOW
+    said=$(ask "$1" "$2" "$3")
+    now
+    printf 'reach %s %s %s %s %s %s\n' "$1" "$2" "$3" "$4" $((NOW - start)) "$said"
+    left=$((left - 1))
+  done
+}
+
+# lookup NAME WHERE THROUGH SERVER POD TRIES
+lookup() {
+  left=$6
+  while [ "$left" -gt 0 ]; do
+    now && start=$NOW
+    said=$(timeout "$PATIENCE" nslookup "$1" "$4" 2>&1 | head -c 600 | one_line)
+    now
+    printf 'lookup %s %s %s %s %s %s %s\n' "$1" "$2" "$3" "$4" "$5" $((NOW - start)) "$said"
+    left=$((left - 1))
+  done
+}
+
+# Ask each name server of this pod's resolv.conf: resolver NAME WHERE TRIES
+resolver() {
+  grep '^ *nameserver' /etc/resolv.conf | head -n 3 | {
+    while read -r _ server _; do lookup "$1" "$2" resolver "$server" - "$3" & done
+    wait
+  }
+}
+
+# Print the table's entries, their maximum and the counters. (`read` takes a byte at a time, which /proc/sys refuses.)
+conntrack() {
+  count=$(cat /proc/sys/net/netfilter/nf_conntrack_count) && max=$(cat /proc/sys/net/netfilter/nf_conntrack_max) &&
+    printf 'conntrack %s %s\n' "$count" "$max" && show stat /proc/net/stat/nf_conntrack 40000
+}
+
+# Print the MTU of the interface of each default route.
+mtu() {
+  {
+    while read -r device network _; do [ "$network" = 00000000 ] && echo "$device"; done </proc/net/route
+    while read -r network size _ _ _ _ _ _ _ device; do
+      [ "$network$size" = 0000000000000000000000000000000000 ] && [ "$device" != lo ] && echo "$device"
+    done </proc/net/ipv6_route
+  } 2>/dev/null | head -n 3 | while read -r device; do show mtu "/sys/class/net/$device/mtu" 20; done
+}
+
+routes() {
+  {
+    while read -r device network via _ _ _ _ mask _; do echo "route $device $network $via $mask"; done </proc/net/route
+    while read -r network size _ _ via _ _ _ _ device; do
+      [ "$device" = lo ] || echo "route6 $device $network $size $via"
+    done </proc/net/ipv6_route
+  } 2>/dev/null | head -n "$ROUTES"
+}
+
+if [ "$NETWORK" = pod ]; then
+  mkdir -p /scratch/www
+  echo "$TOKEN" >/scratch/www/token
+  { head -c 6000 /dev/zero | tr '\000' .; echo "$TOKEN"; } >/scratch/www/large
+  httpd -p "$PORT" -h /scratch/www
+else
+  conntrack 2>/dev/null
+fi
+show resolv /etc/resolv.conf 8000
+mtu
+until [ -s /targets/targets ]; do sleep 1; done
+while read -r what words; do
+  case $what in
+    # Words of a target hold no blanks and nothing that the shell acts on: they are split here on purpose.
+    reach | lookup | resolver) "$what" $words & ;;
+  esac
+done </targets/targets
+wait
+if [ "$NETWORK" = host ]; then
+  conntrack 2>/dev/null
+  routes
+fi
+echo "end $RUN"
+: >/scratch/done
+while :; do sleep 3600; done

@@ -1,0 +1,170 @@
+"""Networks without a network: nodes, daemons, and what a probe would tell of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.finding import Finding, Severity
+from kubevitals.inventory import Cluster
+from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Through
+from kubevitals.source import Answer, Request
+from kubevitals.verdict import Rule
+from kubevitals.wire import error_message
+from tests.fakes import CREATED, NOW, FakeSource, list_bytes, status_json
+
+CHECKS = ("test_kube_proxy", "test_cluster_dns", "test_conntrack", "test_cni_daemonset")
+DNS_IP = "10.96.0.10"
+NAME = "kubernetes.default.svc.cluster.local"
+FINE = Resolver((DNS_IP,), ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local"), ("ndots:5",))
+
+UseProbe = Callable[..., None]
+"""Lets checks see reports, and what told nothing: the fixture `use_probe`."""
+
+
+def ago(seconds: int) -> pb.Time:
+    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
+
+
+def node(
+    name: str,
+    ready: str = "True",
+    message: str = "",
+    *,
+    cidr: str = "",
+    created: pb.Time = CREATED,
+    conditions: Sequence[pb.NodeCondition] = (),
+    **labels: str,
+) -> pb.Node:
+    state = pb.NodeCondition(
+        type="Ready", status=ready, message=message, reason="KubeletNotReady", lastTransitionTime=ago(300)
+    )
+    return pb.Node(
+        metadata=pb.ObjectMeta(name=name, creationTimestamp=created, labels=labels),
+        spec=pb.NodeSpec(podCIDRs=[cidr] if cidr else []),
+        status=pb.NodeStatus(conditions=[state, *conditions]),
+    )
+
+
+def daemon_set(
+    name: str, namespace: str = "kube-system", *, created: pb.Time = CREATED, **selector: str
+) -> pb.DaemonSet:
+    spec = pb.PodSpec(nodeSelector=selector, tolerations=[pb.Toleration(operator="Exists")])
+    return pb.DaemonSet(
+        metadata=pb.ObjectMeta(name=name, namespace=namespace, uid=name, creationTimestamp=created),
+        spec=pb.DaemonSetSpec(template=pb.PodTemplateSpec(spec=spec)),
+    )
+
+
+def daemon(of: pb.DaemonSet, on: str, ready: str = "True", since: int = 600, waiting: str = "") -> pb.Pod:
+    made = pod(f"{of.metadata.name}-{on}", on, ready, since, waiting)
+    made.metadata.ownerReferences.append(
+        pb.OwnerReference(kind="DaemonSet", name=of.metadata.name, uid=of.metadata.uid, controller=True)
+    )
+    return made
+
+
+def pod(name: str, on: str = "one", ready: str = "True", since: int = 600, waiting: str = "", **labels: str) -> pb.Pod:
+    state = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason=waiting)) if waiting else pb.ContainerState()
+    if not waiting:
+        state.running.startedAt.CopyFrom(ago(since))
+    status = pb.ContainerStatus(name="app", state=state, ready=ready == "True", restartCount=int(bool(waiting)))
+    status.lastState.terminated.exitCode = int(bool(waiting))
+    return pb.Pod(
+        metadata=pb.ObjectMeta(name=name, namespace="kube-system", creationTimestamp=ago(since), labels=labels),
+        spec=pb.PodSpec(nodeName=on),
+        status=pb.PodStatus(
+            phase="Running",
+            conditions=[pb.PodCondition(type="Ready", status=ready, lastTransitionTime=ago(since))],
+            containerStatuses=[status],
+        ),
+    )
+
+
+def network_of(
+    answers: dict[str, Answer | str | Callable[[Request], Answer]] | None = None, **lists: list[Message]
+) -> Cluster:
+    """Return a cluster that has these objects, and answers on these other paths."""
+    listed = {listing.name: listing.path for listing in Cluster.listings()}
+    found = {listed[name]: Answer(200, list_bytes(items)) for name, items in lists.items()}
+    return Cluster(FakeSource({**found, **(answers or {})}))
+
+
+def judged(rule: Rule, cluster: Cluster) -> tuple[list[Finding], NotObserved | None]:
+    """Return what a rule finds, and what kept it from seeing all."""
+    findings = []
+    try:
+        for finding in rule(cluster):
+            findings.append(finding)  # noqa: PERF402 - what came before the exception counts
+    except NotObserved as error:
+        return findings, error
+    return findings, None
+
+
+def found(rule: Rule, cluster: Cluster) -> list[str]:
+    """Return the objects that a rule finds, having seen all."""
+    findings, unseen = judged(rule, cluster)
+    assert unseen is None, unseen
+    return [short(finding) for finding in findings]
+
+
+def short(finding: Finding) -> str:
+    return f"{finding.obj.kind}/{finding.obj.name}" + (" (warning)" if finding.severity is Severity.WARNING else "")
+
+
+def reach(kind: Kind, node: str = "", answered: int = 2, *, address: str = "", said: str = "timed out") -> Reach:
+    return Reach(kind, address or f"10.0.0.1:{len(node)}", node, 2, answered, 5, "" if answered else said)
+
+
+def lookup(
+    through: Through,
+    answered: int = 2,
+    *,
+    pod: str = "",
+    server: str = DNS_IP,
+    outside: bool = False,
+    said: str = "timed out",
+) -> Lookup:
+    name = "example.com" if outside else NAME
+    return Lookup(
+        name,
+        outside,
+        through,
+        server,
+        f"kube-system/{pod}" if pod else "",
+        2,
+        answered,
+        5,
+        (),
+        "" if answered else said,
+    )
+
+
+def mesh(
+    names: Sequence[str], lost: Callable[[str, str], bool], kinds: Sequence[Kind] = (Kind.PEER,), peers: int = 3
+) -> Iterator[Report]:
+    """Yield the reports of nodes that each ask their own pod and a few of the next, of which some attempts are lost."""
+    for place, source in enumerate(names):
+        targets = dict.fromkeys(names[(place + step) % len(names)] for step in range(peers + 1))
+        reached = [
+            reach(
+                kind,
+                target,
+                0 if source != target and lost(source, target) else 2,
+                address=f"10.0.0.{names.index(target)}:80",
+            )
+            for kind in kinds
+            for target in targets
+        ]
+        yield Report(source, "pod", whole=True, resolver=FINE, reached=tuple(reached))
+
+
+def refused_by_rbac(_: Request) -> Answer:
+    return Answer(403, status_json("no"))
+
+
+def unreachable_port(_: Request) -> Answer:
+    words = "error trying to reach service: dial tcp 10.0.0.1:10256: connect: connection refused"
+    assert error_message(status_json(words)) == words
+    return Answer(503, status_json(words))

@@ -1,0 +1,255 @@
+"""Which node's network is to blame, and when none is."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.test_cni_daemonset import network_unavailable, no_route, not_running
+from kubevitals import schema_pb2 as pb
+from kubevitals.cni import RECOGNISED, daemon_sets
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.probe.probed import Silent
+from kubevitals.probe.report import Kind, Reach, Report, Route
+from kubevitals.reach import Pair, Way, blame
+from tests.networks import UseProbe, ago, daemon, daemon_set, found, judged, mesh, network_of, node, reach
+
+KINDNET = daemon_set("kindnet")
+NAMES = ("one", "two", "three", "four", "five", "six")
+NODES = [node(name, cidr=f"10.244.{number}.0/24") for number, name in enumerate(NAMES)]
+PODS = [daemon(KINDNET, name) for name in NAMES]
+CLUSTER = network_of(nodes=NODES, daemon_sets=[KINDNET], pods=PODS)
+
+
+# --- not-running, network-unavailable ---
+
+
+@pytest.mark.parametrize("cni", RECOGNISED, ids=lambda cni: cni.daemon_set)
+def test_a_cni_is_recognised_where_it_is_installed(cni: object) -> None:
+    place = cni.namespaces[0] if cni.namespaces else "anywhere"  # type: ignore[attr-defined]
+    made = daemon_set(cni.daemon_set, place)  # type: ignore[attr-defined]
+    assert [ds.metadata.name for ds in daemon_sets(network_of(daemon_sets=[made, daemon_set("fluentd")]))] == [
+        made.metadata.name
+    ]
+
+
+def test_any_other_is_named_by_an_option() -> None:
+    others = [daemon_set("my-cni", "net"), daemon_set("kindnet", "shop")]
+    assert "--cni-daemonset" in str(judged(not_running, network_of(daemon_sets=others, nodes=NODES))[1])
+    named = network_of(daemon_sets=others, nodes=NODES[:2], pods=[daemon(others[0], "one")])
+    named.cni_daemon_sets = frozenset({"net/my-cni"})
+    assert found(not_running, named) == ["Node/two"]
+    misspelt = network_of(daemon_sets=others)
+    misspelt.cni_daemon_sets = frozenset({"net/my-cnii"})
+    with pytest.raises(NotObserved, match="there is no DaemonSet net/my-cnii"):
+        list(not_running(misspelt))
+
+
+NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
+
+
+@pytest.mark.parametrize(
+    ("last", "pods", "lacking", "unavailable"),
+    [
+        (node("six"), PODS[:5], True, False),
+        (node("six"), [*PODS[:5], daemon(KINDNET, "six", "False", 30, "CrashLoopBackOff")], True, False),
+        (node("six", "False", NO_NETWORK), PODS[:5], True, False),
+        (node("six", "False", NO_NETWORK), PODS, False, True),
+        (node("six", "False", "PLEG is not healthy"), PODS[:5], False, False),
+        (node("six", "Unknown"), PODS[:5], False, False),
+        (node("six", created=ago(60)), PODS[:5], False, False),
+        (node("six"), PODS, False, False),
+    ],
+    ids=["missing", "crashing", "no config either", "config gone", "ill", "silent", "just joined", "well"],
+)
+def test_a_node_without_a_network_has_one_owner(
+    last: pb.Node, pods: list[pb.Pod], lacking: bool, unavailable: bool
+) -> None:
+    cluster = network_of(nodes=[*NODES[:5], last], daemon_sets=[KINDNET], pods=pods)
+    assert found(not_running, cluster) == ["Node/six"] * lacking
+    assert found(network_unavailable, cluster) == ["Node/six"] * unavailable
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "expected"),
+    [("True", 300, ["Node/one"]), ("True", 20, []), ("False", 300, []), ("Unknown", 300, [])],
+)
+def test_the_condition_counts_when_it_lasts(status: str, since: int, expected: list[str]) -> None:
+    state = pb.NodeCondition(
+        type="NetworkUnavailable", status=status, reason="NoRouteCreated", lastTransitionTime=ago(since)
+    )
+    assert found(network_unavailable, network_of(nodes=[node("one", conditions=[state])])) == expected
+
+
+# --- no-route ---
+
+
+def said(cluster: object = CLUSTER) -> list[tuple[str, str]]:
+    findings, unseen = judged(no_route, cluster)  # type: ignore[arg-type]
+    assert unseen is None, unseen
+    return [(str(finding.obj), finding.says) for finding in findings]
+
+
+def test_a_whole_network_is_fine(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES, lambda source, target: False, (Kind.PEER, Kind.LARGE)))
+    assert said() == []
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_a_dead_node_is_blamed_and_none_of_its_peers(use_probe: UseProbe, count: int) -> None:
+    use_probe(mesh(NAMES[:count], lambda *ends: "two" in ends))
+    assert said() == [("Node/two", "has pods that reach no pod on other nodes, and that none of these reaches")]
+
+
+def test_two_dead_nodes_are_both_blamed(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES, lambda *ends: bool({"two", "three"} & set(ends))))
+    assert {obj for obj, _ in said()} == {"Node/two", "Node/three"}
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        (lambda source, target: source == "two", "though they are reached"),
+        (lambda source, target: target == "two", "though they reach others"),
+    ],
+    ids=["out", "in"],
+)
+def test_one_direction_of_a_node(use_probe: UseProbe, lost: object, words: str) -> None:
+    use_probe(mesh(NAMES[:4], lost))  # type: ignore[arg-type]
+    ((obj, says),) = said()
+    assert obj == "Node/two"
+    assert words in says
+
+
+def test_a_single_pair_says_its_direction(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:3], lambda *ends: ends == ("two", "three")))
+    assert said() == [("Node/two", "has pods that do not reach those on three; the other way works")]
+    use_probe(mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"}))
+    assert said() == [("Node/three", "has pods that do not reach those on two, nor the other way")]
+
+
+def with_routes(*reports: Report, **routes: list[str]) -> list[Report]:
+    hosts = [
+        Report(n, "host", whole=True, routes=tuple(Route(r, "", "eth0") for r in own)) for n, own in routes.items()
+    ]
+    return [*reports, *hosts]
+
+
+def test_a_missing_route_is_named_and_blamed_on_who_lacks_it(use_probe: UseProbe) -> None:
+    lost = mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"})
+    use_probe(
+        with_routes(
+            *lost,
+            two=["0.0.0.0/0", "10.244.0.0/24"],
+            three=["0.0.0.0/0", "10.244.0.0/24", "10.244.1.0/24", "not a route"],
+        )
+    )
+    (finding,), _ = judged(no_route, CLUSTER)
+    assert str(finding.obj) == "Node/two"
+    assert next(iter(finding.evidence)) == "two has no route to 10.244.2.0/24, the pods of three"
+    assert [str(ref) for ref in finding.concerns] == ["Node/three"]
+
+
+@pytest.mark.parametrize("routes", [["0.0.0.0/0"], ["10.244.0.0/16"], ["10.244.0.0/24", "10.244.2.0/24"]])
+def test_no_route_is_missing_where_none_is_a_nodes_own(use_probe: UseProbe, routes: list[str]) -> None:
+    use_probe(
+        with_routes(*mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"}), two=routes, three=["0.0.0.0/0"])
+    )
+    (finding,), _ = judged(no_route, CLUSTER)
+    assert not any("no route to 10.244.2.0" in line for line in finding.evidence)
+
+
+def test_nodes_that_another_finding_explains_are_left_out(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [Silent("two", "pod", "probe-x", "no sandbox")])
+    assert said(network_of(nodes=NODES, daemon_sets=[KINDNET], pods=[PODS[0], *PODS[2:]])) == []
+
+
+def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [Silent("four", "pod", "probe-x", "no sandbox")])
+    findings, unseen = judged(no_route, CLUSTER)
+    assert [str(finding.obj) for finding in findings] == ["Node/two"]
+    assert "the probe told nothing on four: no sandbox" in str(unseen)
+
+
+def test_nothing_between_nodes_is_the_network_and_no_node(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:2], lambda *ends: True))
+    assert said()[0][0] == "PodNetwork/pods"
+
+
+def test_nothing_at_all_may_be_forbidden(use_probe: UseProbe) -> None:
+    none = [
+        Report(n, "pod", whole=True, reached=tuple(reach(Kind.PEER, other, 0) for other in NAMES[:3]))
+        for n in NAMES[:3]
+    ]
+    use_probe(none)
+    findings, unseen = judged(no_route, CLUSTER)
+    assert findings == []
+    assert "NetworkPolicy" in str(unseen)
+
+
+def test_a_single_node_has_no_pairs(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:1], lambda *ends: False))
+    with pytest.raises(NotApplicable):
+        list(no_route(CLUSTER))
+
+
+def large(lost: object) -> list[Report]:
+    plain = {report.node: report for report in mesh(NAMES[:3], lambda *ends: False)}
+    big = mesh(NAMES[:3], lost, (Kind.LARGE,))  # type: ignore[arg-type]
+    return [Report(r.node, "pod", whole=True, reached=plain[r.node].reached + r.reached) for r in big]
+
+
+def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
+    use_probe(large(lambda *ends: "two" in ends))
+    ((obj, says),) = said()
+    assert obj == "Node/two"
+    assert "only large packets are lost" in says
+    use_probe(large(lambda *ends: True))
+    ((obj, says),) = said()
+    assert obj == "PodNetwork/pods"
+    assert "MTU" in says
+
+
+def test_large_packets_count_only_where_small_ones_pass(use_probe: UseProbe) -> None:
+    use_probe(mesh(NAMES[:4], lambda *ends: "two" in ends, (Kind.PEER, Kind.LARGE)))
+    assert len(said()) == 1
+
+
+def test_families_are_judged_apart(use_probe: UseProbe) -> None:
+    reports = []
+    for report in mesh(NAMES[:4], lambda *ends: "two" in ends):
+        six = [Reach(r.kind, f"[fd00::{r.address.partition(':')[0][-1]}]:80", r.node, 2, 2, 1) for r in report.reached]
+        reports.append(Report(report.node, "pod", whole=True, reached=(*report.reached, *six)))
+    use_probe(reports)
+    assert [obj for obj, _ in said()] == ["Node/two"]
+
+
+ENDS = st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda ends: ends[0] != ends[1])
+
+
+@given(st.dictionaries(ENDS, st.booleans(), max_size=40))
+def test_every_failure_is_laid_somewhere_once(tried: dict[tuple[int, int], bool]) -> None:
+    every = [Pair(str(s), str(t), reach(Kind.PEER, str(t), 2 * ok)) for (s, t), ok in tried.items()]
+    blamed = [pair for fault in blame(every) for pair in fault.pairs]
+    failing = [pair for pair in every if not pair.ok]
+    assert sorted(map(str, blamed)) == (sorted(map(str, failing)) if any(pair.ok for pair in every) else [])
+    for fault in blame(every):
+        assert all(fault.node in (pair.source, pair.target) for pair in fault.pairs)
+        if fault.way is Way.BOTH:
+            assert not any(pair.ok and fault.node in (pair.source, pair.target) for pair in every)
+
+
+def test_a_thousand_nodes_take_no_time(use_probe: UseProbe) -> None:
+    names = [f"n{number}" for number in range(1000)]
+    use_probe(mesh(names, lambda *ends: bool({"n7", "n400"} & set(ends))))
+    began = time.monotonic()
+    assert {
+        obj
+        for obj, _ in said(
+            network_of(
+                nodes=[node(name) for name in names], daemon_sets=[KINDNET], pods=[daemon(KINDNET, n) for n in names]
+            )
+        )
+    } == {"Node/n7", "Node/n400"}
+    assert time.monotonic() - began < 5

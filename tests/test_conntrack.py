@@ -1,0 +1,130 @@
+"""How full a node's connection tracking is, and whether it loses connections."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.test_conntrack import entries_lost, table_full
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory import Cluster
+from kubevitals.node_exporter import conntracks
+from kubevitals.probe.probed import Silent
+from kubevitals.probe.report import Conntrack, Report
+from kubevitals.source import Answer
+from tests.networks import UseProbe, found, judged, network_of, node, pod, refused_by_rbac
+
+NODES = [node("one"), node("two")]
+CLUSTER = network_of(nodes=NODES)
+
+
+def report(*readings: Conntrack, name: str = "one", network: str = "host") -> Report:
+    return Report(name, network, whole=True, conntrack=readings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (749, []),
+        (750, ["Node/one (warning)"]),
+        (899, ["Node/one (warning)"]),
+        (900, ["Node/one"]),
+        (1000, ["Node/one"]),
+    ],
+)
+def test_the_last_reading_counts(use_probe: UseProbe, count: int, expected: list[str]) -> None:
+    use_probe([report(Conntrack(0, 1000), Conntrack(count, 1000))])
+    assert found(table_full, CLUSTER) == expected
+
+
+def test_a_table_without_a_maximum_is_not_full(use_probe: UseProbe) -> None:
+    use_probe([report(Conntrack(10, 0))])
+    assert found(table_full, CLUSTER) == []
+
+
+@pytest.mark.parametrize("lost", ["dropped", "failed", "evicted"])
+def test_only_what_grows_is_lost_now(use_probe: UseProbe, lost: str) -> None:
+    use_probe([report(Conntrack(5, 1000, **{lost: 7}), Conntrack(5, 1000, **{lost: 9}))])
+    (finding,), unseen = judged(entries_lost, CLUSTER)
+    assert unseen is None
+    assert str(finding.obj) == "Node/one"
+    assert next(iter(finding.evidence)).endswith("2 between two readings, 9 since the boot")
+    use_probe([report(Conntrack(5, 1000, **{lost: 9}), Conntrack(5, 1000, **{lost: 9}))])
+    assert found(entries_lost, CLUSTER) == []
+
+
+def test_a_pods_own_table_is_not_looked_at(use_probe: UseProbe) -> None:
+    use_probe([report(Conntrack(1000, 1000), Conntrack(1000, 1000, 9), network="pod")])
+    assert found(table_full, CLUSTER) == []
+    assert found(entries_lost, CLUSTER) == []
+
+
+@pytest.mark.parametrize("rule", [table_full, entries_lost])
+def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: object) -> None:
+    full = report(Conntrack(1000, 1000), Conntrack(1000, 1000, 5))
+    use_probe([full], [Silent("two", "host", "probe-x", "ImagePullBackOff")])
+    findings, unseen = judged(rule, CLUSTER)  # type: ignore[arg-type]
+    assert [str(finding.obj) for finding in findings] == ["Node/one"]
+    assert "the probe told nothing on two: ImagePullBackOff" in str(unseen)
+
+
+def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe) -> None:
+    use_probe([report(), report(Conntrack(5, 1000), name="two")])
+    assert "connection tracking on one" in str(judged(table_full, CLUSTER)[1])
+
+
+# --- without a probe ---
+
+EXPORTERS = [
+    pod("exporter-1", "one", **{"app.kubernetes.io/name": "node-exporter"}),
+    pod("exporter-2", "two", app="node-exporter"),
+]
+METRICS = "/api/v1/namespaces/kube-system/pods/{}:9100/proxy/metrics"
+
+
+def metrics(count: str, limit: str = "262144") -> Answer:
+    text = f"# HELP x\nnode_nf_conntrack_entries {count}\nnode_nf_conntrack_entries_limit {limit}\nnode_load1 7\n"
+    return Answer(200, text.encode())
+
+
+def exporting(one: object, two: object, **options: bool) -> Cluster:
+    paths = {METRICS.format("exporter-1"): one, METRICS.format("exporter-2"): two}
+    made = network_of(paths, nodes=NODES, pods=EXPORTERS)  # type: ignore[arg-type]
+    made.ask_kubelets = options.get("ask", True)
+    return made
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_node_exporters_are_asked_where_there_are_some() -> None:
+    cluster = exporting(metrics("100"), metrics("2.5e+05"))
+    assert found(table_full, cluster) == ["Node/two"]
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_without_either_nothing_is_observed() -> None:
+    assert "no probe" in str(judged(table_full, CLUSTER)[1])
+    assert "no probe" in str(judged(entries_lost, exporting(metrics("1"), metrics("1")))[1])
+    assert "--kubelet=none" in str(judged(table_full, exporting(metrics("1"), metrics("1"), ask=False))[1])
+    _, unseen = judged(table_full, exporting(refused_by_rbac, metrics("1")))
+    assert unseen
+    assert unseen.right == "get pods/proxy"
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_a_node_without_an_exporter_is_not_observed() -> None:
+    cluster = network_of({METRICS.format("exporter-1"): metrics("1")}, nodes=NODES, pods=EXPORTERS[:1])
+    assert "no node exporter runs on two" in str(judged(table_full, cluster)[1])
+
+
+@given(st.binary(max_size=300) | st.text(alphabet="node_f cktris l0123456789e+.\n", max_size=200).map(str.encode))
+def test_any_answer_of_an_exporter_is_figures_or_not_observed(body: bytes) -> None:
+    cluster = network_of({METRICS.format("exporter-1"): Answer(200, body)}, pods=EXPORTERS[:1])
+    with pytest.raises(NotObserved, match="no figures"):
+        list(conntracks(cluster, NotObserved("no probe")))
+
+
+def test_only_running_exporters_count() -> None:
+    gone = pb.Pod.FromString(EXPORTERS[0].SerializeToString())
+    gone.status.conditions[0].status = "False"
+    with pytest.raises(NotObserved, match="no probe"):
+        list(conntracks(network_of(pods=[gone]), NotObserved("no probe")))

@@ -1,0 +1,252 @@
+"""Which node's kube-proxy is to blame, and when none is."""
+
+import pytest
+
+from checks.test_kube_proxy import node_port, not_running, rules_wrong, unhealthy
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotApplicable
+from kubevitals.probe.probed import Silent
+from kubevitals.probe.report import Kind, Reach, Report
+from kubevitals.source import Answer
+from tests.networks import (
+    UseProbe,
+    ago,
+    daemon,
+    daemon_set,
+    found,
+    judged,
+    network_of,
+    node,
+    pod,
+    reach,
+    refused_by_rbac,
+    unreachable_port,
+)
+
+PROXY = daemon_set("kube-proxy")
+NODES = [node("one"), node("two"), node("three")]
+PODS = [daemon(PROXY, n.metadata.name) for n in NODES]
+LIVEZ = "/api/v1/nodes/{}:10256/proxy/livez"
+WELL = Answer(200, b'{"lastUpdated": "2026-03-01T12:00:00Z", "currentTime": "2026-03-01T12:00:00Z"}')
+ALL_WELL = {LIVEZ.format(n.metadata.name): WELL for n in NODES}
+
+
+# --- not-running ---
+
+
+@pytest.mark.parametrize(
+    ("third", "expected"),
+    [
+        ([], "though one belongs there"),
+        ([daemon(PROXY, "three", "False", 20, "CrashLoopBackOff")], "not ready: CrashLoopBackOff"),
+        ([daemon(PROXY, "three", "False", 300)], "not ready"),
+        ([daemon(PROXY, "three", "False", 20)], ""),
+        ([daemon(PROXY, "three")], ""),
+    ],
+    ids=["missing", "crashing", "not ready", "just started", "running"],
+)
+def test_a_node_without_its_pod_is_named_whatever_the_daemon_set_counts(third: list[pb.Pod], expected: str) -> None:
+    findings, _ = judged(not_running, network_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], *third]))
+    assert [expected in finding.says for finding in findings] == ([True] if expected else [])
+    assert all(str(finding.obj) == "Node/three" for finding in findings)
+
+
+def test_a_pod_that_is_not_scheduled_counts_for_the_node_that_it_is_meant_for() -> None:
+    waiting = daemon(PROXY, "", "False", 300)
+    field = pb.NodeSelectorRequirement(key="metadata.name", operator="In", values=["three"])
+    required = waiting.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    required.nodeSelectorTerms.append(pb.NodeSelectorTerm(matchFields=[field]))
+    findings, _ = judged(not_running, network_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], waiting]))
+    assert [("is not scheduled" in f.says, str(f.concerns[0])) for f in findings] == [
+        (True, "Pod/kube-system/kube-proxy-")
+    ]
+
+
+@pytest.mark.parametrize(
+    "third",
+    [node("three", "Unknown"), node("three", "False"), node("three", created=ago(60))],
+    ids=["silent", "not ready", "just joined"],
+)
+def test_a_node_that_is_down_or_young_is_not_blamed(third: pb.Node) -> None:
+    assert found(not_running, network_of(nodes=[*NODES[:2], third], daemon_sets=[PROXY], pods=PODS[:2])) == []
+
+
+def test_nodes_that_the_daemon_set_leaves_out_lack_nothing() -> None:
+    chosen = daemon_set("kube-proxy", **{"kubernetes.io/os": "linux"})
+    nodes = [node("one", **{"kubernetes.io/os": "linux"}), node("windows", **{"kubernetes.io/os": "windows"})]
+    assert found(not_running, network_of(nodes=nodes, daemon_sets=[chosen], pods=[daemon(chosen, "one")])) == []
+
+
+def test_a_cluster_without_kube_proxy_is_not_judged() -> None:
+    cilium = daemon_set("cilium")
+    for rule in (not_running, unhealthy):
+        with pytest.raises(NotApplicable, match="something else forwards Service traffic"):
+            list(rule(network_of(nodes=NODES, daemon_sets=[cilium], pods=[daemon(cilium, "one")])))
+
+
+def test_static_pods_count() -> None:
+    static = [
+        pod("kube-proxy-one", "one", component="kube-proxy"),
+        pod("kube-proxy-two", "two", "False", component="kube-proxy"),
+    ]
+    for made in static:
+        made.metadata.ownerReferences.append(pb.OwnerReference(kind="Node", controller=True))
+    assert found(not_running, network_of(nodes=NODES, pods=static)) == ["Node/two"]
+
+
+# --- unhealthy, without a probe ---
+
+
+def ask(**answers: object) -> object:
+    paths = ALL_WELL | {LIVEZ.format(name): answer for name, answer in answers.items()}
+    return network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_the_api_server_asks_where_there_is_no_probe() -> None:
+    old = Answer(503, b'{"lastUpdated": "2026-03-01T11:50:00Z", "currentTime": "2026-03-01T12:00:00Z"}')
+    assert found(unhealthy, ask()) == []  # type: ignore[arg-type]
+    assert found(unhealthy, ask(two=unreachable_port)) == ["Node/two"]  # type: ignore[arg-type]
+    assert found(unhealthy, ask(two=old)) == ["Node/two"]  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_what_the_api_server_may_not_or_cannot_ask_is_not_observed() -> None:
+    findings, unseen = judged(unhealthy, ask(two=unreachable_port, three="no answer"))  # type: ignore[arg-type]
+    assert [str(finding.obj) for finding in findings] == ["Node/two"]
+    assert unseen
+    assert "no answer" in str(unseen)
+    _, unseen = judged(unhealthy, ask(one=refused_by_rbac, two=refused_by_rbac, three=refused_by_rbac))  # type: ignore[arg-type]
+    assert unseen
+    assert unseen.right == "get nodes/proxy"
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_a_port_that_answers_nowhere_is_another_port() -> None:
+    findings, unseen = judged(unhealthy, ask(one=unreachable_port, two=unreachable_port, three=unreachable_port))  # type: ignore[arg-type]
+    assert findings == []
+    assert "healthzBindAddress" in str(unseen)
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_a_node_without_its_pod_is_not_asked() -> None:
+    paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
+    assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS[:2])) == []
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_one_that_has_just_started_is_not_asked() -> None:
+    paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
+    pods = [*PODS[:2], daemon(PROXY, "three", since=20)]
+    assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
+
+
+# --- with a probe ---
+
+
+def host(name: str, answered: int) -> Report:
+    return Report(name, "host", whole=True, reached=(reach(Kind.KUBE_PROXY, name, answered),))
+
+
+def test_the_probe_asks_on_the_node(use_probe: UseProbe) -> None:
+    cluster = network_of(nodes=NODES, daemon_sets=[PROXY], pods=PODS)
+    use_probe([host("one", 2), host("two", 0), host("three", 2)])
+    assert found(unhealthy, cluster) == ["Node/two"]
+    use_probe([host("one", 2)], [Silent("two", "host", "probe-x", "ErrImagePull")])
+    assert "ErrImagePull" in str(judged(unhealthy, cluster)[1])
+
+
+def from_node(name: str, *reached: Reach) -> Report:
+    return Report(name, "pod", whole=True, reached=reached)
+
+
+PEER, LOST_PEER = reach(Kind.PEER, "two"), reach(Kind.PEER, "two", 0)
+SERVICE, LOST_SERVICE = reach(Kind.SERVICE), reach(Kind.SERVICE, answered=0)
+API, LOST_API = reach(Kind.API_ENDPOINT), reach(Kind.API_SERVICE, answered=0)
+GOOD = from_node("two", reach(Kind.PEER, "three"), SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (from_node("one", PEER, LOST_SERVICE), ["Node/one"]),
+        (from_node("one", PEER, SERVICE, LOST_API, API), ["Node/one"]),
+        (from_node("one", PEER, reach(Kind.SERVICE, answered=1)), []),
+        (from_node("one", LOST_PEER, LOST_SERVICE), []),
+        (from_node("one", PEER, reach(Kind.PEER, "three", 0), LOST_SERVICE), []),
+        (from_node("one", reach(Kind.PEER, "one"), LOST_PEER, LOST_SERVICE), []),
+        (from_node("one", LOST_API, reach(Kind.API_ENDPOINT, answered=0)), []),
+        (from_node("one", PEER, reach(Kind.SERVICE, answered=0, address="[fd00::1]:80")), []),
+        (from_node("one", PEER, SERVICE), []),
+    ],
+    ids=[
+        "own Service",
+        "the API's",
+        "now and then",
+        "no network",
+        "part of it",
+        "own pod only",
+        "API down",
+        "IPv6",
+        "all",
+    ],
+)
+def test_a_service_is_wrong_only_where_what_is_behind_it_answers(
+    use_probe: UseProbe, report: Report, expected: list[str]
+) -> None:
+    use_probe([report, GOOD])
+    assert found(rules_wrong, network_of(nodes=NODES)) == expected
+
+
+def test_a_single_node_asks_its_own_pod(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", reach(Kind.PEER, "one"), LOST_SERVICE)])
+    assert found(rules_wrong, network_of(nodes=NODES)) == ["Node/one"]
+
+
+def test_a_service_that_answers_nowhere_is_not_laid_at_every_node(use_probe: UseProbe) -> None:
+    use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
+    findings, unseen = judged(rules_wrong, network_of(nodes=NODES))
+    assert findings == []
+    assert "endpoints" in str(unseen)
+    use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE, LOST_API, API) for name in ("one", "two")])
+    assert found(rules_wrong, network_of(nodes=NODES)) == ["Node/one", "Node/two"]
+
+
+def port(target: str, answered: int = 2) -> Reach:
+    return reach(Kind.NODE_PORT, target, answered)
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        (
+            [from_node("one", SERVICE, port("one", 0)), from_node("two", SERVICE, port("one", 0), port("two"))],
+            ["Node/one"],
+        ),
+        ([from_node("one", SERVICE, port("one")), from_node("two", SERVICE, port("two"))], []),
+        ([from_node("one", LOST_SERVICE, port("one", 0)), from_node("two", SERVICE, port("one", 0), port("two"))], []),
+        (
+            [from_node("one", SERVICE, port("one", 0), port("two", 0)), from_node("two", SERVICE, port("two"))],
+            ["Node/one"],
+        ),
+    ],
+    ids=["shut", "open", "Service down", "who reaches none"],
+)
+def test_a_node_port_is_judged_where_services_answer(
+    use_probe: UseProbe, reports: list[Report], expected: list[str]
+) -> None:
+    use_probe(reports)
+    assert found(node_port, network_of(nodes=NODES)) == expected
+
+
+def test_a_node_port_that_answers_only_some_names_them(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", SERVICE, port("one")), from_node("two", SERVICE, port("one", 0))])
+    (finding,), _ = judged(node_port, network_of(nodes=NODES))
+    assert (str(finding.obj), [str(ref) for ref in finding.concerns]) == ("Node/one", ["Node/two"])
+
+
+def test_node_ports_that_answer_nowhere_may_be_shut_on_purpose(use_probe: UseProbe) -> None:
+    use_probe([from_node(name, SERVICE, port(name, 0)) for name in ("one", "two")])
+    findings, unseen = judged(node_port, network_of(nodes=NODES))
+    assert findings == []
+    assert "nodePortAddresses" in str(unseen)

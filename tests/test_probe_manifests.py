@@ -1,0 +1,67 @@
+"""What the probe may do in a cluster: nothing but look."""
+
+from typing import Any
+
+import pytest
+
+from kubevitals.probe.manifests import NETWORKS, Made
+from kubevitals.probe.plan import Options
+
+MADE = Made.new(Options(pull_secret="registry"))
+PODS = {network: MADE.daemon_set(network)["spec"]["template"] for network in NETWORKS}
+
+
+@pytest.fixture(params=PODS)
+def pod(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A pod's template."""
+    return PODS[request.param]
+
+
+def test_a_pod_can_do_nothing_but_look(pod: dict[str, Any]) -> None:
+    spec = pod["spec"]
+    (container,) = spec["containers"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [list(volume) for volume in spec["volumes"]] == [["name", "emptyDir"], ["name", "downwardAPI"]]
+    assert not {"hostPID", "hostIPC"} & spec.keys()
+    assert container["resources"]["requests"]["cpu"] == "10m"
+    assert "memory" in container["resources"]["limits"]
+
+
+def test_a_pod_runs_on_every_linux_node_and_vanishes_at_once(pod: dict[str, Any]) -> None:
+    assert pod["spec"]["tolerations"] == [{"operator": "Exists"}]
+    assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 0
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_only_one_of_them_is_in_the_hosts_network_and_opens_no_port_there() -> None:
+    assert {network: pod["spec"]["hostNetwork"] for network, pod in PODS.items()} == {"pod": False, "host": True}
+    assert PODS["host"]["spec"]["dnsPolicy"] == "Default"
+    assert all("ports" not in pod["spec"]["containers"][0] for pod in PODS.values())
+    assert MADE.service["spec"]["selector"].items() <= PODS["pod"]["metadata"]["labels"].items()
+    assert not MADE.service["spec"]["selector"].items() <= PODS["host"]["metadata"]["labels"].items()
+
+
+def test_everything_is_known_as_this_runs_own() -> None:
+    objects = [MADE.service, *(MADE.daemon_set(network) for network in NETWORKS)]
+    for labels in [
+        *(each["metadata"]["labels"] for each in objects),
+        *(pod["metadata"]["labels"] for pod in PODS.values()),
+    ]:
+        assert labels["app.kubernetes.io/managed-by"] == "kubevitals"
+        assert labels["kubevitals.io/run"] == MADE.run
+        assert labels["kubevitals.io/lifetime"] == "90"
+    assert all(each["metadata"]["name"].endswith(MADE.run) for each in objects)
+    assert MADE.token not in str([each["metadata"] for each in objects])
+
+
+def test_no_two_runs_are_alike() -> None:
+    other = Made.new(Options())
+    assert (other.run, other.token) != (MADE.run, MADE.token)

@@ -1,0 +1,245 @@
+"""From logs to reports: what real pods printed, and what hostile ones might."""
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
+from kubevitals.probe.probed import understood
+from kubevitals.probe.ran import RanPod
+from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Route, Through
+from tests.fake_probe import HEALTHY, NODES
+
+TOKEN, RUN = "5ec2e7" * 5, "abc123"
+DNS, NAME = "10.96.0.10", "kubernetes.default.svc.cluster.local"
+
+
+def report(*lines: str, network: str = "pod") -> Report:
+    """Return the report of a pod that printed these lines."""
+    return parse(RanPod("worker", "host" if network == "host" else "pod", log="\n".join(lines)), RUN, TOKEN)
+
+
+def reached(*lines: str) -> Reach:
+    (only,) = report(*lines).reached
+    return only
+
+
+def looked_up(*lines: str) -> Lookup:
+    (only,) = report(*lines).lookups
+    return only
+
+
+# --- a healthy cluster of kind, as it was ---
+
+
+def test_a_healthy_cluster_answers_everything() -> None:
+    told = understood(HEALTHY)
+    assert told.silent == ()
+    assert set(told.reports) == set(NODES)
+    for told_of in told.reports.values():
+        for each in told_of.values():
+            assert each.whole
+            assert all(reach.ok and not reach.said for reach in each.reached), each.reached
+            assert {r.kind for r in each.reached} == set(Kind) - ({Kind.KUBE_PROXY} if each.network == "pod" else set())
+            assert each.mtu == 1500
+            inside = [lookup for lookup in each.lookups if (each.network, lookup.through) != ("host", Through.RESOLVER)]
+            assert {lookup.through for lookup in inside} >= {Through.SERVICE, Through.POD}
+            assert all(lookup.addresses == ("10.96.0.1",) and lookup.answered == lookup.tries for lookup in inside)
+
+
+def test_the_host_networks_probe_tells_of_its_node() -> None:
+    for node, told_of in understood(HEALTHY).reports.items():
+        host, pod = told_of["host"], told_of["pod"]
+        assert len(host.conntrack) == 2
+        assert all(0 < reading.count < reading.maximum for reading in host.conntrack)
+        others = {f"10.244.{number}.0/24" for number in range(3)}
+        assert len(others & {route.network for route in host.routes if route.via}) == len(NODES) - 1, node
+        assert "0.0.0.0/0" in {route.network for route in host.routes}
+        assert host.resolver == Resolver(("172.18.0.1",), (), ("ndots:0",))
+        assert pod.resolver == Resolver(
+            (DNS,), ("kubevitals-probe.svc.cluster.local", "svc.cluster.local", "cluster.local"), ("ndots:5",)
+        )
+        assert (pod.conntrack, pod.routes) == ((), ())
+
+
+def test_the_nodes_own_resolver_knows_no_cluster_name() -> None:
+    lookups = [lookup for told_of in understood(HEALTHY).reports.values() for lookup in told_of["host"].lookups]
+    assert {lookup.said for lookup in lookups if lookup.through is Through.RESOLVER} == {"NXDOMAIN"}
+
+
+# --- answers ---
+
+
+def test_only_an_answer_with_the_token_is_one() -> None:
+    found = reached(
+        f"reach service 10.96.7.7 80 - 12 {TOKEN}",
+        "reach service 10.96.7.7 80 - 3 <html>welcome to the proxy</html>",
+        f"reach service 10.96.7.7 80 - 30 {TOKEN}",
+    )
+    assert found == Reach(Kind.SERVICE, "10.96.7.7:80", "", 3, 2, 30, "<html>welcome to the proxy</html>")
+    assert found.ok
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("wget: can't connect to remote host (10.96.7.7): Connection refused ", "can't connect"),
+        ("", "no answer"),
+        ("wget: server returned error: HTTP/1.1 503 Service Unavailable", "HTTP/1.1 503"),
+        (TOKEN[:-1], TOKEN[:-1]),
+    ],
+)
+def test_what_came_instead_of_an_answer_is_told(said: str, shown: str) -> None:
+    found = reached(f"reach peer 10.244.1.5 8080 worker2 3000 {said}")
+    assert (found.ok, found.ms, found.node) == (False, 3000, "worker2")
+    assert shown in found.said
+
+
+def test_an_api_server_is_known_by_what_only_it_says() -> None:
+    right = "HTTP/1.0 400 Bad Request    Client sent an HTTP request to an HTTPS server."
+    assert reached(f"reach api-service 10.96.0.1 443 - 5 {right}").ok
+    assert not reached(f"reach api-endpoint 10.0.0.1 6443 - 5 HTTP/1.0 200 OK {TOKEN}").ok
+
+
+def test_kube_proxy_is_healthy_by_its_own_answer() -> None:
+    assert reached('reach kube-proxy 127.0.0.1 10256 worker 5 {"lastUpdated":"2026-11-24T10:28:11Z"').ok
+    sick = reached("reach kube-proxy 127.0.0.1 10256 worker 5 wget: server returned error: HTTP/1.1 503 Unavailable")
+    assert sick.said == "server returned error: HTTP/1.1 503 Unavailable"
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    assert reached(f"reach peer fd00::5 8080 worker2 3 {TOKEN}").address == "[fd00::5]:8080"
+
+
+def test_the_token_is_never_shown() -> None:
+    assert TOKEN not in str(report(f"reach api-service 10.96.0.1 443 - 5 say {TOKEN} twice {TOKEN}"))
+
+
+SERVER = f"Server:  {DNS} Address: {DNS}:53 "
+
+
+@pytest.mark.parametrize(
+    ("said", "addresses", "shown"),
+    [
+        (f"{SERVER} Name: {NAME} Address: 10.96.0.1", ("10.96.0.1",), ""),
+        (f"Server: {DNS} Address 1: {DNS} dns  Name: {NAME} Address 1: 10.96.0.1 k.d", ("10.96.0.1",), ""),
+        (f"{SERVER} Name: {NAME} Address: 10.96.0.1  Name: {NAME} Address: fd00::1", ("10.96.0.1", "fd00::1"), ""),
+        (f"{SERVER} Non-authoritative answer: Name: e.org Address: 192.0.2.1", ("192.0.2.1",), ""),
+        (f"{SERVER} ** server can't find {NAME}: NXDOMAIN", (), "NXDOMAIN"),
+        (f"{SERVER} ** server can't find {NAME}: SERVFAIL", (), "SERVFAIL"),
+        (f"{SERVER} *** Can't find {NAME}: No answer", (), "No answer"),
+        (";; connection timed out; no servers could be reached", (), "timed out"),
+        ("", (), "timed out"),
+        (f"{SERVER} Name: {NAME} Address: nonsense", (), f"{SERVER} Name: {NAME} Address: nonsense"),
+    ],
+)
+def test_nslookups_words(said: str, addresses: tuple[str, ...], shown: str) -> None:
+    found = looked_up(f"lookup {NAME} inside service {DNS} - 7 {said}")
+    assert (found.addresses, found.said) == (addresses, " ".join(shown.split()))
+    assert found.ok == bool(addresses)
+
+
+def test_a_lookup_counts_its_tries() -> None:
+    found = looked_up(
+        f"lookup e.org outside pod 10.244.0.2 kube-system/coredns-x 9 {SERVER} Name: e.org Address: 192.0.2.1",
+        "lookup e.org outside pod 10.244.0.2 kube-system/coredns-x 3000 ",
+    )
+    expected = Lookup("e.org", True, Through.POD, "10.244.0.2", "kube-system/coredns-x", 2, 1, 9, ("192.0.2.1",))
+    assert found == msgspec.structs.replace(expected, said="timed out")
+
+
+# --- a pod that was cut off, and files ---
+
+
+def test_a_log_is_whole_only_if_its_last_line_is_its_own_end() -> None:
+    assert report("mtu 1500", f"end {RUN}", "").whole
+    for lines in (["mtu 1500"], [f"end {RUN}", "mtu 1500"], ["end other"], [f"end {RUN} "[:-3]], []):
+        assert not report(*lines).whole
+
+
+def test_a_resolv_conf_is_read_as_the_resolver_does() -> None:
+    lines = ["# made by", "domain a.example", "search b.example c.example ; note", "nameserver 10.0.0.1 x", "options"]
+    assert parse_resolver([*lines, "nameserver", "options ndots:2 edns0"]) == Resolver(
+        ("10.0.0.1",), ("b.example", "c.example"), ("ndots:2", "edns0")
+    )
+    assert parse_resolver([]) is None
+    assert parse_resolver([""]) == Resolver()
+
+
+def test_the_counters_of_all_cpus_are_summed_by_name() -> None:
+    lines = ["entries drop early_drop", "0000000a 00000010 ffffffff", "0000000a 00000001 00000001", "cut 1"]
+    assert parse_counters(lines) == {"entries": 20, "drop": 17, "early_drop": 2**32}
+
+
+def test_readings_without_numbers_are_none() -> None:
+    readings = report("conntrack 10 100", "conntrack none 100", "stat x", "conntrack 11 100", network="host").conntrack
+    assert [reading.count for reading in readings] == [10]
+
+
+def test_a_node_with_too_many_routes_is_not_judged_by_some_of_them() -> None:
+    lines = [("route", f"eth0 {number:04X}F40A 0100000A FFFFFFFF") for number in range(ROUTES + 1)]
+    assert len(parse_routes(lines[:-1])) == ROUTES
+    assert parse_routes(lines) == ()
+
+
+def test_routes_are_read_from_both_files() -> None:
+    zero = "0" * 32
+    assert parse_routes(
+        [
+            ("route", "Iface Destination Gateway Mask"),
+            ("route", "eth0 0001F40A 060012AC 00FFFFFF"),
+            ("route", "* 0002F40A 00000000 00FFFFFF"),
+            ("route6", f"eth0 fd00{'0' * 28} 40 {zero}"),
+            ("route6", f"eth0 fe80{'0' * 28} 40 {zero}"),
+            ("route6", f"eth0 {zero} 00 fd00{'0' * 27}1"),
+        ]
+    ) == (
+        Route("10.244.1.0/24", "172.18.0.6", "eth0"),
+        Route("10.244.2.0/24", "", "*"),
+        Route("fd00::/64", "", "eth0"),
+        Route("::/0", "fd00::1", "eth0"),
+    )
+
+
+# --- hostile ---
+
+WORDS = st.sampled_from(
+    ["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "mtu", "end", *Kind, *Through]
+)
+HOSTILE = st.text(max_size=40) | st.sampled_from(
+    ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "ndots:²", "FFFFFFFF", "0" * 32]
+)
+LINE = st.builds(lambda word, parts: " ".join([word, *parts]), WORDS, st.lists(HOSTILE, max_size=9))
+
+
+def _texts(report: Report) -> list[str]:
+    return [text for text in str(msgspec.to_builtins(report)).split("'") if text]
+
+
+@given(st.lists(LINE | st.text(max_size=200), max_size=40), st.sampled_from(["pod", "host"]))
+@example(["resolv options ndots:" + "9" * 5000, f"end {RUN}"], "pod")
+def test_whatever_a_pod_prints_the_report_is_clean(lines: list[str], network: str) -> None:
+    found = report(*lines, network=network)
+    for resolver in filter(None, [found.resolver]):
+        assert resolver.ndots >= 0
+    assert all(text.isprintable() for text in _texts(found))
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found
+
+
+@given(st.binary(max_size=4000))
+def test_bytes_that_are_no_log_make_an_incomplete_report(noise: bytes) -> None:
+    assert not report(noise.decode("utf-8", "replace"), network="host").whole
+
+
+def test_an_endless_log_is_bounded() -> None:
+    found = report(*(f"reach peer 10.{n >> 16}.{n >> 8 & 255}.{n & 255} 80 w 1 {'x' * 5000}" for n in range(6000)))
+    assert len(found.reached) <= 4000
+    assert all(len(reach.said) <= 200 for reach in found.reached)
+
+
+@given(st.lists(st.text(max_size=60), max_size=20))
+def test_any_resolv_conf_and_any_counters_can_be_read(lines: list[str]) -> None:
+    parse_resolver(lines)
+    assert all(0 <= value <= 2**63 for value in parse_counters(lines).values())
+    parse_routes([("route", line) for line in lines] + [("route6", line) for line in lines])

@@ -1,0 +1,143 @@
+"""What pods and nodes are given to resolve names with."""
+
+import pytest
+
+from checks.test_cluster_dns import kubelet_mismatch, resolv_conf_node, resolv_conf_pod
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory import Cluster
+from kubevitals.probe.report import Lookup, Report, Resolver, Through
+from kubevitals.source import Answer
+from tests.networks import DNS_IP, UseProbe, ago, found, judged, lookup, refused_by_rbac
+from tests.test_cluster_dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
+
+# --- resolv.conf ---
+
+
+def resolving(network: str, found: Resolver | None, *lookups: Lookup) -> Report:
+    return Report("one", network, whole=True, resolver=found, lookups=lookups)  # type: ignore[arg-type]
+
+
+def resolver(
+    servers: str = DNS_IP, search: str = "x.svc.cluster.local svc.cluster.local", options: str = "ndots:5"
+) -> Resolver:
+    return Resolver(tuple(servers.split()), tuple(search.split()), tuple(options.split()))
+
+
+LOCAL = "169.254.20.10"
+DEAD_LOCAL, LIVE_LOCAL = (lookup(Through.RESOLVER, answered, server=LOCAL) for answered in (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (resolving("pod", resolver()), ""),
+        (resolving("pod", resolver(LOCAL), SERVED, LIVE_LOCAL), ""),
+        (resolving("pod", resolver(LOCAL), UNSERVED, DEAD_LOCAL), ""),
+        (resolving("pod", resolver(LOCAL), SERVED, DEAD_LOCAL), f"name server {LOCAL} does not answer"),
+        (resolving("pod", resolver("10.96.0.99")), "name server 10.96.0.99 is not the cluster's DNS"),
+        (resolving("pod", resolver("")), "it names no name server"),
+        (resolving("pod", resolver(search="example.com")), "the search domain svc.DOMAIN is missing"),
+        (resolving("pod", resolver(options="timeout:1")), "the option ndots is missing"),
+        (resolving("pod", None), ""),
+        (resolving("host", resolver("192.0.2.1", "", "")), ""),
+    ],
+)
+def test_what_pods_are_given(use_probe: UseProbe, report: Report, expected: str) -> None:
+    use_probe([report])
+    findings, unseen = judged(resolv_conf_pod, CLUSTER)
+    assert unseen is None
+    assert [expected in finding.says for finding in findings] == ([True] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        (resolving("host", resolver("192.0.2.1", "", "")), ""),
+        (resolving("host", resolver("", "", "")), "no name server"),
+        (resolving("host", resolver("127.0.0.53")), "loopback address"),
+        (resolving("host", resolver("::1")), "loopback address"),
+        (resolving("host", resolver("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4")), "4 name servers"),
+        (resolving("host", resolver(search=" ".join(f"d{n}.example" for n in range(33)))), "33 search domains"),
+        (resolving("pod", resolver("127.0.0.53")), ""),
+    ],
+)
+def test_what_a_node_hands_on(use_probe: UseProbe, report: Report, expected: str) -> None:
+    use_probe([report])
+    findings, _ = judged(resolv_conf_node, CLUSTER)
+    assert [expected in finding.says for finding in findings] == ([True] if expected else [])
+
+
+def event(words: str, kind: str = "Pod", name: str = "dns-a", before: int = 60) -> pb.Event:
+    about = pb.ObjectReference(kind=kind, namespace="kube-system" if kind == "Pod" else "", name=name)
+    return pb.Event(
+        involvedObject=about, type="Warning", reason="DNSConfigForming", message=words, lastTimestamp=ago(before)
+    )
+
+
+CUT = "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 1.1.1.1"
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (event(CUT), ["Node/one"]),
+        (
+            event(
+                "Resolv.conf file '/etc/resolv.conf' contains search line consisting of more than 32 domains!",
+                "Node",
+                "two",
+            ),
+            ["Node/two"],
+        ),
+        (event(CUT, before=7200), []),
+        (event("something else"), []),
+    ],
+)
+def test_a_resolv_conf_that_was_cut_is_told_by_events(said: pb.Event, expected: list[str]) -> None:
+    findings, unseen = judged(resolv_conf_node, dns_cluster(all_events=[said]))
+    assert [f"{f.obj.kind}/{f.obj.name}" for f in findings] == expected
+    assert "no probe" in str(unseen)
+
+
+# --- kubelet-mismatch ---
+
+CONFIGZ = "/api/v1/nodes/{}/proxy/configz"
+
+
+def given_by_kubelets(*servers: str, **lists: list[object]) -> Cluster:
+    body = '{{"kubeletconfig": {{"clusterDNS": [{}], "staticPodURLHeader": {{"x": ["secret"]}}}}}}'.format(
+        ", ".join(f'"{s}"' for s in servers)
+    )
+    right = {
+        CONFIGZ.format(name): Answer(200, b'{"kubeletconfig": {"clusterDNS": ["10.96.0.10"]}}')
+        for name in ("one", "two")
+    }
+    return dns_cluster(right | {CONFIGZ.format("three"): Answer(200, body.encode())}, **lists)
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected"),
+    [((DNS_IP,), []), ((LOCAL,), []), ((LOCAL, DNS_IP), []), (("10.96.0.99",), ["Node/three"]), ((), ["Node/three"])],
+)
+def test_a_kubelet_gives_the_services_address_or_a_local_one(servers: tuple[str, ...], expected: list[str]) -> None:
+    assert found(kubelet_mismatch, given_by_kubelets(*servers)) == expected
+
+
+def test_another_dns_service_is_right_too() -> None:
+    other = dns_service("my-dns", "net")
+    other.spec.clusterIP, other.spec.clusterIPs[0] = "10.96.0.99", "10.96.0.99"
+    assert found(kubelet_mismatch, given_by_kubelets("10.96.0.99", services=[dns_service(), other])) == []
+
+
+def test_kubelets_that_may_not_be_asked_are_not_observed() -> None:
+    quiet = dns_cluster()
+    quiet.ask_kubelets = False
+    assert "--kubelet=none" in str(judged(kubelet_mismatch, quiet)[1])
+    refused = dns_cluster({CONFIGZ.format(n.metadata.name): refused_by_rbac for n in NODES})
+    _, unseen = judged(kubelet_mismatch, refused)
+    assert unseen
+    assert unseen.right == "get nodes/proxy"
+    assert "answers what it should not" in str(
+        judged(kubelet_mismatch, dns_cluster({CONFIGZ.format("one"): Answer(200, b"[]")}))[1]
+    )
