@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from kubevitals import heat_map, page
+from kubevitals import page
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.html import EVIDENCE, render
 from kubevitals.inventory import Cluster
 from kubevitals.recording import DEMO, Recording
-from kubevitals.report import ClusterInfo, Report
+from kubevitals.report import Report
 from kubevitals.source import Answer, Request
 from scenarios.harness import CHECKS
 from tests.browser import DESKTOP, PHONE, chromium, missing, show
@@ -277,27 +276,3 @@ def test_evidence_is_shown_for_as_long_as_the_page_stays_small() -> None:
     assert len(html) < EVIDENCE + 300_000
     assert html.count("Evidence (60 lines)") < 100
     assert "see the findings file" in html
-
-
-# --- the heat map ---
-
-
-def mapped(nodes: int, ailing: int) -> heat_map.HeatMap:
-    report = report_of(verdict("node-ready[silent]", *(finding(f"Node/{n:04}") for n in range(ailing))))
-    names = [f"{n:04}" for n in range(nodes)]
-    drawn = heat_map.heat_map(msgspec.structs.replace(report, cluster=ClusterInfo("fake", nodes=names)))
-    assert drawn
-    return drawn
-
-
-def test_all_of_a_hundred_nodes_are_drawn_and_of_more_those_with_findings() -> None:
-    assert len(mapped(100, 2).rows) == 100
-    assert [row.name for row in mapped(101, 2).rows] == ["0000", "0001"]
-    assert mapped(101, 2).left_out == "99 nodes without findings"
-    assert len(mapped(1000, 900).rows) == heat_map.ROWS
-    assert mapped(1000, 900).left_out == "100 nodes without findings and 700 more with findings"
-
-
-def test_a_cell_tells_what_is_wrong_and_how_often() -> None:
-    (cell,) = mapped(3, 1).cells
-    assert (cell.count, cell.severity, cell.says) == (1, "error", "0000, node-ready: 1 finding: is broken")

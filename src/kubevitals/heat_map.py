@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A cause."""
+    """A cause, with a question mark where not all of it was observed."""
 
     x: int
     name: str
@@ -93,7 +93,11 @@ def heat_map(report: Report) -> HeatMap | None:
     rows = {node: Row(HEAD + CELL * place, node) for place, node in enumerate(drawn)}
     label = LETTER * (max((len(row.short) for row in rows.values()), default=0) + 2)
     causes = dict.fromkeys(cause for _, cause in sorted((i.chapter, i.check.partition("[")[0]) for i in report.items))
-    columns = {cause: Column(label + CELL * place, cause) for place, cause in enumerate(causes)}
+    unseen = {item.check.partition("[")[0] for item in report.items if item.unseen}
+    columns = {
+        cause: Column(label + CELL * place, f"{cause} ?" if cause in unseen else cause)
+        for place, cause in enumerate(causes)
+    }
     cells = [_cell(columns[cause], rows[node], findings) for (node, cause), findings in found.items() if node in rows]
     left_out = _left_out(len(nodes), len(ailing), len(drawn))
     return HeatMap(list(rows.values()), list(columns.values()), cells, label, left_out)
@@ -110,7 +114,8 @@ def _by_node_and_cause(report: Report) -> dict[tuple[str, str], list[Found]]:
 def _cell(column: Column, row: Row, findings: list[Found]) -> Cell:
     count = sum(place.node == row.name for found in findings for place in found.places)
     worst = Severity.ERROR if any(f.severity is Severity.ERROR for f in findings) else Severity.WARNING
-    says = f"{row.name}, {column.name}: {plural(count, 'finding')}: {findings[0].says}"
+    cause = findings[0].check.partition("[")[0]
+    says = f"{row.name}, {cause}: {plural(count, 'finding')}: {findings[0].says}"
     return Cell(column.x, row.y, worst, count, says)
 
 
