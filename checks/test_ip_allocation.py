@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.addresses import held_addresses, overlaps, pools
+from kubevitals.addresses import cluster_networks, held_addresses, overlaps, pools, strays
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.evidence import pod_lines
+from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.objects import owner, ref
@@ -67,13 +67,32 @@ def cni_unreachable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def cni_misconfigured(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods on nodes whose CNI configuration or plugins are wrong, and nodes whose podCIDR is another's too."""
+    """Find pods on nodes whose CNI configuration or plugins are wrong, and nodes whose podCIDR is.
+
+    A podCIDR is wrong that is another node's too, or none of the cluster's.
+    """
     for node, own, other, its in overlaps(cluster):
         yield Finding(
             ref(node),
             says=f"has pod addresses {own} that overlap {its} of node {other.metadata.name}",
             remedy="delete the Node and let it join again with a podCIDR of its own: it cannot be changed",
-            evidence=[f"podCIDR of {node.metadata.name}: {own}", f"podCIDR of {other.metadata.name}: {its}"],
+            evidence=[
+                f"podCIDR of {node.metadata.name}: {own}",
+                f"podCIDR of {other.metadata.name}: {its}",
+                *event_lines(node, cluster),
+            ],
+        )
+    for node, own in strays(cluster):
+        networks = ", ".join(map(str, cluster_networks(cluster)))
+        yield Finding(
+            ref(node),
+            says=f"has pod addresses {own}, outside the cluster's {networks}: no other node has a way to them",
+            remedy="delete the Node and let it join again with a podCIDR of the cluster's: it cannot be changed",
+            evidence=[
+                f"podCIDR of {node.metadata.name}: {own}",
+                f"--cluster-cidr of kube-controller-manager: {networks}",
+                *event_lines(node, cluster),
+            ],
         )
     for symptom in broken_pods(cluster, PodFault.CNI_MISCONFIGURED):
         yield _finding(
@@ -113,7 +132,10 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
                 ref(node),
                 says=f"has few pod addresses left: {tightest} are held by pods",
                 remedy="move pods to other nodes or add some; new nodes can have larger podCIDRs",
-                evidence=[f"{pool} are held by pods" for pool in every[node.metadata.name]],
+                evidence=[
+                    *(f"{pool} are held by pods" for pool in every[node.metadata.name]),
+                    *event_lines(node, cluster),
+                ],
                 severity=Severity.WARNING,
             )
 

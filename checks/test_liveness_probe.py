@@ -31,7 +31,7 @@ from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, condition, owner, ref, statuses
-from kubevitals.pod_faults import PodFault, broken_pods, pod_faults
+from kubevitals.pod_faults import PodFault, broken_pods, is_broken
 from kubevitals.pod_states import RECENT, Symptom
 from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
 from kubevitals.text import clean, duration, plural
@@ -197,9 +197,8 @@ class Probed(NamedTuple):
 
 def _probed(cluster: Cluster) -> Iterator[Probed]:
     """Yield what a liveness probe threatens; pods that are broken already are told of once, elsewhere."""
-    broken = {ref(symptom.pod) for found in cluster.derive(pod_faults).found.values() for symptom in found}
     for pod in cluster.pods:
-        if pod.metadata.HasField("deletionTimestamp") or ref(pod) in broken:
+        if pod.metadata.HasField("deletionTimestamp") or is_broken(pod, cluster):
             continue
         for status in statuses(pod):
             container = container_of(pod, status)

@@ -24,18 +24,18 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.evictions import MEMORY, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import containers, node_condition, owner, ref
-from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_running import OOM_TEXT
+from kubevitals.pod_faults import PodFault, broken_pods, is_broken
+from kubevitals.pod_running import OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 from kubevitals.verdict import Rule
 
-RECENT = Threshold("memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault")
 NEAR = Threshold(
     "memory-limit.near", 90, "percent of the limit that the working set may reach; page cache is not in it"
 )
@@ -53,37 +53,46 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
         small = OOM_TEXT.search(symptom.words)
         may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
         name = f"container {status.name}" if status.name else "the pod's sandbox"
-        past = bool(status.name) and cluster.over(ended.finishedAt, RECENT)
+        died = ended.HasField("finishedAt")
         yield Finding(
             ref(pod),
             says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
             remedy=f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak"
             if limit
             else "set a limit",
-            evidence=[*(container_lines(pod, status, cluster) if status.name else ()), *pod_lines(pod, cluster)],
-            severity=Severity.WARNING if past else Severity.ERROR,
+            evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
+            severity=Severity.WARNING if died and cluster.over(ended.finishedAt, OOM_RECENT) else Severity.ERROR,
             owner=owner(pod),
         )
 
 
 def near_limit(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say."""
+    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say.
+
+    Pods that are broken already are told of once, elsewhere.
+    """
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
-    for summary in kubelet.summaries(cluster):
-        for figures in summary.pods:
-            if pod := pods.get((figures.podRef.namespace, figures.podRef.name)):
-                for container in figures.containers:
+    for _, summary in kubelet.summaries(cluster):
+        for figures in summary.pods or ():
+            pod = pods.get((figures.podRef.namespace, figures.podRef.name))
+            if pod and not is_broken(pod, cluster):
+                for container in figures.containers or ():
                     yield from _near(pod, container, cluster)
 
 
 def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator[Finding]:
-    limit, used = _limit(pod, figures.name), figures.memory.workingSetBytes if figures.memory else None
+    limit, memory = _limit(pod, figures.name), figures.memory or kubelet.Memory()
+    used = memory.workingSetBytes
     if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
         yield Finding(
             ref(pod),
             says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
             remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
-            evidence=[f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}"],
+            evidence=[
+                f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}; "
+                f"with page cache: {binary(memory.usageBytes or used)}",
+                *pod_lines(pod, cluster),
+            ],
             severity=Severity.WARNING,
             owner=owner(pod),
         )
@@ -112,13 +121,15 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
 
 def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
     now = cluster.now.timestamp()
-    return [e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(RECENT)]
+    return [
+        e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(OOM_RECENT)
+    ]
 
 
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
     found: dict[str, list[pb.Pod]] = {}
     for pod in cluster.pods:
-        if pod.status.reason == "Evicted" and "memory" in pod.status.message.lower():
+        if evicted_for(pod, MEMORY):
             found.setdefault(pod.spec.nodeName, []).append(pod)
     return found
 

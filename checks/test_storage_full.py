@@ -1,16 +1,17 @@
-"""A volume is full, or a pod used more of its node's disk than it may.
+"""A volume or a node's disk is full, or a pod used more of its node's disk than it may.
 
 Meaning:
-    A claim's volume has no space or no inodes left, or nearly; a pod was evicted for the disk it used (an emptyDir
-    over its size, containers over their ephemeral-storage limit); or a crashing container says itself that it finds
-    no space.
+    A claim's volume has no space or no inodes left, or nearly; so has a node's disk; a pod was evicted for the disk
+    it used (an emptyDir over its size, containers over their ephemeral-storage limit); or a crashing container says
+    itself that it finds no space.
 
 Impact:
-    Databases stop or refuse writes, and may not start again. Evicted pods lose what they wrote.
+    Databases stop or refuse writes, and may not start again. A node evicts pods and takes no new ones, and evicted
+    pods lose what they wrote.
 
 Diagnosis:
-    `kubectl exec POD -- df -h` and `df -i` for the volume; `kubectl describe pod` of the evicted pod for what it
-    used; `kubectl logs --previous` of the one that crashes.
+    `kubectl exec POD -- df -h` and `df -i` for the volume, `df` on the node; `kubectl describe pod` of the evicted
+    pod for what it used; `kubectl logs --previous` of the one that crashes.
 
 Mitigation:
     Expand the claim where its StorageClass allows that, or remove what is not needed. Raise sizeLimit or the
@@ -24,9 +25,11 @@ import pytest
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
-from kubevitals.evidence import container_lines, pod_lines
+from kubevitals.evictions import DISK, evicted_for
+from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
+from kubevitals.node_disks import node_disks, tight, under_pressure
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
@@ -45,9 +48,9 @@ def volume(cluster: Cluster) -> Iterator[Finding]:
     Volumes that are only read are left out, and `local` volumes on a plain folder: their figures are the node's.
     """
     told: set[Ref] = set()
-    for summary in kubelet.summaries(cluster):
+    for _, summary in kubelet.summaries(cluster):
         whole = summary.node.fs.capacityBytes if summary.node.fs else None
-        for figures in (v for pod in summary.pods for v in pod.volume if v.pvcRef):
+        for figures in (v for pod in summary.pods or () for v in pod.volume or () if v.pvcRef):
             claim = figures.pvcRef and cluster.claims_by_name.get((figures.pvcRef.namespace, figures.pvcRef.name))
             if claim and ref(claim) not in told and figures.capacityBytes != whole and not _is_excepted(claim):
                 told.add(ref(claim))
@@ -67,6 +70,7 @@ def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: C
             evidence=[
                 f"space: {space:.0f} % of {binary(figures.capacityBytes or 0)} used",
                 f"inodes: {inodes:.0f} % of {figures.inodes or 0:,} used",
+                *event_lines(claim, cluster),
             ],
             severity=Severity.ERROR if full else Severity.WARNING,
         )
@@ -80,11 +84,30 @@ def _is_excepted(claim: pb.PersistentVolumeClaim) -> bool:
     return list(claim.spec.accessModes) == ["ReadOnlyMany"] or claim.metadata.labels.get(BY_DESIGN) == "true"
 
 
+def node_disk(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes whose disk has no space or inodes left, nearly, or soon in the eyes of their kubelet: DiskPressure."""
+    for node in cluster.nodes:
+        fillings = tight(node, cluster)
+        if fillings or under_pressure(node):
+            yield Finding(
+                ref(node),
+                says=" and ".join(f"{f.used:.0f} % of its {f.what} is used" for f in fillings) or "its disk is full",
+                remedy="remove what is not needed (images, logs, emptyDirs of pods that write much), or give it more",
+                evidence=[*map(str, fillings), *_pressure_lines(node), *event_lines(node, cluster)],
+            )
+    if unseen := cluster.derive(node_disks).unseen:
+        raise unseen
+
+
+def _pressure_lines(node: pb.Node) -> Iterator[str]:
+    if under_pressure(node):
+        yield "the kubelet reports DiskPressure"
+
+
 def evicted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods evicted for the disk they used, or for their node's being full."""
     for pod in cluster.pods:
-        words = pod.status.message.lower()
-        if pod.status.reason == "Evicted" and any(word in words for word in ("storage", "emptydir", "disk", "inodes")):
+        if evicted_for(pod, DISK):
             yield Finding(
                 ref(pod),
                 says=f"was evicted: {pod.status.message}",
@@ -108,7 +131,7 @@ def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
 
 
 @pytest.mark.cause(chapter="2.3")
-@pytest.mark.parametrize("variant", [volume, evicted, no_space_in_log])
+@pytest.mark.parametrize("variant", [volume, node_disk, evicted, no_space_in_log])
 def test_storage_has_room(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
-    """Every volume has room, and no pod was evicted for its disk."""
+    """Every volume and every node has room, and no pod was evicted for its disk."""
     return variant(cluster)

@@ -142,7 +142,12 @@ def memory_low(node: str) -> "Fault":
 def volumes_full(node: str) -> "Fault":
     """Make `local` volumes of small file systems, and fill them in several ways."""
     kinds = {"nearly": "dd if=/dev/zero of=x bs=1M count=18", "wholly": "dd if=/dev/zero of=x bs=1M count=20 || true"}
-    kinds |= {"with-files": "touch $(seq 1 197)", "by-design": kinds["wholly"], "plain": "true"}
+    kinds |= {
+        "with-files": "touch $(seq 1 197)",
+        "by-design": kinds["wholly"],
+        "read-only": kinds["wholly"],
+        "plain": "true",
+    }
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -161,9 +166,11 @@ def volumes_full(node: str) -> "Fault":
 
 
 def _on_local_volume(kind: str) -> list[Object]:
-    made = claim(kind, kind)
+    mode = "ReadOnlyMany" if kind == "read-only" else "ReadWriteOnce"
+    made = claim(kind, kind, mode=mode)
     made["metadata"]["labels"] = {"kubevitals.io/full-by-design": str(kind == "by-design").lower()}
-    return [volume(kind, kind, room="a", local={"path": f"/mnt/{kind}"}), made, pod(kind, volumes=claiming(kind))]
+    offered = volume(kind, kind, room="a", local={"path": f"/mnt/{kind}"}, accessModes=[mode])
+    return [offered, made, pod(kind, volumes=claiming(kind))]
 
 
 def _mounting_pod() -> Object:
@@ -295,8 +302,8 @@ def _node(cluster: "LiveCluster", node: str) -> Object:
 
 @contextmanager
 def overlapping(cluster: "LiveCluster") -> Iterator[None]:
-    """Two Nodes that share addresses, as when somebody gives them out by hand."""
-    cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25"}
+    """Two Nodes that share addresses and one with foreign ones, as when somebody gives them out by hand."""
+    cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25", "stray": "10.99.0.0/24"}
     try:
         for name, cidr in cidrs.items():
             cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"podCIDR": cidr}}])

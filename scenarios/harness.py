@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
@@ -146,6 +146,10 @@ class Seen:
         """Return a node by what follows the cluster's name in its own: ``worker2``."""
         return next(node for node in self.cluster.nodes if short(self.cluster, ref(node)) == f"Node/{role}")
 
+    def without(self, name: tuple[str, str]) -> "Seen":
+        """Return what would be seen if a variant's rule were switched off: rules know nothing of each other."""
+        return replace(self, verdicts=[v for v in self.verdicts if (v.cause, v.variant) != name])
+
     @property
     def findings(self) -> frozenset[str]:
         """What was found on the scenario's objects, and what it expects on the cluster's."""
@@ -210,11 +214,10 @@ class Judge:
         return Cluster(Snapshot(path, timedelta(seconds=scenario.later)), secret_names=scenario.secret_names)
 
 
-def verdicts(cluster: Cluster, without: tuple[str, str] | None = None) -> list[Verdict]:
-    """Apply all rules but one to a cluster."""
+def verdicts(cluster: Cluster) -> list[Verdict]:
+    """Apply all rules to a cluster."""
     nothing_known = KnownIssues([], datetime.now(UTC).date())
     return [
         judge(*name, lambda function=function, rule=rule: function(cluster, rule), nothing_known)  # type: ignore[misc]
         for name, (function, rule) in rules().items()
-        if name != without
     ]

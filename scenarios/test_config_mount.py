@@ -110,11 +110,16 @@ def test_secret_deleted_under_running_pods_by_name(seen: Seen) -> None:
 @scenario(
     on_demand=True,
     fault=disk_full("worker"),
-    finds=["config-mount[node-disk-full] Pod/mounting", "node-ready[pressure] Node/worker"],
+    finds=[
+        "config-mount[node-disk-full] Pod/mounting",
+        "node-ready[pressure] Node/worker",
+        "storage-full[node-disk] Node/worker",
+    ],
 )
 def test_node_disk_full(seen: Seen) -> None:
-    """The mount fails because the node's disk is full: that is the finding, and the node's pressure its root."""
+    """The mount fails because the node's disk is full: that is the finding, and the node its root."""
     assert seen.says("no space left on device")
+    assert seen.says("of its disk is used")
 
 
 @scenario(

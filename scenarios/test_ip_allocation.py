@@ -97,9 +97,13 @@ def test_cni_config_cut_off(seen: Seen) -> None:
     assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
 
 
-@scenario(fault=overlapping, finds=["ip-allocation[cni-misconfigured] Node/younger"])
+@scenario(
+    fault=overlapping,
+    finds=["ip-allocation[cni-misconfigured] Node/younger", "ip-allocation[cni-misconfigured] Node/stray"],
+)
 def test_nodes_share_addresses(seen: Seen) -> None:
-    """The younger of two nodes has addresses of the older."""
+    """The younger of two nodes has addresses of the older, and a third one such as the cluster does not have."""
+    assert seen.says("10.99.0.0/24, outside the cluster's 10.244.0.0/16")
     assert seen.says("10.244.220.128/25 that overlap 10.244.220.0/24 of node older")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kubevitals.kubelet import Memory, summaries
 from scenarios.faults import memory_low
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, job, limit, mounting, pod
@@ -84,10 +85,25 @@ def test_about_to_reach_the_limit(seen: Seen) -> None:
     assert seen.says("of 64Mi")
 
 
-@scenario(pod("app", **holding(44)))
-def test_steady_at_two_thirds_of_the_limit(seen: Seen) -> None:
+@scenario(pod("app", "dd if=/dev/zero of=/tmp/x bs=1M count=60; sync; sleep 1d", resources=limit(memory="64Mi")))
+def test_page_cache_up_to_the_limit(seen: Seen) -> None:
+    """What the kernel keeps of files in memory it drops when somebody needs the room."""
+    assert (_figures(seen).usageBytes or 0) > 58 << 20
+
+
+@scenario(pod("app", **holding(45)))
+def test_steady_at_seven_tenths_of_the_limit(seen: Seen) -> None:
     """A container that uses what it was given."""
-    assert seen.get("Pod/app").status.phase == "Running"
+    assert 45 << 20 <= (_figures(seen).workingSetBytes or 0) < 50 << 20
+
+
+def _figures(seen: Seen) -> Memory:
+    """Return what the kubelet says of the pod's container."""
+    own = (seen.scenario.name, "app")
+    figures = (
+        f for _, s in summaries(seen.cluster) for f in s.pods or () if (f.podRef.namespace, f.podRef.name) == own
+    )
+    return next(c.memory for f in figures for c in f.containers or () if c.memory)
 
 
 @scenario(

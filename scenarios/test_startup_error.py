@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kubevitals.pod_states import STUCK
 from scenarios.harness import Seen, scenario
 from scenarios.objects import config_map, container, cron_job, deployment, job, mounting, pod
 
@@ -93,8 +94,20 @@ def test_init_container_retries_and_succeeds(seen: Seen) -> None:
 
 @scenario(pod("app", initContainers=[container("sleep 1d", name="wait")]))
 def test_init_container_waits(seen: Seen) -> None:
-    """An init container that waits for something is at work."""
-    assert seen.get("Pod/app").status.initContainerStatuses[0].state.HasField("running")
+    """An init container that waits for something is at work, for however long."""
+    state = seen.get("Pod/app").status.initContainerStatuses[0].state
+    assert state.HasField("running")
+    assert seen.cluster.over(state.running.startedAt, STUCK)
+
+
+@scenario(pod("app", initContainers=[container("sleep 75", name="wait")]))
+def test_init_container_waits_and_succeeds(seen: Seen) -> None:
+    """It was still waiting when a pod that only hangs is stuck; then the application started."""
+    status = seen.get("Pod/app").status
+    ended = status.initContainerStatuses[0].state.terminated
+    assert ended.reason == "Completed"
+    assert ended.finishedAt.seconds - ended.startedAt.seconds > STUCK.default
+    assert status.phase == "Running"
 
 
 @scenario(pod("app", command=["no-such-program"]), finds=["startup-error[bad-command] Pod/app"])

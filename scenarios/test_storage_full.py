@@ -17,10 +17,10 @@ EVICTED = "storage-full[evicted] Pod/app"
     ],
 )
 def test_volumes_full(seen: Seen) -> None:
-    """Space and inodes; not what is full on purpose, nor a plain folder, whose figures are the node's."""
+    """Space and inodes; not what is full on purpose or only read, nor a plain folder, whose figures are the node's."""
     assert seen.says("of its inodes used")
     claims = {claim.metadata.name for claim in seen.cluster.claims if claim.status.phase == "Bound"}
-    assert claims >= {"by-design", "plain"}
+    assert claims >= {"by-design", "read-only", "plain"}
 
 
 @scenario(pod("app", WRITE, volumes=mounting(emptyDir={"sizeLimit": "20Mi"})), finds=[EVICTED])

@@ -4,8 +4,7 @@ import ast
 
 import pytest
 
-from kubevitals.inventory import Cluster
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Seen, lines, rules, scenarios, verdicts
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, lines, rules, scenarios
 
 PARTS = ("Meaning:", "Impact:", "Diagnosis:", "Mitigation:")
 
@@ -25,14 +24,9 @@ def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, name: tuple[
     """Without a variant's rule exactly the scenarios that state its findings fail, and there is one."""
     item = f"{name[0]}[{name[1]}] "
     stating = [s for s in scenarios() if any(line.startswith(item) for line in s.finds)]
-    without = {id(cluster): verdicts(cluster, name) for cluster in {id(c): c for c in _clusters(judged)}.values()}
-    failing = [s for s in scenarios() if Seen(c := judged(s).cluster, without[id(c)], s).findings != s.finds]
+    failing = [s for s in scenarios() if judged(s).without(name).findings != s.finds]
     assert failing == stating
     assert stating, "no scenario proves this variant"
-
-
-def _clusters(judged: Judge) -> list[Cluster]:
-    return [judged(scenario).cluster for scenario in scenarios()]
 
 
 def test_every_check_has_scenarios_of_its_name() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -61,16 +62,20 @@ def status_json(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
+Answers = Mapping[str, Answer | str | Callable[[Request], Answer]]
+"""What paths answer; a text is why there is no answer."""
+
+
 class FakeSource:
     """Answers from a table of paths, without their queries; what is not in it are empty lists."""
 
-    def __init__(self, answers: Mapping[str, Answer | str | Callable[[Request], Answer]] | None = None) -> None:
+    def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
         self.requests: list[Request] = []
         self.context, self.now, self.closed = "fake", NOW, False
 
     def get(self, request: Request) -> Answer:
-        """Return the answer; a text in the table is why there is none."""
+        """Return the answer."""
         self.requests.append(request)
         answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
         if isinstance(answer, str):
@@ -88,9 +93,10 @@ class FakeSource:
         self.closed = True
 
 
-def cluster_of(**lists: list[Message]) -> Cluster:
-    """Return a cluster that has these objects: ``cluster_of(pods=[…])``."""
-    return Cluster(FakeSource({getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}))
+def cluster_of(answers: Answers | None = None, **lists: list[Message]) -> Cluster:
+    """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
+    served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
+    return Cluster(FakeSource(served | dict(answers or {})))
 
 
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})
@@ -212,6 +218,14 @@ def api_server(certificate: Path | None = None, key: Path | None = None) -> Iter
         yield server
     finally:
         server.stop()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate that nobody vouches for, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=fake"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
 
 
 def write_kubeconfig(path: Path, address: str, name: str = "fake", **user: object) -> Path:

@@ -76,6 +76,7 @@ def healthy(server: ApiServer) -> ApiServer:
     """A cluster of one node that is ready."""
     server.serve("/api/v1/nodes", node())
     server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
+    server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
     return server
 
 

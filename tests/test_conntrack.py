@@ -104,7 +104,7 @@ def test_node_exporters_are_asked_where_there_are_some() -> None:
 def test_without_either_nothing_is_observed() -> None:
     assert "no probe" in str(judged(table_full, CLUSTER)[1])
     assert "no probe" in str(judged(entries_lost, exporting(metrics("1"), metrics("1")))[1])
-    assert "--no-kubelet" in str(judged(table_full, exporting(metrics("1"), metrics("1"), ask=False))[1])
+    assert "--kubelet=none" in str(judged(table_full, exporting(metrics("1"), metrics("1"), ask=False))[1])
     _, unseen = judged(table_full, exporting(refused_by_rbac, metrics("1")))
     assert unseen
     assert unseen.right == "get pods/proxy"

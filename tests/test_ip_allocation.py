@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from checks.test_ip_allocation import headroom
 from kubevitals import schema_pb2 as pb
-from kubevitals.addresses import Pool, overlaps, pools
+from kubevitals.addresses import Pool, overlaps, pools, strays
 from kubevitals.errors import NotApplicable
 from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
 from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
-from tests.fakes import CREATED, NOW, cluster_of
+from tests.built import ago, node
+from tests.fakes import cluster_of
 
 ID = "54964c602aff5070aea6546f12f66b78d94c1effa4f193f117cf919e8117f046"
 HEAD = f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "{ID}": '
@@ -138,10 +139,6 @@ def test_any_text_can_be_explained(words: str) -> None:
 # --- which pods have no sandbox ---
 
 
-def ago(seconds: int) -> pb.Time:
-    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
-
-
 def stuck(
     *,
     since: int = 90,
@@ -165,15 +162,6 @@ def stuck(
 def said(words: str, reason: str = "FailedCreatePodSandBox", before: int = 10) -> pb.Event:
     about = pb.ObjectReference(kind="Pod", namespace="shop", name="app", uid="1")
     return pb.Event(involvedObject=about, reason=reason, message=words, lastTimestamp=ago(before))
-
-
-def node(name: str = "one", *cidrs: str, message: str = "", created: pb.Time = CREATED) -> pb.Node:
-    ready = pb.NodeCondition(type="Ready", status="False" if message else "True", message=message)
-    return pb.Node(
-        metadata=pb.ObjectMeta(name=name, creationTimestamp=created),
-        spec=pb.NodeSpec(podCIDR=cidrs[0] if cidrs else "", podCIDRs=cidrs),
-        status=pb.NodeStatus(conditions=[ready]),
-    )
 
 
 def fault_of(pod: pb.Pod, *events: pb.Event, on: pb.Node | None = None) -> PodFault | None:
@@ -324,6 +312,27 @@ def test_overlaps_are_found_where_there_are_some(drawn: list[tuple[int, int]]) -
     nodes = [node(f"node-{index}", str(cidr)) for index, cidr in enumerate(cidrs)]
     pairs = [(a, b) for i, a in enumerate(cidrs) for b in cidrs[i + 1 :] if a.overlaps(b)]
     assert bool(overlapping(*nodes)) is bool(pairs)
+
+
+# --- nodes outside the cluster's networks ---
+
+
+def astray(*nodes: pb.Node, cluster_cidr: str = "10.244.0.0/16,fd00::/56") -> list[tuple[str, str]]:
+    manager = pb.Pod(
+        metadata=pb.ObjectMeta(namespace="kube-system", labels={"component": "kube-controller-manager"}),
+        spec=pb.PodSpec(containers=[pb.Container(command=[f"--cluster-cidr={cluster_cidr}"] if cluster_cidr else [])]),
+    )
+    return [(found.metadata.name, str(own)) for found, own in strays(cluster_of(nodes=list(nodes), pods=[manager]))]
+
+
+def test_a_pod_cidr_outside_the_networks_of_its_family_is_astray() -> None:
+    inside, outside = node("in", "10.244.3.0/24", "fd00:0:0:3::/64"), node("out", "10.245.0.0/24", "fd01::/64")
+    assert astray(inside, outside) == [("out", "10.245.0.0/24"), ("out", "fd01::/64")]
+
+
+@pytest.mark.parametrize("cluster_cidr", ["", "fd00::/56", "nonsense"])
+def test_nothing_is_astray_where_the_networks_of_its_family_are_not_known(cluster_cidr: str) -> None:
+    assert astray(node("out", "192.168.0.0/24"), cluster_cidr=cluster_cidr) == []
 
 
 def test_a_cluster_without_nodes_has_no_pools() -> None:

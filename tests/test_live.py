@@ -1,6 +1,5 @@
 import gc
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +25,7 @@ from tests.fakes import (
     api_server,
     break_off,
     list_bytes,
+    self_signed,
     status_bytes,
     status_json,
     write_kubeconfig,
@@ -304,10 +304,7 @@ def test_a_server_without_tls_is_told_in_one_line(server: ApiServer, kubeconfig:
 
 @pytest.mark.skipif(not which("openssl"), reason="openssl makes the certificate")
 def test_a_certificate_that_nobody_vouches_for_is_told_in_one_line(kubeconfig: Path, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kube-apiserver"
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    with api_server(certificate, key) as server:
+    with api_server(*self_signed(tmp_path)) as server:
         write_kubeconfig(kubeconfig, server.address)
         with pytest.raises(NotObserved, match="cannot be asked: TLS: certificate verify failed: self-signed"):
             Live(kubeconfig=str(kubeconfig)).get(PODS)

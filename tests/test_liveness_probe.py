@@ -12,10 +12,10 @@ from kubevitals.finding import Finding
 from kubevitals.pod_faults import PodFault, pod_faults
 from kubevitals.probes import Timing, Told, timing
 from kubevitals.wire import decode_list
+from tests.built import HEALTHZ, probe
 from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
 
 BEGAN = int(NOW.timestamp()) - 600
-HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))
 LIVEZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/livez", port=pb.IntOrString(intVal=8080)))
 COMMAND = pb.ProbeHandler(exec=pb.Present())
 
@@ -52,16 +52,6 @@ def pod(
 
 def app(liveness: pb.Probe, readiness: pb.Probe | None = None, startup: pb.Probe | None = None) -> pb.Container:
     return pb.Container(name="app", livenessProbe=liveness, readinessProbe=readiness, startupProbe=startup)
-
-
-def probe(handler: pb.ProbeHandler, delay: int = 0, period: int = 1, threshold: int = 0, timeout: int = 0) -> pb.Probe:
-    return pb.Probe(
-        handler=handler,
-        initialDelaySeconds=delay,
-        periodSeconds=period,
-        failureThreshold=threshold,
-        timeoutSeconds=timeout,
-    )
 
 
 def event(reason: str, message: str, last: int, count: int = 1, first: int = 0, name: str = "web-1") -> pb.Event:

@@ -10,6 +10,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.live import Live
+from kubevitals.probe import leave as leave_
 from kubevitals.probe import run as probe_run
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.probe.ran import Ran
@@ -209,6 +210,15 @@ def test_what_cannot_be_deleted_is_told(used: ProbedCluster, probe: Probe) -> No
         f"DaemonSet/kubevitals-probe/probe-{network}-{ran.run}" for network in ("pod", "host")
     ]
     assert "delete daemonsets in namespace kubevitals-probe" in ran.remarks[0]
+
+
+def test_a_cluster_that_falls_silent_is_not_tidied_up_for_ever(
+    used: ProbedCluster, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leave_, "CLEANING", -1)
+    ran = probe()
+    assert len(ran.remarks) == 3
+    assert all("took too long to answer" in remark for remark in ran.remarks)
 
 
 def test_an_interrupted_run_says_what_may_be_left(used: ProbedCluster, probe: Probe) -> None:

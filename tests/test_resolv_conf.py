@@ -133,11 +133,11 @@ def test_another_dns_service_is_right_too() -> None:
 def test_kubelets_that_may_not_be_asked_are_not_observed() -> None:
     quiet = dns_cluster()
     quiet.ask_kubelets = False
-    assert "--no-kubelet" in str(judged(kubelet_mismatch, quiet)[1])
+    assert "--kubelet=none" in str(judged(kubelet_mismatch, quiet)[1])
     refused = dns_cluster({CONFIGZ.format(n.metadata.name): refused_by_rbac for n in NODES})
     _, unseen = judged(kubelet_mismatch, refused)
     assert unseen
     assert unseen.right == "get nodes/proxy"
-    assert "not what it should be" in str(
+    assert "answers what it should not" in str(
         judged(kubelet_mismatch, dns_cluster({CONFIGZ.format("one"): Answer(200, b"[]")}))[1]
     )

@@ -44,6 +44,13 @@ def test_only_annotations_that_checks_read_are_kept() -> None:
     assert dict(kept.metadata.annotations) == read
 
 
+def test_only_arguments_that_checks_read_are_kept() -> None:
+    told = ["kube-controller-manager", "--token=hunter2", "--cluster-cidr=10.244.0.0/16"]
+    sent = pb.Pod(spec=pb.PodSpec(containers=[pb.Container(command=told), pb.Container(args=told)]))
+    (kept,) = decode_list(list_bytes([sent]), pb.Pod)[1]
+    assert [[*c.command, *c.args] for c in kept.spec.containers] == [["--cluster-cidr=10.244.0.0/16"]] * 2
+
+
 def test_a_message_cut_within_a_character_is_repaired_and_its_neighbours_stay() -> None:
     cut = proto_field(1, proto_field(1, b"e1")) + proto_field(4, b"no space \xe2\x82") + proto_field(3, b"Failed")
     whole = pb.Event(metadata=pb.ObjectMeta(name="e2"), message="fine")

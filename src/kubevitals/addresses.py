@@ -1,12 +1,13 @@
 """The addresses that nodes have for pods, and how many of them pods hold."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
+from kubevitals.wire import CLUSTER_CIDR
 
 Network = IPv4Network | IPv6Network
 
@@ -33,8 +34,12 @@ class Pool(NamedTuple):
 
 def pod_networks(node: pb.Node) -> list[Network]:
     """Return the node's podCIDRs, one for each IP family."""
+    return _networks(node.spec.podCIDRs or [node.spec.podCIDR])
+
+
+def _networks(cidrs: Iterable[str]) -> list[Network]:
     found: list[Network] = []
-    for cidr in node.spec.podCIDRs or [node.spec.podCIDR]:
+    for cidr in cidrs:
         try:
             found.append(ip_network(cidr, strict=False))
         except ValueError:
@@ -78,6 +83,31 @@ def overlaps(cluster: Cluster) -> Iterator[tuple[pb.Node, Network, pb.Node, Netw
             yield younger[1], younger[0], older[1], older[0]
         else:
             outer = (net, node)
+
+
+def cluster_networks(cluster: Cluster) -> list[Network]:
+    """Return the networks of which nodes get their podCIDRs; none where the control plane does not show its settings.
+
+    kube-controller-manager's flag tells them, where it runs as a pod: kubeadm's clusters are so.
+    """
+    words = (
+        word
+        for pod in cluster.pods
+        if pod.metadata.namespace == "kube-system" and pod.metadata.labels.get("component") == "kube-controller-manager"
+        for container in pod.spec.containers
+        for word in [*container.command, *container.args]
+    )
+    return _networks(cidr for word in words for cidr in word.removeprefix(CLUSTER_CIDR).split(","))
+
+
+def strays(cluster: Cluster) -> Iterator[tuple[pb.Node, Network]]:
+    """Yield each node's podCIDR that lies in none of the cluster's networks of its family."""
+    known = cluster_networks(cluster)
+    for node in cluster.nodes:
+        for own in pod_networks(node):
+            family = [net for net in known if net.version == own.version]
+            if family and not any(own.subnet_of(net) for net in family):  # type: ignore[arg-type]
+                yield node, own
 
 
 def _birth(node: pb.Node) -> tuple[int, str]:

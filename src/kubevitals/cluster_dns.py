@@ -8,15 +8,12 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote
 
-import msgspec
-
+from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
-from kubevitals.daemon_pods import is_ready
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, refusal
-from kubevitals.kubelet import RIGHT
 from kubevitals.objects import condition
-from kubevitals.source import Answer
+from kubevitals.source import Answer, Request
 from kubevitals.text import clean
 
 LABEL, VALUE = "k8s-app", "kube-dns"
@@ -215,7 +212,7 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    return cluster.ask_lines_later(f"/api/v1/namespaces/{namespace}/pods/{name}:9153/proxy/metrics", _METRICS)
+    return cluster.ask_later(Request(f"/api/v1/namespaces/{namespace}/pods/{name}:9153/proxy/metrics", lines=_METRICS))
 
 
 def _is_ready(pod: pb.Pod) -> bool:
@@ -249,46 +246,12 @@ def _number(text: str) -> float:
         return 0.0
 
 
-class KubeletConfig(msgspec.Struct):
-    """What is read of a kubelet's configuration."""
-
-    clusterDNS: list[str] = []  # noqa: N815
-
-
-class Configz(msgspec.Struct):
-    """What is read of a kubelet's /configz."""
-
-    kubeletconfig: KubeletConfig
-
-
 def name_servers_of_kubelets(cluster: Cluster) -> Iterator[tuple[str, list[str]]]:
-    """Yield the name servers that each ready node's kubelet gives its pods.
+    """Yield the name servers that each ready node's kubelet gives its pods; Windows nodes are left out.
 
     Raises:
         NotObserved: kubelets are not to be asked, or, after the last one, some could not be.
     """
-    if not cluster.ask_kubelets:
-        raise NotObserved("kubelets are not asked (--no-kubelet)")
-    unseen: NotObserved | None = None
-    ready = [
-        node.metadata.name
-        for node in cluster.nodes
-        if is_ready(node) and node.status.nodeInfo.operatingSystem != "windows"
-    ]
-    asked = [(name, cluster.ask_later(f"/api/v1/nodes/{quote(name, '')}/proxy/configz", Configz)) for name in ready]
-    for name, answer in asked:
-        try:
-            yield name, _name_servers(answer.result())
-        except NotObserved as error:
-            unseen = unseen or error
-    if unseen:
-        raise unseen
-
-
-def _name_servers(answer: Answer) -> list[str]:
-    if answer.status != 200:
-        raise refusal(answer, RIGHT)
-    try:
-        return [clean(ip, 60) for ip in msgspec.json.decode(answer.body, type=Configz).kubeletconfig.clusterDNS]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotObserved(f"a kubelet's /configz is not what it should be: {error}") from error
+    for node, config in kubelet.configs(cluster):
+        if node.status.nodeInfo.operatingSystem != "windows":
+            yield node.metadata.name, [clean(ip, 60) for ip in config.kubeletconfig.clusterDNS or ()]

@@ -27,14 +27,17 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
-    """Yield where the pod is, and its latest events without those that repeat what is told already."""
+    """Yield where the pod is, conditions that are not met, and its latest events without those that are `told`."""
     if pod.spec.nodeName:
         yield f"node: {pod.spec.nodeName}"
+    telling = [c for c in pod.status.conditions if c.status != "True" or c.type == "DisruptionTarget"]
+    if conditions := ", ".join(map(_condition, telling)):
+        yield f"conditions: {conditions}"
     yield from event_lines(pod, cluster, told)
 
 
 def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
-    """Yield how a container ended, how often, and its last log lines."""
+    """Yield how a container ended, how often, its last log lines, and those of the one that runs in its stead."""
     now = status.state.HasField("terminated")
     ended = status.state.terminated if now else status.lastState.terminated
     yield f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
@@ -44,6 +47,13 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
         yield f"termination message: {ended.message}"
     for line in cluster.log(pod, status.name, previous=not now):
         yield f"log: {line}"
+    if status.state.HasField("running"):
+        for line in cluster.log(pod, status.name, previous=False):
+            yield f"log of the present run: {line}"
+
+
+def _condition(condition: pb.PodCondition) -> str:
+    return f"{condition.type}={condition.status}{f' ({condition.reason})' if condition.reason else ''}"
 
 
 def _how(ended: pb.ContainerStateTerminated) -> str:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from kubevitals.objects import Ref
 from kubevitals.text import clean
 
-EVIDENCE_LIMIT = 40
-"""Lines of evidence a finding keeps: twenty of a log, and what stands around them."""
+EVIDENCE_LIMIT = 60
+"""Lines of evidence a finding keeps: twenty of each of two logs, and what stands around them."""
 
 
 class Severity(StrEnum):

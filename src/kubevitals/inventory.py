@@ -16,7 +16,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.objects import KubeObject, Ref, owner, ref
 from kubevitals.probe.plan import Options, plan
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
-from kubevitals.text import clean, redact
+from kubevitals.text import clean, duration, redact
 from kubevitals.threshold import Threshold
 from kubevitals.wire import decode_list, error_message
 
@@ -162,13 +162,9 @@ class Cluster:
         """Return the API server's answer on a path that is no list, whatever its status."""
         return self._source.get(Request(path))
 
-    def ask_later(self, path: str, schema: type[msgspec.Struct]) -> Future[Answer]:
-        """Begin to ask for JSON of which only what stands in the schema is read."""
-        return self._pool.submit(self._source.get, Request(path, json=schema))
-
-    def ask_lines_later(self, path: str, lines: str) -> Future[Answer]:
-        """Begin to ask for text of which only the lines that begin with a regular expression are read."""
-        return self._pool.submit(self._source.get, Request(path, lines=lines))
+    def ask_later(self, request: Request) -> Future[Answer]:
+        """Begin to ask for an answer that is no list."""
+        return self._pool.submit(self._source.get, request)
 
     def ask_probe(self) -> bytes:
         """Return what the probe tells, after having it run; it runs each time this is asked.
@@ -311,10 +307,16 @@ def last_seen(event: pb.Event) -> int:
     )
 
 
+def first_seen(event: pb.Event) -> int:
+    """Return when the event was first seen, in seconds since 1970."""
+    return event.firstTimestamp.seconds or event.eventTime.seconds or event.metadata.creationTimestamp.seconds
+
+
 def event_line(event: pb.Event) -> str:
     """Return an event as a line of evidence."""
-    count = max(event.count, event.series.count, 1)
-    return f"{event.type} {event.reason}{f' (×{count})' if count > 1 else ''}: {event.message}"
+    count, lasted = max(event.count, event.series.count, 1), last_seen(event) - first_seen(event)
+    often = f" (×{count} in {duration(lasted)})" if count > 1 else ""
+    return f"{event.type} {event.reason}{often}: {event.message}"
 
 
 def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:

@@ -12,7 +12,7 @@ from kubevitals.daemon_pods import Lack, is_down, is_ready, lacking, pods_by_dae
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.kubelet import RIGHT
-from kubevitals.source import Answer
+from kubevitals.source import Answer, Request
 from kubevitals.threshold import Threshold
 
 PORT = 10256
@@ -33,6 +33,9 @@ class Health(msgspec.Struct):
 
     lastUpdated: str  # noqa: N815
     currentTime: str = ""  # noqa: N815
+
+
+_HEALTH = msgspec.json.Decoder(Health)
 
 
 class Unhealthy(NamedTuple):
@@ -100,7 +103,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     """
     nodes = runs_on(cluster)
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--no-kubelet)")
+        raise NotObserved("nodes are not asked (--kubelet=none)")
     asked = [(node.metadata.name, _ask(node, cluster)) for node in nodes]
     found, unseen, well = [], None, 0
     for node, answer in asked:
@@ -120,14 +123,15 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
 
 def _ask(node: pb.Node, cluster: Cluster) -> Future[Answer]:
     """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
-    return cluster.ask_later(f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez", Health)
+    path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
+    return cluster.ask_later(Request(path, json=_HEALTH))
 
 
 def _judged(node: str, answer: Answer) -> Unhealthy | None:
     if answer.status == 200:
         return None
     try:
-        health = msgspec.json.decode(answer.body, type=Health)
+        health = _HEALTH.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         words = refusal(answer, RIGHT)
         if answer.status != 503 or "connection refused" not in words.reason:

@@ -1,23 +1,36 @@
-"""Figures that only kubelets know, asked of each through the API server where the user's own credentials may do so."""
+"""What only kubelets know, asked of each: itself, or through the API server where the user's own credentials may do so.
 
-from collections.abc import Iterator
+Asked themselves they want the right to get nodes/stats and nodes/configz, which is a right to read and no more.
+"""
+
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec.json import Decoder
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.objects import node_condition
-from kubevitals.source import Answer
+from kubevitals.source import Answer, Kubelet, Request
+
+PORT = 10250
+"""Where kubelets listen unless told otherwise."""
+
+T = TypeVar("T")
 
 RIGHT = "get nodes/proxy"
 """It amounts to more than reading (its holder may run commands in every pod): it is used, never asked for."""
 
 
 class Memory(msgspec.Struct):
-    """A container's memory, in bytes."""
+    """A container's memory, in bytes: what it uses, and how much of that the kernel cannot simply drop."""
 
+    usageBytes: int | None = None  # noqa: N815
     workingSetBytes: int | None = None  # noqa: N815
 
 
@@ -47,62 +60,130 @@ class Volume(msgspec.Struct):
 
 
 class FileSystem(msgspec.Struct):
-    """The figures of a node's file system, in bytes."""
+    """The figures of a node's file system, in bytes and inodes."""
 
     capacityBytes: int | None = None  # noqa: N815
+    availableBytes: int | None = None  # noqa: N815
+    inodes: int | None = None
+    inodesFree: int | None = None  # noqa: N815
+
+
+class Runtime(msgspec.Struct):
+    """The file systems of the container runtime: images, and containers where they have one of their own."""
+
+    imageFs: FileSystem | None = None  # noqa: N815
+    containerFs: FileSystem | None = None  # noqa: N815
 
 
 class Pod(msgspec.Struct):
-    """A pod's figures."""
+    """A pod's figures; the kubelet writes null for an empty list."""
 
     podRef: ObjectName  # noqa: N815
-    containers: list[Container] = []
-    volume: list[Volume] = []
+    containers: list[Container] | None = None
+    volume: list[Volume] | None = None
 
 
 class Node(msgspec.Struct):
     """A node's figures."""
 
     fs: FileSystem | None = None
+    runtime: Runtime | None = None
 
 
 class Summary(msgspec.Struct):
     """What is read of a kubelet's /stats/summary."""
 
     node: Node
-    pods: list[Pod] = []
+    pods: list[Pod] | None = None
 
 
-def summaries(cluster: Cluster) -> Iterator[Summary]:
+class Settings(msgspec.Struct):
+    """What is read of a kubelet's configuration; thresholds as they are written there: ``10%``, ``1Gi``."""
+
+    evictionHard: dict[str, str] | None = None  # noqa: N815
+    evictionSoft: dict[str, str] | None = None  # noqa: N815
+    clusterDNS: list[str] | None = None  # noqa: N815
+
+
+class Config(msgspec.Struct):
+    """What is read of a kubelet's /configz."""
+
+    kubeletconfig: Settings
+
+
+_SUMMARY = Decoder(Summary)
+_CONFIG = Decoder(Config)
+
+
+def summaries(cluster: Cluster) -> Iterator[tuple[pb.Node, Summary]]:
     """Yield the figures of each node that is ready, all nodes asked at once.
 
     Raises:
         NotObserved: kubelets are not to be asked, or, after the last one, some node's figures could not be had.
     """
+    yield from _decoded(cluster, _ask_for_summaries, _SUMMARY)
+
+
+def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
+    """Yield the configuration of each node's kubelet, all nodes asked at once.
+
+    Raises:
+        NotObserved: kubelets are not to be asked, or, after the last one, some node's could not be had.
+    """
+    yield from _decoded(cluster, _ask_for_configs, _CONFIG)
+
+
+Asked = list[tuple[pb.Node, Future[Answer]]]
+
+
+def _ask_for_summaries(cluster: Cluster) -> Asked:
+    return _ask(cluster, "stats/summary", _SUMMARY)
+
+
+def _ask_for_configs(cluster: Cluster) -> Asked:
+    return _ask(cluster, "configz", _CONFIG)
+
+
+def _ask(cluster: Cluster, path: str, schema: Decoder[Any]) -> Asked:
+    ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
+    return [
+        (node, cluster.ask_later(Request(_proxied(node, path), json=schema, kubelet=_address(node)))) for node in ready
+    ]
+
+
+def _proxied(node: pb.Node, path: str) -> str:
+    return f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}"
+
+
+def _address(node: pb.Node) -> Kubelet | None:
+    """Return where the node's kubelet listens, if it names an internal address."""
+    host = next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
+    return Kubelet(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
+
+
+def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
-        raise NotObserved("kubelets are not asked (--no-kubelet)")
+        raise NotObserved("kubelets are not asked (--kubelet=none)")
     unseen: NotObserved | None = None
-    for answer in cluster.derive(_ask_all):
+    for node, answer in cluster.derive(ask):
         try:
-            yield _summary(answer)
+            yield node, _decode(answer.result(), schema)
         except NotObserved as error:
             unseen = unseen or error
     if unseen:
         raise unseen
 
 
-def _ask_all(cluster: Cluster) -> list[Future[Answer]]:
-    ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
-    return [
-        cluster.ask_later(f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/stats/summary", Summary)
-        for node in ready
-    ]
-
-
-def _summary(answer: Future[Answer]) -> Summary:
-    if (got := answer.result()).status != 200:
-        raise refusal(got, RIGHT)
+def _decode(answer: Answer, schema: Decoder[T]) -> T:
+    if answer.status != 200:
+        raise refusal(answer, _right(answer))
     try:
-        return msgspec.json.decode(got.body, type=Summary)
+        return schema.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotObserved(f"a kubelet's /stats/summary is not what it should be: {error}") from error
+        raise NotObserved(f"a kubelet answers what it should not: {error}") from error
+
+
+def _right(answer: Answer) -> str:
+    """Return the right that a kubelet misses: it names the subresource itself, the API server does not."""
+    named = re.search(rb"subresource\(s\)=\[(\w{1,20})", answer.body)
+    return f"get nodes/{named[1].decode()}" if named else RIGHT

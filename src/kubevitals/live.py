@@ -4,8 +4,10 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -20,7 +22,7 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.run import run
-from kubevitals.source import PROBE_HINT, Answer, Request
+from kubevitals.source import PROBE_HINT, Answer, Kubelet, Request
 from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
@@ -31,6 +33,9 @@ ANSWER_TIMEOUT = 300.0
 
 BODY_LIMIT = 2 << 30
 """Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
+
+IN_CLUSTER = "in-cluster"
+"""What a cluster is called whose own pod asks."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
@@ -45,13 +50,27 @@ class _Busy(Exception):
 class Live:
     """Asks a cluster, within time limits; lists are retried when the server is busy or a connection breaks."""
 
-    def __init__(self, context: str | None = None, kubeconfig: str | None = None, read_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        context: str | None = None,
+        kubeconfig: str | None = None,
+        read_timeout: float = 10.0,
+        *,
+        ask_kubelets_directly: bool | None = None,
+        kubelet_insecure_tls: bool = False,
+    ) -> None:
         """Load the credentials that kubectl would use: `kubeconfig`, KUBECONFIG, ~/.kube/config, or the pod's own.
+
+        With the latter kubelets are asked directly unless `ask_kubelets_directly` says otherwise. Their certificates
+        are verified with the cluster's, unless `kubelet_insecure_tls`: they then get credentials whoever they are.
 
         Raises:
             Unusable: there are none, or they do not say how to reach a cluster.
         """
         self._client, self.context = _connect(context, kubeconfig)
+        in_cluster = self.context == IN_CLUSTER
+        self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
+        self._kubelets = _kubelet_client(self._client, verify=not kubelet_insecure_tls)
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()
         self._now: datetime | None = None
@@ -71,7 +90,9 @@ class Live:
         Raises:
             NotObserved: it cannot be reached, does not answer in time, or breaks off again and again.
         """
-        return self._explained(lambda: on_error(_BACKOFF, _is_transient, lambda: self._ask(request)))
+        kubelet = request.kubelet if self._directly else None
+        ask = partial(on_error, _BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
+        return self._explained(ask, kubelet)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Return the API server's answer to a request that changes the cluster, sent once only.
@@ -79,7 +100,7 @@ class Live:
         Raises:
             NotObserved: it cannot be reached or does not answer in time; what became of the request is not known.
         """
-        return self._explained(lambda: self._received(self._send(method, path, "application/json", body)))
+        return self._explained(lambda: _received(self._send(method, path, "application/json", body)))
 
     def probe(self, plan: Plan | None) -> bytes:
         """Run the probe in the cluster.
@@ -91,48 +112,49 @@ class Live:
             raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}")
         return msgspec.json.encode(run(self, plan))
 
-    def _explained(self, ask: Callable[[], Answer]) -> Answer:
-        if self._unreachable:
+    def _explained(self, ask: Callable[[], Answer], kubelet: Kubelet | None = None) -> Answer:
+        if self._unreachable and not kubelet:
             raise NotObserved(self._unreachable)
         try:
             return ask()
         except _Busy as busy:
             return busy.answer
         except _ERRORS as error:
-            reason = self._explain(error)
-            if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+            reason = self._explain(error, kubelet)
+            if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not kubelet:
                 self._unreachable = reason
             raise NotObserved(reason) from error
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+        self._kubelets.close()
 
-    def _ask(self, request: Request) -> Answer:
-        answer = self._received(self._send("GET", request.path, request.accept))
+    def _ask(self, request: Request, kubelet: Kubelet | None) -> Answer:
+        path = request.path.partition("/proxy")[2] if kubelet else request.path
+        answer = _received(self._send("GET", path, request.accept, kubelet=kubelet))
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
 
-    def _received(self, response: urllib3.BaseHTTPResponse) -> Answer:
-        try:
-            body = _body(response)
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
-        return Answer(response.status, body)
-
     def _send(
-        self, method: str, path: str, accept: str = "*/*", body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        accept: str = "*/*",
+        body: Mapping[str, Any] | None = None,
+        kubelet: Kubelet | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        method, url, headers, _, _ = self._client.param_serialize(
+        asked = self._kubelets if kubelet else self._client
+        method, url, headers, _, _ = asked.param_serialize(
             method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
+        if kubelet:
+            url = _address(kubelet) + path
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
         if method == "PATCH":
             stripped["Content-Type"] = "application/merge-patch+json"
-        sent = self._client.call_api(method, url, stripped, body, _request_timeout=self._timeout)
+        sent = asked.call_api(method, url, stripped, body, _request_timeout=self._timeout)
         return cast("urllib3.BaseHTTPResponse", sent.response)
 
     def _server_time(self) -> datetime | None:
@@ -146,19 +168,30 @@ class Live:
         except ValueError:
             return None
 
-    def _explain(self, error: Exception) -> str:
-        host = self._client.configuration.host
+    def _explain(self, error: Exception, kubelet: Kubelet | None) -> str:
+        host = _address(kubelet) if kubelet else self._client.configuration.host
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             return f"{host} did not answer within {self._timeout[1]:g} s"
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
         if isinstance(error, urllib3.exceptions.ConnectTimeoutError) and not refused:
             return f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s"
         if isinstance(error, client.ApiException):
-            return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}"
+            hint = " (--kubelet-insecure-tls accepts any certificate)" if kubelet else ""
+            return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}{hint}"
         if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
             return f"{host} cannot be asked: the credentials hold characters that no HTTP header can"
         words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
         return f"{host} cannot be asked: {words}"
+
+
+def _received(response: urllib3.BaseHTTPResponse) -> Answer:
+    try:
+        body = _body(response)
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return Answer(response.status, body)
 
 
 def _body(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -177,6 +210,19 @@ def _is_transient(error: Exception) -> bool:
     if isinstance(error, urllib3.exceptions.TimeoutError | urllib3.exceptions.SSLError):
         return False
     return isinstance(error, _Busy | urllib3.exceptions.HTTPError | OSError)
+
+
+def _address(kubelet: Kubelet) -> str:
+    host = f"[{kubelet.host}]" if ":" in kubelet.host else kubelet.host
+    return f"https://{host}:{kubelet.port}"
+
+
+def _kubelet_client(api: client.ApiClient, *, verify: bool) -> client.ApiClient:
+    """Return a client with the same credentials for servers whose certificates may not be known."""
+    settings = deepcopy(api.configuration)
+    settings.verify_ssl = verify
+    settings.tls_server_name = None
+    return client.ApiClient(settings)
 
 
 def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:
@@ -239,4 +285,4 @@ def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiC
         raise Unusable(
             f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used"
         )
-    return client.ApiClient(settings), "in-cluster"
+    return client.ApiClient(settings), IN_CLUSTER

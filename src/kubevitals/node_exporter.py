@@ -9,7 +9,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, refusal
 from kubevitals.objects import condition
 from kubevitals.probe.report import Conntrack
-from kubevitals.source import Answer
+from kubevitals.source import Answer, Request
 
 _NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
 _NAME_LABELS = ("app.kubernetes.io/name", "app", "k8s-app")
@@ -28,9 +28,9 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
     if not pods:
         raise otherwise
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--no-kubelet)")
+        raise NotObserved("nodes are not asked (--kubelet=none)")
     unseen: NotObserved | None = None
-    for pod, answer in [(pod, cluster.ask_lines_later(_path(pod), _METRICS)) for pod in pods]:
+    for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS))) for pod in pods]:
         try:
             yield pod.spec.nodeName, _read(answer.result())
         except NotObserved as error:

@@ -20,6 +20,9 @@ from kubevitals.threshold import Threshold, parse_thresholds
 MAX_TIMEOUT = 3600
 """Seconds of silence that a user may wait for."""
 
+KUBELET_WAYS = ("direct", "proxy", "none")
+"""How kubelets can be asked."""
+
 
 def add(parser: pytest.Parser) -> None:
     """Declare the options."""
@@ -57,7 +60,14 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="list the names of Secrets too (their contents are never asked for)",
     )
-    group.addoption("--no-kubelet", action="store_true", help="do not ask kubelets for figures (one request a node)")
+    group.addoption(
+        "--kubelet",
+        choices=KUBELET_WAYS,
+        help="ask kubelets themselves (default in a pod), through the API server's proxy (default elsewhere), or none",
+    )
+    group.addoption(
+        "--kubelet-insecure-tls", action="store_true", help="do not verify the certificates of kubelets that are asked"
+    )
     group.addoption(
         "--cni-daemonset",
         metavar="NAMESPACE/NAME",
@@ -88,7 +98,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         _source(config),
         values,
         secret_names=config.getoption("secret_names"),
-        ask_kubelets=not config.getoption("no_kubelet"),
+        ask_kubelets=config.getoption("kubelet") != "none",
         cni_daemon_sets=config.getoption("cni_daemonset"),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
     )
@@ -145,5 +155,12 @@ def _source(config: pytest.Config) -> Source:
     timeout = seconds("--request-timeout", config.getoption("request_timeout"))
     if not 0 < timeout <= MAX_TIMEOUT:
         raise Unusable(f"--request-timeout: it must be more than 0 and at most {MAX_TIMEOUT} s")
-    live = Live(config.getoption("context"), kubeconfig, read_timeout=timeout)
+    way = config.getoption("kubelet")
+    live = Live(
+        config.getoption("context"),
+        kubeconfig,
+        timeout,
+        ask_kubelets_directly=way == "direct" if way else None,
+        kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
+    )
     return Recording(live, record) if record else live

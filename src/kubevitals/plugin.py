@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "cause(chapter): a check of kubevitals, and the chapter of the guide it belongs to"
     )
+    if config.getoption("kubelet_insecure_tls"):
+        config.addinivalue_line("filterwarnings", "ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

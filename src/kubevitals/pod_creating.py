@@ -6,8 +6,9 @@ from collections.abc import Callable
 from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
+from kubevitals.node_disks import tight, under_pressure
 from kubevitals.objects import condition, node_condition
-from kubevitals.pod_states import STUCK, Symptom, by_event, is_stuck, stuck_events
+from kubevitals.pod_states import SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.references import names, volume_references
 
 NO_SPACE = "no space left on device"
@@ -44,7 +45,7 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     if ready and ready.status == "False" and _NO_NETWORK in ready.message:
         return ready.message
     events = cluster.events(pod)
-    failures = [event for event in events if event.reason == "FailedCreatePodSandBox"]
+    failures = [event for event in events if event.reason == SANDBOX_FAILURE]
     expired = [event for event in events[-1:] if event.reason == "SandboxChanged"]
     return next((event.message for event in reversed(expired + failures)), "")
 
@@ -107,15 +108,14 @@ def node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
     for event in reversed(stuck_events(pod, cluster, "FailedMount")):
         volume = _VOLUME.search(event.message)
-        if volume and volume["volume"] in config and (NO_SPACE in event.message or _disk_pressure(pod, cluster)):
+        if volume and volume["volume"] in config and (NO_SPACE in event.message or _disk_is_full(pod, cluster)):
             return Symptom(pod, event.message)
     return None
 
 
-def _disk_pressure(pod: pb.Pod, cluster: Cluster) -> bool:
+def _disk_is_full(pod: pb.Pod, cluster: Cluster) -> bool:
     node = cluster.nodes_by_name.get(pod.spec.nodeName)
-    pressure = node and node_condition(node, "DiskPressure")
-    return bool(pressure and pressure.status == "True")
+    return node is not None and (under_pressure(node) or bool(tight(node, cluster)))
 
 
 _VOLUME = re.compile(r'(?:failed|error) for volume "(?P<volume>[^"]{1,253})"')

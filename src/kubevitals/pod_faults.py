@@ -15,7 +15,7 @@ from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.objects import statuses
+from kubevitals.objects import Ref, ref, statuses
 from kubevitals.pod_states import Symptom
 
 
@@ -70,6 +70,16 @@ def broken_pods(cluster: Cluster, fault: PodFault) -> Iterator[Symptom]:
         raise faults.unseen[fault]
 
 
+def is_broken(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has one of these faults, and is told of for that: no check tells of it once more."""
+    return ref(pod) in cluster.derive(_broken)
+
+
+def _broken(cluster: Cluster) -> frozenset[Ref]:
+    found = cluster.derive(pod_faults).found
+    return frozenset(ref(symptom.pod) for symptoms in found.values() for symptom in symptoms)
+
+
 def pod_faults(cluster: Cluster) -> PodFaults:
     """Put every broken pod under its fault."""
     faults = PodFaults(defaultdict(list), {})
@@ -92,8 +102,13 @@ def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
 
 
 def _is_fine(pod: pb.Pod) -> bool:
-    """Return whether no line need look: most pods of most clusters, and those on their way out."""
+    """Return whether no line need look: most pods of most clusters, and those on their way out.
+
+    Evictions and node shutdowns give a failed pod itself a reason: they are not its containers' doing.
+    """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
+        return True
+    if pod.status.phase == "Failed" and pod.status.reason:
         return True
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount

@@ -7,19 +7,26 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import statuses
 from kubevitals.pod_creating import NO_SPACE
-from kubevitals.pod_states import RECENT, STUCK, Symptom, by_event, crash, failed_for_good
-from kubevitals.probes import KILLERS, container_of, killed_by, killings
+from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good
+from kubevitals.probes import KILLERS, container_events, container_of, is_told_of, killed_by, killings
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
 
+OOM_RECENT = Threshold(
+    "memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault"
+)
+
 OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
 """What runc says when a memory limit is too small for a container to start (libcontainer/process_linux.go)."""
+
+NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
+"""Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""
 
 SIGKILLED = 137
 
 OOM_NEAR = 60
-"""Seconds between a node's SystemOOM event and the end of a container that it may have killed."""
+"""Seconds between such an event and the end of a container that it may have killed."""
 
 KILLS = Threshold(
     "pod.kills",
@@ -87,22 +94,37 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         ended = crash(pod, status, cluster)
         if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
             return Symptom(pod, ended.message, status)
-        if status.state.waiting.reason in _NOT_CREATED and _settled(pod, cluster):
-            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+        waiting = status.state.waiting
+        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _settled(pod, cluster):
+            return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 
 
 def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that ran out of memory lately, or a sandbox that could not start for want of it."""
-    if sandbox := by_event(pod, cluster, "FailedCreatePodSandBox", OOM_TEXT):
+    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox.
+
+    An OOM kill of the past, which is a risk, does not hide what ends again and again now.
+    """
+    if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
         return sandbox
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
         return None
+    for status in _waiting(pod, _NOT_CREATED):
+        if OOM_TEXT.search(status.state.waiting.message):
+            return Symptom(pod, status.state.waiting.message, status)
+    over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
     for status in statuses(pod):
         for ended in (status.state.terminated, status.lastState.terminated):
-            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, OOM_PAST):
+            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, over):
                 return Symptom(pod, ended.message, status)
     return None
+
+
+def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether containers of a pod that has not failed as a whole end again and again now."""
+    return pod.status.phase != "Failed" and any(
+        crash(pod, status, cluster) or _ended_lately(pod, status, cluster) for status in statuses(pod)
+    )
 
 
 def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
@@ -111,7 +133,7 @@ def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Clu
         return True
     node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
     return node is not None and any(
-        event.reason == "SystemOOM" and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
+        event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
         for event in cluster.events(node)
     )
 
@@ -137,18 +159,16 @@ def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> 
 
 
 def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that was killed because its postStart hook failed."""
-    hooked = {container.name for container in pod.spec.containers if container.lifecycle.HasField("postStart")}
-    for status in pod.status.containerStatuses:
+    """Match a container that was killed because its postStart hook failed; sidecars may have one, too."""
+    for status in statuses(pod):
         if status.state.waiting.reason == "PostStartHookError":
             return Symptom(pod, status.state.waiting.message, status)
-        if status.name in hooked and crash(pod, status, cluster):
-            for event in reversed(cluster.events(pod)):
-                if (
-                    event.reason == "FailedPostStartHook"
-                    and event.involvedObject.fieldPath == f"spec.containers{{{status.name}}}"
-                ):
-                    return Symptom(pod, event.message, status)
+        if container_of(pod, status).lifecycle.HasField("postStart") and (ended := crash(pod, status, cluster)):
+            failed = list(container_events(pod, status.name, "FailedPostStartHook", cluster))
+            if failed and (
+                last_seen(failed[-1]) >= ended.startedAt.seconds or not is_told_of(pod, status.name, ended, cluster)
+            ):
+                return Symptom(pod, failed[-1].message, status)
     return None
 
 

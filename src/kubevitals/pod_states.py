@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
+from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import condition, statuses
 from kubevitals.threshold import Threshold
 
@@ -33,26 +33,38 @@ class Symptom:
     volume: str = ""
 
 
+SANDBOX_FAILURE = "FailedCreatePodSandBox"
+"""The reason of the event of a sandbox that could not be made."""
+
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has been on a node for longer than `pod.stuck` and none of its containers exists yet."""
-    scheduled = condition(pod, "PodScheduled")
+    """Return whether the pod has been on a node for longer than `pod.stuck` and has not even a sandbox yet.
+
+    Where it has one its volumes are mounted, and an image is being pulled.
+    """
+    scheduled, sandbox = condition(pod, "PodScheduled"), condition(pod, "PodReadyToStartContainers")
     return (
         pod.status.phase == "Pending"
         and scheduled is not None
         and scheduled.status == "True"
         and cluster.over(scheduled.lastTransitionTime, STUCK)
+        and not (sandbox and sandbox.status == "True")
         and all(status.state.waiting.reason in _CREATING for status in statuses(pod))
     )
 
 
 def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
-    """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first."""
+    """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first.
+
+    A sandbox is tried when all volumes are mounted: what was said before its latest failure is over.
+    """
     if not is_stuck(pod, cluster):
         return []
-    events = [event for event in cluster.events(pod) if event.reason == reason]
+    every = cluster.events(pod)
+    tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE), default=0)
+    events = [event for event in every if event.reason == reason and last_seen(event) >= tried]
     return sorted(events, key=lambda event: not event.message.startswith("Unable to attach or mount volumes"))
 
 
@@ -86,12 +98,7 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
 
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead.
-
-    Evictions and node shutdowns give the pod itself a reason: they are not the container's doing.
-    """
-    if pod.status.reason:
-        return False
+    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead."""
     controllers = [reference for reference in pod.metadata.ownerReferences if reference.controller]
     if not controllers:
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster, last_seen
+from kubevitals.inventory import Cluster, first_seen, last_seen
 from kubevitals.objects import containers
 
 SIGNALLED = frozenset({137, 143})
@@ -83,25 +83,32 @@ def killings(pod: pb.Pod, container: str, kind: str, cluster: Cluster) -> Told |
 def _told(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Cluster) -> Told | None:
     matches = [
         (event, match["words"].strip())
-        for event in _events(pod, container, reason, cluster)
+        for event in container_events(pod, container, reason, cluster)
         if (match := re.search(pattern, event.message, re.DOTALL))
     ]
     if not matches:
         return None
     return Told(
         count=sum(max(event.count, event.series.count, 1) for event, _ in matches),
-        first=min(event.firstTimestamp.seconds or last_seen(event) for event, _ in matches),
+        first=min(first_seen(event) for event, _ in matches),
         last=last_seen(matches[-1][0]),
         words=matches[-1][1],
     )
 
 
-def _events(pod: pb.Pod, container: str, reason: str, cluster: Cluster) -> Iterator[pb.Event]:
+def container_events(pod: pb.Pod, container: str, reason: str, cluster: Cluster) -> Iterator[pb.Event]:
+    """Yield the events of a reason on a container, the latest last."""
     return (
         event
         for event in cluster.events(pod)
         if event.reason == reason and event.involvedObject.fieldPath.endswith(f"ontainers{{{container}}}")
     )
+
+
+def is_told_of(pod: pb.Pod, container: str, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
+    """Return whether events tell of the start of the run that ended so: they expire, and are limited in number."""
+    started = container_events(pod, container, "Started", cluster)
+    return any(last_seen(event) >= ended.startedAt.seconds for event in started)
 
 
 def killed_by(pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster) -> str:
@@ -135,9 +142,7 @@ class _End(NamedTuple):
         return timing(probe_of(self.container, kind) or pb.Probe())
 
     def is_told_of(self, cluster: Cluster) -> bool:
-        """Return whether there are events of this run."""
-        started = _events(self.pod, self.container.name, "Started", cluster)
-        return any(last_seen(event) >= self.how.startedAt.seconds for event in started)
+        return is_told_of(self.pod, self.container.name, self.how, cluster)
 
 
 def _said(end: _End, kind: str, cluster: Cluster) -> bool:

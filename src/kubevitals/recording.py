@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import msgspec
 from google.protobuf import proto
@@ -130,10 +131,10 @@ def _reduced_text(body: bytes, lines: str) -> bytes:
     return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
 
 
-def _reduced_json(body: bytes, schema: type[msgspec.Struct]) -> bytes:
+def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
     """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(body, type=schema))
+        return msgspec.json.encode(decoder.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return redact(body.decode("utf-8", "replace")).encode()
 

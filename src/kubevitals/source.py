@@ -1,16 +1,23 @@
 """What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
-from msgspec import Struct
+from msgspec.json import Decoder
 
 if TYPE_CHECKING:
     from kubevitals.probe.plan import Plan
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class Kubelet(NamedTuple):
+    """Where a node's kubelet listens."""
+
+    host: str
+    port: int
 
 
 PROBE_HINT = "(--probe creates 2 pods a node for under a minute)"
@@ -24,14 +31,16 @@ class Request(NamedTuple):
         path: the path with its query.
         schema: what each item of a list is.
         accept: the media type asked for.
-        json: what is read of an answer that is JSON.
+        json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
+        kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
         lines: a regular expression of the lines that are read of an answer that is text.
     """
 
     path: str
     schema: type[Message] | None = None
     accept: str = "*/*"
-    json: type[Struct] | None = None
+    json: Decoder[Any] | None = None
+    kubelet: Kubelet | None = None
     lines: str = ""
 
 

@@ -20,6 +20,10 @@ MAGIC = b"k8s\x00"
 _METADATA, _ITEM = b"\x0a", b"\x12"
 _FREE_TEXTS = ("message", "path")
 _READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
+CLUSTER_CIDR = "--cluster-cidr="
+"""The flag of kube-controller-manager that names the networks of which nodes get their podCIDRs."""
+
+_READ_ARGUMENTS = (CLUSTER_CIDR,)
 
 
 def decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
@@ -73,6 +77,10 @@ def _reduce(item: M) -> M:
     if isinstance(metadata, pb.AnnotatedMeta):
         for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
             del metadata.annotations[key]
+    if isinstance(item, pb.Pod):
+        for container in item.spec.containers:
+            for words in (container.command, container.args):
+                words[:] = [word for word in words if word.startswith(_READ_ARGUMENTS)]
     return type(item).FromString(item.SerializeToString())
 
 
@@ -139,11 +147,15 @@ class _JsonStatus(msgspec.Struct):
     message: str
 
 
+_JSON_STATUS = msgspec.json.Decoder(_JsonStatus)
+"""Made here, before several threads use it: making it is not safe."""
+
+
 def error_message(body: bytes) -> str:
     """Return what the API server says of a refused request, whichever encoding it chose, or the answer's beginning."""
     try:
         if body.startswith(MAGIC):
             return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message
-        return msgspec.json.decode(body, type=_JsonStatus).message
+        return _JSON_STATUS.decode(body).message
     except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body[:200].decode("utf-8", "replace")

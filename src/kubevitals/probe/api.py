@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -46,6 +47,11 @@ class Api:
 
     def __init__(self, cluster: Writer, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
+        self._until = float("inf")
+
+    def hurry(self, seconds: float) -> None:
+        """Change nothing any more once so much time has passed."""
+        self._until = monotonic() + seconds
 
     def path(self, schema: type[Message], name: str = "") -> str:
         """Return the path of a kind of object, or of one of them."""
@@ -109,10 +115,14 @@ class Api:
 
     def _insist(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Send what may be sent twice until there is an answer that is no sign of a busy server."""
+        if monotonic() > self._until:
+            raise NotObserved("the API server took too long to answer what was asked before")
         for _ in range(ATTEMPTS - 1):
             try:
                 answer = self.cluster.send(method, path, body)
             except NotObserved:
+                if monotonic() > self._until:
+                    raise
                 continue
             if answer.status < 500 and answer.status != 429:
                 return answer

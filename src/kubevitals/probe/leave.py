@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.probe.api import Api
-from kubevitals.probe.manifests import LIFETIME, MANAGED, NETWORKS, RUN, Made
+from kubevitals.probe.manifests import CLEANING, LIFETIME, MANAGED, NETWORKS, RUN, Made
 
 LEFTOVER = 600
 """Seconds after which the probe's objects are leftovers if they do not say themselves when their run is over."""
@@ -41,6 +41,7 @@ def remove(api: Api, made: Made) -> list[str]:
     Returns:
         What could not be deleted, with the reason.
     """
+    api.hurry(CLEANING)
     remarks = _delete(api, pb.DaemonSet, [made.daemon_set_name(network) for network in NETWORKS])
     remarks += _delete(api, pb.Service, [made.service_name])
     try:

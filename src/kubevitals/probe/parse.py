@@ -1,6 +1,7 @@
 """From a probe pod's log to its report. A log is foreign text: whatever it says, the result is bounded and clean."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,6 +18,9 @@ ROUTES = 1000
 
 SAID = 200
 """Characters that are kept of a wrong answer."""
+
+CACHED = 20_000
+"""Addresses, names and routes that are kept: the nodes of a cluster tell of the same ones."""
 
 LARGEST = 2**63
 """Numbers beyond are no measurement."""
@@ -106,12 +110,14 @@ def parse_routes(lines: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
     return tuple(route for route in found if route) if len(found) <= ROUTES else ()
 
 
+@lru_cache(CACHED)
 def _route(device: str, network: str, via: str, mask: str) -> Route:
     net = IPv4Network((_ipv4(network), str(_ipv4(mask))), strict=False)
     gateway = _ipv4(via)
     return Route(str(net), str(gateway) if int(gateway) else "", clean(device, 60))
 
 
+@lru_cache(CACHED)
 def _route6(device: str, network: str, size: str, via: str) -> Route | None:
     net = IPv6Network((_ipv6(network), int(size, 16)), strict=False)
     if net.network_address.is_link_local or net.network_address.is_multicast:
@@ -139,9 +145,9 @@ def _lines(log: str) -> list[tuple[str, str]]:
 
 def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
     tries: _Tries = {}
-    for word, line in lines:
+    for line in (line for word, line in lines if word == "reach"):
         kind, host, port, node, ms, said = _parts(line, 6)
-        if word == "reach" and kind in _KINDS and _is_address(host) and _is_number(port) and _is_number(ms):
+        if kind in _KINDS and _is_address(host) and _is_number(port) and _is_number(ms):
             right = _is_right(Kind(kind), said, token)
             answer = "" if right else _said(said.replace(token, "[token]") if token else said)
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -161,9 +167,9 @@ def _is_right(kind: Kind, said: str, token: str) -> bool:
 
 def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
     tries: _Tries = {}
-    for word, line in lines:
+    for line in (line for word, line in lines if word == "lookup"):
         name, where, through, server, pod, ms, said = _parts(line, 7)
-        if word == "lookup" and through in _WAYS and _is_address(server) and _is_number(ms):
+        if through in _WAYS and _is_address(server) and _is_number(ms):
             addresses = _answers(said)
             failure = "" if addresses else _failure(said)
             key = (name, where, through, server, pod)
@@ -172,7 +178,7 @@ def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
         answered, slowest, said = _judged(found)
         last: tuple[str, ...] = next((attempt.addresses for attempt in reversed(found) if attempt.right), ())
         yield Lookup(
-            name=clean(name, 300),
+            name=_name(name),
             outside=where == "outside",
             through=Through(through),
             server=server,
@@ -234,10 +240,12 @@ def _said(text: str) -> str:
     return clean(text.strip().removeprefix("wget: "), SAID) or "no answer"
 
 
+@lru_cache(CACHED)
 def _name(text: str) -> str:
     return "" if text == "-" else clean(text, 500)
 
 
+@lru_cache(CACHED)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)

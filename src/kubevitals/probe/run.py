@@ -29,7 +29,7 @@ T = TypeVar("T")
 POLL = 1.0
 """Seconds between two looks at the run's pods."""
 
-QUIET = 10.0
+QUIET = 15.0
 """Seconds without another pod that starts, after which the ones that do not run are left behind."""
 
 READING = 8.0
@@ -58,35 +58,36 @@ def run(cluster: Writer, plan: Plan) -> Ran:
     api, made = Api(cluster, plan.options.namespace), Made.new(plan.options)
     interrupts = Interrupts()
     with interrupts.handled():
+        exists = _namespace_exists(api, monotonic() + plan.options.timeout / 2)
+        remarks = remove_leftovers(api) if exists else []
         try:
-            remarks = _make_room(api, made)
+            if not exists:
+                api.create_namespace(made.namespace)
             ran = _Run(api, plan, made).look()
         except BaseException as error:
             interrupts.hold()
-            if not (left := remove(api, made)):
-                raise
-            if isinstance(error, NotObserved):
-                raise NotObserved("; ".join([error.reason, *left]), error.right) from error
-            if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt("; ".join([*map(str, error.args), *left])) from error
-            error.add_note("; ".join(left))
+            _add(error, remove(api, made))
             raise
         interrupts.hold()
         return msgspec.structs.replace(ran, remarks=(*remarks, *remove(api, made)))
 
 
-def _make_room(api: Api, made: Made) -> list[str]:
-    """Have the namespace, without what earlier runs left in it."""
+def _add(error: BaseException, left: Iterable[str]) -> None:
+    """Have the error say also what may be left behind."""
+    if isinstance(error, NotObserved):
+        error.reason = "; ".join([error.reason, *left])
+    else:
+        error.args = ("; ".join([*map(str, error.args), *left]),)
+
+
+def _namespace_exists(api: Api, until: float) -> bool:
+    """Return whether the namespace exists, once it is not about to vanish."""
     try:
-        namespace = _settled_namespace(api, monotonic() + made.options.timeout / 2)
+        return _settled_namespace(api, until) is not None
     except NotObserved as error:
         if not error.right:
             raise
-        return remove_leftovers(api)  # one that may not be looked at: creating the first object tells if it is there
-    if namespace is not None:
-        return remove_leftovers(api)
-    api.create_namespace(made.namespace)
-    return []
+        return True  # it may not be looked at: creating the first object tells whether it is there
 
 
 def _settled_namespace(api: Api, until: float) -> Mapping[str, Any] | None:
@@ -155,7 +156,7 @@ class _Run:
         """Look at the run's pods once in a while until they are as wanted, or the time is over."""
         while True:
             found = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
-            by_place = ((_key(pod), pod) for pod in found)
+            by_place = ((_key(pod), pod) for pod in sorted(found, key=_runs))
             self._pods = {key: pod for key, pod in by_place if key in self._expected}
             if condition() or monotonic() > until:
                 return
@@ -240,7 +241,9 @@ def _is_ready(pod: pb.Pod) -> bool:
 
 
 def _state(pod: pb.Pod) -> str:
-    """Return why a pod does not run, as Kubernetes says it."""
+    """Return why a pod did not run in time, as Kubernetes says it."""
+    if _runs(pod):
+        return "it began to run too late to be asked"
     for status in pod.status.containerStatuses:
         for state in (status.state.waiting, status.state.terminated):
             if state.reason:

@@ -1,0 +1,252 @@
+"""The ordered table of pod faults: a broken pod appears once, and which of two faults that it has owns it."""
+
+from collections.abc import Callable, Iterable
+from itertools import combinations, product
+from typing import NamedTuple
+
+import pytest
+
+from kubevitals import pod_faults
+from kubevitals import schema_pb2 as pb
+from kubevitals.pod_faults import SANDBOX_FAULTS, TABLE, PodFault
+from tests.built import NO_NETWORK, BuiltPod, config_map, findings, node, owner_of
+
+Mark = Callable[[BuiltPod], None]
+
+POOL_EXHAUSTED, CNI_UNREACHABLE, CNI_MISCONFIGURED, SANDBOX_FAILED = SANDBOX_FAULTS
+MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL = PodFault.MISSING_OBJECT, PodFault.MISSING_KEY, PodFault.NODE_DISK_FULL
+ATTACH_FAILED, MOUNT_FAILED = PodFault.ATTACH_FAILED, PodFault.MOUNT_FAILED
+IMAGE, BAD_REFERENCE, BAD_COMMAND = PodFault.IMAGE, PodFault.BAD_REFERENCE, PodFault.BAD_COMMAND
+OOM_KILLED, KILLED_BY_PROBE, POST_START = PodFault.OOM_KILLED, PodFault.KILLED_BY_PROBE, PodFault.POST_START
+NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.INIT_CONTAINER, PodFault.APP_EXIT
+
+VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, ATTACH_FAILED, MOUNT_FAILED)
+REPEATED = tuple(fault for fault in VOLUMES if fault is not ATTACH_FAILED)
+"""What can befall a volume that was mounted: the kubelet sets ConfigMaps, Secrets and some CSI volumes up again."""
+CONTAINERS = tuple(fault for fault in PodFault if fault not in SANDBOX_FAULTS + VOLUMES)
+
+NO_SPACE = "write /data/x: no space left on device"
+TOO_LITTLE = "container init was OOM-killed (memory limit too low?)"
+
+
+# --- what a pod with one fault looks like: each has a volume or a container of its own ---
+
+
+def no_sandbox(words: str) -> Mark:
+    """No sandbox, or not any more: what its containers did before is still said."""
+
+    def mark(built: BuiltPod) -> None:
+        built.has_sandbox(yes=False)
+        built.said("FailedCreatePodSandBox", f"Failed to create pod sandbox: {words}")
+
+    return mark
+
+
+def no_network(built: BuiltPod) -> None:
+    built.has_sandbox(yes=False)
+    built.node = node(message=NO_NETWORK)
+
+
+def unmounted(fault: PodFault, words: str, **source: pb.ConfigMapVolumeSource | pb.CSIVolumeSource) -> Mark:
+    def mark(built: BuiltPod) -> None:
+        built.mounting(fault, **source)
+        built.said("FailedMount", f'MountVolume.SetUp failed for volume "{fault}" : {words}', before=5)
+
+    return mark
+
+
+PRESENT = config_map("present")
+CSI = pb.CSIVolumeSource(driver="example.com")
+
+
+def unattached(built: BuiltPod) -> None:
+    built.mounting(ATTACH_FAILED, csi=CSI)
+    built.said("FailedAttachVolume", f'AttachVolume.Attach failed for volume "{ATTACH_FAILED}" : x', before=20)
+
+
+def crashing(name: str, code: int = 1, reason: str = "Error", **how: str | bool) -> Mark:
+    return lambda built: built.crashing(name, code, reason, **how)  # type: ignore[arg-type]
+
+
+def waiting(name: str, reason: str, message: str) -> Mark:
+    return lambda built: built.waiting(name, reason, message)
+
+
+ALONE: dict[PodFault, Mark] = {
+    POOL_EXHAUSTED: no_sandbox("no IP addresses available in range set: 10.0.0.1-10.0.0.6"),
+    CNI_UNREACHABLE: no_sandbox("dial tcp 127.0.0.1:50051: connect: connection refused"),
+    CNI_MISCONFIGURED: no_network,
+    SANDBOX_FAILED: no_sandbox('no runtime for "absent" is configured'),
+    MISSING_OBJECT: unmounted(MISSING_OBJECT, 'configmap "absent" not found', configMap=config_map("absent")),
+    MISSING_KEY: unmounted(MISSING_KEY, "references non-existent config key: absent", configMap=PRESENT),
+    NODE_DISK_FULL: unmounted(NODE_DISK_FULL, NO_SPACE, configMap=PRESENT),
+    ATTACH_FAILED: unattached,
+    MOUNT_FAILED: unmounted(MOUNT_FAILED, "rpc error: no such server", csi=CSI),
+    IMAGE: waiting(IMAGE, "ImagePullBackOff", "Back-off pulling image"),
+    BAD_REFERENCE: waiting(BAD_REFERENCE, "CreateContainerConfigError", 'secret "absent" not found'),
+    BAD_COMMAND: crashing(BAD_COMMAND, 128, "StartError", message="executable file not found in $PATH"),
+    OOM_KILLED: crashing(OOM_KILLED, 137, "OOMKilled"),
+    KILLED_BY_PROBE: crashing(KILLED_BY_PROBE, 137, probed=True),
+    POST_START: crashing(POST_START, 137, hooked=True),
+    NO_SPACE_IN_LOG: crashing(NO_SPACE_IN_LOG, log=NO_SPACE),
+    INIT_CONTAINER: crashing(INIT_CONTAINER, init=True),
+    APP_EXIT: crashing(APP_EXIT),
+}
+
+
+# --- two faults at once ---
+
+
+class Pair(NamedTuple):
+    """Two faults that one pod has, and where. The one above owns the pod."""
+
+    over: PodFault
+    under: PodFault
+    where: str
+    marks: tuple[Mark, ...]
+
+    def built(self) -> BuiltPod:
+        """Return a pod that has both. What runs beside an init container is a sidecar."""
+        pod = BuiltPod(sidecars=INIT_CONTAINER in self[:2])
+        for mark in self.marks:
+            mark(pod)
+        return pod
+
+    def __str__(self) -> str:
+        return f"{self.over} over {self.under}{self.where and f', {self.where}'}"
+
+
+def apart(over: PodFault, under: PodFault) -> Pair:
+    """Two volumes, or two containers, or one that ended before its sandbox was lost."""
+    return Pair(over, under, "", (ALONE[under], ALONE[over]))
+
+
+def each(over: Iterable[PodFault], under: Iterable[PodFault]) -> list[Pair]:
+    return [apart(*pair) for pair in product(over, under)]
+
+
+def in_one(over: PodFault, under: PodFault, mark: Mark, where: str = "in one container") -> Pair:
+    return Pair(over, under, where, (mark,))
+
+
+def in_a_sandbox(over: PodFault) -> Pair:
+    """A volume that is mounted again in vain, in a pod whose sandbox cannot start for want of memory."""
+    return Pair(over, OOM_KILLED, "of its sandbox", (no_sandbox(TOO_LITTLE), ALONE[over]))
+
+
+def under_pressure(over: PodFault) -> Pair:
+    def pressure(built: BuiltPod) -> None:
+        built.node.status.conditions.append(pb.NodeCondition(type="DiskPressure", status="True"))
+
+    return Pair(over, NODE_DISK_FULL, "in one volume", (ALONE[over], pressure))
+
+
+def node_without_memory(built: BuiltPod) -> None:
+    built.crashing("app-2", 137, probed=True)
+    built.node_said("SystemOOM", before=32)
+
+
+PAIRS = [
+    # Volumes are mounted behind the back of a sandbox that cannot be made, some again and again.
+    *each(SANDBOX_FAULTS, REPEATED),
+    # The control plane attaches volumes, whatever their node's network does.
+    apart(CNI_MISCONFIGURED, ATTACH_FAILED),
+    # A sandbox that was lost and cannot be made again: how the containers were is still said.
+    *each(SANDBOX_FAULTS, CONTAINERS),
+    # Every volume is set up by itself; what tells of one may tell of two faults.
+    *(apart(*pair) for pair in combinations(VOLUMES, 2)),
+    *(in_one(fault, MOUNT_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_OBJECT, MISSING_KEY)),
+    in_one(NODE_DISK_FULL, MOUNT_FAILED, ALONE[NODE_DISK_FULL], "in one volume"),
+    under_pressure(MISSING_OBJECT),
+    under_pressure(MISSING_KEY),
+    *map(in_a_sandbox, REPEATED),
+    # Every container is in a state of its own.
+    *(apart(*pair) for pair in combinations(CONTAINERS, 2)),
+    # What a container waits for now, and how it ended before: its image is gone, its ConfigMap, its command.
+    in_one(IMAGE, OOM_KILLED, crashing("app-2", 137, "OOMKilled", waiting="ImagePullBackOff")),
+    in_one(IMAGE, KILLED_BY_PROBE, crashing("app-2", 137, probed=True, waiting="ErrImagePull")),
+    in_one(IMAGE, INIT_CONTAINER, crashing("app-2", init=True, waiting="ImagePullBackOff")),
+    in_one(IMAGE, APP_EXIT, crashing("app-2", waiting="ImagePullBackOff")),
+    in_one(BAD_REFERENCE, BAD_COMMAND, ALONE[BAD_REFERENCE]),
+    in_one(
+        BAD_REFERENCE,
+        INIT_CONTAINER,
+        crashing("app-2", init=True, waiting="CreateContainerConfigError", why='configmap "a" not found'),
+    ),
+    in_one(
+        BAD_REFERENCE, APP_EXIT, crashing("app-2", waiting="CreateContainerConfigError", why='configmap "a" not found')
+    ),
+    in_one(BAD_COMMAND, OOM_KILLED, crashing("app-2", 137, "OOMKilled", waiting="CreateContainerError", why="mount x")),
+    in_one(BAD_COMMAND, INIT_CONTAINER, crashing("app-2", 128, "StartError", init=True)),
+    in_one(BAD_COMMAND, APP_EXIT, ALONE[BAD_COMMAND]),
+    # One end of a container, which several lines could explain.
+    in_one(OOM_KILLED, KILLED_BY_PROBE, node_without_memory),
+    in_one(OOM_KILLED, POST_START, crashing("app-2", 137, "OOMKilled", hooked=True)),
+    in_one(OOM_KILLED, NO_SPACE_IN_LOG, crashing("app-2", 137, "OOMKilled", log=NO_SPACE)),
+    in_one(OOM_KILLED, INIT_CONTAINER, crashing("app-2", 137, "OOMKilled", init=True)),
+    in_one(OOM_KILLED, APP_EXIT, ALONE[OOM_KILLED]),
+    in_one(KILLED_BY_PROBE, POST_START, crashing("app-2", 137, probed=True, hooked=True)),
+    in_one(KILLED_BY_PROBE, NO_SPACE_IN_LOG, crashing("app-2", 137, probed=True, log=NO_SPACE)),
+    in_one(KILLED_BY_PROBE, APP_EXIT, ALONE[KILLED_BY_PROBE]),
+    in_one(POST_START, NO_SPACE_IN_LOG, crashing("app-2", 137, hooked=True, log=NO_SPACE)),
+    in_one(POST_START, APP_EXIT, ALONE[POST_START]),
+    in_one(NO_SPACE_IN_LOG, INIT_CONTAINER, crashing("app-2", init=True, log=NO_SPACE)),
+    in_one(NO_SPACE_IN_LOG, APP_EXIT, ALONE[NO_SPACE_IN_LOG]),
+    in_one(INIT_CONTAINER, APP_EXIT, ALONE[INIT_CONTAINER]),
+]
+
+NEVER = {
+    "of a sandbox the latest failure counts": combinations(SANDBOX_FAULTS, 2),
+    "a sandbox is tried when all volumes are attached": product(
+        (POOL_EXHAUSTED, CNI_UNREACHABLE, SANDBOX_FAILED), [ATTACH_FAILED]
+    ),
+    "a container is tried when all volumes are mounted": [
+        pair for pair in product(VOLUMES, CONTAINERS) if pair not in {(fault, OOM_KILLED) for fault in REPEATED}
+    ],
+}
+"""The other pairs of lines, and why no pod matches both."""
+
+EXCLUSIVE = {f"{' or '.join(pair)}: {why}": pair for why, pairs in NEVER.items() for pair in pairs}
+
+
+def test_the_table_has_a_line_for_every_fault_in_their_order() -> None:
+    assert list(TABLE) == list(PodFault)
+
+
+def test_every_two_lines_are_told_of() -> None:
+    told = {(pair.over, pair.under) for pair in PAIRS}
+    assert told.isdisjoint(EXCLUSIVE.values())
+    assert told | set(EXCLUSIVE.values()) == set(combinations(PodFault, 2))
+
+
+@pytest.mark.parametrize("fault", PodFault)
+def test_a_pod_with_one_fault_is_owned_by_it(fault: PodFault) -> None:
+    built = BuiltPod()
+    ALONE[fault](built)
+    assert owner_of(built.cluster()) is fault
+    (finding,) = findings(built.cluster())
+    assert finding.endswith(f"[{fault}] Pod/app")
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_of_two_faults_the_upper_one_owns_the_pod(pair: Pair) -> None:
+    cluster = pair.built().cluster()
+    assert owner_of(cluster) is pair.over
+    (finding,) = findings(cluster)
+    assert finding.endswith(f"[{pair.over}] Pod/app")
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_it_is_the_order_that_decides(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    swapped = {pair.over: pair.under, pair.under: pair.over}
+    order = [swapped.get(fault, fault) for fault in TABLE]
+    monkeypatch.setattr(pod_faults, "TABLE", {fault: TABLE[fault] for fault in order})
+    assert owner_of(pair.built().cluster()) is pair.under
+
+
+@pytest.mark.parametrize(("one", "other"), EXCLUSIVE.values(), ids=EXCLUSIVE)
+def test_no_pod_matches_both(one: PodFault, other: PodFault) -> None:
+    built = apart(one, other).built()
+    cluster = built.cluster()
+    (matching,) = [fault for fault in (one, other) if TABLE[fault](built.pod, cluster)]
+    assert matching is owner_of(cluster)

@@ -1,0 +1,101 @@
+"""What a pod's state says of its fault, and what it no longer says."""
+
+import pytest
+
+from kubevitals.pod_faults import PodFault
+from tests.built import BuiltPod, config_map, findings, owner_of
+
+TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
+
+
+@pytest.mark.parametrize("has_run", [True, False], ids=["containerd", "CRI-O"])
+def test_a_container_that_cannot_start_in_so_little_memory_waits_in_the_words_of_its_runtime(has_run: bool) -> None:
+    pod = BuiltPod()
+    if has_run:
+        pod.crashing("web", 128, "StartError", TOO_LITTLE, waiting="RunContainerError", why=TOO_LITTLE)
+    else:
+        pod.waiting("web", "CreateContainerError", TOO_LITTLE)
+    assert owner_of(pod.cluster()) is PodFault.OOM_KILLED
+    assert findings(pod.cluster()) == ["memory-limit[oom-killed] Pod/app"]
+
+
+NO_CACHE = 'MountVolume.SetUp failed for volume "data" : failed to sync configmap cache: timed out waiting'
+
+
+def test_a_mount_that_has_succeeded_since_is_no_fault_of_a_pod_whose_image_is_being_pulled() -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map("deleted-since"))
+    pod.said("FailedMount", NO_CACHE, before=500)
+    assert owner_of(pod.cluster()) is PodFault.MISSING_OBJECT
+    pod.has_sandbox(yes=True)
+    assert owner_of(pod.cluster()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"), [(500, PodFault.OOM_KILLED), (5, PodFault.MOUNT_FAILED)], ids=["succeeded", "fails again"]
+)
+def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: PodFault) -> None:
+    pod = BuiltPod()
+    pod.said("FailedMount", NO_CACHE, before=before)
+    pod.said("FailedCreatePodSandBox", TOO_LITTLE, before=10)
+    assert owner_of(pod.cluster()) is expected
+
+
+HOURS = 7200
+OOM = "memory-limit[oom-killed] Pod/app"
+
+
+def test_an_oom_kill_of_the_past_does_not_hide_what_ends_again_and_again_now() -> None:
+    pod = BuiltPod()
+    pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS, restarts=1)
+    assert findings(pod.cluster()) == [f"{OOM} (warning)"]
+    pod.crashing("web")
+    assert findings(pod.cluster()) == ["startup-error[app-exit] Pod/app"]
+
+
+def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
+    pod = BuiltPod()
+    pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS // 4, restarts=1)
+    pod.crashing("web")
+    assert findings(pod.cluster()) == [OOM]
+
+
+def test_a_sidecar_may_have_a_post_start_hook() -> None:
+    pod = BuiltPod(sidecars=True)
+    pod.crashing("proxy", 137, hooked=True)
+    assert findings(pod.cluster()) == ["startup-error[post-start] Pod/app"]
+
+
+@pytest.mark.parametrize(("started", "expected"), [(85, PodFault.APP_EXIT), (None, PodFault.POST_START)])
+def test_a_hook_that_failed_in_an_earlier_run_is_believed_only_where_nothing_tells_of_the_last(
+    started: int | None, expected: PodFault
+) -> None:
+    pod = BuiltPod()
+    pod.crashing("web", hooked=True)
+    pod.events.clear()
+    pod.said("FailedPostStartHook", "PostStartHook failed", before=1800, container="web")
+    if started:
+        pod.said("Started", "Started container web", before=started, container="web")
+    assert owner_of(pod.cluster()) is expected
+
+
+def test_a_pod_that_was_evicted_is_found_for_that_alone() -> None:
+    pod = BuiltPod()
+    pod.crashing("web", 137, probed=True, waiting="", restarts=2)
+    pod.said("Killing", "Container web failed liveness probe, will be restarted", before=100, container="web")
+    assert findings(pod.cluster()) == ["liveness-probe[killed-by-probe] Pod/app"]
+    web = pod.pod.status.containerStatuses[1]
+    web.state.CopyFrom(web.lastState)
+    pod.pod.status.phase, pod.pod.status.reason = "Failed", "Evicted"
+    pod.pod.status.message = "Pod ephemeral local storage usage exceeds the total limit of containers 30Mi."
+    assert findings(pod.cluster()) == ["storage-full[evicted] Pod/app"]
+
+
+def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_broken() -> None:
+    pod = BuiltPod()
+    pod.pod.spec.containers[0].resources.limits["memory"].string = "64Mi"
+    pod.memory = 63 << 20
+    pod.start()
+    assert findings(pod.cluster()) == ["memory-limit[near-limit] Pod/app (warning)"]
+    pod.crashing("web", 137, "OOMKilled")
+    assert findings(pod.cluster()) == [OOM]

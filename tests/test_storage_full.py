@@ -1,0 +1,162 @@
+"""Disks of nodes: what kubelets tell of them, their own thresholds, and what is said where they tell nothing."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from checks.test_config_mount import node_disk_full
+from checks.test_storage_full import node_disk
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.evictions import DISK, MEMORY, evicted_for
+from kubevitals.finding import Finding
+from kubevitals.inventory import Cluster
+from kubevitals.source import Answer
+from tests.fakes import NOW, FakeSource, list_bytes
+
+SUMMARY, CONFIGZ = "/api/v1/nodes/one/proxy/stats/summary", "/api/v1/nodes/one/proxy/configz"
+DEFAULTS = {"nodefs.available": "10%", "nodefs.inodesFree": "5%", "imagefs.available": "15%"}
+"""Thresholds of a kubelet whose configuration names none."""
+GI = 1 << 30
+
+
+def disk(used: int = 10, inodes_used: int = 10, size: int = 100 * GI) -> dict[str, int]:
+    """A file system of which so many percent are used."""
+    return {
+        "capacityBytes": size,
+        "availableBytes": size * (100 - used) // 100,
+        "inodes": 1000,
+        "inodesFree": 10 * (100 - inodes_used),
+    }
+
+
+def node(pressure: str = "False") -> pb.Node:
+    conditions = [
+        pb.NodeCondition(type="Ready", status="True"),
+        pb.NodeCondition(type="DiskPressure", status=pressure),
+    ]
+    return pb.Node(metadata=pb.ObjectMeta(name="one"), status=pb.NodeStatus(conditions=conditions))
+
+
+def cluster_of(
+    node: pb.Node, figures: dict[str, Any] | Answer, evicts: dict[str, str] | Answer = DEFAULTS, **lists: Any
+) -> Cluster:
+    def told(answer: dict[str, Any] | Answer, body: object) -> Answer:
+        return answer if isinstance(answer, Answer) else Answer(200, json.dumps(body).encode())
+
+    answers = {
+        "/api/v1/nodes": Answer(200, list_bytes([node])),
+        SUMMARY: told(figures, {"node": figures}),
+        CONFIGZ: told(evicts, {"kubeletconfig": {"evictionHard": evicts}}),
+    }
+    return Cluster(FakeSource(answers | {path: Answer(200, list_bytes(items)) for path, items in lists.items()}))
+
+
+def says(cluster: Cluster) -> list[str]:
+    return [finding.says for finding in node_disk(cluster)]
+
+
+@pytest.mark.parametrize(
+    ("figures", "evicts", "expected"),
+    [
+        ({"fs": disk(84)}, DEFAULTS, []),
+        ({"fs": disk(85)}, DEFAULTS, ["85 % of its disk is used"]),
+        ({"fs": disk(89)}, {"nodefs.available": "0%"}, []),
+        ({"fs": disk(90)}, {"nodefs.available": "0%"}, ["90 % of its disk is used"]),
+        ({"fs": disk(76)}, {"nodefs.available": "20Gi"}, ["76 % of its disk is used"]),
+        ({"fs": disk(74)}, {"nodefs.available": "20Gi"}, []),
+        ({"fs": disk(inodes_used=90)}, DEFAULTS, ["90 % of its disk's inodes is used"]),
+        ({"fs": disk(), "runtime": {"imageFs": disk(81)}}, DEFAULTS, ["81 % of its image disk is used"]),
+        ({"fs": disk(95), "runtime": {"imageFs": disk(95)}}, DEFAULTS, ["95 % of its disk is used"]),
+        ({"fs": disk(95)}, {"nodefs.available": "nonsense"}, ["95 % of its disk is used"]),
+        ({"fs": {}}, DEFAULTS, []),
+        ({}, DEFAULTS, []),
+    ],
+)
+def test_a_disk_close_to_eviction_or_nine_tenths_full(
+    figures: dict[str, Any], evicts: dict[str, str], expected: list[str]
+) -> None:
+    assert says(cluster_of(node(), figures, evicts)) == expected
+
+
+def test_a_soft_threshold_counts_where_it_comes_first() -> None:
+    both = {"evictionHard": {"nodefs.available": "5%"}, "evictionSoft": {"nodefs.available": "30%"}}
+    body = json.dumps({"kubeletconfig": both}).encode()
+    assert says(cluster_of(node(), {"fs": disk(70)}, Answer(200, body))) == ["70 % of its disk is used"]
+
+
+REFUSED = Answer(403, b"Forbidden (subresource(s)=[configz])")
+
+
+def seen_and_unseen(cluster: Cluster) -> tuple[list[Finding], str]:
+    found: list[Finding] = []
+    with pytest.raises(NotObserved) as caught:
+        found.extend(node_disk(cluster))
+    return found, caught.value.right
+
+
+def test_pressure_is_told_without_any_figures() -> None:
+    (finding,), right = seen_and_unseen(cluster_of(node("True"), REFUSED, REFUSED))
+    assert finding.says == "its disk is full"
+    assert "the kubelet reports DiskPressure" in finding.evidence
+    assert right == "get nodes/configz"
+
+
+def test_without_a_kubelets_thresholds_nine_tenths_are_the_limit() -> None:
+    (finding,), _ = seen_and_unseen(cluster_of(node(), {"fs": disk(91)}, REFUSED))
+    assert finding.says == "91 % of its disk is used"
+    assert seen_and_unseen(cluster_of(node(), {"fs": disk(89)}, REFUSED))[0] == []
+
+
+@pytest.mark.parametrize(("used", "expected"), [(86, 1), (50, 0)])
+def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, expected: int) -> None:
+    time = pb.Time(seconds=int(NOW.timestamp()) - 90)
+    waiting = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="ContainerCreating"))
+    pod = pb.Pod(
+        metadata=pb.ObjectMeta(name="app", namespace="shop", uid="1"),
+        spec=pb.PodSpec(
+            nodeName="one",
+            volumes=[pb.Volume(name="data", volumeSource=pb.VolumeSource(configMap=pb.ConfigMapVolumeSource()))],
+        ),
+        status=pb.PodStatus(
+            phase="Pending",
+            conditions=[
+                pb.PodCondition(type="PodScheduled", status="True", lastTransitionTime=time),
+                pb.PodCondition(type="PodReadyToStartContainers", status="False", lastTransitionTime=time),
+            ],
+            containerStatuses=[pb.ContainerStatus(state=waiting)],
+        ),
+    )
+    failed = pb.Event(
+        involvedObject=pb.ObjectReference(kind="Pod", namespace="shop", name="app", uid="1"),
+        reason="FailedMount",
+        message='MountVolume.SetUp failed for volume "data" : cannot write',
+        lastTimestamp=time,
+    )
+    cluster = cluster_of(node(), {"fs": disk(used)}, **{"/api/v1/pods": [pod], "/api/v1/events": [failed]})
+    assert len(list(node_disk_full(cluster))) == expected
+
+
+LOW = "The node was low on resource: {}. Threshold quantity: 9Gi. Container {} was using 2Gi, request is 0. "
+
+
+@pytest.mark.parametrize(
+    ("message", "resource"),
+    [
+        (LOW.format("memory", "disk-cache"), MEMORY),
+        (LOW.format("ephemeral-storage", "in-memory"), DISK),
+        (LOW.format("inodes", "app"), DISK),
+        (LOW.format("pids", "memory-disk-storage"), None),
+        ("The node had condition: [MemoryPressure]. ", MEMORY),
+        ("The node had condition: [DiskPressure]. ", DISK),
+        ('Usage of EmptyDir volume "memory" exceeds the limit "20Mi". ', DISK),
+        ("Pod ephemeral local storage usage exceeds the total limit of containers 30Mi. ", DISK),
+        ('Container in-memory exceeded its local ephemeral storage limit "20Mi". ', DISK),
+        ("Preempted to admit a critical pod", None),
+    ],
+)
+def test_an_eviction_belongs_to_the_resource_that_ran_out(message: str, resource: re.Pattern[str] | None) -> None:
+    pod = pb.Pod(status=pb.PodStatus(reason="Evicted", message=message))
+    assert [each for each in (MEMORY, DISK) if evicted_for(pod, each)] == [each for each in (resource,) if each]
