@@ -150,7 +150,7 @@ class LiveCluster:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
         options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
         if probe:
-            options += ["--probe", f"--probe-outside={self.name}-control-plane.kind"]
+            options += ["--probe", "--probe-timeout=120s", f"--probe-outside={self.name}-control-plane.kind"]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
         if run.returncode not in (0, 1):

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from checks.test_cluster_dns import (
     failing,
@@ -25,6 +26,7 @@ from tests.networks import (
     found,
     judged,
     lookup,
+    mesh,
     network_of,
     node,
     pod,
@@ -190,6 +192,16 @@ def test_a_node_that_no_dns_pod_answers_is_to_blame_itself(use_probe: UseProbe) 
     assert found(pod_unreachable, CLUSTER) == []
     use_probe([from_node("one", UNSERVED, NOT_A, peer=False), from_node("two", SERVED, BY_A)])
     assert found(pod_unreachable, CLUSTER) == []
+
+
+def test_a_dns_pod_on_a_node_without_network_is_not_blamed(use_probe: UseProbe) -> None:
+    """Not even for what its own node's pods ask: the node is, and has a finding for it."""
+    asked = (SERVED, NOT_A, BY_B)
+    use_probe(replace(report, lookups=asked) for report in mesh(("one", "two", "three"), lambda *ends: "one" in ends))
+    assert found(pod_unreachable, CLUSTER) == []
+    whole = mesh(("one", "two", "three"), lambda *ends: False)
+    use_probe(replace(report, lookups=asked) for report in whole)
+    assert found(pod_unreachable, CLUSTER) == ["Pod/dns-a"]
 
 
 @pytest.mark.parametrize("said", ["SERVFAIL", "NXDOMAIN", "REFUSED"])
