@@ -17,7 +17,7 @@ from kubevitals.cluster_dns import LOG_LINES, explain_log, service
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
-from kubevitals.probe.report import Kind, Lookup, Report, Through
+from kubevitals.probe.report import ABSENT, Kind, Lookup, Report, Through
 from kubevitals.source import Answer
 from tests.networks import (
     DNS_IP,
@@ -242,6 +242,26 @@ def test_names_from_outside(use_probe: UseProbe, reports: list[Report], expected
     assert unseen is None
     assert [f"{f.obj.kind}/{f.obj.name}" for f in findings] == expected
     assert all(words in finding.says for finding in findings)
+
+
+NOWHERE = lookup(Through.SERVICE, 0, outside=True, name=ABSENT)
+
+
+def from_host(answered: int) -> Report:
+    asked = lookup(Through.RESOLVER, answered, outside=True, name=ABSENT, server="192.0.2.53")
+    return Report("one", "host", whole=True, lookups=(asked,))
+
+
+def test_dns_should_say_what_the_nodes_own_name_servers_say(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", SERVED, NOWHERE), from_host(2)])
+    assert found(upstream, CLUSTER) == ["Service/kube-dns"]
+
+
+def test_a_cluster_that_is_cut_off_may_be_so_on_purpose(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", SERVED, NOWHERE), from_host(0)])
+    findings, unseen = judged(upstream, CLUSTER)
+    assert findings == []
+    assert "cut off on purpose" in str(unseen)
 
 
 def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:
