@@ -22,6 +22,9 @@ from scenarios.objects import Object
 SETTLE = 480
 """Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
 
+POLL = 2
+"""Seconds between two looks at a cluster that is settling: each look takes a core from it."""
+
 ROOT = HERE.parent
 READER = "kubevitals:kubevitals"
 """The service account of deploy/rbac.yaml, as kubectl names it."""
@@ -132,6 +135,7 @@ class LiveCluster:
             if time.monotonic() > end:
                 self._say(f"{recording}: not met: {', '.join(unmet)}")
                 return
+            time.sleep(POLL)
         self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
@@ -164,6 +168,7 @@ class LiveCluster:
         while self.check(self._work / "healed.recording", probe=probe) or _ails(Judge(self._work)(healed)):
             if time.monotonic() > end:
                 raise RuntimeError("the cluster does not recover from the last fault")
+            time.sleep(POLL)
 
 
 def _ails(seen: Seen) -> bool:
