@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from kubevitals.verdict import Outcome
-from scenarios.faults import RIGHTS
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
 
@@ -26,6 +25,7 @@ POLL = 2
 """Seconds between two looks at a cluster that is settling: each look takes a core from it."""
 
 ROOT = HERE.parent
+RIGHTS = ROOT / "deploy/rbac.yaml"
 READER = "kubevitals:kubevitals"
 """The service account of deploy/rbac.yaml, as kubectl names it."""
 
@@ -63,12 +63,17 @@ class LiveCluster:
             "probe": "--verb=get,list,create,patch,delete --resource=namespaces,services,pods,daemonsets.apps",
         }
         for name, right in rights.items():
-            self.kubectl(f"create clusterrole {name} {right}")
-            self.kubectl(f"create clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
+            self._create(f"clusterrole {name} {right}")
+            self._create(f"clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
         token = self.kubectl("create token kubevitals -n kubevitals --duration=4h").strip()
         config = json.loads(self.kubectl("config view --raw -o json"))
         config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
         self.kubeconfig.write_text(json.dumps(config))
+
+    def _create(self, what: str) -> None:
+        """Create something unless it is there already."""
+        made = self.kubectl(f"create {what} --dry-run=client -o json")
+        self.kubectl(["apply", "-f", "-"], input=made)
 
     def record(self, chosen: list[Scenario]) -> None:
         """Break the cluster in every way that is asked for and record it: faults one by one, then all manifests."""
