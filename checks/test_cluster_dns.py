@@ -171,12 +171,21 @@ def kubelet_mismatch(cluster: Cluster) -> Iterator[Finding]:
 
 
 def upstream(cluster: Cluster) -> Iterator[Finding]:
-    """Find DNS that resolves the cluster's names, but none from outside."""
+    """Find DNS that resolves the cluster's names, but none from outside.
+
+    Unless the user names one, a name is asked for that exists nowhere; only where the nodes' own name servers say so
+    should the cluster's DNS say it, too: a cluster may be cut off on purpose.
+    """
     found = probed(cluster)
     asked = {r.node: lookups(r, Through.SERVICE, outside=True) for r in found.of("pod")}
     if not any(asked.values()):
         raise NotObserved("no name from outside was looked up (--probe-outside NAME)")
     failed = {node: tries for node, tries in asked.items() if _resolves_only_own(found.reports[node]["pod"])}
+    if failed and not dns_faults.outside_is_known(found):
+        raise NotObserved(
+            "neither the cluster's DNS nor the nodes' own name servers know of names outside: the cluster may be cut "
+            "off on purpose (--probe-outside NAME asks for one that they should know)"
+        )
     if failed:
         whole = len(failed) == len(asked)
         yield Finding(

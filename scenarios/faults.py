@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.objects import Object, claim, claiming, mounting, pod, volume
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 MANIFESTS = "/etc/kubernetes/manifests"
 CONFIG = "/var/lib/kubelet/config.yaml"
 _RESTART = "systemctl restart kubelet"
-RIGHTS = Path(__file__).parent.parent / "deploy/rbac.yaml"
 
 
 @contextmanager
@@ -69,11 +67,11 @@ def manifest_removed(component: str) -> "Fault":
 @contextmanager
 def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
     """The reader may ask for nothing any more."""
-    cluster.kubectl("delete clusterrolebinding kubevitals")
+    cluster.kubectl("delete clusterrolebinding kubevitals secret-names kubelets probe")
     try:
         yield
     finally:
-        cluster.kubectl(["apply", "-f", str(RIGHTS)])
+        cluster.grant()
 
 
 def cordoned(node: str) -> "Fault":

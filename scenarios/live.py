@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from kubevitals.verdict import Outcome
-from scenarios.faults import RIGHTS
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
 
 SETTLE = 480
 """Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
 
+POLL = 2
+"""Seconds between two looks at a cluster that is settling: each look takes a core from it."""
+
 ROOT = HERE.parent
+RIGHTS = ROOT / "deploy/rbac.yaml"
 READER = "kubevitals:kubevitals"
 """The service account of deploy/rbac.yaml, as kubectl names it."""
 
@@ -60,12 +63,17 @@ class LiveCluster:
             "probe": "--verb=get,list,create,patch,delete --resource=namespaces,services,pods,daemonsets.apps",
         }
         for name, right in rights.items():
-            self.kubectl(f"create clusterrole {name} {right}")
-            self.kubectl(f"create clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
+            self._create(f"clusterrole {name} {right}")
+            self._create(f"clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
         token = self.kubectl("create token kubevitals -n kubevitals --duration=4h").strip()
         config = json.loads(self.kubectl("config view --raw -o json"))
         config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
         self.kubeconfig.write_text(json.dumps(config))
+
+    def _create(self, what: str) -> None:
+        """Create something unless it is there already."""
+        made = self.kubectl(f"create {what} --dry-run=client -o json")
+        self.kubectl(["apply", "-f", "-"], input=made)
 
     def record(self, chosen: list[Scenario]) -> None:
         """Break the cluster in every way that is asked for and record it: faults one by one, then all manifests."""
@@ -132,6 +140,7 @@ class LiveCluster:
             if time.monotonic() > end:
                 self._say(f"{recording}: not met: {', '.join(unmet)}")
                 return
+            time.sleep(POLL)
         self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
@@ -150,7 +159,7 @@ class LiveCluster:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
         options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
         if probe:
-            options += ["--probe", f"--probe-outside={self.name}-control-plane.kind"]
+            options += ["--probe", "--probe-timeout=120s", f"--probe-outside={self.name}-control-plane.kind"]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
         if run.returncode not in (0, 1):
@@ -164,6 +173,7 @@ class LiveCluster:
         while self.check(self._work / "healed.recording", probe=probe) or _ails(Judge(self._work)(healed)):
             if time.monotonic() > end:
                 raise RuntimeError("the cluster does not recover from the last fault")
+            time.sleep(POLL)
 
 
 def _ails(seen: Seen) -> bool:

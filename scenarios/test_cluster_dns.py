@@ -18,7 +18,7 @@ ENDS_ITSELF = ["cluster-dns[failing] Deployment/coredns", NO_ENDPOINTS, "startup
 FORWARD = "forward . /etc/resolv.conf"
 
 
-@scenario(fault=dns_scaled_down, finds=[NO_ENDPOINTS])
+@scenario(on_demand=True, fault=dns_scaled_down, finds=[NO_ENDPOINTS])
 def test_dns_scaled_to_nothing(seen: Seen) -> None:
     """Nobody is ill: there is nobody."""
     assert seen.says("its Deployment is scaled to 0 replicas")
@@ -30,20 +30,21 @@ def test_dns_selector_misspelt(seen: Seen) -> None:
     assert seen.says("its selector k8s-app=kube-dnss matches no pod, though DNS pods run")
 
 
-@scenario(fault=corefile("forward .", "forwrd ."), finds=ENDS_ITSELF)
+@scenario(on_demand=True, fault=corefile("forward .", "forwrd ."), finds=ENDS_ITSELF)
 def test_corefile_broken(seen: Seen) -> None:
     """The pods are findings of their own; what they say of the Corefile is told once, of their Deployment."""
     assert seen.says("its Corefile has an error")
     assert seen.says("Unknown directive 'forwrd'")
 
 
-@scenario(fault=corefile(FORWARD, "forward . 127.0.0.1"), finds=ENDS_ITSELF)
+@scenario(on_demand=True, fault=corefile(FORWARD, "forward . 127.0.0.1"), finds=ENDS_ITSELF)
 def test_forward_loop(seen: Seen) -> None:
     """The DNS pods ask themselves, as they do where the node's resolv.conf names a loopback address."""
     assert seen.says("the forward loop is detected")
 
 
 @scenario(
+    on_demand=True,
     fault=corefile(FORWARD, f"forward . {NOWHERE}"),
     probe=True,
     finds=["cluster-dns[upstream] Service/kube-dns"],
@@ -61,6 +62,7 @@ def test_dns_pod_cut_off(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=chain_emptied("worker2", "kube-system/kube-dns:dns"),
     probe=True,
     finds=["cluster-dns[service-unreachable] Node/worker2"],
@@ -71,6 +73,7 @@ def test_rules_of_the_dns_service_gone(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=cluster_dns_of_kubelet("worker2", "10.96.0.99"),
     probe=True,
     finds=["cluster-dns[kubelet-mismatch] Node/worker2", "cluster-dns[resolv-conf-pod] Node/worker2"],
@@ -81,6 +84,7 @@ def test_kubelet_gives_another_name_server(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=cluster_dns_of_kubelet("worker2", "169.254.20.10"),
     probe=True,
     finds=["cluster-dns[resolv-conf-pod] Node/worker2"],
@@ -90,7 +94,12 @@ def test_node_local_dns_dead(seen: Seen) -> None:
     assert seen.says("name server 169.254.20.10 does not answer, the DNS Service does")
 
 
-@scenario(fault=resolv_conf_emptied("worker2"), probe=True, finds=["cluster-dns[resolv-conf-node] Node/worker2"])
+@scenario(
+    on_demand=True,
+    fault=resolv_conf_emptied("worker2"),
+    probe=True,
+    finds=["cluster-dns[resolv-conf-node] Node/worker2"],
+)
 def test_resolv_conf_of_a_node_empty(seen: Seen) -> None:
     """DNS pods that start there would have nobody to forward to."""
     assert seen.says("it names no name server")

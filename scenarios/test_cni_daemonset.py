@@ -17,13 +17,14 @@ NOT_RUNNING = "cni-daemonset[not-running] Node/worker2"
 NO_ROUTE = "cni-daemonset[no-route] Node/"
 
 
-@scenario(fault=daemon_missing("kindnet", "worker2"), finds=[NOT_RUNNING])
+@scenario(on_demand=True, fault=daemon_missing("kindnet", "worker2"), finds=[NOT_RUNNING])
 def test_cni_missing(seen: Seen) -> None:
     """What it has set up stays: the node is ready, and its DaemonSet counts three of three."""
     assert seen.says("has no CNI pod, though one belongs there")
 
 
 @scenario(
+    on_demand=True,
     fault=daemon_crashing("kindnet", "kindnet-cni", "worker2"),
     finds=[NOT_RUNNING, "startup-error[app-exit] Pod/kindnet-*"],
 )
@@ -33,6 +34,7 @@ def test_cni_crashing(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=cni_config_gone("worker2"),
     finds=["cni-daemonset[network-unavailable] Node/worker2", "node-ready[not-ready] Node/worker2"],
 )
@@ -41,7 +43,7 @@ def test_cni_config_gone(seen: Seen) -> None:
     assert seen.says("cni plugin not initialized")
 
 
-@scenario(fault=route_removed("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
+@scenario(on_demand=True, fault=route_removed("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
 def test_route_to_a_node_removed(seen: Seen) -> None:
     """Nothing goes either way between the two; who lacks the route is to blame, and it is named."""
     assert seen.says("-worker has no route to 10.244.")
@@ -53,19 +55,19 @@ def test_pods_of_a_node_cut_off(seen: Seen) -> None:
     assert seen.says("has pods that reach no pod on other nodes, and that none of these reaches")
 
 
-@scenario(fault=one_way("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
+@scenario(on_demand=True, fault=one_way("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
 def test_traffic_dropped_one_way(seen: Seen) -> None:
     """What the other node's pods ask is answered."""
     assert seen.says("; the other way works")
 
 
-@scenario(fault=large_packets_lost("worker2"), probe=True, finds=[f"{NO_ROUTE}worker2"])
+@scenario(on_demand=True, fault=large_packets_lost("worker2"), probe=True, finds=[f"{NO_ROUTE}worker2"])
 def test_large_packets_lost(seen: Seen) -> None:
     """Connections open, short answers come, long ones never."""
     assert seen.says("only large packets are lost")
 
 
-@scenario(fault=kindnet_frozen("worker2"), probe=True)
+@scenario(on_demand=True, fault=kindnet_frozen("worker2"), probe=True)
 def test_cni_frozen(seen: Seen) -> None:
     """Nobody suffers yet: no pod has changed its node, no node has joined."""
     assert len(seen.cluster.nodes) == 3

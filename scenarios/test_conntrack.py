@@ -4,7 +4,12 @@ from scenarios.faults_network import conntrack_filled
 from scenarios.harness import Seen, scenario
 
 
-@scenario(fault=conntrack_filled("worker2", 80), probe=True, finds=["conntrack[table-full] Node/worker2 (warning)"])
+@scenario(
+    on_demand=True,
+    fault=conntrack_filled("worker2", 80),
+    probe=True,
+    finds=["conntrack[table-full] Node/worker2 (warning)"],
+)
 def test_conntrack_filling(seen: Seen) -> None:
     """Four fifths are in use: nothing is lost yet."""
     assert seen.says("of 262,144 entries")

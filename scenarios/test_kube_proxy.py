@@ -16,7 +16,7 @@ UNHEALTHY = "kube-proxy[unhealthy] Node/worker2"
 RULES_WRONG = "kube-proxy[rules-wrong] Node/worker2"
 
 
-@scenario(fault=daemon_missing("kube-proxy", "worker2"), finds=[NOT_RUNNING])
+@scenario(on_demand=True, fault=daemon_missing("kube-proxy", "worker2"), finds=[NOT_RUNNING])
 def test_kube_proxy_missing(seen: Seen) -> None:
     """Its DaemonSet counts three of three: the controller manager, which would see it, is down."""
     daemon_set = next(ds for ds in seen.cluster.daemon_sets if ds.metadata.name == "kube-proxy")
@@ -25,6 +25,7 @@ def test_kube_proxy_missing(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=kube_proxy_config("worker2", "config.conf", "mode: iptables", "mode: nosuch"),
     finds=[NOT_RUNNING, "startup-error[app-exit] Pod/kube-proxy-*"],
 )
@@ -34,6 +35,7 @@ def test_kube_proxy_crashing(seen: Seen) -> None:
 
 
 @scenario(
+    on_demand=True,
     fault=kube_proxy_config("worker2", "kubeconfig.conf", "server: https://", f"server: https://{NOWHERE}:1/"),
     finds=[UNHEALTHY],
 )
@@ -42,7 +44,7 @@ def test_kube_proxy_without_api_server(seen: Seen) -> None:
     assert seen.says("nothing listens on its health port")
 
 
-@scenario(fault=process_frozen("worker2", "kube-proxy"), probe=True, finds=[UNHEALTHY, RULES_WRONG])
+@scenario(on_demand=True, fault=process_frozen("worker2", "kube-proxy"), probe=True, finds=[UNHEALTHY, RULES_WRONG])
 def test_kube_proxy_frozen(seen: Seen) -> None:
     """Old rules outlive it; a Service that is new, as the probe's is, has none on that node."""
     assert seen.says("Services do not")
@@ -59,13 +61,13 @@ def test_service_rules_flushed(seen: Seen) -> None:
     assert seen.says("though DNS pods answer there")
 
 
-@scenario(fault=chain_emptied("worker2", "default/kubernetes:https"), probe=True, finds=[RULES_WRONG])
+@scenario(on_demand=True, fault=chain_emptied("worker2", "default/kubernetes:https"), probe=True, finds=[RULES_WRONG])
 def test_rules_of_one_service_gone(seen: Seen) -> None:
     """kube-proxy is well and mends nothing: it writes a Service's chain only when the Service changes."""
     assert seen.says("behind it")
 
 
-@scenario(fault=node_ports_shut("worker2"), probe=True, finds=["kube-proxy[node-port] Node/worker2"])
+@scenario(on_demand=True, fault=node_ports_shut("worker2"), probe=True, finds=["kube-proxy[node-port] Node/worker2"])
 def test_node_ports_shut(seen: Seen) -> None:
     """A firewall on the node stands before its NodePorts; Services answer by their ClusterIP."""
     assert seen.says("-worker2 → ")

@@ -125,8 +125,9 @@ def lookup(
     server: str = DNS_IP,
     outside: bool = False,
     said: str = "timed out",
+    name: str = "",
 ) -> Lookup:
-    name = "example.com" if outside else NAME
+    name = name or ("example.com" if outside else NAME)
     return Lookup(
         name,
         outside,

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from checks.test_cluster_dns import (
     failing,
@@ -16,7 +17,7 @@ from kubevitals.cluster_dns import LOG_LINES, explain_log, service
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
-from kubevitals.probe.report import Kind, Lookup, Report, Through
+from kubevitals.probe.report import ABSENT, Kind, Lookup, Report, Through
 from kubevitals.source import Answer
 from tests.networks import (
     DNS_IP,
@@ -25,6 +26,7 @@ from tests.networks import (
     found,
     judged,
     lookup,
+    mesh,
     network_of,
     node,
     pod,
@@ -192,6 +194,16 @@ def test_a_node_that_no_dns_pod_answers_is_to_blame_itself(use_probe: UseProbe) 
     assert found(pod_unreachable, CLUSTER) == []
 
 
+def test_a_dns_pod_on_a_node_without_network_is_not_blamed(use_probe: UseProbe) -> None:
+    """Not even for what its own node's pods ask: the node is, and has a finding for it."""
+    asked = (SERVED, NOT_A, BY_B)
+    use_probe(replace(report, lookups=asked) for report in mesh(("one", "two", "three"), lambda *ends: "one" in ends))
+    assert found(pod_unreachable, CLUSTER) == []
+    whole = mesh(("one", "two", "three"), lambda *ends: False)
+    use_probe(replace(report, lookups=asked) for report in whole)
+    assert found(pod_unreachable, CLUSTER) == ["Pod/dns-a"]
+
+
 @pytest.mark.parametrize("said", ["SERVFAIL", "NXDOMAIN", "REFUSED"])
 def test_a_pod_that_answers_badly_is_failing_and_not_unreachable(use_probe: UseProbe, said: str) -> None:
     bad = lookup(Through.POD, 0, pod="dns-a", said=f"server can't find kubernetes: {said}")
@@ -230,6 +242,26 @@ def test_names_from_outside(use_probe: UseProbe, reports: list[Report], expected
     assert unseen is None
     assert [f"{f.obj.kind}/{f.obj.name}" for f in findings] == expected
     assert all(words in finding.says for finding in findings)
+
+
+NOWHERE = lookup(Through.SERVICE, 0, outside=True, name=ABSENT)
+
+
+def from_host(answered: int) -> Report:
+    asked = lookup(Through.RESOLVER, answered, outside=True, name=ABSENT, server="192.0.2.53")
+    return Report("one", "host", whole=True, lookups=(asked,))
+
+
+def test_dns_should_say_what_the_nodes_own_name_servers_say(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", SERVED, NOWHERE), from_host(2)])
+    assert found(upstream, CLUSTER) == ["Service/kube-dns"]
+
+
+def test_a_cluster_that_is_cut_off_may_be_so_on_purpose(use_probe: UseProbe) -> None:
+    use_probe([from_node("one", SERVED, NOWHERE), from_host(0)])
+    findings, unseen = judged(upstream, CLUSTER)
+    assert findings == []
+    assert "cut off on purpose" in str(unseen)
 
 
 def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:

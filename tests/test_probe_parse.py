@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
 from kubevitals.probe.probed import understood
 from kubevitals.probe.ran import RanPod
-from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Route, Through
+from kubevitals.probe.report import ABSENT, Kind, Lookup, Reach, Report, Resolver, Route, Through
 from tests.fake_probe import HEALTHY, NODES
 
 TOKEN, RUN = "5ec2e7" * 5, "abc123"
@@ -138,6 +138,12 @@ def test_nslookups_words(said: str, addresses: tuple[str, ...], shown: str) -> N
     found = looked_up(f"lookup {NAME} inside service {DNS} - 7 {said}")
     assert (found.addresses, found.said) == (addresses, " ".join(shown.split()))
     assert found.ok == bool(addresses)
+
+
+def test_of_a_name_that_exists_nowhere_it_is_right_to_say_so() -> None:
+    found = looked_up(f"lookup {ABSENT} outside service {DNS} - 4 {SERVER} ** server can't find {ABSENT}: NXDOMAIN")
+    assert (found.ok, found.addresses, found.said) == (True, (), "")
+    assert not looked_up(f"lookup {ABSENT} outside service {DNS} - 4 {SERVER} ** can't find {ABSENT}: SERVFAIL").ok
 
 
 def test_a_lookup_counts_its_tries() -> None:

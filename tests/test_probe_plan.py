@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.probe.plan import API_ENDPOINTS, DNS_PODS, PEERS, Options, Own, Place, Plan, plan, targets
+from kubevitals.probe.report import ABSENT
 
 OWN = Own(("10.96.7.7",), 30777)
 
@@ -102,8 +103,10 @@ def test_only_the_host_network_asks_kube_proxy() -> None:
         assert bool(lines(text, "kube-proxy")) == name.startswith("host")
 
 
-def test_an_outside_name_is_looked_up_only_if_it_is_given() -> None:
-    quiet, asked = Plan(Options(), (), ("10.96.0.10",)), Plan(Options(outside="example.com"), (), ("10.96.0.10",))
+def test_a_name_that_exists_nowhere_is_looked_up_outside_unless_another_is_given_or_none() -> None:
+    chosen = (Options(), Options(outside=""), Options(outside="example.com"))
+    usual, quiet, asked = (Plan(options, (), ("10.96.0.10",)) for options in chosen)
+    assert all(lines(text, ABSENT) for text in targets(usual, OWN, places(2)).values())
     assert "outside" not in "".join(targets(quiet, OWN, places(2)).values())
     for text in targets(asked, OWN, places(2)).values():
         assert [line[0] for line in lines(text, "example.com")] == ["lookup", "resolver"]

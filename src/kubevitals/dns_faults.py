@@ -13,7 +13,7 @@ from kubevitals.lookups import lookups, told
 from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.pod_states import crash
 from kubevitals.probe.probed import Probed
-from kubevitals.probe.report import Through
+from kubevitals.probe.report import ABSENT, Through
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 
@@ -162,6 +162,13 @@ def _finding(pod: pb.Pod, says: str, line: str, severity: Severity = Severity.ER
         severity=severity,
         owner=owner(pod),
     )
+
+
+def outside_is_known(found: Probed) -> bool:
+    """Return whether DNS should know of names outside: nodes' own name servers do, or the user has named one."""
+    outside = [lookup for report in found.of("host") for lookup in lookups(report, Through.RESOLVER, outside=True)]
+    asked = [lookup for report in found.of("pod") for lookup in lookups(report, Through.SERVICE, outside=True)]
+    return any(lookup.ok for lookup in outside) or any(lookup.name != ABSENT for lookup in asked)
 
 
 def by_nodes_resolver(found: Probed) -> Iterator[str]:

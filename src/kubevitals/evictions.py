@@ -4,9 +4,12 @@ import re
 
 from kubevitals import schema_pb2 as pb
 
-MEMORY = re.compile(r"The node was low on resource: memory\b|The node had condition: \[[\w, ]*MemoryPressure")
+MEMORY = re.compile(
+    r"The node was low on resource: memory\b|(?:Pod was rejected: )?The node had condition: \[[\w, ]*MemoryPressure"
+)
 DISK = re.compile(
-    r"The node was low on resource: (?:ephemeral-storage|inodes)\b|The node had condition: \[[\w, ]*DiskPressure"
+    r"The node was low on resource: (?:ephemeral-storage|inodes)\b"
+    r"|(?:Pod was rejected: )?The node had condition: \[[\w, ]*DiskPressure"
     r"|Usage of EmptyDir volume |Pod ephemeral local storage usage |Container \S{1,63} exceeded its local ephemeral"
 )
 """How the kubelet's messages begin (pkg/kubelet/eviction/helpers.go and eviction_manager.go); names follow later."""

@@ -120,9 +120,12 @@ class Lost(NamedTuple):
     everything: bool
 
     def between(self, source: str, target: str) -> bool:
-        """Return whether what a node sends to another one, or its answer, is known to be lost."""
+        """Return whether what a node's pods send to another node's, or the answer, is known to be lost.
+
+        Of a node that is to blame nothing is known to pass, not even within it.
+        """
         if source == target:
-            return False
+            return source in self.nodes
         whole = self.everything or source in self.nodes or target in self.nodes
         return whole or (source, target) in self.pairs or (target, source) in self.pairs
 

@@ -53,7 +53,10 @@ def add(group: pytest.OptionGroup) -> None:
         "--probe-timeout", metavar="DURATION", default="60s", help="time for the whole probe (default: 60s)"
     )
     group.addoption(
-        "--probe-outside", metavar="NAME", default="", help="a name outside the cluster to look up (default: none)"
+        "--probe-outside",
+        metavar="NAME",
+        default=defaults.outside,
+        help=f"a name outside the cluster to look up, '' for none (default: {defaults.outside}, which does not exist)",
     )
     group.addoption("--probe-dry-run", action="store_true", help="print what the probe would create, and end")
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kubevitals.probe.ran import RanPod
-from kubevitals.probe.report import Conntrack, Kind, Lookup, Reach, Report, Resolver, Route, Through
+from kubevitals.probe.report import ABSENT, Conntrack, Kind, Lookup, Reach, Report, Resolver, Route, Through
 from kubevitals.text import clean
 
 LINES, LINE = 4000, 1000
@@ -171,9 +171,9 @@ def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
         name, where, through, server, pod, ms, said = _parts(line, 7)
         if through in _WAYS and _is_address(server) and _is_number(ms):
             addresses = _answers(said)
-            failure = "" if addresses else _failure(said)
+            right = bool(addresses) or (name == ABSENT and "NXDOMAIN" in said)
             key = (name, where, through, server, pod)
-            tries.setdefault(key, []).append(_Try(_number(ms), bool(addresses), failure, addresses))
+            tries.setdefault(key, []).append(_Try(_number(ms), right, "" if right else _failure(said), addresses))
     for (name, where, through, server, pod), found in tries.items():
         answered, slowest, said = _judged(found)
         last: tuple[str, ...] = next((attempt.addresses for attempt in reversed(found) if attempt.right), ())

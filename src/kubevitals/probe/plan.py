@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.objects import node_condition
-from kubevitals.probe.report import Kind, Network, Through
+from kubevitals.probe.report import ABSENT, Kind, Network, Through
 
 T = TypeVar("T", bound=tuple[object, ...])
 
@@ -40,7 +40,7 @@ class Options(NamedTuple):
     Attributes:
         timeout: seconds for the whole, but not for removing what it made.
         pull_secret: a Secret in the namespace to pull the image with, or nothing.
-        outside: a name outside the cluster to look up, or nothing.
+        outside: a name outside the cluster to look up, or nothing for none.
         domain: the cluster's domain.
     """
 
@@ -48,7 +48,7 @@ class Options(NamedTuple):
     namespace: str = "kubevitals-probe"
     pull_secret: str = ""
     timeout: float = 60
-    outside: str = ""
+    outside: str = ABSENT
     domain: str = "cluster.local"
 
 

@@ -64,6 +64,13 @@ class Through(StrEnum):
     """A name server of the pod's resolv.conf; in the host network that is the node's."""
 
 
+ABSENT = "kubevitals.invalid."
+"""A name that exists nowhere (RFC 6761, section 6.4), looked up outside unless the user names another one.
+
+Only a name server outside of the cluster can say so: NXDOMAIN is the right answer.
+"""
+
+
 class Lookup(Struct, frozen=True):
     """Attempts to look a name up at one name server.
 
@@ -71,7 +78,7 @@ class Lookup(Struct, frozen=True):
         name: what was asked for; `outside` whether it is a name outside the cluster.
         server: the name server's address.
         pod: ``namespace/name`` of the DNS pod that is asked, where one is.
-        answered: how many of the tries brought an address.
+        answered: how many of the tries brought an address, or of `ABSENT` that it does not exist.
         addresses: what the last right answer held.
         ms: milliseconds until the slowest answer, else until the last failure.
         said: what came instead: an error's words (``NXDOMAIN``, ``SERVFAIL``, ``timed out`` …).
@@ -90,7 +97,7 @@ class Lookup(Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """Whether an address came at least once."""
+        """Whether the right answer came at least once."""
         return self.answered > 0
 
 

@@ -96,7 +96,7 @@ if [ "$NETWORK" = pod ]; then
 else
   conntrack 2>/dev/null
 fi
-show resolv /etc/resolv.conf 8000
+[ -r /etc/resolv.conf ] && echo 'resolv # read, be it empty' && show resolv /etc/resolv.conf 8000
 mtu
 until [ -s /targets/targets ]; do sleep 1; done
 while read -r what words; do
