@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from _pytest.junitxml import xml_key
 
 from kubevitals import github, options
 from kubevitals.assemble import assemble, cluster_info
@@ -214,9 +215,17 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     run = session.config.stash.get(RUN, None)
     if run and run.verdicts:
         run.report = assemble(run)
+        for root in run.report.roots:
+            _junit_property(session.config, "root", f"{root.object} {root.says}")
     yield
     if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _junit_property(config: pytest.Config, name: str, value: str) -> None:
+    """Give the suite in JUnit's report a property, where there is such a report."""
+    if junit := config.stash.get(xml_key, None):
+        junit.add_global_property(name, value)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -122,8 +122,8 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
     report = run.report
     if reporter.verbosity >= 0:
         _write_remarks(run, reporter, tw)
-        _write_unexplained(run, reporter)
         if report:
+            _write_unexplained(report, reporter)
             _write_unseen(report, reporter, tw)
             _write_diagnosis(report, reporter, tw)
     for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
@@ -204,8 +204,8 @@ def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: Termina
         tw.line(f"  affects {', '.join(checks)}")
 
 
-def _write_unexplained(run: Run, reporter: pytest.TerminalReporter) -> None:
-    if lines := run.unexplained:
+def _write_unexplained(report: Report, reporter: pytest.TerminalReporter) -> None:
+    if lines := report.unexplained:
         reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
         for line in lines:
             reporter.write_line(line)
