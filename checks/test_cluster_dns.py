@@ -40,8 +40,8 @@ from kubevitals.text import plural
 from kubevitals.verdict import Rule
 
 NAME_ERRORS = (
-    r"(?i)no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
-    r"|bad address|EAI_AGAIN|ENOTFOUND|UnknownHostException"
+    "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
+    "|bad address|eai_again|enotfound|unknownhostexception"
 )
 """What programs say that find no address for a name: of Go, glibc, curl, musl, busybox, Node.js, Java."""
 

@@ -71,7 +71,7 @@ EXPLAINS = (
         ("cni-daemonset[not-running]", "cni-daemonset[network-unavailable]"),
         SAME_NODE,
         ("node-ready[not-ready]",),
-        words="(?i)cni|network ?plugin",
+        words="cni|network ?plugin",
     ),
     Explains(("cni-daemonset[not-running]",), SAME_NODE, ("cni-daemonset",)),
 )

@@ -45,7 +45,7 @@ ROOM = 1.5
 """How much more than the old limit, or than what is used, a new limit should be."""
 
 EXPLAINS = (
-    Explains(("memory-limit[node-oom]",), SAME_NODE, ("node-ready[pressure]",), words="MemoryPressure"),
+    Explains(("memory-limit[node-oom]",), SAME_NODE, ("node-ready[pressure]",), words="memorypressure"),
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("memory-limit[oom-killed]",), words="it has no limit"),
 )
 

@@ -44,6 +44,9 @@ RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes",
 
 DOWN = ("node-ready[silent]", "node-ready[not-ready]")
 
+NO_PROCESS = "can(?:no|')t fork|resource temporarily unavailable"
+"""What programs say that can start no process. A full disk and want of memory are storage-full's and memory-limit's."""
+
 EXPLAINS = (
     Explains(
         DOWN,
@@ -57,8 +60,7 @@ EXPLAINS = (
             "volume-claim[driver-down]",
         ),
     ),
-    Explains(("node-ready[pressure]",), SAME_NODE, ("config-mount[node-disk-full]",)),
-    Explains(("node-ready[pressure]",), SAME_NODE, ("storage-full[evicted]",), words="node was low on resource"),
+    Explains(("node-ready[pressure]",), SAME_NODE, ("startup-error", "ip-allocation[sandbox-failed]"), NO_PROCESS),
 )
 
 

@@ -42,14 +42,14 @@ FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is cri
 
 BY_DESIGN = "kubevitals.io/full-by-design"
 
-NO_SPACE = "(?i)no space left on device"
+NO_SPACE = "no space left on device"
 IN_LOGS = ("storage-full[no-space-in-log]", "startup-error")
 UNDER_PRESSURE = ("node-ready", "storage-full[evicted]")
 
 EXPLAINS = (
     Explains(("storage-full[volume]",), CONCERNS, IN_LOGS, NO_SPACE),
     Explains(("storage-full[node-disk]",), SAME_NODE, ("config-mount[node-disk-full]",)),
-    Explains(("storage-full[node-disk]",), SAME_NODE, UNDER_PRESSURE, "DiskPressure|low on resource"),
+    Explains(("storage-full[node-disk]",), SAME_NODE, UNDER_PRESSURE, "diskpressure|low on resource"),
     Explains(("storage-full[node-disk]",), SAME_NODE, (*IN_LOGS, "ip-allocation", "volume-claim"), NO_SPACE),
 )
 

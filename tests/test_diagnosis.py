@@ -228,6 +228,7 @@ def test_declared_rules_name_checks_that_exist() -> None:
     assert named
     assert named <= causes | checks
     for rule in DECLARED:
+        assert rule.words == rule.words.lower()
         re.compile(rule.words)
 
 

@@ -62,7 +62,7 @@ class Explains:
         roots: ``cause[variant]``, or a cause for all its variants.
         on: what they must have in common.
         symptoms: likewise, what is explained.
-        words: a pattern that the symptom must say or have in its evidence, or nothing.
+        words: a pattern in lower case that the symptom must say or have in its evidence, in any case, or nothing.
     """
 
     roots: tuple[str, ...]
@@ -72,7 +72,8 @@ class Explains:
 
     def accepts(self, finding: Finding) -> bool:
         """Return whether the finding has the words that tell the symptom."""
-        return not self.words or any(re.search(self.words, line) for line in (finding.says, *finding.evidence))
+        lines = (finding.says, *finding.evidence)
+        return not self.words or any(re.search(self.words, line.lower()) for line in lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
