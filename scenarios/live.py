@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kubevitals.errors import NotObserved
 from kubevitals.verdict import Outcome
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
@@ -188,7 +189,7 @@ def _is_met(judge: Judge, scenario: Scenario) -> bool:
     seen = judge(scenario)
     try:
         scenario.state(seen)
-    except (AssertionError, LookupError, StopIteration):
+    except (AssertionError, LookupError, StopIteration, NotObserved):
         return False
     return seen.findings == scenario.finds
 

@@ -179,6 +179,14 @@ def test_the_latest_failure_counts_whatever_event_follows() -> None:
     assert fault_of(stuck(), changed, earlier) is PodFault.CNI_UNREACHABLE
 
 
+def test_what_a_runtime_says_otherwise_does_not_hide_what_it_said_before() -> None:
+    otherwise = said("error during container init: read init-p: connection reset by peer", before=1)
+    assert fault_of(stuck(), otherwise) is PodFault.SANDBOX_FAILED
+    assert fault_of(stuck(), otherwise, FULL) is PodFault.POOL_EXHAUSTED
+    killed = said("container init was OOM-killed (memory limit too low?)", before=5)
+    assert fault_of(stuck(), otherwise, killed) is PodFault.OOM_KILLED
+
+
 def test_a_sandbox_made_anew_again_and_again_is_a_fault_when_the_reason_has_expired() -> None:
     changed = said("Pod sandbox changed, it will be killed and re-created.", "SandboxChanged", before=5)
     mount = said("MountVolume.SetUp failed for volume", "FailedMount", before=1)

@@ -37,8 +37,9 @@ _NO_NETWORK = "NetworkPluginNotReady"
 def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     """Return what is said of the sandbox that the pod has not got: its node's present state, else the latest event.
 
-    A Normal SandboxChanged follows each failure. Where a plugin is gone it is all that comes again and again: the
-    failure is said once, and its event expires.
+    A text that is not in the table does not hide an earlier one that is: what a runtime says of one cause varies. A
+    Normal SandboxChanged follows each failure. Where a plugin is gone it is all that comes again and again: the failure
+    is said once, and its event expires.
     """
     node = None if pod.spec.hostNetwork else cluster.nodes_by_name.get(pod.spec.nodeName)
     ready = node and node_condition(node, "Ready")
@@ -47,7 +48,8 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     events = cluster.events(pod)
     failures = [event for event in events if event.reason == SANDBOX_FAILURE]
     expired = [event for event in events[-1:] if event.reason == "SandboxChanged"]
-    return next((event.message for event in reversed(expired + failures)), "")
+    said = [event.message for event in reversed(expired + failures)]
+    return next((words for words in said if sandbox_errors.is_known(words)), said[0] if said else "")
 
 
 def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:

@@ -58,12 +58,12 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
 def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
     """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first.
 
-    A sandbox is tried when all volumes are mounted: what was said before its latest failure is over.
+    A sandbox is tried when all volumes are mounted: what was said of them before its latest failure is over.
     """
     if not is_stuck(pod, cluster):
         return []
     every = cluster.events(pod)
-    tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE), default=0)
+    tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE != reason), default=0)
     events = [event for event in every if event.reason == reason and last_seen(event) >= tried]
     return sorted(events, key=lambda event: not event.message.startswith("Unable to attach or mount volumes"))
 

@@ -185,6 +185,11 @@ def explain(words: str) -> SandboxError | None:
     return next((error for error in ERRORS if re.search(error.text, words)), _OTHER)
 
 
+def is_known(words: str) -> bool:
+    """Return whether a text is in the table, or is another cause's."""
+    return explain(words) is not _OTHER
+
+
 _PREAMBLE = re.compile(
     r"^(?:\(combined from similar events\): |Failed to create pod sandbox: |rpc error: code = \w{1,40} desc = "
     r"|failed to setup network for sandbox \"[0-9a-f]{0,64}\": )+"
