@@ -2,6 +2,7 @@
 
 import pytest
 
+from kubevitals.finding import Finding
 from kubevitals.identity import identity
 from kubevitals.objects import Ref
 from tests.findings import finding
@@ -11,8 +12,16 @@ AGENT = Ref("DaemonSet", "ops", "agent")
 DB = Ref("StatefulSet", "shop", "db")
 NIGHTLY = Ref("Job", "shop", "nightly-29384720")
 
+
+def ephemeral(pod: str, volume: str) -> Finding:
+    """Return a finding on the claim of a pod's ephemeral volume."""
+    name = f"PersistentVolumeClaim/shop/{pod}-{volume}"
+    return finding(name, owner=WEB, concerns=(Ref("Pod", "shop", pod),))
+
+
 SAME = {
     "another replica": (finding("Pod/shop/web-6b7-x2x", owner=WEB), finding("Pod/shop/web-88c-abc", owner=WEB)),
+    "another replica, its name cut off": (finding("Pod/shop/we6b7-x2x", owner=WEB), finding("Pod/shop/web", owner=WEB)),
     "other figures": (finding("Node/a", says="91 % used"), finding("Node/a", says="97 % used", since=5)),
     "a new pod on the same node": (
         finding("Pod/ops/agent-x2x", owner=AGENT, node="a"),
@@ -22,6 +31,7 @@ SAME = {
         finding("Pod/shop/nightly-29384720-x2x", owner=NIGHTLY),
         finding("Pod/shop/nightly-29386160-abc", owner=NIGHTLY._replace(name="nightly-29386160")),
     ),
+    "an ephemeral volume of another replica": (ephemeral("web-6b7-x2x", "data"), ephemeral("web-88c-abc", "data")),
     "the same pod of a StatefulSet": (finding("Pod/shop/db-0", owner=DB), finding("Pod/shop/db-0", owner=DB)),
 }
 DIFFERENT = {
@@ -34,10 +44,11 @@ DIFFERENT = {
         finding("Pod/ops/agent-x2x", owner=AGENT, node="a"),
         finding("Pod/ops/agent-x2x", owner=AGENT, node="b"),
     ),
-    "a claim and its Deployment": (
-        finding("PersistentVolumeClaim/shop/data", owner=WEB),
-        finding("PersistentVolumeClaim/shop/cache", owner=WEB),
+    "two claims of a Deployment": (
+        finding("PersistentVolumeClaim/shop/web-data", owner=WEB, concerns=(Ref("Pod", "shop", "web-6b7-x2x"),)),
+        finding("PersistentVolumeClaim/shop/web-logs", owner=WEB, concerns=(Ref("Pod", "shop", "web-6b7-x2x"),)),
     ),
+    "two ephemeral volumes of a pod": (ephemeral("web-6b7-x2x", "data"), ephemeral("web-6b7-x2x", "logs")),
 }
 
 

@@ -24,12 +24,19 @@ def identity(check: str, finding: Finding) -> str:
 
 
 def _lasting(finding: Finding) -> tuple[str, ...]:
-    obj, owner = finding.obj, finding.owner
-    if not owner or not obj.name.startswith(f"{owner.name}-"):
+    obj, owner, pod = finding.obj, finding.owner, _named_after(finding)
+    if not owner or not pod:
         return _without_time(obj)
-    if owner.kind == "DaemonSet" and obj.kind == "Pod":
-        return (*owner, "on", finding.node)
-    return (obj.kind, "of", *_without_time(owner)) if owner.kind in _GENERATES_NAMES else obj
+    volume = obj.name.removeprefix(pod.name)
+    if owner.kind == "DaemonSet":
+        return (obj.kind, *owner, volume, "on", finding.node)
+    return (obj.kind, *_without_time(owner), volume) if owner.kind in _GENERATES_NAMES else obj
+
+
+def _named_after(finding: Finding) -> Ref | None:
+    """Return the pod that gives the object its name: itself, or that of an ephemeral volume's claim."""
+    pods = (ref for ref in finding.concerns if ref.kind == "Pod" and finding.obj.name.startswith(f"{ref.name}-"))
+    return finding.obj if finding.obj.kind == "Pod" else next(pods, None)
 
 
 def _without_time(ref: Ref) -> Ref:
