@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from kubevitals import page
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.errors import NotObserved
+from kubevitals.history import History
 from kubevitals.html import EVIDENCE, render
 from kubevitals.inventory import Cluster
+from kubevitals.known import KnownIssue
 from kubevitals.recording import DEMO, Recording
 from kubevitals.report import Report
 from kubevitals.source import Answer, Request
@@ -189,6 +193,26 @@ def test_axe_finds_no_serious_violation(browser: Chrome, demo: Path, width: int,
     ]
     assert len(result["passes"]) > 10
     assert serious == []
+
+
+def test_what_was_not_observed_what_is_known_and_what_changed_is_told_with_its_reasons() -> None:
+    issue = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
+    before = report_of(verdict("disk[full]", finding("Node/gone")), verdict("net[gone]"))
+    report = report_of(
+        verdict("net[gone]", finding("Pod/legacy/old"), known=[issue]),
+        verdict("disk[full]", finding("Node/fresh")),
+        verdict("dns[dead]", unseen=NotObserved("forbidden: pods", "list pods")),
+        history=History(before),
+    )
+    html = render(report)
+    for part in (
+        "kept for the auditors</td><td>9999-01-01",
+        "forbidden: pods (missing right: list pods)",
+        "<h3>New</h3>",
+        "<h3>Resolved</h3>",
+        "Node/gone is broken",
+    ):
+        assert part in html
 
 
 # --- the filter ---

@@ -20,6 +20,7 @@ from kubevitals.markdown import markdown
 from kubevitals.metrics import openmetrics
 from kubevitals.objects import Ref
 from kubevitals.report import Report, json_schema
+from kubevitals.story import heading
 from kubevitals.verdict import Outcome
 from tests.fakes import NOW
 from tests.findings import finding, report_of, verdict
@@ -84,6 +85,12 @@ OUTCOMES = {
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_the_outcome_is_that_of_the_worst_item(outcome: str) -> None:
     assert report_of(*OUTCOMES[outcome]).outcome == outcome
+
+
+def test_nothing_found_is_no_clean_bill_where_not_all_was_seen() -> None:
+    blind = report_of(verdict("a[b]"), verdict("c[d]", unseen=NotObserved("no")))
+    assert heading(blind) == "Healthy: nothing found, but 1 of 2 checks could not see all they need"
+    assert heading(report_of(verdict("a[b]"))) == "Healthy: nothing found"
 
 
 # --- JSON ---

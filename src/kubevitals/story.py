@@ -18,7 +18,9 @@ def heading(report: Report) -> str:
         case Outcome.NOT_OBSERVED:
             return "Not observed: this run says nothing about the cluster"
         case Outcome.HEALTHY:
-            return "Healthy: nothing found"
+            unseen = sum(item.unseen != "" for item in report.items)
+            blind = f", but {unseen} of {plural(len(report.items), 'check')} could not see all they need"
+            return f"Healthy: nothing found{blind if unseen else ''}"
     roots = [root for root in report.roots if root.severity == "error"] or report.roots
     explained = sum(root.explains for root in report.roots)
     more = f", with {plural(explained, 'symptom')}" if explained else ""
