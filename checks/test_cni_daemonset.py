@@ -104,6 +104,7 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
                 says=f"has no network for pods: {state.reason}: {state.message}",
                 remedy="restart the CNI's pod on the node: mostly it puts its configuration and routes in place again",
                 evidence=[f"{state.type}={state.status}", *event_lines(node, cluster)],
+                since=state.lastTransitionTime.seconds,
             )
 
 

@@ -84,7 +84,6 @@ EXPLAINS = (
         SAME_OBJECT,
         ("volume-claim[attach-failed]", "volume-claim[mount-failed]"),
     ),
-    Explains(("volume-claim[attach-failed]",), SAME_OBJECT, ("volume-claim[mount-failed]",)),
     Explains(BOUND_TO_WAIT, CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]")),
     Explains(("volume-claim[driver-down]",), SAME_MISSING, ("volume-claim[mount-failed]",)),
 )

@@ -83,7 +83,7 @@ def test_what_is_missing_explains_all_who_miss_it_in_its_namespace() -> None:
 def test_a_claim_explains_the_pods_that_wait_for_it() -> None:
     waiting = (Ref("Pod", "shop", "db-0"),)
     assert told(
-        case("volume-claim[attach-failed]", "PersistentVolumeClaim/shop/data", concerns=waiting),
+        case("volume-claim[unbound]", "PersistentVolumeClaim/shop/data", concerns=waiting),
         case("volume-claim[mount-failed]", "PersistentVolumeClaim/shop/data", concerns=waiting),
         case("startup-error[app-exit]", "Pod/shop/db-0"),
         case("startup-error[app-exit]", "Pod/shop/db-1"),
@@ -132,6 +132,13 @@ def test_a_crashing_pod_explains_the_driver_it_is_part_of() -> None:
         case("volume-claim[driver-down]", "CSIDriver/disk", concerns=(pod,)),
         case("startup-error[app-exit]", "Pod/kube-system/csi-1"),
     ) == ["CSIDriver/disk <- Pod/kube-system/csi-1"]
+
+
+def test_a_volume_held_by_one_node_does_not_explain_what_fails_there() -> None:
+    assert not told(
+        case("volume-claim[attach-failed]", "PersistentVolumeClaim/shop/data", node="a"),
+        case("volume-claim[mount-failed]", "PersistentVolumeClaim/shop/data", node="b"),
+    )
 
 
 def test_a_driver_that_a_node_lacks_explains_only_its_own_volumes() -> None:
