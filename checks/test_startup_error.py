@@ -173,9 +173,11 @@ def exit_meaning(code: int, reason: str) -> str:
         return f"exit code {code}, OOMKilled: it used more memory than its limit"
     if code > 128 and code not in EXIT_CODES:
         try:
-            return f"exit code {code}, killed by {signal.Signals(code - 128).name}"
+            name = signal.Signals(code - 128).name
         except ValueError:
             return f"exit code {code}"
+        why = ": by the kubelet, or for want of memory" if name == "SIGKILL" else ""
+        return f"exit code {code}, killed by {name}{why}"
     return f"exit code {code}, {EXIT_CODES[code]}" if code in EXIT_CODES else f"exit code {code}"
 
 

@@ -38,7 +38,7 @@ class Scenario:
         then: kubectl commands that follow, for states that no manifest leads to; each is repeated until it succeeds.
         fault: breaks the cluster itself; such a scenario has a recording of its own.
         recording: which recording it is judged on.
-        later: seconds by which the recording's time is moved on.
+        later: seconds by which the recording's time is moved on, or what tells them of the recording.
         secret_names: whether names of Secrets are looked at.
         on_demand: whether it takes so long that only a run with --record makes it for real.
         probe: whether the run that is recorded looks from inside the cluster's network.
@@ -51,7 +51,7 @@ class Scenario:
     objects: Sequence[Object] = ()
     then: Sequence[str] = ()
     fault: Fault | None = None
-    later: float = 0
+    later: "float | Callable[[Seen], float]" = 0
     secret_names: bool = False
     on_demand: bool = False
     probe: bool = False
@@ -63,7 +63,7 @@ def scenario(
     then: Sequence[str] = (),
     fault: Fault | None = None,
     on: Any = None,
-    later: float = 0,
+    later: "float | Callable[[Seen], float]" = 0,
     secret_names: bool = False,
     on_demand: bool = False,
     probe: bool = False,
@@ -201,17 +201,20 @@ class Judge:
 
     def __call__(self, scenario: Scenario) -> Seen:
         """Return what a scenario sees."""
-        key = (scenario.recording, scenario.later, scenario.secret_names)
+        later = scenario.later
+        if callable(later):
+            later = later(self(replace(scenario, later=0)))
+        key = (scenario.recording, later, scenario.secret_names)
         if key not in self._done:
-            cluster = self.cluster(scenario)
+            cluster = self.cluster(scenario, later)
             self._done[key] = (cluster, verdicts(cluster))
         return Seen(*self._done[key], scenario)
 
-    def cluster(self, scenario: Scenario) -> Cluster:
-        """Return the recorded cluster that a scenario is about."""
+    def cluster(self, scenario: Scenario, later: float) -> Cluster:
+        """Return the recorded cluster that a scenario is about, so much later."""
         made = self.folder / f"{scenario.recording}.recording"
         path = made if made.exists() else RECORDINGS / made.name
-        return Cluster(Snapshot(path, timedelta(seconds=scenario.later)), secret_names=scenario.secret_names)
+        return Cluster(Snapshot(path, timedelta(seconds=later)), secret_names=scenario.secret_names)
 
 
 def verdicts(cluster: Cluster) -> list[Verdict]:
