@@ -27,7 +27,7 @@ import pytest
 from kubevitals import cluster_dns as dns
 from kubevitals import dns_faults, resolv_conf
 from kubevitals.cni import without_network
-from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
+from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
@@ -46,6 +46,7 @@ NAME_ERRORS = (
 """What programs say that find no address for a name: of Go, glibc, curl, musl, busybox, Node.js, Java."""
 
 EXPLAINS = (
+    Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),
     Explains(BROKEN_PODS, CONCERNED, ("cluster-dns[no-endpoints]",)),
     Explains(("cluster-dns",), EVERYWHERE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),
     Explains(("cluster-dns",), SAME_NODE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),

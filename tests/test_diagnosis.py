@@ -158,6 +158,15 @@ def test_a_dead_dns_explains_the_applications_that_say_so() -> None:
     ) == ["Pod/shop/web <- Service/kube-system/kube-dns"]
 
 
+def test_a_broken_corefile_explains_the_pods_that_end_and_the_service_without_any() -> None:
+    corefile, pod = Ref("Deployment", "kube-system", "coredns"), Ref("Pod", "kube-system", "coredns-x2x")
+    assert told(
+        case("cluster-dns[no-endpoints]", "Service/kube-system/kube-dns", concerns=(pod,)),
+        case("cluster-dns[failing]", str(corefile)),
+        case("startup-error[app-exit]", str(pod), owner=corefile),
+    ) == [f"Service/kube-system/kube-dns <- {corefile}", f"{pod} <- {corefile}"]
+
+
 def test_what_a_node_lacks_is_felt_on_that_node_only() -> None:
     said = ["log: lookup db: no such host"]
     assert told(

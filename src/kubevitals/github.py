@@ -38,7 +38,7 @@ class Annotations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Let the steps's own commands pass again."""
+        """Let the step's own commands pass again."""
         if reporter := config.pluginmanager.getplugin("terminalreporter"):
             reporter.write_line(f"::{self._token}::")
 
