@@ -7,9 +7,11 @@ from scenarios.faults import (
     cni_config,
     cni_daemon_gone,
     cni_plugin_removed,
+    cordoned,
     overlapping,
     pod_cidr,
 )
+from scenarios.faults_network import corefile, together
 from scenarios.harness import Seen, scenario
 from scenarios.objects import deployment, pod
 
@@ -95,6 +97,26 @@ def test_cni_config_cut_off(seen: Seen) -> None:
     """The node is not ready, and a pod that tolerates it waits there for its network."""
     assert seen.says("cni plugin not initialized")
     assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
+
+
+@scenario(
+    pod("app", room="b", tolerations=ALL_TAINTS),
+    on_demand=True,
+    fault=together(cordoned("worker2"), cni_config("worker2", '{"cniVersion": '), corefile("forward .", "forwrd .")),
+    finds=[
+        MISCONFIGURED,
+        "node-ready[not-ready] Node/worker2",
+        "cni-daemonset[network-unavailable] Node/worker2",
+        "cluster-dns[failing] Deployment/coredns",
+        "cluster-dns[no-endpoints] Service/kube-dns",
+        "startup-error[app-exit] Pod/coredns-*",
+    ],
+)
+def test_two_faults_at_once(seen: Seen) -> None:
+    """A node without network and a broken Corefile, each with its symptoms; the DNS pods are on other nodes."""
+    worker2 = seen.node("worker2").metadata.name
+    dns = [p for p in seen.cluster.pods if p.metadata.labels.get("k8s-app") == "kube-dns"]
+    assert worker2 not in {p.spec.nodeName for p in dns}
 
 
 @scenario(

@@ -257,6 +257,13 @@ RECORDED = {
     "cni-config-cut-off": {
         "cni-daemonset[network-unavailable]": {"ip-allocation[cni-misconfigured]", "node-ready[not-ready]"}
     },
+    "corefile-broken": {"cluster-dns[failing]": {"cluster-dns[no-endpoints]", "startup-error[app-exit]"}},
+    "forward-loop": {"cluster-dns[failing]": {"cluster-dns[no-endpoints]", "startup-error[app-exit]"}},
+    "two-faults-at-once": {
+        "cluster-dns[failing]": {"cluster-dns[no-endpoints]", "startup-error[app-exit]"},
+        "cni-daemonset[network-unavailable]": {"ip-allocation[cni-misconfigured]", "node-ready[not-ready]"},
+    },
+    "node-out-of-memory": {"memory-limit[node-oom]": {"node-ready[pressure]"}},
     "kubelet-stopped": {"node-ready[silent]": set()},
     "api-server-gone": {"api-server[unreachable]": set()},
 }
