@@ -19,7 +19,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.plan import Plan
-from kubevitals.source import PROBE_HINT, Answer, Request
+from kubevitals.source import PROBE_HINT, Answer, Request, answered
 from kubevitals.wire import MAGIC
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -80,7 +80,8 @@ class FakeSource:
         answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
         if isinstance(answer, str):
             raise NotObserved(answer)
-        return answer(request) if callable(answer) else answer
+        said = answer(request) if callable(answer) else answer
+        return answered(request, said.status, [said.body])
 
     def probe(self, plan: Plan | None) -> bytes:
         """Return what the table has for the probe."""
@@ -175,7 +176,7 @@ def break_off(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    handler.wfile.write(b"k8s\x00 and then nothing")
+    handler.wfile.write(list_bytes([pb.Pod(metadata=pb.ObjectMeta(name="web-0"))])[:-1])
     handler.close_connection = True
 
 

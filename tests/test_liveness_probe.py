@@ -82,7 +82,7 @@ def test_what_is_not_set_has_kubernetes_defaults() -> None:
 def test_of_a_command_nothing_is_kept() -> None:
     handler = proto_field(1, proto_field(1, proto_field(1, b"-phunter2")))
     body = envelope(item_bytes(proto_field(2, proto_field(2, proto_field(10, handler)))))
-    (decoded,) = decode_list(body, pb.Pod)[1]
+    (decoded,) = decode_list([body], pb.Pod)[1]
     assert decoded.spec.containers[0].livenessProbe.handler.HasField("exec")
     assert b"hunter" not in decoded.SerializeToString()
 

@@ -18,7 +18,7 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.inventory import Cluster
 from kubevitals.recording import Recording, Snapshot
 from kubevitals.source import Answer, Request, Source
-from kubevitals.wire import decode_list, error_message
+from kubevitals.wire import error_message
 from tests.fakes import NOW, FakeSource, list_bytes, status_bytes
 
 PODS, NODES = Request("/api/v1/pods?limit=1000", pb.Pod), Request("/api/v1/nodes?limit=1000", pb.Node)
@@ -252,4 +252,4 @@ def test_a_recorded_list_holds_only_what_checks_read(path: Path) -> None:
     running = Recording(source(), path)
     running.get(NODES)
     running.close()
-    assert decode_list(Snapshot(path).get(NODES).body, pb.Node)[1] == [pb.Node(metadata=pb.ObjectMeta(name="worker"))]
+    assert Snapshot(path).get(NODES).page.items == [pb.Node(metadata=pb.ObjectMeta(name="worker"))]

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from google.protobuf.message import Message
 from hypothesis import given
@@ -5,8 +7,9 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.wire import decode_list, encode_list, encode_status, error_message
-from tests.fakes import envelope, list_bytes, proto_field, status_bytes, status_json
+from kubevitals.free_text import redact_texts
+from kubevitals.wire import Page, decode_list, encode_list, encode_status, error_message
+from tests.fakes import envelope, item_bytes, list_bytes, proto_field, status_bytes, status_json
 
 NAMES = st.text(max_size=20)
 PODS = st.builds(
@@ -22,7 +25,7 @@ PODS = st.builds(
 
 @given(st.lists(PODS, max_size=5), st.text(max_size=30))
 def test_what_is_encoded_decodes_to_the_same(pods: list[pb.Pod], token: str) -> None:
-    metadata, decoded = decode_list(encode_list(pb.ListMeta(**{"continue": token}), pods), pb.Pod)
+    metadata, decoded = decode_list(encode_list(Page(pb.ListMeta(**{"continue": token}), pods)), pb.Pod)
     assert decoded == pods
     assert getattr(metadata, "continue") == token
 
@@ -31,7 +34,7 @@ def test_fields_that_no_check_reads_are_dropped() -> None:
     name = proto_field(1, b"web-0")
     unknown = proto_field(15, b"a managed field")
     body = envelope(proto_field(2, proto_field(1, name + unknown) + unknown))
-    (pod,) = decode_list(body, pb.Pod)[1]
+    (pod,) = decode_list([body], pb.Pod)[1]
     assert pod == pb.Pod(metadata=pb.ObjectMeta(name="web-0"))
     assert b"managed" not in pod.SerializeToString()
 
@@ -40,14 +43,14 @@ def test_only_annotations_that_checks_read_are_kept() -> None:
     read = {"storageclass.kubernetes.io/is-default-class": "true"}
     notes = {"kubectl.kubernetes.io/last-applied-configuration": "{password: hunter2}"}
     sent = pb.StorageClass(metadata=pb.AnnotatedMeta(name="fast", annotations=read | notes))
-    (kept,) = decode_list(list_bytes([sent]), pb.StorageClass)[1]
+    (kept,) = decode_list([list_bytes([sent])], pb.StorageClass)[1]
     assert dict(kept.metadata.annotations) == read
 
 
 def test_only_arguments_that_checks_read_are_kept() -> None:
     told = ["kube-controller-manager", "--token=hunter2", "--cluster-cidr=10.244.0.0/16"]
     sent = pb.Pod(spec=pb.PodSpec(containers=[pb.Container(command=told), pb.Container(args=told)]))
-    (kept,) = decode_list(list_bytes([sent]), pb.Pod)[1]
+    (kept,) = decode_list([list_bytes([sent])], pb.Pod)[1]
     assert [[*c.command, *c.args] for c in kept.spec.containers] == [["--cluster-cidr=10.244.0.0/16"]] * 2
 
 
@@ -55,7 +58,7 @@ def test_a_message_cut_within_a_character_is_repaired_and_its_neighbours_stay() 
     cut = proto_field(1, proto_field(1, b"e1")) + proto_field(4, b"no space \xe2\x82") + proto_field(3, b"Failed")
     whole = pb.Event(metadata=pb.ObjectMeta(name="e2"), message="fine")
     body = envelope(proto_field(2, cut) + proto_field(2, whole.SerializeToString()))
-    first, second = decode_list(body, pb.Event)[1]
+    first, second = decode_list([body], pb.Event)[1]
     assert (first.metadata.name, first.message, first.reason) == ("e1", "no space \N{REPLACEMENT CHARACTER}", "Failed")
     assert second == whole
 
@@ -64,12 +67,39 @@ def test_a_deep_message_is_repaired_and_maps_and_presence_survive() -> None:
     broken = proto_field(3, proto_field(4, b"\xff died"))
     status = proto_field(3, proto_field(8, proto_field(3, broken)))
     labels = proto_field(1, pb.ObjectMeta(name="web-0", labels={"app": "web"}).SerializeToString())
-    (pod,) = decode_list(envelope(proto_field(2, labels + status)), pb.Pod)[1]
+    (pod,) = decode_list([envelope(proto_field(2, labels + status))], pb.Pod)[1]
     assert pod.status.containerStatuses[0].lastState.terminated.message == "\N{REPLACEMENT CHARACTER} died"
     assert dict(pod.metadata.labels) == {"app": "web"}
 
 
 GOOD = list_bytes([pb.Pod(metadata=pb.ObjectMeta(name=f"web-{n}")) for n in range(3)], "next")
+
+
+@given(st.integers(1, 50))
+def test_a_list_is_the_same_in_chunks_of_any_size(size: int) -> None:
+    chunks = [GOOD[start : start + size] for start in range(0, len(GOOD), size)]
+    assert decode_list(chunks, pb.Pod) == decode_list([GOOD], pb.Pod)
+
+
+def test_a_list_is_not_held_while_it_arrives() -> None:
+    note = proto_field(1, proto_field(1, b"web-0") + proto_field(15, bytes(100_000)))
+    body = envelope(proto_field(1, b"") + item_bytes(note) * 200)
+    chunks = (body[start : start + 16_384] for start in range(0, len(body), 16_384))
+    tracemalloc.start()
+    pods = decode_list(chunks, pb.Pod)[1]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pods) == 200
+    assert peak < 1_000_000
+
+
+def test_what_is_not_wanted_is_dropped() -> None:
+    assert [pod.metadata.name for pod in decode_list([GOOD], pb.Pod, lambda pod: pod.metadata.name != "web-1")[1]] == [
+        "web-0",
+        "web-2",
+    ]
+
+
 FOREIGN = [
     b"",
     b"k8s",
@@ -87,7 +117,7 @@ FOREIGN = [
 @pytest.mark.parametrize("body", FOREIGN)
 def test_what_is_no_list_is_not_observed(body: bytes) -> None:
     with pytest.raises(NotObserved, match="no list of Pod") as caught:
-        decode_list(body, pb.Pod)
+        decode_list([body], pb.Pod)
     assert str(caught.value).isprintable()
 
 
@@ -111,7 +141,7 @@ def test_a_list_with_flipped_bytes_is_not_observed_or_a_list(changes: list[tuple
 
 def _decoded(body: bytes) -> list[pb.Pod]:
     try:
-        return decode_list(body, pb.Pod)[1]
+        return decode_list([body], pb.Pod)[1]
     except NotObserved:
         return []
 
@@ -127,8 +157,9 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
-def test_what_is_encoded_has_no_credentials(message: Message) -> None:
-    assert b"hunter2" not in encode_list(pb.ListMeta(), [message])
+def test_free_texts_are_redacted_wherever_they_are(message: Message) -> None:
+    redact_texts(message)
+    assert b"hunter2" not in message.SerializeToString()
 
 
 @pytest.mark.parametrize("encode", [status_bytes, status_json])

@@ -1,11 +1,11 @@
 """The cluster as checks see it: typed lists, each fetched once, and what can be derived from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -18,7 +18,7 @@ from kubevitals.probe.plan import Options, plan
 from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
 from kubevitals.text import clean, duration, redact
 from kubevitals.threshold import Threshold
-from kubevitals.wire import decode_list, error_message
+from kubevitals.wire import error_message
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -146,9 +146,8 @@ class Cluster:
                     break
                 if answer.status != 200:
                     raise refusal(answer, f"list {listing.resource}")
-                metadata, page = decode_list(answer.body, listing.schema)
-                items += page
-                if not (token := getattr(metadata, "continue")):
+                items += cast("Sequence[M]", answer.page.items)
+                if not (token := getattr(answer.page.metadata, "continue")):
                     return tuple(items)
                 query = {"limit": str(PAGE), "continue": token}
             else:

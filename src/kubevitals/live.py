@@ -22,7 +22,7 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.run import run
-from kubevitals.source import PROBE_HINT, Answer, Kubelet, Request
+from kubevitals.source import PROBE_HINT, Answer, Kubelet, Request, answered
 from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
@@ -39,6 +39,7 @@ IN_CLUSTER = "in-cluster"
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
+_PLAIN = Request("")
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -132,7 +133,7 @@ class Live:
 
     def _ask(self, request: Request, kubelet: Kubelet | None) -> Answer:
         path = request.path.partition("/proxy")[2] if kubelet else request.path
-        answer = _received(self._send("GET", path, request.accept, kubelet=kubelet))
+        answer = _received(self._send("GET", path, request.accept, kubelet=kubelet), request)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
@@ -184,25 +185,25 @@ class Live:
         return f"{host} cannot be asked: {words}"
 
 
-def _received(response: urllib3.BaseHTTPResponse) -> Answer:
+def _received(response: urllib3.BaseHTTPResponse, request: Request = _PLAIN) -> Answer:
     try:
-        body = _body(response)
+        answer = answered(request, response.status, _chunks(response))
     except BaseException:
         response.close()
         raise
     response.release_conn()
-    return Answer(response.status, body)
+    return answer
 
 
-def _body(response: urllib3.BaseHTTPResponse) -> bytes:
-    deadline, body = monotonic() + ANSWER_TIMEOUT, bytearray()
+def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    deadline, size = monotonic() + ANSWER_TIMEOUT, 0
     while part := response.read1(1 << 20):
-        body += part
-        if len(body) > BODY_LIMIT:
+        yield part
+        size += len(part)
+        if size > BODY_LIMIT:
             raise NotObserved(f"the answer is larger than {BODY_LIMIT:,} bytes")
         if monotonic() > deadline:
             raise NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
-    return bytes(body)
 
 
 def _is_transient(error: Exception) -> bool:

@@ -19,11 +19,13 @@ from google.protobuf.message import DecodeError, Message
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
+from kubevitals.free_text import redact_texts
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.ran import Ran
-from kubevitals.source import Answer, Request, Source
+from kubevitals.source import OK, Answer, Request, Source, answered
+from kubevitals.stream import varint
 from kubevitals.text import clean, redact
-from kubevitals.wire import decode_list, encode_list, encode_status
+from kubevitals.wire import encode_list, encode_status
 
 FORMAT = 1
 """The format that is written; a newer one is refused."""
@@ -36,6 +38,7 @@ DEMO = Path(__file__).parent / "demo.recording"
 
 _MAGIC = b"kubevitals recording\n"
 _NO_ANSWER = 0
+_BODY = varint(pb.Exchange.BODY_FIELD_NUMBER << 3 | 2)
 _PROBE = Request("probe")
 
 
@@ -96,9 +99,13 @@ class Recording:
         return body
 
     def _write(self, request: Request, answer: Answer) -> None:
-        exchange = pb.Exchange(request=request.path, status=answer.status, body=answer.body)
+        listed = request.schema and answer.status == OK
+        body = encode_list(answer.page) if listed else [answer.body]
+        size = sum(map(len, body))
+        head = pb.Exchange(request=request.path, status=answer.status).SerializeToString() + _BODY + varint(size)
         with self._lock:
-            self._write_message(exchange)
+            self._file.write(varint(len(head) + size) + head)
+            self._file.writelines(body)
 
     def _write_message(self, message: Message) -> None:
         buffer = BytesIO()
@@ -118,8 +125,10 @@ def _reduced(request: Request, answer: Answer) -> Answer:
         return answer._replace(body=_reduced_text(answer.body, request.lines))
     if request.json:
         return answer._replace(body=_reduced_json(answer.body, request.json))
-    if request.schema and answer.status == 200:
-        return answer._replace(body=encode_list(*decode_list(answer.body, request.schema)))
+    if request.schema and answer.status == OK:
+        for item in answer.page.items:
+            redact_texts(item)
+        return answer
     if request.schema:
         return answer._replace(body=encode_status(answer.body))
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
@@ -170,7 +179,7 @@ class Snapshot:
             raise NotObserved(f"the recording has no answer to {request.path}")
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"))
-        return Answer(exchange.status, exchange.body)
+        return answered(request, exchange.status, [exchange.body])
 
     def probe(self, plan: Plan | None) -> bytes:
         """Return what the recorded run's probe told."""

@@ -1,13 +1,19 @@
 """What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 from msgspec.json import Decoder
 
+from kubevitals import schema_pb2 as pb
+from kubevitals.wire import Page, decode_list
+
 if TYPE_CHECKING:
     from kubevitals.probe.plan import Plan
+
+OK = 200
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -34,6 +40,7 @@ class Request(NamedTuple):
         json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
         kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
         lines: a regular expression of the lines that are read of an answer that is text.
+        wanted: which items of a list are kept; all where nothing is given.
     """
 
     path: str
@@ -42,13 +49,26 @@ class Request(NamedTuple):
     json: Decoder[Any] | None = None
     kubelet: Kubelet | None = None
     lines: str = ""
+    wanted: Callable[[Any], bool] | None = None
 
 
 class Answer(NamedTuple):
-    """An HTTP status and its body."""
+    """An HTTP status and what came with it: the items of a list that was asked for, or else a body."""
 
     status: int
-    body: bytes
+    body: bytes = b""
+    page: Page = Page(pb.ListMeta(), ())
+
+
+def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
+    """Return an answer, read as it arrives: of a list only the items are held, reduced to what checks read.
+
+    Raises:
+        NotObserved: it should be a list, and is none.
+    """
+    if request.schema and status == OK:
+        return Answer(status, page=Page(*decode_list(chunks, request.schema, request.wanted)))
+    return Answer(status, b"".join(chunks))
 
 
 class Source(Protocol):

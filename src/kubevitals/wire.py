@@ -1,24 +1,26 @@
 """Kubernetes' protobuf answers, and the messages that are kept of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from io import BytesIO
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, proto
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.stream import Stream, varint
 from kubevitals.text import redact
 
 M = TypeVar("M", bound=Message)
 
 MAGIC = b"k8s\x00"
-_METADATA, _ITEM = b"\x0a", b"\x12"
-_FREE_TEXTS = ("message", "path")
+_RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
+_METADATA, _ITEM = 1 << 3 | 2, 2 << 3 | 2
+"""Tags of length-delimited fields: an envelope's content, and the two fields that every list has."""
+
 _READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
 CLUSTER_CIDR = "--cluster-cidr="
 """The flag of kube-controller-manager that names the networks of which nodes get their podCIDRs."""
@@ -26,48 +28,71 @@ CLUSTER_CIDR = "--cluster-cidr="
 _READ_ARGUMENTS = (CLUSTER_CIDR,)
 
 
-def decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
-    """Parse a list answer item by item; what stands in no field of ours is dropped at once.
+class Page(NamedTuple):
+    """A list, or a piece of one."""
+
+    metadata: pb.ListMeta
+    items: Sequence[Message]
+
+
+def decode_list(
+    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None = None
+) -> tuple[pb.ListMeta, list[M]]:
+    """Parse a list item by item as it arrives; what is not wanted, or stands in no field of ours, is dropped at once.
 
     Raises:
         NotObserved: the bytes are no list in Kubernetes' protobuf encoding.
     """
     try:
-        return _decode_list(body, schema)
+        return _decode_list(Stream(chunks), schema, wanted)
     except (DecodeError, EOFError, ValueError, OverflowError) as error:
         raise NotObserved(
             f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
         ) from error
 
 
-def _decode_list(body: bytes, schema: type[M]) -> tuple[pb.ListMeta, list[M]]:
-    if not body.startswith(MAGIC):
-        raise DecodeError(f"it starts with {body[:20]!r}")
-    stream = BytesIO(pb.Envelope.FromString(body[len(MAGIC) :]).raw)
-    metadata, items = pb.ListMeta(), []
-    while tag := stream.read(1):
-        if tag == _ITEM:
-            items.append(_reduce(_item(stream, schema)))
-        elif tag == _METADATA and (found := proto.parse_length_prefixed(pb.ListMeta, stream)):
-            metadata = found
+def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | None) -> tuple[pb.ListMeta, list[M]]:
+    if (start := stream.peek(20))[: len(MAGIC)] != MAGIC:
+        raise DecodeError(f"it starts with {start!r}")
+    stream.read(len(MAGIC))
+    found = None
+    while stream.peek(1):
+        tag, size = stream.field()
+        if tag == _RAW:
+            found = _content(stream, stream.position + size, schema, wanted)
         else:
-            raise DecodeError(f"unexpected field {tag!r}")
+            stream.read(size)
+    if found is None:
+        raise DecodeError("there is no list in it")
+    return found
+
+
+def _content(
+    stream: Stream, end: int, schema: type[M], wanted: Callable[[M], bool] | None
+) -> tuple[pb.ListMeta, list[M]]:
+    metadata, items = pb.ListMeta(), []
+    while stream.position < end:
+        tag, size = stream.field()
+        if tag == _ITEM:
+            item = _item(stream.read(size), schema)
+            if not wanted or wanted(item):
+                items.append(_reduce(item))
+        elif tag == _METADATA:
+            metadata = pb.ListMeta.FromString(stream.read(size))
+        else:
+            raise DecodeError(f"unexpected field {tag}")
+    if stream.position > end:
+        raise DecodeError("an item is longer than the list")
     return metadata, items
 
 
-def _item(stream: BytesIO, schema: type[M]) -> M:
-    start = stream.tell()
-    item: M | None
+def _item(raw: bytes, schema: type[M]) -> M:
     try:
-        item = proto.parse_length_prefixed(schema, stream)
+        return schema.FromString(raw)
     except DecodeError as error:
         if "UTF-8" not in str(error):
             raise
-        stream.seek(start)
-        item = _repaired(stream, schema)
-    if item is None:
-        raise DecodeError("an item is cut off")
-    return item
+        return _repaired(raw, schema)
 
 
 def _reduce(item: M) -> M:
@@ -84,10 +109,9 @@ def _reduce(item: M) -> M:
     return type(item).FromString(item.SerializeToString())
 
 
-def _repaired(stream: BytesIO, schema: type[M]) -> M | None:
+def _repaired(raw: bytes, schema: type[M]) -> M:
     """Parse an item whose strings hold invalid UTF-8 (the kubelet cuts messages anywhere); bad bytes become U+FFFD."""
-    if (item := proto.parse_length_prefixed(_lenient(schema.DESCRIPTOR.full_name), stream)) is None:
-        return None
+    item = _lenient(schema.DESCRIPTOR.full_name).FromString(raw)
     item.DiscardUnknownFields()
     for message in _messages(item):
         for field, value in message.ListFields():
@@ -122,19 +146,16 @@ def _messages(message: Message) -> Iterator[Message]:
             yield from _messages(child)
 
 
-def encode_list(metadata: pb.ListMeta, items: list[M]) -> bytes:
-    """Return a list as the API server would send it, every free text in it redacted."""
-    out = BytesIO()
-    out.write(_METADATA)
-    proto.serialize_length_prefixed(metadata, out)
-    for item in items:
-        for message in _messages(item):
-            for field in _FREE_TEXTS:
-                if text := getattr(message, field, ""):
-                    setattr(message, field, redact(text))
-        out.write(_ITEM)
-        proto.serialize_length_prefixed(item, out)
-    return MAGIC + pb.Envelope(raw=out.getvalue()).SerializeToString()
+def encode_list(page: Page) -> list[bytes]:
+    """Return a list as the API server would send it, in pieces."""
+    pieces = [b"".join(_field(_METADATA, page.metadata.SerializeToString()))]
+    for item in page.items:
+        pieces += _field(_ITEM, item.SerializeToString())
+    return [MAGIC, varint(_RAW), varint(sum(map(len, pieces))), *pieces]
+
+
+def _field(tag: int, content: bytes) -> tuple[bytes, bytes, bytes]:
+    return varint(tag), varint(len(content)), content
 
 
 def encode_status(body: bytes) -> bytes:

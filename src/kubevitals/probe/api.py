@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from google.protobuf.message import Message
@@ -13,7 +13,6 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import refusal
 from kubevitals.source import PROTOBUF, Answer, Request
-from kubevitals.wire import decode_list
 
 M = TypeVar("M", bound=Message)
 
@@ -63,7 +62,7 @@ class Api:
         answer = self.cluster.get(Request(f"{self.path(schema)}?{urlencode(query)}", schema, PROTOBUF))
         if answer.status != 200:
             raise refusal(answer, self.right("list", schema))
-        return decode_list(answer.body, schema)[1]
+        return cast("list[M]", list(answer.page.items))
 
     def create(self, schema: type[Message], manifest: Mapping[str, Any]) -> bytes:
         """Create an object, asking once only; return what became of it."""
