@@ -107,8 +107,9 @@ class Recording:
 
     def close(self) -> None:
         """Complete the recording and give it its name."""
-        self._file.close()
-        self._raw.close()
+        with self._lock:
+            self._file.close()
+            self._raw.close()
         Path(self._part).replace(self._path)
         self._source.close()
 

@@ -34,6 +34,7 @@ class Request(NamedTuple):
         json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
         kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
         lines: a regular expression of the lines that are read of an answer that is text.
+        proxied: whether the path has the API server's proxy ask somebody else, which takes more than a right to read.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Request(NamedTuple):
     json: Decoder[Any] | None = None
     kubelet: Kubelet | None = None
     lines: str = ""
+    proxied: bool = False
 
 
 class Answer(NamedTuple):
