@@ -110,7 +110,6 @@ def test_resolv_conf_of_a_node_empty(seen: Seen) -> None:
     pod("by-its-node", dnsPolicy="Default"),
     pod("in-host-network", hostNetwork=True, dnsPolicy="ClusterFirst"),
     then=["wait --for=condition=Ready pod --all --timeout=60s"],
-    probe=True,
 )
 def test_pods_that_resolve_otherwise(seen: Seen) -> None:
     """Somebody wants it so, or Kubernetes does it so: in the host network ClusterFirst falls back to the node's."""

@@ -7,7 +7,8 @@ from scenarios.faults import memory_low
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, job, limit, mounting, pod
 
-EAT = "exec tail /dev/zero"
+EAT = "tail /dev/zero; killed=$?; sleep 1; exit $killed"
+"""Runs out of memory, and ends when the container runtime has heard of it."""
 ONCE = "[ -e /state/seen ] && sleep 1d; touch /state/seen; " + EAT
 LITTLE: dict[str, Any] = {"resources": limit(memory="32Mi")}
 
