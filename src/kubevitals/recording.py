@@ -164,6 +164,11 @@ class Snapshot:
         except OverflowError as error:
             raise Unusable(f"{path} was taken on {taken:%Y-%m-%d}: there is no time {later.days} days later") from error
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths that the recorded run asked for, queries included."""
+        return list(self._answers)
+
     def get(self, request: Request) -> Answer:
         """Return what the cluster answered when it was recorded."""
         exchange = self._answers.get(request.path)
