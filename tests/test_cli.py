@@ -15,6 +15,7 @@ from kubevitals import files
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Found
+from kubevitals.source import PROBE_HINT
 from tests.fakes import CREATED, NOW, ApiServer, Reply, status_json, write_kubeconfig
 
 pytest_plugins = ["pytester"]
@@ -186,8 +187,23 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
     assert "test_nodes_are_ready[silent]" not in unseen
     result = run("--require-observed")
     assert result.ret == 1
-    result.assert_outcomes(failed=len(unseen), passed=len(outcomes()) - len(unseen))
+    unasked = sum(item.unseen.endswith(PROBE_HINT) for item in read(Path("findings.json")).items)
+    assert unasked > 5
+    result.assert_outcomes(failed=len(unseen) - unasked, passed=len(outcomes()) - len(unseen))
     result.stdout.fnmatch_lines(["*not observed: forbidden: pods is forbidden (missing right: list pods)*"])
+
+
+def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
+    healthy.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(status_json("forbidden"), 403))
+    chosen = ("--require-observed", "-k", "storage-full or test_storage_has_room")
+    assert run(*chosen).ret == 1
+    assert run(*chosen, "--kubelet=none").ret == 0
+    assert outcomes()["test_storage_has_room[volume]"] == "not observed"
+
+
+def test_kubelets_that_are_asked_directly_leave_the_proxy_alone(run: Run, healthy: ApiServer) -> None:
+    assert run("--kubelet=direct").ret == 0
+    assert [path for path, _ in healthy.requests if "/proxy/" in path] == []
 
 
 def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:
