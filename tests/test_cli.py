@@ -4,7 +4,7 @@ import gzip
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree as ET
@@ -16,27 +16,13 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Found
 from kubevitals.source import PROBE_HINT
-from tests.fakes import CREATED, NOW, ApiServer, Reply, status_json, write_kubeconfig
+from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
+from tests.runs import CHECKS, Run, crashing, log_path
 
 pytest_plugins = ["pytester"]
 
-CHECKS = Path(__file__).parents[1] / "checks"
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202egnp"
 SHOWN = r"<script>alert(1)</script>\x1b[2J\u202egnp"
-
-Run = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the checks in an empty folder, on the fake API server unless the options say otherwise."""
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-
-    def run(*options: str | Path) -> pytest.RunResult:
-        reports = ("--junitxml=junit.xml", "--findings=findings.json")
-        return pytester.runpytest_inprocess(CHECKS, "-p", "no:cacheprovider", *reports, *options)
-
-    return run
 
 
 @pytest.fixture
@@ -44,45 +30,6 @@ def unreachable(run: Run, kubeconfig: Path) -> Run:
     """Runs the checks on a cluster that is not there."""
     write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
     return run
-
-
-def node() -> pb.Node:
-    ready = pb.NodeCondition(type="Ready", status="True", lastTransitionTime=CREATED)
-    return pb.Node(
-        metadata=pb.ObjectMeta(name="worker", creationTimestamp=CREATED),
-        spec=pb.NodeSpec(podCIDR="10.244.1.0/24"),
-        status=pb.NodeStatus(conditions=[ready]),
-    )
-
-
-def crashing(name: str, words: str = "it died") -> pb.Pod:
-    """Return a pod in CrashLoopBackOff."""
-    a_minute_ago = pb.Time(seconds=int(NOW.timestamp()) - 60)
-    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
-    status = pb.ContainerStatus(
-        name="app",
-        restartCount=7,
-        state=pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff")),
-        lastState=pb.ContainerState(terminated=died),
-    )
-    return pb.Pod(
-        metadata=pb.ObjectMeta(name=name, namespace="shop", uid=name, creationTimestamp=CREATED),
-        spec=pb.PodSpec(nodeName="worker", containers=[pb.Container(name="app")]),
-        status=pb.PodStatus(phase="Running", startTime=CREATED, containerStatuses=[status]),
-    )
-
-
-def log_path(pod: str) -> str:
-    return f"/api/v1/namespaces/shop/pods/{pod}/log"
-
-
-@pytest.fixture
-def healthy(server: ApiServer) -> ApiServer:
-    """A cluster of one node that is ready."""
-    server.serve("/api/v1/nodes", node())
-    server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
-    server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
-    return server
 
 
 @pytest.fixture

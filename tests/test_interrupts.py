@@ -16,7 +16,9 @@ from kubevitals.report import Report
 from kubevitals.source import Request
 from kubevitals.verdict import Outcome
 from tests.fakes import ApiServer, Reply
-from tests.test_cli import CHECKS, crashing, log_path, node
+from tests.runs import CHECKS, crashing, log_path, node
+
+pytest_plugins = ["pytester"]
 
 DEADLINE = 60
 """Seconds that a run may take to begin, or to end: ten times what it takes on a machine that is busy."""

@@ -150,7 +150,7 @@ class Cluster:
     def _list(self, listing: Listing[M]) -> tuple[M, ...]:
         for _ in range(PAGE_RESTARTS):
             items: list[M] = []
-            query = {"limit": str(PAGE), "resourceVersion": "0"}
+            query, tokens = {"limit": str(PAGE), "resourceVersion": "0"}, set[str]()
             for _ in range(PAGES):
                 answer = self._page(listing, query)
                 if answer.status == 410 and "continue" in query:
@@ -160,6 +160,9 @@ class Cluster:
                 items += cast("Sequence[M]", answer.page.items)
                 if not (token := getattr(answer.page.metadata, "continue")):
                     return tuple(items)
+                if token in tokens:
+                    raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+                tokens.add(token)
                 query = {"limit": str(PAGE), "continue": token}
             else:
                 raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
