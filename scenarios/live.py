@@ -26,13 +26,13 @@ POLL = 2
 """Seconds between two looks at a cluster that is settling: each look takes a core from it."""
 
 ROOT = HERE.parent
-RIGHTS = ROOT / "deploy/rbac.yaml"
+RIGHTS = ROOT / "deploy/base/rbac.yaml"
 READER = "kubevitals:kubevitals"
-"""The service account of deploy/rbac.yaml, as kubectl names it."""
+"""The service account of deploy/base/rbac.yaml, as kubectl names it."""
 
 
 class LiveCluster:
-    """A kind cluster that pytest-kind made, and a kubeconfig with no more than deploy/rbac.yaml grants."""
+    """A kind cluster that pytest-kind made, and a kubeconfig with no more than deploy/base/rbac.yaml grants."""
 
     def __init__(self, kind_cluster: Any, folder: Path, work: Path, say: Callable[[str], None]) -> None:
         self._kind, self.name, self.folder, self._say = kind_cluster, kind_cluster.name, folder, say
@@ -56,7 +56,7 @@ class LiveCluster:
         self._again(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
 
     def grant(self) -> None:
-        """Make the service account of deploy/rbac.yaml, let it do what options ask for, and write its kubeconfig."""
+        """Make the service account, let it do what options ask for, and write its kubeconfig."""
         self.kubectl(["apply", "-f", str(RIGHTS)])
         rights = {
             "secret-names": "--verb=list --resource=secrets",

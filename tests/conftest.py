@@ -14,8 +14,10 @@ from kubevitals.inventory import Cluster
 from kubevitals.live import Live
 from kubevitals.probe.probed import Probed, Silent
 from kubevitals.probe.report import Network, Report
-from tests.fakes import ApiServer, api_server, write_kubeconfig
+from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import CHECKS, UseProbe
+from tests.runs import CHECKS as FOLDER
+from tests.runs import Run, node
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
@@ -49,6 +51,27 @@ def server() -> Iterator[ApiServer]:
 def kubeconfig(server: ApiServer, tmp_path: Path) -> Path:
     """A kubeconfig that leads to the fake API server."""
     return write_kubeconfig(tmp_path / "kubeconfig", server.address)
+
+
+@pytest.fixture
+def healthy(server: ApiServer) -> ApiServer:
+    """A cluster of one node that is ready."""
+    server.serve("/api/v1/nodes", node())
+    server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
+    server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
+    return server
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the checks in an empty folder, on the fake API server unless the options say otherwise."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+
+    def run(*options: str | Path) -> pytest.RunResult:
+        reports = ("--junitxml=junit.xml", "--findings=findings.json")
+        return pytester.runpytest_inprocess(FOLDER, "-p", "no:cacheprovider", *reports, *options)
+
+    return run
 
 
 @pytest.fixture

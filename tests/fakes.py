@@ -86,7 +86,7 @@ class FakeSource:
     def probe(self, plan: Plan | None) -> bytes:
         """Return what the table has for the probe."""
         if plan is None or "probe" not in self.answers:
-            raise NotObserved(f"no probe {PROBE_HINT}")
+            raise NotObserved(f"no probe {PROBE_HINT}", unasked=True)
         return self.get(Request("probe")).body
 
     def close(self) -> None:

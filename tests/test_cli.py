@@ -4,7 +4,7 @@ import gzip
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree as ET
@@ -15,27 +15,14 @@ from kubevitals import files
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Found
-from tests.fakes import CREATED, NOW, ApiServer, Reply, status_json, write_kubeconfig
+from kubevitals.source import PROBE_HINT
+from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
+from tests.runs import CHECKS, Run, crashing, log_path
 
 pytest_plugins = ["pytester"]
 
-CHECKS = Path(__file__).parents[1] / "checks"
 HOSTILE = "<script>alert(1)</script>\x1b[2J\u202egnp"
 SHOWN = r"<script>alert(1)</script>\x1b[2J\u202egnp"
-
-Run = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the checks in an empty folder, on the fake API server unless the options say otherwise."""
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-
-    def run(*options: str | Path) -> pytest.RunResult:
-        reports = ("--junitxml=junit.xml", "--findings=findings.json")
-        return pytester.runpytest_inprocess(CHECKS, "-p", "no:cacheprovider", *reports, *options)
-
-    return run
 
 
 @pytest.fixture
@@ -43,45 +30,6 @@ def unreachable(run: Run, kubeconfig: Path) -> Run:
     """Runs the checks on a cluster that is not there."""
     write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
     return run
-
-
-def node() -> pb.Node:
-    ready = pb.NodeCondition(type="Ready", status="True", lastTransitionTime=CREATED)
-    return pb.Node(
-        metadata=pb.ObjectMeta(name="worker", creationTimestamp=CREATED),
-        spec=pb.NodeSpec(podCIDR="10.244.1.0/24"),
-        status=pb.NodeStatus(conditions=[ready]),
-    )
-
-
-def crashing(name: str, words: str = "it died") -> pb.Pod:
-    """Return a pod in CrashLoopBackOff."""
-    a_minute_ago = pb.Time(seconds=int(NOW.timestamp()) - 60)
-    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
-    status = pb.ContainerStatus(
-        name="app",
-        restartCount=7,
-        state=pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff")),
-        lastState=pb.ContainerState(terminated=died),
-    )
-    return pb.Pod(
-        metadata=pb.ObjectMeta(name=name, namespace="shop", uid=name, creationTimestamp=CREATED),
-        spec=pb.PodSpec(nodeName="worker", containers=[pb.Container(name="app")]),
-        status=pb.PodStatus(phase="Running", startTime=CREATED, containerStatuses=[status]),
-    )
-
-
-def log_path(pod: str) -> str:
-    return f"/api/v1/namespaces/shop/pods/{pod}/log"
-
-
-@pytest.fixture
-def healthy(server: ApiServer) -> ApiServer:
-    """A cluster of one node that is ready."""
-    server.serve("/api/v1/nodes", node())
-    server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
-    server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
-    return server
 
 
 @pytest.fixture
@@ -186,8 +134,23 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
     assert "test_nodes_are_ready[silent]" not in unseen
     result = run("--require-observed")
     assert result.ret == 1
-    result.assert_outcomes(failed=len(unseen), passed=len(outcomes()) - len(unseen))
+    unasked = sum(item.unseen.endswith(PROBE_HINT) for item in read(Path("findings.json")).items)
+    assert unasked > 5
+    result.assert_outcomes(failed=len(unseen) - unasked, passed=len(outcomes()) - len(unseen))
     result.stdout.fnmatch_lines(["*not observed: forbidden: pods is forbidden (missing right: list pods)*"])
+
+
+def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
+    healthy.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(status_json("forbidden"), 403))
+    chosen = ("--require-observed", "-k", "storage-full or test_storage_has_room")
+    assert run(*chosen).ret == 1
+    assert run(*chosen, "--kubelet=none").ret == 0
+    assert outcomes()["test_storage_has_room[volume]"] == "not observed"
+
+
+def test_kubelets_that_are_asked_directly_leave_the_proxy_alone(run: Run, healthy: ApiServer) -> None:
+    assert run("--kubelet=direct").ret == 0
+    assert [path for path, _ in healthy.requests if "/proxy/" in path] == []
 
 
 def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:

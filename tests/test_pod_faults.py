@@ -9,7 +9,8 @@ import pytest
 from kubevitals import pod_faults
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import SANDBOX_FAULTS, TABLE, PodFault
-from tests.built import NO_NETWORK, BuiltPod, config_map, findings, node, owner_of
+from tests.built import NO_NETWORK, BuiltPod, ago, config_map, findings, node, owner_of
+from tests.fakes import cluster_of
 
 Mark = Callable[[BuiltPod], None]
 
@@ -250,3 +251,26 @@ def test_no_pod_matches_both(one: PodFault, other: PodFault) -> None:
     cluster = built.cluster()
     (matching,) = [fault for fault in (one, other) if TABLE[fault](built.pod, cluster)]
     assert matching is owner_of(cluster)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason", "found"),
+    [
+        ("kubevitals", 1, "Error", False),
+        ("kubevitals", 2, "Error", False),
+        ("kubevitals", 4, "Error", True),
+        ("kubevitals", 137, "OOMKilled", True),
+        ("shop", 1, "Error", True),
+    ],
+)
+def test_a_run_of_ours_that_found_something_is_no_fault_itself(
+    name: str, code: int, reason: str, *, found: bool
+) -> None:
+    end = pb.ContainerStateTerminated(exitCode=code, reason=reason, finishedAt=ago(60))
+    status = pb.ContainerStatus(name="app", state=pb.ContainerState(terminated=end))
+    pod = pb.Pod(
+        metadata=pb.ObjectMeta(name="run", namespace="shop", labels={"app.kubernetes.io/name": name}),
+        spec=pb.PodSpec(nodeName="one", containers=[pb.Container(name="app")]),
+        status=pb.PodStatus(phase="Failed", startTime=ago(90), containerStatuses=[status]),
+    )
+    assert (owner_of(cluster_of(pods=[pod], nodes=[node()])) is not None) is found

@@ -33,7 +33,7 @@ class _Part(NamedTuple):
 
 
 def assemble(run: Run) -> Report:
-    """Return the report of a run whose checks are through."""
+    """Return the report of a run whose checks are through, or of as much of it as there was."""
     findings = _findings(run)
     roots = _roots(findings, run)
     rank = {root.id: place for place, root in enumerate(roots)}
@@ -58,6 +58,7 @@ def assemble(run: Run) -> Report:
         unexplained=run.unexplained,
         stale=run.stale,
         remarks=list(filter(None, (*run.remarks, *run.cluster.remarks, run.unprobed))),
+        unjudged=run.unjudged,
     )
 
 
@@ -83,7 +84,7 @@ def _observed(look: Callable[[], T]) -> T | None:
 def _worst(run: Run) -> Outcome:
     if run.counts[Outcome.BROKEN]:
         return Outcome.BROKEN
-    if not run.observed:
+    if not run.observed or run.unjudged:
         return Outcome.NOT_OBSERVED
     return next((o for o in (Outcome.WARNED, Outcome.KNOWN) if run.counts[o]), Outcome.HEALTHY)
 

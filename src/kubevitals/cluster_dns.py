@@ -197,8 +197,10 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
     """Yield what each ready DNS pod counts, asked through the API server.
 
     Raises:
-        NotObserved: after the last one, if some pod's metrics could not be had.
+        NotObserved: pods are not to be asked, or, after the last one, some pod's metrics could not be had.
     """
+    if not cluster.ask_kubelets:
+        raise NotObserved("DNS pods are not asked (--kubelet=none)", unasked=True)
     unseen: NotObserved | None = None
     asked = [(pod, _ask_pod(pod, cluster)) for pod in pods(cluster)[:PODS_ASKED] if _is_ready(pod)]
     for pod, answer in asked:
@@ -212,7 +214,8 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    return cluster.ask_later(Request(f"/api/v1/namespaces/{namespace}/pods/{name}:9153/proxy/metrics", lines=_METRICS))
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}:9153/proxy/metrics"
+    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True))
 
 
 def _is_ready(pod: pb.Pod) -> bool:

@@ -9,12 +9,14 @@ class NotObserved(Exception):
     Attributes:
         reason: why, in one line.
         right: the right that is missing (``list pods``), or nothing.
+        unasked: whether it was left out on purpose: the options of the run do not ask for it.
     """
 
-    def __init__(self, reason: str, right: str = "") -> None:
+    def __init__(self, reason: str, right: str = "", *, unasked: bool = False) -> None:
         super().__init__(reason, right)
         self.reason = clean(reason)
         self.right = clean(right)
+        self.unasked = unasked
 
     def __str__(self) -> str:
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason

@@ -32,6 +32,9 @@ PAGES = 1000
 PAGE_RESTARTS = 3
 """How often a paged list is begun anew when its continue token has expired."""
 
+STOPPED = "the run was interrupted before it was asked for, or had come"
+"""Why something is not observed after an interrupt."""
+
 PARALLEL = 8
 """Requests under way at once."""
 
@@ -110,6 +113,7 @@ class Cluster:
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
         self._logs: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+        self._stopped = False
 
     @classmethod
     def listings(cls) -> list[Listing[Message]]:
@@ -124,11 +128,18 @@ class Cluster:
 
     def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
         """Return a list, fetching it unless that has begun."""
+        if self._stopped and not _has_come(self._lists.get(listing.name)):
+            raise NotObserved(STOPPED)
         return self._start(listing).result()
 
+    def stop(self) -> None:
+        """Ask for nothing and wait for nothing any more: what has not come by now is not observed."""
+        self._stopped = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def close(self) -> None:
-        """Wait for requests under way and let go of the source."""
-        self._pool.shutdown(cancel_futures=True)
+        """Wait for requests under way, unless they were stopped, and let go of the source."""
+        self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
         self._source.close()
 
     def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
@@ -139,7 +150,7 @@ class Cluster:
     def _list(self, listing: Listing[M]) -> tuple[M, ...]:
         for _ in range(PAGE_RESTARTS):
             items: list[M] = []
-            query = {"limit": str(PAGE), "resourceVersion": "0"}
+            query, tokens = {"limit": str(PAGE), "resourceVersion": "0"}, set[str]()
             for _ in range(PAGES):
                 answer = self._page(listing, query)
                 if answer.status == 410 and "continue" in query:
@@ -149,6 +160,9 @@ class Cluster:
                 items += cast("Sequence[M]", answer.page.items)
                 if not (token := getattr(answer.page.metadata, "continue")):
                     return tuple(items)
+                if token in tokens:
+                    raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+                tokens.add(token)
                 query = {"limit": str(PAGE), "continue": token}
             else:
                 raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
@@ -159,6 +173,8 @@ class Cluster:
 
     def ask(self, path: str) -> Answer:
         """Return the API server's answer on a path that is no list, whatever its status."""
+        if self._stopped:
+            raise NotObserved(STOPPED)
         return self._source.get(Request(path))
 
     def ask_later(self, request: Request) -> Future[Answer]:
@@ -324,6 +340,10 @@ def event_line(event: pb.Event) -> str:
     count, lasted = max(event.count, event.series.count, 1), last_seen(event) - first_seen(event)
     often = f" (×{count} in {duration(lasted)})" if count > 1 else ""
     return f"{event.type} {event.reason}{often}: {event.message}"
+
+
+def _has_come(list_: Future[Any] | None) -> bool:
+    return list_ is not None and list_.done() and not list_.cancelled()
 
 
 def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:

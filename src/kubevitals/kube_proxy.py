@@ -103,7 +103,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     """
     nodes = runs_on(cluster)
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--kubelet=none)")
+        raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
     asked = [(node.metadata.name, _ask(node, cluster)) for node in nodes]
     found, unseen, well = [], None, 0
     for node, answer in asked:
@@ -124,7 +124,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
 def _ask(node: pb.Node, cluster: Cluster) -> Future[Answer]:
     """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
     path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
-    return cluster.ask_later(Request(path, json=_HEALTH))
+    return cluster.ask_later(Request(path, json=_HEALTH, proxied=True))
 
 
 def _judged(node: str, answer: Answer) -> Unhealthy | None:

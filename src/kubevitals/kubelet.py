@@ -147,7 +147,11 @@ def _ask_for_configs(cluster: Cluster) -> Asked:
 def _ask(cluster: Cluster, path: str, schema: Decoder[Any]) -> Asked:
     ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
     return [
-        (node, cluster.ask_later(Request(_proxied(node, path), json=schema, kubelet=_address(node)))) for node in ready
+        (
+            node,
+            cluster.ask_later(Request(_proxied(node, path), json=schema, kubelet=_address(node), proxied=True)),
+        )
+        for node in ready
     ]
 
 
@@ -163,7 +167,7 @@ def _address(node: pb.Node) -> Kubelet | None:
 
 def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
-        raise NotObserved("kubelets are not asked (--kubelet=none)")
+        raise NotObserved("kubelets are not asked (--kubelet=none)", unasked=True)
     unseen: NotObserved | None = None
     for node, answer in cluster.derive(ask):
         try:

@@ -89,9 +89,12 @@ class Live:
         """Return the API server's answer.
 
         Raises:
-            NotObserved: it cannot be reached, does not answer in time, or breaks off again and again.
+            NotObserved: it cannot be reached, does not answer in time, or breaks off again and again; or its proxy
+                would have to ask, and kubelets are asked directly: then nothing is that needs rights on the proxy.
         """
         kubelet = request.kubelet if self._directly else None
+        if self._directly and request.proxied and not kubelet:
+            raise NotObserved("only the API server's proxy can ask for it (--kubelet=proxy)", unasked=True)
         ask = partial(on_error, _BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
         return self._explained(ask, kubelet)
 
@@ -110,7 +113,7 @@ class Live:
             NotObserved: there is no plan for it, or it could not be run.
         """
         if plan is None:
-            raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}")
+            raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}", unasked=True)
         return msgspec.json.encode(run(self, plan))
 
     def _explained(self, ask: Callable[[], Answer], kubelet: Kubelet | None = None) -> Answer:

@@ -26,6 +26,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     if len(report.roots) > SHOWN:
         yield f"and {len(report.roots) - SHOWN} more\n"
+    if report.unjudged:
+        yield f"### Not judged\n\n{escape(', '.join(report.unjudged))}\n"
     if unseen := not_observed(report):
         yield "### Not observed\n"
         yield from (f"- {escape(reason)}: {escape(', '.join(checks))}" for reason, checks in unseen.items())

@@ -23,6 +23,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _gauge("findings", "Objects that have a fault.", _findings(report))
     yield from _gauge("roots", "Findings that nothing explains.", _roots(report))
     yield from _gauge("checks", "Checks by outcome.", [({"outcome": str(o)}, report.counts.get(o, 0)) for o in Outcome])
+    yield from _gauge("unjudged", "Checks that the run did not come to.", [({}, len(report.unjudged))])
     yield from _gauge(
         "not_observed",
         "Checks that could not see all they need.",

@@ -28,9 +28,9 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
     if not pods:
         raise otherwise
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--kubelet=none)")
+        raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
     unseen: NotObserved | None = None
-    for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS))) for pod in pods]:
+    for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS, proxied=True))) for pod in pods]:
         try:
             yield pod.spec.nodeName, _read(answer.result())
         except NotObserved as error:

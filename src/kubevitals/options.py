@@ -64,7 +64,11 @@ def add(parser: pytest.Parser) -> None:
     group.addoption("--only-new", action="store_true", help="with --compare: ongoing findings do not fail")
     for option, what in REPORTS.items():
         group.addoption(option, metavar="PATH", type=Path, help=f"write {what}")
-    group.addoption("--require-observed", action="store_true", help="fail checks that could not observe what they need")
+    group.addoption(
+        "--require-observed",
+        action="store_true",
+        help="fail checks that could not observe what the options let them look at",
+    )
     group.addoption(
         "--threshold",
         metavar="NAME=VALUE",

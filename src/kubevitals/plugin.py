@@ -17,6 +17,7 @@ from kubevitals.file_reports import FileReports
 from kubevitals.finding import Severity
 from kubevitals.html import HtmlReport
 from kubevitals.inventory import Cluster
+from kubevitals.partial import Partial
 from kubevitals.probe import options as probe_options
 from kubevitals.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.terminal import FindingsRepr, load, summarize
@@ -86,6 +87,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         causes=frozenset(cause_of(path) for item in checks for path in item.path.parent.glob("test_*.py")),
         chapters={cause_of(item.path): chapter_of(item) for item in checks},
         rules=declared(_modules(checks)),
+        planned=[check_of(item) for item in checks if isinstance(item, pytest.Function)],
         history=earlier,
         only_new=config.getoption("only_new"),
     )
@@ -106,6 +108,9 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
+    partial = Partial(run)
+    plugins.register(partial, "kubevitals.partial")
+    partial.start(session.config)
 
 
 def _modules(checks: Iterable[pytest.Item]) -> list[object]:
@@ -150,7 +155,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     pyfuncitem.user_properties += _properties(verdict)
     if verdict.outcome is Outcome.BROKEN:
         pytest.fail("broken", pytrace=False)
-    if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed"):
+    if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed") and not verdict.unasked:
         pytest.fail(f"not observed: {verdict.unseen}", pytrace=False)
     if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
         pytest.skip(str(verdict.unseen or verdict.inapplicable))
@@ -171,6 +176,11 @@ def chapter_of(item: pytest.Item) -> str:
 def variant_of(item: pytest.Function) -> Rule:
     """Return the rule that an item applies."""
     return cast("Rule", item.callspec.params["variant"])
+
+
+def check_of(item: pytest.Function) -> str:
+    """Return the name of an item's check, ``cause[variant]``."""
+    return f"{cause_of(item.path)}[{variant_name(variant_of(item))}]"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -213,7 +223,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write what it found."""
     run = session.config.stash.get(RUN, None)
-    if run and run.verdicts:
+    if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
         for root in run.report.roots:
             _junit_property(session.config, "root", f"{root.object} {root.says}")

@@ -18,6 +18,12 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, ref, statuses
 from kubevitals.pod_states import Symptom
 
+OWN = ("app.kubernetes.io/name", "kubevitals")
+"""The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
+
+OWN_ENDS = frozenset({1, 2})
+"""Exit codes with which such a pod tells of others: something failed, interrupted (pytest.ExitCode)."""
+
 
 class PodFault(StrEnum):
     """What can be wrong with a pod, in the order in which it is looked for; the values are variants of causes."""
@@ -108,11 +114,19 @@ def _is_fine(pod: pb.Pod) -> bool:
     """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
-    if pod.status.phase == "Failed" and pod.status.reason:
+    if pod.status.phase == "Failed" and (pod.status.reason or _is_own_run(pod)):
         return True
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
         for status in statuses(pod)
+    )
+
+
+def _is_own_run(pod: pb.Pod) -> bool:
+    """Return whether the pod is an earlier run of these checks that found something, or was interrupted."""
+    ends = [status.state.terminated for status in statuses(pod)]
+    return pod.metadata.labels.get(OWN[0]) == OWN[1] and all(
+        end.reason == "Error" and end.exitCode in OWN_ENDS for end in ends
     )
 
 

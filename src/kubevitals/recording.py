@@ -114,8 +114,9 @@ class Recording:
 
     def close(self) -> None:
         """Complete the recording and give it its name."""
-        self._file.close()
-        self._raw.close()
+        with self._lock:
+            self._file.close()
+            self._raw.close()
         Path(self._part).replace(self._path)
         self._source.close()
 
@@ -171,6 +172,11 @@ class Snapshot:
             self.now = taken + later
         except OverflowError as error:
             raise Unusable(f"{path} was taken on {taken:%Y-%m-%d}: there is no time {later.days} days later") from error
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that the recorded run asked for, queries included."""
+        return list(self._answers)
 
     def get(self, request: Request) -> Answer:
         """Return what the cluster answered when it was recorded."""

@@ -92,7 +92,7 @@ def _config_map_names(cluster: Cluster) -> dict[str, frozenset[str]]:
 
 def _secret_names(cluster: Cluster) -> dict[str, frozenset[str]]:
     if not cluster.secret_names:
-        raise NotObserved("names of Secrets are listed only with --secret-names")
+        raise NotObserved("names of Secrets are listed only with --secret-names", unasked=True)
     return _names(cluster.secrets)
 
 

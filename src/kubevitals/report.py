@@ -173,6 +173,8 @@ class Report(Struct, frozen=True):
         unexplained: Warning events that no finding explains.
         stale: known issues that are past their date, match nothing or name no check.
         remarks: what else the user should know.
+        unjudged: checks that were chosen and have no outcome: the run was stopped before, or they failed themselves.
+            A report that has some is partial.
     """
 
     schema: int
@@ -190,6 +192,7 @@ class Report(Struct, frozen=True):
     unexplained: list[str] = []
     stale: list[str] = []
     remarks: list[str] = []
+    unjudged: list[str] = []
 
 
 def json_schema() -> str:

@@ -34,6 +34,7 @@ class Run:
         seconds: what each check took.
         remarks: what the user should know of the run itself.
         report: the result, once all checks are through.
+        planned: the checks that were chosen, each ``cause[variant]``.
         unwritten: whether a report could not be written.
         started: the clock's time when it began.
     """
@@ -44,6 +45,7 @@ class Run:
     causes: frozenset[str]
     chapters: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Explains] = ()
+    planned: Sequence[str] = ()
     history: History = field(default_factory=History)
     only_new: bool = False
     verdicts: list[Verdict] = field(default_factory=list)
@@ -78,6 +80,12 @@ class Run:
         return Counter(verdict.outcome for verdict in self.verdicts)
 
     @property
+    def unjudged(self) -> list[str]:
+        """The checks that have no verdict: the run ended before, or they failed themselves."""
+        judged = {verdict.check for verdict in self.verdicts}
+        return [check for check in self.planned if check not in judged]
+
+    @property
     def observed(self) -> bool:
         """Whether any check could see what it needs."""
         return any(v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE) for v in self.verdicts)
@@ -91,7 +99,7 @@ class Run:
     @property
     def unexplained(self) -> list[str]:
         """The Warning events that no finding explains, once every cause was judged."""
-        if self.causes - {verdict.cause for verdict in self.verdicts}:
+        if self.unjudged or self.causes - {verdict.cause for verdict in self.verdicts}:
             return []
         return unexplained(self.cluster, (finding for v in self.verdicts for finding in v.all_findings))
 

@@ -41,6 +41,7 @@ class Request(NamedTuple):
         kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
         lines: a regular expression of the lines that are read of an answer that is text.
         wanted: which items of a list are kept; all where nothing is given.
+        proxied: whether the path has the API server's proxy ask somebody else, which takes more than a right to read.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Request(NamedTuple):
     kubelet: Kubelet | None = None
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
+    proxied: bool = False
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,15 @@ SUPPORTED_MINORS = range(33, 38)
 
 
 def heading(report: Report) -> str:
-    """Return the verdict in a line: ``Broken: 2 roots, which explain 7 more findings``."""
+    """Return the verdict in a line: ``Broken: 2 root causes, with 7 symptoms``; of a partial report it says so."""
+    if not report.unjudged:
+        return _verdict(report)
+    judged = len(report.items)
+    so_far = _verdict(report) if report.outcome is Outcome.BROKEN else "Nothing broken so far"
+    return f"Partial: {judged} of {plural(judged + len(report.unjudged), 'check')} judged. {so_far}"
+
+
+def _verdict(report: Report) -> str:
     match report.outcome:
         case Outcome.NOT_OBSERVED:
             return "Not observed: this run says nothing about the cluster"

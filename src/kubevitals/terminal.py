@@ -142,6 +142,8 @@ def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
 
 
 def _write_verdict(report: Report, reporter: pytest.TerminalReporter) -> None:
+    if report.unjudged:
+        reporter.write_line(heading(report), yellow=True)
     if root := most_probable(report):
         reporter.write_line(f"most probable root: {root.object} {root.says}", bold=True)
     if line := changes(report):

@@ -49,6 +49,11 @@ class Verdict:
         return f"{self.cause}[{self.variant}]"
 
     @property
+    def unasked(self) -> bool:
+        """Whether the check could not see all only because the run's options leave something out."""
+        return self.unseen is not None and self.unseen.unasked
+
+    @property
     def judged(self) -> list[tuple[Finding, KnownIssue | None]]:
         """All findings, those that were expected with the known issue that expects them."""
         return [*((finding, None) for finding in self.findings), *self.known]

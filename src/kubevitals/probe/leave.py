@@ -1,11 +1,5 @@
 """Nothing stays behind: a run removes what it made, whatever happens, and what runs that are over left."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import current_thread, main_thread
-from types import FrameType
-
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
@@ -74,32 +68,3 @@ def _is_over(obj: pb.DaemonSet | pb.Service, api: Api) -> bool:
     told = obj.metadata.labels.get(LIFETIME, "")
     lifetime = int(told) if told.isdecimal() else LEFTOVER
     return api.cluster.now.timestamp() - obj.metadata.creationTimestamp.seconds > lifetime
-
-
-class Interrupts:
-    """SIGINT and SIGTERM end the run by KeyboardInterrupt, but not while it tidies up."""
-
-    def __init__(self) -> None:
-        self._held = False
-
-    @contextmanager
-    def handled(self) -> Iterator[None]:
-        """Handle both signals; Python does so in its main thread only."""
-        if current_thread() is not main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self._raise) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def hold(self) -> None:
-        """Ignore both from now on."""
-        self._held = True
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if not self._held:
-            raise KeyboardInterrupt(signal.Signals(number).name)

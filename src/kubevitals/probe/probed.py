@@ -59,7 +59,7 @@ def probed(cluster: Cluster) -> Probed:
     """
     told = cluster.derive(_told)
     if isinstance(told, NotObserved):
-        raise NotObserved(told.reason, told.right)
+        raise NotObserved(told.reason, told.right, unasked=told.unasked)
     return told
 
 

@@ -1,0 +1,43 @@
+"""Runs of the checks as a user starts them, and what they look at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubevitals import schema_pb2 as pb
+from tests.fakes import CREATED, NOW
+
+CHECKS = Path(__file__).parents[1] / "checks"
+
+Run = Callable[..., pytest.RunResult]
+
+
+def node() -> pb.Node:
+    ready = pb.NodeCondition(type="Ready", status="True", lastTransitionTime=CREATED)
+    return pb.Node(
+        metadata=pb.ObjectMeta(name="worker", creationTimestamp=CREATED),
+        spec=pb.NodeSpec(podCIDR="10.244.1.0/24"),
+        status=pb.NodeStatus(conditions=[ready]),
+    )
+
+
+def crashing(name: str, words: str = "it died") -> pb.Pod:
+    """Return a pod in CrashLoopBackOff."""
+    a_minute_ago = pb.Time(seconds=int(NOW.timestamp()) - 60)
+    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
+    status = pb.ContainerStatus(
+        name="app",
+        restartCount=7,
+        state=pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff")),
+        lastState=pb.ContainerState(terminated=died),
+    )
+    return pb.Pod(
+        metadata=pb.ObjectMeta(name=name, namespace="shop", uid=name, creationTimestamp=CREATED),
+        spec=pb.PodSpec(nodeName="worker", containers=[pb.Container(name="app")]),
+        status=pb.PodStatus(phase="Running", startTime=CREATED, containerStatuses=[status]),
+    )
+
+
+def log_path(pod: str) -> str:
+    return f"/api/v1/namespaces/shop/pods/{pod}/log"

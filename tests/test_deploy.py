@@ -1,0 +1,153 @@
+"""deploy/: its rights are those that are requested, and its commands do what they are there for."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from kubevitals import __version__
+from kubevitals import schema_pb2 as pb
+from kubevitals.history import read
+from kubevitals.live import Live
+from kubevitals.probe import run as probe_run
+from kubevitals.probe.manifests import Made
+from kubevitals.probe.plan import Options, Plan
+from kubevitals.recording import Snapshot
+from scenarios.harness import RECORDINGS
+from tests.fake_probe import NODES, ProbedCluster
+from tests.fakes import ApiServer
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")
+
+Right = tuple[str, str]
+"""A verb, and a resource as people write it (``daemonsets.apps``) or a path."""
+
+
+def objects(*paths: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects in files."""
+    for path in paths:
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def granted(path: str) -> set[Right]:
+    """Return what the roles of a file grant."""
+    return {
+        (verb, ".".join(filter(None, (resource, group))))
+        for obj in objects(DEPLOY / path)
+        for rule in obj.get("rules", ())
+        for verb in rule["verbs"]
+        for group in rule.get("apiGroups", [""])
+        for resource in [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
+    }
+
+
+def requested(asked: Iterable[str]) -> Iterator[Right]:
+    """Yield the rights that requests take, each ``METHOD path``; none for what only the API server's proxy can ask."""
+    for request in asked:
+        method, path = request.split()
+        verb = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
+        if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
+            yield "get", f"nodes/{direct[1]}"
+        elif found := re.fullmatch(
+            r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
+        ):
+            group, resource, name, part = found.groups()
+            verb = "list" if verb == "get" and not name else verb
+            yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
+        elif "/proxy/" not in path and path != "probe":
+            yield verb, path
+
+
+def recorded() -> set[Right]:
+    """Return the rights that the runs took that all recordings are of."""
+    paths = {urlsplit(path).path for file in RECORDINGS.glob("*.recording") for path in Snapshot(file).paths}
+    return set(requested(f"GET {path}" for path in paths))
+
+
+def test_the_base_grants_what_is_requested_and_the_kubelet_component_what_kubelets_are_asked() -> None:
+    base, kubelet = granted("base/rbac.yaml"), granted("components/kubelet/rbac.yaml")
+    assert base | kubelet | {("list", "secrets")} == recorded()
+    assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
+    assert ("list", "secrets") not in base
+
+
+def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_namespace(
+    server: ApiServer, connect: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a probe one pod of which does not start: the events that say why are asked for, too."""
+    monkeypatch.setattr(probe_run, "POLL", 0.01)
+    monkeypatch.setattr(probe_run, "QUIET", 0.1)
+    server.otherwise = cluster = ProbedCluster()
+    cluster.namespace = {}
+    cluster.waiting[NODES[0]] = pb.ContainerStateWaiting(reason="ErrImagePull")
+    probe_run.run(connect(), Plan(Options(), NODES))
+    assert granted("components/probe/rbac.yaml") == set(requested(cluster.asked))
+    roles = [obj for obj in objects(DEPLOY / "components/probe/rbac.yaml") if "rules" in obj]
+    assert [(role["kind"], role["metadata"]["namespace"]) for role in roles] == [("Role", Options().namespace)]
+
+
+def test_the_probes_namespace_admits_what_the_probe_makes() -> None:
+    made = Made.new(Options()).namespace["metadata"]
+    (namespace,) = [obj for obj in objects(DEPLOY / "components/probe/rbac.yaml") if obj["kind"] == "Namespace"]
+    level = "pod-security.kubernetes.io/enforce"
+    assert namespace["metadata"]["name"] == made["name"]
+    assert namespace["metadata"]["labels"] == {level: made["labels"][level]}
+
+
+def test_nothing_is_granted_that_is_more_than_to_look() -> None:
+    rights = {right for path in MANIFESTS for right in granted(str(path.relative_to(DEPLOY)))}
+    assert not [right for right in rights if "*" in "".join(right) or "secrets" in right[1] or "proxy" in right[1]]
+    of_the_cluster = [obj for obj in objects(*MANIFESTS) if obj["kind"] == "ClusterRole"]
+    assert {verb for role in of_the_cluster for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
+
+
+def test_every_image_is_of_this_version() -> None:
+    (images,) = [obj["images"] for obj in objects(DEPLOY / "base/kustomization.yaml")]
+    (pod,) = objects(DEPLOY / "reports-pod.yaml")
+    assert images == [{"name": "kubevitals", "newTag": __version__}]
+    assert pod["spec"]["containers"][0]["image"] == f"kubevitals:{__version__}"
+
+
+def github() -> str:
+    (workflow,) = objects(DEPLOY / "ci/github.yaml")
+    return "\n".join(step["run"] for step in workflow["jobs"]["health"]["steps"] if "run" in step)
+
+
+def gitlab() -> str:
+    (pipeline,) = objects(DEPLOY / "ci/gitlab.yaml")
+    return "\n".join(pipeline["cluster-health"]["script"])
+
+
+def cron_job() -> str:
+    (job,) = [obj for obj in objects(DEPLOY / "base/cron-job.yaml") if obj["kind"] == "CronJob"]
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    return " ".join(["pytest --pyargs kubevitals.checks", *container["args"]]).replace("/reports", "reports")
+
+
+@pytest.mark.parametrize(("script", "again"), [(github, 0), (gitlab, 0), (cron_job, 1)])
+def test_a_scheduled_run_compares_with_the_last_one(script: Any, again: int, tmp_path: Path) -> None:
+    """The demo is judged twice: what is new fails, and with --only-new what is ongoing does not."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(sys.path),
+        "PYTEST_ADDOPTS": "--snapshot=demo -k 'test_volume_claim or test_startup_error'",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "RUNNER_TEMP": str(tmp_path),
+        "KUBECONFIG_CONTENT": "none",
+    }
+    (tmp_path / "reports").mkdir()
+    command = ["bash", "-e", "-c", f"pip() {{ true; }}\n{script()}"]
+    for expected in (1, again):
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert run.returncode == expected, run.stdout + run.stderr
+    report = read(tmp_path / "reports/findings.json")
+    assert report.comparison
+    assert report.comparison.ongoing == len(report.findings) > 0
+    assert (tmp_path / "reports/health.html").stat().st_size > 0

@@ -1,0 +1,126 @@
+"""Whole runs against an API server that misbehaves on every list: each ends soon and sees no health."""
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from kubernetes.utils.retry import Backoff
+
+from kubevitals import live
+from kubevitals import schema_pb2 as pb
+from kubevitals.history import read
+from kubevitals.report import Report
+from kubevitals.verdict import Outcome
+from kubevitals.wire import MAGIC
+from tests.fakes import (
+    ApiServer,
+    Behaviour,
+    Reply,
+    break_off,
+    envelope,
+    item_bytes,
+    list_bytes,
+    proto_field,
+    status_json,
+)
+from tests.runs import Run
+
+pytest_plugins = ["pytester"]
+
+DEADLINE = 60
+"""Seconds: ten times what such a run takes on a machine that is busy."""
+
+POD = pb.Pod(metadata=pb.ObjectMeta(name="web-0", namespace="shop"))
+WHOLE = list_bytes([POD] * 100)
+
+
+def truncated(handler: BaseHTTPRequestHandler) -> None:
+    """Send a list that ends in the middle of an object, as a broken proxy would: with a length that is right."""
+    handler.send(Reply(WHOLE[: len(WHOLE) // 2 + 3]))  # type: ignore[attr-defined]
+
+
+FAULTS: dict[str, tuple[Behaviour, str]] = {
+    "too many requests": (Reply(status_json("slow down"), 429, {"Retry-After": "3600"}), "HTTP 429: slow down"),
+    "internal error": (Reply(status_json("etcd is gone"), 500), "HTTP 500: etcd is gone"),
+    "unavailable": (Reply(b"no healthy upstream", 503), "HTTP 503"),
+    "gone": (Reply(status_json("too old resource version"), 410), "HTTP 410: too old"),
+    "cut": (break_off, "cannot be asked"),
+    "truncated": (truncated, "no list of"),
+    "empty": (Reply(b""), "no list of"),
+    "a sign-in page": (Reply(b"<html><form>Sign in</form></html>"), "it starts with b'<html>"),
+    "JSON": (Reply(b'{"kind": "List", "items": []}'), "no list of"),
+    "garbage in protobuf": (Reply(envelope(b"\xff" * 1000)), "no list of"),
+    "no envelope": (Reply(MAGIC + b"\x07\x07\x07"), "no list of"),
+    "a token that repeats": (Reply(list_bytes([POD], "again")), "continue token"),
+}
+
+
+@pytest.fixture
+def report(run: Run, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Report]:
+    """Runs all checks, trying again at once, and returns what they say."""
+    monkeypatch.setattr(live, "_BACKOFF", Backoff(steps=4, duration=0.001, factor=2.0, jitter=0.1))
+
+    def report() -> Report:
+        started = perf_counter()
+        result = run("--request-timeout=2")
+        assert perf_counter() - started < DEADLINE
+        assert result.ret in (0, 1), result.stdout.str()
+        assert "Traceback" not in result.stdout.str()
+        found = read(Path("findings.json"))
+        assert found.unjudged == []
+        return found
+
+    return report
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS.values(), ids=FAULTS)
+def test_what_is_no_list_is_neither_healthy_nor_broken(
+    server: ApiServer, report: Callable[[], Report], fault: Behaviour, words: str
+) -> None:
+    server.otherwise = fault
+    found = report()
+    seen = {item.check: item.outcome for item in found.items}
+    assert seen.pop("api-server[unreachable]") is Outcome.HEALTHY
+    assert seen.pop("api-server[not-ready]") is Outcome.HEALTHY
+    assert set(seen.values()) == {Outcome.NOT_OBSERVED}
+    assert found.findings == []
+    assert any(words in item.unseen for item in found.items), {item.unseen for item in found.items}
+
+
+def test_one_list_that_fails_leaves_what_others_tell(
+    healthy: ApiServer,
+    report: Callable[[], Report],
+) -> None:
+    healthy.script("/api/v1/events", truncated)
+    outcomes = {item.check: item.outcome for item in report().items}
+    assert outcomes["node-ready[not-ready]"] is Outcome.HEALTHY
+    assert outcomes["memory-limit[node-oom]"] is Outcome.NOT_OBSERVED
+
+
+def test_a_token_that_repeats_is_noticed_at_once(server: ApiServer, report: Callable[[], Report]) -> None:
+    server.script(
+        "/api/v1/pods", Reply(list_bytes([POD], "a")), Reply(list_bytes([POD], "b")), Reply(list_bytes([POD], "a"))
+    )
+    report()
+    assert server.asked("/api/v1/pods") == 3
+
+
+def test_a_huge_object_is_bounded_in_every_report(
+    healthy: ApiServer,
+    report: Callable[[], Report],
+) -> None:
+    """An object of 100 MB, half of it in fields that checks read."""
+    half = b"x" * 50_000_000
+    metadata = proto_field(1, proto_field(1, half) + proto_field(3, b"shop"))
+    waiting = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff", message=half.decode()))
+    status = pb.PodStatus(
+        phase="Running", containerStatuses=[pb.ContainerStatus(name="app", restartCount=9, state=waiting)]
+    )
+    pod = metadata + proto_field(3, status.SerializeToString())
+    healthy.script("/api/v1/pods", Reply(envelope(item_bytes(pod))))
+    found = report()
+    assert any(item.outcome is Outcome.BROKEN for item in found.items)
+    for path in ("findings.json", "junit.xml", "reports/health.html"):
+        assert Path(path).stat().st_size < 2_000_000, path

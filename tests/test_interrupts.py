@@ -1,0 +1,138 @@
+"""Ctrl-C and SIGTERM: what was seen so far is reported, marked as partial, and the run ends soon."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from kubevitals.history import read
+from kubevitals.recording import Snapshot
+from kubevitals.report import Report
+from kubevitals.source import Request
+from kubevitals.verdict import Outcome
+from tests.fakes import ApiServer, Reply
+from tests.runs import CHECKS, crashing, log_path, node
+
+pytest_plugins = ["pytester"]
+
+DEADLINE = 60
+"""Seconds that a run may take to begin, or to end: ten times what it takes on a machine that is busy."""
+
+REPORTS = ("findings.json", "reports/health.html", "metrics.prom", "summary.md", "junit.xml", "cluster.recording")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+class Stuck:
+    """A request that is never answered.
+
+    Attributes:
+        asked: set once it was made.
+    """
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server, self.asked = server, Event()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Hang."""
+        self.asked.set()
+        self._server.hang(handler)
+
+
+@pytest.fixture
+def stuck(server: ApiServer) -> Stuck:
+    """A cluster with a pod that crashes, and something that can be made to hang."""
+    server.serve("/api/v1/nodes", node())
+    server.serve("/api/v1/pods", crashing("web-0"))
+    server.script(log_path("web-0"), Reply(b"cannot open config\n"))
+    return Stuck(server)
+
+
+@pytest.fixture
+def start(tmp_path: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts runs in processes of their own."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.chdir(tmp_path)
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "pytest", str(CHECKS), "-p", "no:cacheprovider", "--request-timeout=2"]
+        files = [
+            f"--{name}={file}"
+            for name, file in zip(
+                ("findings", "metrics", "markdown", "junitxml", "record"), (REPORTS[0], *REPORTS[2:]), strict=True
+            )
+        ]
+        started.append(
+            subprocess.Popen([*command, *files, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def interrupted(process: subprocess.Popen[str], stuck: Stuck, number: signal.Signals) -> tuple[Report, str]:
+    """Interrupt a run once it hangs; return what it reports, and what it says."""
+    assert stuck.asked.wait(DEADLINE), process.communicate()
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert [file for file in REPORTS if not Path(file).stat().st_size] == []
+    return read(Path("findings.json")), said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_judged_so_far_is_reported_as_partial(
+    server: ApiServer, stuck: Stuck, start: Start, number: signal.Signals
+) -> None:
+    server.script("/api/v1/nodes/worker/proxy/stats/summary", stuck)
+    report, said = interrupted(start("-k", "test_startup_error or test_storage_full"), stuck, number)
+    assert [root.object for root in report.roots] == ["Pod/shop/web-0"]
+    assert {item.check.partition("[")[0] for item in report.items} == {"startup-error"}
+    assert report.unjudged[0] == "storage-full[volume]"
+    assert f"interrupted: {number.name}" in report.remarks
+    assert "Partial: 6 of 10 checks judged. Broken: 1 root cause" in said
+    assert "Partial: 6 of 10 checks judged. Broken: 1 root cause" in Path("reports/health.html").read_text()
+    assert "storage\\-full\\[volume\\]" in Path("summary.md").read_text()
+    assert "kubevitals_unjudged 4" in Path("metrics.prom").read_text()
+    assert Snapshot(Path("cluster.recording")).get(Request("/api/v1/pods?limit=1000&resourceVersion=0")).status == 200
+
+
+def test_a_run_that_is_stopped_while_it_lists_waits_for_nothing(server: ApiServer, stuck: Stuck, start: Start) -> None:
+    server.script("/api/v1/pods", stuck)
+    report, said = interrupted(start(), stuck, signal.SIGTERM)
+    assert report.items == []
+    assert report.outcome is Outcome.NOT_OBSERVED
+    assert report.cluster.pods is None
+    assert "nothing was judged" in said
+
+
+def test_a_check_that_fails_itself_leaves_a_partial_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own="""
+        import pytest
+
+        def bad(cluster):
+            raise ZeroDivisionError
+
+        def good(cluster):
+            return []
+
+        @pytest.mark.cause(chapter="own")
+        @pytest.mark.parametrize("variant", [bad, good])
+        def test_own(cluster, variant):
+            return variant(cluster)
+        """
+    )
+    assert pytester.runpytest_inprocess("--snapshot=demo", "--findings=f.json").ret == 1
+    report = read(pytester.path / "f.json")
+    assert report.unjudged == ["own[bad]"]
+    assert report.outcome is Outcome.NOT_OBSERVED
