@@ -145,6 +145,8 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
     for attachment in cluster.attachments:
         if why := _attachment_fault(attachment, cluster):
             obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
+            if not cluster.scope.covers(obj.namespace):
+                continue
             told.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
             lines = [f"VolumeAttachment/{attachment.metadata.name}"]
@@ -260,6 +262,8 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
                 missing=_registrations(node.metadata.name, [name]),
                 look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
             )
+    if cluster.csi_drivers:
+        cluster.scope.need_all("a CSI driver's pods may be in any namespace")
 
 
 def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:

@@ -4,10 +4,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from kubevitals import inventory
+from kubevitals import listing
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import LOG_BYTES, LOG_LINES, LOG_REQUESTS, Cluster, Listing
+from kubevitals.inventory import LOG_BYTES, LOG_LINES, LOG_REQUESTS, Cluster
+from kubevitals.listing import Listing
 from kubevitals.source import NAMES_ONLY, Answer, Request
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import NOW, FakeSource, cluster_of, list_bytes, status_bytes, status_json
@@ -143,7 +144,7 @@ def test_a_first_page_that_is_gone_is_no_expired_page() -> None:
 
 
 def test_a_list_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGES", 20)
+    monkeypatch.setattr(listing, "PAGES", 20)
     source = FakeSource({"/api/v1/pods": lambda _: paged("a", "the same for ever")})
     with pytest.raises(NotObserved, match="does not end after 20 pages"):
         _ = Cluster(source).pods

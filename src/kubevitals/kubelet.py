@@ -14,7 +14,8 @@ from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster, refusal
+from kubevitals.inventory import Cluster
+from kubevitals.listing import refusal
 from kubevitals.objects import node_condition
 from kubevitals.source import Answer, Kubelet, Request
 
