@@ -199,6 +199,8 @@ _ONLY_THE_VOLUME = re.compile(
 def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.PersistentVolume]]:
     """Yield the pods that could be scheduled but for a bound volume that is tied to other nodes."""
     for pod in cluster.pods:
+        if pod.spec.nodeName:
+            continue
         reasons = re.findall(r"\d+ (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0])
         if not any(
             "PersistentVolume's node affinity" in reason or "volume node affinity" in reason for reason in reasons

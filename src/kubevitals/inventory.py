@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
 
 import msgspec
 from google.protobuf.message import Message
@@ -15,11 +14,13 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.listing import Listing, chosen_names, lists_of, refusal, whole_list
-from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.logs import Logs
+from kubevitals.objects import KubeObject, ref
+from kubevitals.patience import Patience
 from kubevitals.probe.plan import Options, plan
 from kubevitals.scope import Scope
 from kubevitals.source import NAMES_ONLY, Answer, Request, Source
-from kubevitals.text import clean, duration, redact
+from kubevitals.text import clean, duration
 from kubevitals.threshold import Threshold
 
 M = TypeVar("M", bound=Message)
@@ -30,9 +31,6 @@ STOPPED = "the run was interrupted before it was asked for, or had come"
 
 PARALLEL = 8
 """Requests under way at once."""
-
-LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
-"""Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
 
 
 class _Version(msgspec.Struct):
@@ -89,7 +87,7 @@ class Cluster:
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
-        self._logs: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+        self._logs = Logs(self.get)
         self._stopped = False
 
     @classmethod
@@ -143,12 +141,18 @@ class Cluster:
 
     def ask(self, path: str) -> Answer:
         """Return the API server's answer on a path that is no list, whatever its status."""
+        return self.get(Request(path))
+
+    def get(self, request: Request) -> Answer:
+        """Return the answer to a request for something that is no list."""
         if self._stopped:
             raise NotObserved(STOPPED)
-        return self._source.get(Request(path))
+        return self._source.get(request)
 
-    def ask_later(self, request: Request) -> Future[Answer]:
+    def ask_later(self, request: Request, patience: Patience | None = None) -> Future[Answer]:
         """Begin to ask for an answer that is no list."""
+        if patience:
+            return self._pool.submit(patience.ask, self._source.get, request)
         return self._pool.submit(self._source.get, request)
 
     def ask_probe(self) -> bytes:
@@ -226,26 +230,7 @@ class Cluster:
 
         Containers of one name and owner are alike: the first one asked for is read and answers for all.
         """
-        key = (owner(pod) or ref(pod), container, previous)
-        if key not in self._logs:
-            if len(self._logs) >= LOG_REQUESTS:
-                return (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
-            self._logs[key] = self._read_log(pod, container, previous=previous)
-        return self._logs[key]
-
-    def _read_log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
-            {"previous": "true"} if previous else {}
-        )
-        place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
-        try:
-            answer = self.ask(f"{place}?{urlencode(query)}")
-            if answer.status != 200:
-                raise refusal(answer, "get pods/log")
-        except NotObserved as error:
-            return (f"(log not observed: {error})",)
-        lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
-        return tuple(clean(line) for line in lines) or ("(the log is empty)",)
+        return self._logs.read(pod, container, previous=previous)
 
     def derive(self, function: Callable[["Cluster"], T]) -> T:
         """Return what a function makes of the cluster, computed once however often it is asked for."""
