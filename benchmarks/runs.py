@@ -6,7 +6,6 @@ and what CPU time it took.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -37,22 +36,30 @@ class Used(NamedTuple):
 def main() -> None:
     """Measure, and print what was measured."""
     options, more = _options()
-    with _cluster(options.made_up, options.broken), tempfile.TemporaryDirectory() as folder:
-        figures = _measure(options.runs, [*more, f"--html={folder}/report.html"], real=not options.made_up)
-        figures["report"] = (Path(folder) / "report.html").stat().st_size
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    figures = measured(options.runs, more, options.made_up, options.broken)
     sys.stdout.write("\n".join(_table(figures)) + "\n")
 
 
 def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.runs", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
-    parser.add_argument("--json", type=Path, help="write the figures, for benchmarks.curve")
     parser.add_argument("--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="do without a cluster")
     parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
     own, _, more = " ".join(sys.argv[1:]).partition(" -- ")
     return parser.parse_args(own.split()), more.split()
+
+
+def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0) -> dict[str, Any]:
+    """Return what runs took, with pytest's options, against a made-up cluster of nodes and pods or that of KUBECONFIG.
+
+    Each of them writes its report, and a recording where asked to by ``--record`` without a path.
+    """
+    with _cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
+        written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
+        told = [f"--record={written['recording']}" if option == "--record" else option for option in options]
+        figures = _measure(runs, [*told, f"--html={written['report']}"], real=not made_up)
+        figures["command"] = " ".join(["pytest checks/", *options])
+        return figures | {what: path.stat().st_size for what, path in written.items() if path.exists()}
 
 
 @contextmanager
@@ -75,7 +82,6 @@ def _cluster(made_up: Sequence[int] | None, broken: int) -> Iterator[None]:
 
 def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "checks/", *options]
-    process("-c", "pass")
     floors, used, asked = [], [], []
     live = Live() if real else None
     for _ in range(runs):
@@ -88,9 +94,9 @@ def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
         if live and before:
             asked.append(counts(live).since(before))
     return {
-        "command": " ".join(["pytest", *command[5:-1]]),
         "pods": _pods(used[-1].said),
         "last": [line for line in used[-1].said.splitlines() if line][-1].strip("= "),
+        "start-up": process(*command[1:6], "--collect-only", "-q").cpu,
         "floor": median(floors),
         "bytes": int(size),
         "wall": median(each.wall for each in used),
@@ -131,7 +137,8 @@ def _table(figures: dict[str, Any]) -> Iterator[str]:
     wall, floor = figures["wall"], figures["floor"]
     yield f"wall {wall:.2f} s, {wall / floor:.1f} × the floor: {figures['bytes'] / MB:.1f} MB in {floor:.2f} s"
     yield f"CPU {figures['cpu']:.2f} s, peak memory {figures['peak'] / MB:.0f} MB"
-    yield f"report {figures['report'] / MB:.2f} MB"
+    yield f"start-up CPU {figures['start-up']:.2f} s (--collect-only)"
+    yield ", ".join(f"{what} {figures[what] / MB:.2f} MB" for what in ("report", "recording") if what in figures)
     if "requests" in figures:
         yield f"API server CPU {figures['api server cpu']:.2f} s"
         yield "requests and bytes, others' in the same seconds included:"
