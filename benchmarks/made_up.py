@@ -6,6 +6,7 @@ Every Deployment has 25 pods; those that are broken cannot find their image.
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -39,8 +40,17 @@ def main() -> None:
 
 
 def _serve(server: ApiServer, path: str, items: list[Message]) -> None:
-    noted = (item_bytes(item.SerializeToString() + proto_field(1, NOTES)) for item in items)
+    noted = (item_bytes(_noted(item)) for item in items)
     server.script(path, Reply(envelope(proto_field(1, b"") + b"".join(noted))))
+
+
+def _noted(item: Message) -> bytes:
+    return item.SerializeToString() + proto_field(1, NOTES)
+
+
+def made_up_pods(count: int) -> Iterator[bytes]:
+    """Yield pods as the API server sends them."""
+    return (_noted(_pod(number, count // 10, 0)) for number in range(count))
 
 
 def _meta(name: str, number: int = 0) -> pb.ObjectMeta:
