@@ -30,7 +30,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import Ref, condition, owner, ref, statuses
+from kubevitals.objects import Ref, condition, containers, owner, ref, statuses
 from kubevitals.pod_faults import PodFault, broken_pods, is_broken
 from kubevitals.pod_states import RECENT, Symptom
 from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
@@ -200,10 +200,12 @@ def _probed(cluster: Cluster) -> Iterator[Probed]:
     for pod in cluster.pods:
         if pod.metadata.HasField("deletionTimestamp") or is_broken(pod, cluster):
             continue
-        for status in statuses(pod):
-            container = container_of(pod, status)
-            if container.HasField("livenessProbe") and status.state.HasField("running"):
-                yield Probed(pod, container, status)
+        probed = {
+            container.name: container for container in containers(pod.spec) if container.HasField("livenessProbe")
+        }
+        for status in statuses(pod) if probed else ():
+            if status.name in probed and status.state.HasField("running"):
+                yield Probed(pod, probed[status.name], status)
 
 
 def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
