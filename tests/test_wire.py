@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.free_text import redact_texts
+from kubevitals.reduced import BATCH
 from kubevitals.wire import Page, decode_list, encode_list, encode_status, error_message
 from tests.fakes import envelope, item_bytes, list_bytes, proto_field, status_bytes, status_json
 
@@ -47,11 +48,50 @@ def test_only_annotations_that_checks_read_are_kept() -> None:
     assert dict(kept.metadata.annotations) == read
 
 
+def commands(*told: str) -> pb.PodSpec:
+    return pb.PodSpec(containers=[pb.Container(command=told)], initContainers=[pb.Container(args=told)])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pb.Pod(spec=commands("serve", "--token=hunter2")),
+        pb.Deployment(spec=pb.DeploymentSpec(template=pb.PodTemplateSpec(spec=commands("--token=hunter2")))),
+        pb.DaemonSet(spec=pb.DaemonSetSpec(template=pb.PodTemplateSpec(spec=commands("--token=hunter2")))),
+        pb.StatefulSet(spec=pb.StatefulSetSpec(template=pb.PodTemplateSpec(spec=commands("--token=hunter2")))),
+        pb.CronJob(
+            spec=pb.CronJobSpec(
+                jobTemplate=pb.JobTemplateSpec(
+                    spec=pb.JobSpec(template=pb.PodTemplateSpec(spec=commands("--token=hunter2")))
+                )
+            )
+        ),
+    ],
+    ids=lambda sent: type(sent).__name__,
+)
+def test_arguments_are_dropped_wherever_they_are(sent: Message) -> None:
+    (kept,) = decode_list([list_bytes([sent])], type(sent))[1]
+    assert b"hunter2" not in kept.SerializeToString()
+
+
 def test_only_arguments_that_checks_read_are_kept() -> None:
     told = ["kube-controller-manager", "--token=hunter2", "--cluster-cidr=10.244.0.0/16"]
     sent = pb.Pod(spec=pb.PodSpec(containers=[pb.Container(command=told), pb.Container(args=told)]))
     (kept,) = decode_list([list_bytes([sent])], pb.Pod)[1]
     assert [[*c.command, *c.args] for c in kept.spec.containers] == [["--cluster-cidr=10.244.0.0/16"]] * 2
+
+
+def test_of_variables_only_those_are_kept_that_refer_to_something() -> None:
+    key = pb.EnvVarSource(configMapKeyRef=pb.KeySelector(key="colour"))
+    sent = pb.Pod(spec=pb.PodSpec(containers=[pb.Container(env=[{"name": "A"}, {"name": "B", "valueFrom": key}])]))
+    (kept,) = decode_list([list_bytes([sent])], pb.Pod)[1]
+    assert [variable.name for variable in kept.spec.containers[0].env] == ["B"]
+
+
+@pytest.mark.parametrize("count", [0, 1, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH])
+def test_lists_of_any_length_are_whole_and_in_order(count: int) -> None:
+    sent = [pb.Pod(metadata=pb.ObjectMeta(name=f"web-{n}")) for n in range(count)]
+    assert decode_list([list_bytes(sent)], pb.Pod)[1] == sent
 
 
 def test_a_message_cut_within_a_character_is_repaired_and_its_neighbours_stay() -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
-from kubevitals.wire import CLUSTER_CIDR
+from kubevitals.reduced import CLUSTER_CIDR
 
 Network = IPv4Network | IPv6Network
 

@@ -70,6 +70,11 @@ class Stream:
         return value | byte << shift
 
 
+def delimited(tag: int, content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the pieces of a length-delimited field."""
+    return varint(tag), varint(len(content)), content
+
+
 def varint(value: int) -> bytes:
     """Return a number as protobuf writes it."""
     out = bytearray()

@@ -11,7 +11,8 @@ from google.protobuf.message import DecodeError, Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.stream import Stream, varint
+from kubevitals.reduced import Compact, reduce
+from kubevitals.stream import Stream, delimited, varint
 from kubevitals.text import redact
 
 M = TypeVar("M", bound=Message)
@@ -20,12 +21,6 @@ MAGIC = b"k8s\x00"
 _RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
 _METADATA, _ITEM = 1 << 3 | 2, 2 << 3 | 2
 """Tags of length-delimited fields: an envelope's content, and the two fields that every list has."""
-
-_READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
-CLUSTER_CIDR = "--cluster-cidr="
-"""The flag of kube-controller-manager that names the networks of which nodes get their podCIDRs."""
-
-_READ_ARGUMENTS = (CLUSTER_CIDR,)
 
 
 class Page(NamedTuple):
@@ -70,20 +65,21 @@ def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | 
 def _content(
     stream: Stream, end: int, schema: type[M], wanted: Callable[[M], bool] | None
 ) -> tuple[pb.ListMeta, list[M]]:
-    metadata, items = pb.ListMeta(), []
+    metadata, items = pb.ListMeta(), Compact(schema)
     while stream.position < end:
         tag, size = stream.field()
         if tag == _ITEM:
             item = _item(stream.read(size), schema)
             if not wanted or wanted(item):
-                items.append(_reduce(item))
+                reduce(item)
+                items.add(item)
         elif tag == _METADATA:
             metadata = pb.ListMeta.FromString(stream.read(size))
         else:
             raise DecodeError(f"unexpected field {tag}")
     if stream.position > end:
         raise DecodeError("an item is longer than the list")
-    return metadata, items
+    return metadata, items.all()
 
 
 def _item(raw: bytes, schema: type[M]) -> M:
@@ -93,20 +89,6 @@ def _item(raw: bytes, schema: type[M]) -> M:
         if "UTF-8" not in str(error):
             raise
         return _repaired(raw, schema)
-
-
-def _reduce(item: M) -> M:
-    """Return a copy without unknown fields: discarding them in place would not free their memory."""
-    item.DiscardUnknownFields()
-    metadata = getattr(item, "metadata", None)
-    if isinstance(metadata, pb.AnnotatedMeta):
-        for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
-            del metadata.annotations[key]
-    if isinstance(item, pb.Pod):
-        for container in item.spec.containers:
-            for words in (container.command, container.args):
-                words[:] = [word for word in words if word.startswith(_READ_ARGUMENTS)]
-    return type(item).FromString(item.SerializeToString())
 
 
 def _repaired(raw: bytes, schema: type[M]) -> M:
@@ -148,14 +130,10 @@ def _messages(message: Message) -> Iterator[Message]:
 
 def encode_list(page: Page) -> list[bytes]:
     """Return a list as the API server would send it, in pieces."""
-    pieces = [b"".join(_field(_METADATA, page.metadata.SerializeToString()))]
+    pieces = [*delimited(_METADATA, page.metadata.SerializeToString())]
     for item in page.items:
-        pieces += _field(_ITEM, item.SerializeToString())
+        pieces += delimited(_ITEM, item.SerializeToString())
     return [MAGIC, varint(_RAW), varint(sum(map(len, pieces))), *pieces]
-
-
-def _field(tag: int, content: bytes) -> tuple[bytes, bytes, bytes]:
-    return varint(tag), varint(len(content)), content
 
 
 def encode_status(body: bytes) -> bytes:
