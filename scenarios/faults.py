@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from scenarios.objects import Object, claim, claiming, mounting, pod, volume
+from scenarios.undoing import doing, on_node
 
 if TYPE_CHECKING:
     from scenarios.harness import Fault
@@ -25,43 +26,18 @@ def untouched(cluster: "LiveCluster") -> Iterator[None]:
 
 
 def service_stopped(node: str, service: str) -> "Fault":
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node(node, f"systemctl stop {service}")
-        try:
-            yield
-        finally:
-            cluster.on_node(node, f"systemctl start {service}")
-
-    return fault
+    return on_node(node, f"systemctl stop {service}", f"systemctl start {service}")
 
 
 def process_frozen(node: str, name: str) -> "Fault":
     """Freeze a program: it is there, and does not answer."""
-
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node(node, f"pkill -STOP -x {name}")
-        try:
-            yield
-        finally:
-            cluster.on_node(node, f"pkill -CONT -x {name}")
-
-    return fault
+    return on_node(node, f"pkill -STOP -x {name}", f"pkill -CONT -x {name}")
 
 
 def manifest_removed(component: str) -> "Fault":
     """Take a static pod of the control plane away."""
-
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node("control-plane", f"mv {MANIFESTS}/{component}.yaml /root/")
-        try:
-            yield
-        finally:
-            cluster.on_node("control-plane", f"mv /root/{component}.yaml {MANIFESTS}/")
-
-    return fault
+    here, away = f"{MANIFESTS}/{component}.yaml", f"/root/{component}.yaml"
+    return on_node("control-plane", f"mv {here} {away}", f"mv {away} {here}")
 
 
 @contextmanager
@@ -75,15 +51,10 @@ def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
 
 
 def cordoned(node: str) -> "Fault":
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.kubectl(f"cordon {cluster.name}-{node}")
-        try:
-            yield
-        finally:
-            cluster.kubectl(f"uncordon {cluster.name}-{node}")
-
-    return fault
+    return doing(
+        lambda cluster: cluster.kubectl(f"cordon {cluster.name}-{node}"),
+        lambda cluster: cluster.kubectl(f"uncordon {cluster.name}-{node}"),
+    )
 
 
 @contextmanager
@@ -209,30 +180,13 @@ def addresses_leaked(node: str) -> "Fault":
 
 
 def cni_plugin_removed(node: str, plugin: str) -> "Fault":
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node(node, f"mv /opt/cni/bin/{plugin} /opt/cni/")
-        try:
-            yield
-        finally:
-            cluster.on_node(node, f"mv /opt/cni/{plugin} /opt/cni/bin/")
-
-    return fault
+    return on_node(node, f"mv /opt/cni/bin/{plugin} /opt/cni/", f"mv /opt/cni/{plugin} /opt/cni/bin/")
 
 
 def cni_config(node: str, config: str) -> "Fault":
     """Put a configuration before kindnet's: the runtime takes the first by name, and kindnet leaves others alone."""
     path = "/etc/cni/net.d/00-broken.conflist"
-
-    @contextmanager
-    def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.on_node(node, f"echo '{config}' > {path} && sleep 2")
-        try:
-            yield
-        finally:
-            cluster.on_node(node, f"rm {path}")
-
-    return fault
+    return on_node(node, f"echo '{config}' > {path} && sleep 2", f"rm {path}")
 
 
 def cni_daemon_gone(node: str) -> "Fault":

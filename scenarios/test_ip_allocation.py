@@ -11,9 +11,10 @@ from scenarios.faults import (
     overlapping,
     pod_cidr,
 )
-from scenarios.faults_network import corefile, together
+from scenarios.faults_network import corefile
 from scenarios.harness import Seen, scenario
 from scenarios.objects import deployment, pod
+from scenarios.undoing import together
 
 ALL_TAINTS = [{"operator": "Exists"}]
 MISCONFIGURED = "ip-allocation[cni-misconfigured] Pod/app"

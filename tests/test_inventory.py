@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import count
 from threading import Barrier
 from urllib.parse import parse_qs, urlsplit
 
@@ -146,10 +147,18 @@ def test_a_first_page_that_is_gone_is_no_expired_page() -> None:
 
 def test_a_list_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGES", 20)
-    source = FakeSource({"/api/v1/pods": lambda _: paged("a", "the same for ever")})
+    tokens = count()
+    source = FakeSource({"/api/v1/pods": lambda _: paged("a", f"page {next(tokens)}")})
     with pytest.raises(NotObserved, match="does not end after 20 pages"):
         _ = Cluster(source).pods
     assert len(source.requests) == 20
+
+
+def test_a_token_that_comes_back_ends_a_list() -> None:
+    source = FakeSource({"/api/v1/pods": lambda _: paged("a", "the same for ever")})
+    with pytest.raises(NotObserved, match="comes back to a continue token"):
+        _ = Cluster(source).pods
+    assert len(source.requests) == 2
 
 
 def test_every_kind_has_the_name_that_rbac_gives_it() -> None:

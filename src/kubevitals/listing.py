@@ -106,12 +106,16 @@ def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence
 def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Answer]:
     selected = {"fieldSelector": asked.selector} if asked.selector else {}
     query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
+    tokens = set[str]()
     for _ in range(PAGES):
         path = f"{asked.path}?{urlencode({**query, **selected})}"
         answer = source.get(Request(path, listing.schema, listing.accept, wanted=asked.wanted))
         yield answer
         if not (token := getattr(answer.page.metadata, "continue")):
             return
+        if token in tokens:
+            raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+        tokens.add(token)
         query = {"limit": str(PAGE), "continue": token}
     raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
 
