@@ -45,8 +45,9 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
     parser.add_argument("--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="do without a cluster")
     parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
-    own, _, more = " ".join(sys.argv[1:]).partition(" -- ")
-    return parser.parse_args(own.split()), more.split()
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    return parser.parse_args(given[:end]), given[end + 1 :]
 
 
 def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0) -> dict[str, Any]:
