@@ -240,14 +240,16 @@ def start_took(probed: Probed) -> int:
     where the pod got ready so late that the liveness probe must have succeeded before.
     """
     pod, container, status = probed
+    if status.restartCount or container.HasField("startupProbe") or not container.HasField("readinessProbe"):
+        return 0
     ready, readiness = condition(pod, "ContainersReady"), timing(container.readinessProbe)
-    if not (ready and ready.status == "True") or status.restartCount or container.HasField("startupProbe"):
+    if not ready or ready.status != "True":
         return 0
     began = status.state.running.startedAt.seconds
     took = ready.lastTransitionTime.seconds - began
-    alone = all(_needs_no_wait(pod, other, began) for other in statuses(pod) if other.name != status.name)
-    informative = readiness.delay + readiness.period < took <= probed.numbers.start + probed.numbers.period
-    return took if container.HasField("readinessProbe") and alone and informative else 0
+    if not readiness.delay + readiness.period < took <= probed.numbers.start + probed.numbers.period:
+        return 0
+    return took if all(_needs_no_wait(pod, s, began) for s in statuses(pod) if s.name != status.name) else 0
 
 
 def _needs_no_wait(pod: pb.Pod, status: pb.ContainerStatus, began: int) -> bool:

@@ -123,6 +123,7 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
                 ],
                 concerns=tuple(map(ref, pods)),
             )
+    cluster.scope.need_all("pods of any namespace may have been evicted for a node's memory")
 
 
 def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:

@@ -145,6 +145,8 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
     for attachment in cluster.attachments:
         if why := _attachment_fault(attachment, cluster):
             obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
+            if not cluster.scope.covers(obj.namespace):
+                continue
             told.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
             lines = [f"VolumeAttachment/{attachment.metadata.name}"]
@@ -197,6 +199,8 @@ _ONLY_THE_VOLUME = re.compile(
 def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.PersistentVolume]]:
     """Yield the pods that could be scheduled but for a bound volume that is tied to other nodes."""
     for pod in cluster.pods:
+        if pod.spec.nodeName:
+            continue
         reasons = re.findall(r"\d+ (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0])
         if not any(
             "PersistentVolume's node affinity" in reason or "volume node affinity" in reason for reason in reasons
@@ -260,6 +264,8 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
                 missing=_registrations(node.metadata.name, [name]),
                 look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
             )
+    if cluster.csi_drivers:
+        cluster.scope.need_all("a CSI driver's pods may be in any namespace")
 
 
 def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:

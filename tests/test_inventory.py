@@ -5,10 +5,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from kubevitals import inventory
+from kubevitals import listing
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import LOG_BYTES, LOG_LINES, LOG_REQUESTS, Cluster, Listing
+from kubevitals.inventory import Cluster
+from kubevitals.listing import Listing
+from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, SILENT
 from kubevitals.source import NAMES_ONLY, Answer, Request
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import NOW, FakeSource, cluster_of, list_bytes, status_bytes, status_json
@@ -144,7 +146,7 @@ def test_a_first_page_that_is_gone_is_no_expired_page() -> None:
 
 
 def test_a_list_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventory, "PAGES", 20)
+    monkeypatch.setattr(listing, "PAGES", 20)
     tokens = count()
     source = FakeSource({"/api/v1/pods": lambda _: paged("a", f"page {next(tokens)}")})
     with pytest.raises(NotObserved, match="does not end after 20 pages"):
@@ -281,6 +283,14 @@ def test_only_so_many_logs_are_read_in_a_run() -> None:
     logs = [cluster.log(pod(f"web-{n}"), "web", previous=False) for n in range(LOG_REQUESTS + 3)]
     assert len(source.requests) == LOG_REQUESTS
     assert logs[-1] == (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
+
+
+def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
+    source = FakeSource({f"/api/v1/namespaces/shop/pods/web-{n}/log": "no answer" for n in range(10)})
+    cluster = Cluster(source)
+    logs = [cluster.log(pod(f"web-{n}"), "web", previous=False) for n in range(10)]
+    assert len(source.requests) == SILENT
+    assert logs[-1] == ("(log not observed: logs are not asked any more: 3 gave no answer, and none gave any)",)
 
 
 # --- time, derived views ---

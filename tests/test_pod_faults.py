@@ -274,3 +274,20 @@ def test_a_run_of_ours_that_found_something_is_no_fault_itself(
         status=pb.PodStatus(phase="Failed", startTime=ago(90), containerStatuses=[status]),
     )
     assert (owner_of(cluster_of(pods=[pod], nodes=[node()])) is not None) is found
+
+
+def test_the_pods_of_which_most_are_broken_come_first_and_then_those_that_restart_most() -> None:
+    def broken(name: str, restarts: int, set_: str = "") -> pb.Pod:
+        waiting = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff"))
+        status = pb.ContainerStatus(name="app", restartCount=restarts, state=waiting)
+        owners = [pb.OwnerReference(kind="StatefulSet", name=set_, controller=True)] if set_ else []
+        return pb.Pod(
+            metadata=pb.ObjectMeta(name=name, namespace="shop", ownerReferences=owners),
+            status=pb.PodStatus(phase="Running", containerStatuses=[status]),
+        )
+
+    pods = [broken("calm", 1), broken("wild", 90), broken("web-0", 2, "web"), broken("web-1", 3, "web")]
+    found = pod_faults.pod_faults(cluster_of(pods=[*pods])).found
+    assert [[s.pod.metadata.name for s in symptoms] for symptoms in found.values()] == [
+        ["web-1", "web-0", "wild", "calm"]
+    ]

@@ -3,7 +3,8 @@
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster, Listing
+from kubevitals.inventory import Cluster
+from kubevitals.listing import Listing
 from kubevitals.objects import Ref
 from kubevitals.probe.plan import Plan
 from kubevitals.recording import Snapshot

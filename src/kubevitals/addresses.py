@@ -56,6 +56,7 @@ def held_addresses(pod: pb.Pod) -> list[str]:
 
 def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
     """Return the pools of every node that has podCIDRs, by the node's name, the tightest first."""
+    cluster.scope.need_all("the pods of all namespaces hold a node's addresses")
     held: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
     for pod in cluster.pods:
         held[pod.spec.nodeName] += [ip_address(address) for address in held_addresses(pod)]

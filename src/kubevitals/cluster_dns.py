@@ -11,7 +11,8 @@ from urllib.parse import quote
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster, refusal
+from kubevitals.inventory import Cluster
+from kubevitals.listing import refusal
 from kubevitals.objects import condition
 from kubevitals.source import Answer, Request
 from kubevitals.text import clean
@@ -44,6 +45,8 @@ def service(cluster: Cluster) -> pb.Service:
     for (namespace, _), candidate in sorted(named.items()):
         if namespace == "kube-system" and candidate.metadata.labels.get(LABEL) == VALUE and _serves_dns(candidate):
             return candidate
+    cluster.scope.need("kube-system")
+    cluster.scope.need(_ELSEWHERE[0])
     raise NotObserved(
         f"no DNS Service is found: neither {', '.join(_NAMES)} nor one with the label {LABEL}={VALUE} in kube-system, "
         f"nor {'/'.join(_ELSEWHERE)}"

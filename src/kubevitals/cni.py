@@ -69,6 +69,7 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
         return found
     if found := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
         return found
+    cluster.scope.need_all("the DaemonSet of the cluster's CNI may be in any namespace")
     raise NotObserved(
         "the DaemonSet of the cluster's CNI is not recognised: name it with --cni-daemonset NAMESPACE/NAME"
     )

@@ -1,64 +1,36 @@
 """The cluster as checks see it: typed lists, each fetched once, and what can be derived from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
-from urllib.parse import quote, urlencode
+from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.objects import KubeObject, Ref, owner, ref
+from kubevitals.listing import Listing, chosen_names, lists_of, refusal, whole_list
+from kubevitals.logs import Logs
+from kubevitals.objects import KubeObject, ref
+from kubevitals.patience import Patience
 from kubevitals.probe.plan import Options, plan
-from kubevitals.source import NAMES_ONLY, PROTOBUF, Answer, Request, Source
-from kubevitals.text import clean, duration, redact
+from kubevitals.scope import Scope
+from kubevitals.source import NAMES_ONLY, Answer, Request, Source
+from kubevitals.text import clean, duration
 from kubevitals.threshold import Threshold
-from kubevitals.wire import error_message
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
-
-PAGE = 1000
-"""Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
-
-PAGES = 1000
-"""Pages of one list: a million objects. A server that always has one more is not believed."""
-
-PAGE_RESTARTS = 3
-"""How often a paged list is begun anew when its continue token has expired."""
 
 STOPPED = "the run was interrupted before it was asked for, or had come"
 """Why something is not observed after an interrupt."""
 
 PARALLEL = 8
 """Requests under way at once."""
-
-LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
-"""Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
-
-
-class Listing(Generic[M]):
-    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
-
-    def __init__(self, path: str, schema: type[M], accept: str = PROTOBUF) -> None:
-        self.path, self.schema, self.accept = path, schema, accept
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, cluster: "Cluster", owner: type | None = None) -> tuple[M, ...]:
-        return cluster.fetch(self)
-
-    @property
-    def resource(self) -> str:
-        """The resource as RBAC writes it: ``pods``, ``deployments.apps``."""
-        group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
-        return ".".join(filter(None, (self.path.rpartition("/")[2], group)))
 
 
 class _Version(msgspec.Struct):
@@ -76,23 +48,24 @@ class Cluster:
 
     nodes = Listing("/api/v1/nodes", pb.Node)
     namespaces = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
-    pods = Listing("/api/v1/pods", pb.Pod)
-    all_events = Listing("/api/v1/events", pb.Event)
-    config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY)
-    secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY)
-    services = Listing("/api/v1/services", pb.Service)
-    endpoint_slices = Listing("/apis/discovery.k8s.io/v1/endpointslices", pb.EndpointSlice)
-    claims = Listing("/api/v1/persistentvolumeclaims", pb.PersistentVolumeClaim)
+    pods = Listing("/api/v1/pods", pb.Pod, namespaced=True)
+    all_events = Listing("/api/v1/events", pb.Event, namespaced=True)
+    node_events = Listing("/api/v1/namespaces/default/events", pb.Event)
+    config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY, namespaced=True)
+    secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY, namespaced=True)
+    services = Listing("/api/v1/services", pb.Service, namespaced=True)
+    endpoint_slices = Listing("/apis/discovery.k8s.io/v1/endpointslices", pb.EndpointSlice, namespaced=True)
+    claims = Listing("/api/v1/persistentvolumeclaims", pb.PersistentVolumeClaim, namespaced=True)
     volumes = Listing("/api/v1/persistentvolumes", pb.PersistentVolume)
     storage_classes = Listing("/apis/storage.k8s.io/v1/storageclasses", pb.StorageClass)
     csi_drivers = Listing("/apis/storage.k8s.io/v1/csidrivers", pb.CSIDriver)
     csi_nodes = Listing("/apis/storage.k8s.io/v1/csinodes", pb.CSINode)
     attachments = Listing("/apis/storage.k8s.io/v1/volumeattachments", pb.VolumeAttachment)
-    deployments = Listing("/apis/apps/v1/deployments", pb.Deployment)
-    stateful_sets = Listing("/apis/apps/v1/statefulsets", pb.StatefulSet)
-    daemon_sets = Listing("/apis/apps/v1/daemonsets", pb.DaemonSet)
-    jobs = Listing("/apis/batch/v1/jobs", pb.Job)
-    cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob)
+    deployments = Listing("/apis/apps/v1/deployments", pb.Deployment, namespaced=True)
+    stateful_sets = Listing("/apis/apps/v1/statefulsets", pb.StatefulSet, namespaced=True)
+    daemon_sets = Listing("/apis/apps/v1/daemonsets", pb.DaemonSet, namespaced=True)
+    jobs = Listing("/apis/batch/v1/jobs", pb.Job, namespaced=True)
+    cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob, namespaced=True)
 
     def __init__(
         self,
@@ -103,16 +76,18 @@ class Cluster:
         ask_kubelets: bool = True,
         probe: Options | None = None,
         cni_daemon_sets: Iterable[str] = (),
+        scope: Scope | None = None,
     ) -> None:
         self._source = source
         self._thresholds = dict(thresholds or {})
         self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
-        self.remarks: list[str] = []
+        self.scope = scope or Scope()
+        self.remarks = [] if self.scope.is_all else [f"namespaces looked at: {self.scope}"]
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
-        self._logs: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+        self._logs = Logs(self.get)
         self._stopped = False
 
     @classmethod
@@ -121,10 +96,10 @@ class Cluster:
         return [value for value in vars(cls).values() if isinstance(value, Listing)]
 
     def prefetch(self) -> list[Future[tuple[Message, ...]]]:
-        """Start fetching all lists, several at a time."""
-        return [
-            self._start(listing) for listing in self.listings() if self.secret_names or listing.schema is not pb.Secret
-        ]
+        """Start fetching all lists that are needed, several at a time."""
+        unneeded = set() if self.secret_names else {"secrets"}
+        unneeded |= set() if self.scope.listed.chosen else {"node_events"}
+        return [self._start(listing) for listing in self.listings() if listing.name not in unneeded]
 
     def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
         """Return a list, fetching it unless that has begun."""
@@ -144,41 +119,40 @@ class Cluster:
 
     def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
         if listing.name not in self._lists:
-            self._lists[listing.name] = self._pool.submit(self._list, listing)
+            if chosen := listing.namespaced and self.scope.listed.chosen:
+                self._start(Cluster.__dict__["namespaces"])  # before who waits for it: nobody waits for himself
+            self._lists[listing.name] = self._pool.submit(self._list, listing, chosen=bool(chosen))
         return self._lists[listing.name]  # type: ignore[return-value]
 
-    def _list(self, listing: Listing[M]) -> tuple[M, ...]:
-        for _ in range(PAGE_RESTARTS):
-            items: list[M] = []
-            query, tokens = {"limit": str(PAGE), "resourceVersion": "0"}, set[str]()
-            for _ in range(PAGES):
-                answer = self._page(listing, query)
-                if answer.status == 410 and "continue" in query:
-                    break
-                if answer.status != 200:
-                    raise refusal(answer, f"list {listing.resource}")
-                items += cast("Sequence[M]", answer.page.items)
-                if not (token := getattr(answer.page.metadata, "continue")):
-                    return tuple(items)
-                if token in tokens:
-                    raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
-                tokens.add(token)
-                query = {"limit": str(PAGE), "continue": token}
-            else:
-                raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
-        raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
+    def _list(self, listing: Listing[M], *, chosen: bool) -> tuple[M, ...]:
+        names = chosen_names(self.scope.listed, lambda: self.namespaces) if chosen else []
+        lists = lists_of(listing, self.scope, names)
+        return tuple(item for asked in lists for item in whole_list(self._source, listing, asked))
 
-    def _page(self, listing: Listing[M], query: Mapping[str, str]) -> Answer:
-        return self._source.get(Request(f"{listing.path}?{urlencode(query)}", listing.schema, listing.accept))
+    def check_scope(self) -> None:
+        """Refuse a choice of namespaces that do not exist, where it can be seen.
+
+        Raises:
+            Unusable: there is no such namespace.
+        """
+        if self.scope.chosen:
+            with suppress(NotObserved):
+                self.scope.names(namespace.metadata.name for namespace in self.namespaces)
 
     def ask(self, path: str) -> Answer:
         """Return the API server's answer on a path that is no list, whatever its status."""
+        return self.get(Request(path))
+
+    def get(self, request: Request) -> Answer:
+        """Return the answer to a request for something that is no list."""
         if self._stopped:
             raise NotObserved(STOPPED)
-        return self._source.get(Request(path))
+        return self._source.get(request)
 
-    def ask_later(self, request: Request) -> Future[Answer]:
+    def ask_later(self, request: Request, patience: Patience | None = None) -> Future[Answer]:
         """Begin to ask for an answer that is no list."""
+        if patience:
+            return self._pool.submit(patience.ask, self._source.get, request)
         return self._pool.submit(self._source.get, request)
 
     def ask_probe(self) -> bytes:
@@ -187,6 +161,8 @@ class Cluster:
         Raises:
             NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
         """
+        if self._probe:
+            self.scope.need("kube-system")
         asked = self._probe and plan(self._probe, self.nodes, self.services, self.endpoint_slices, self.pods)
         return self._source.probe(asked)
 
@@ -233,20 +209,19 @@ class Cluster:
 
     @cached_property
     def _events(self) -> Mapping[tuple[str, str, str], list[pb.Event]]:
-        index = defaultdict(list)
-        for event in self.all_events:
-            about = event.involvedObject
-            index[about.kind, about.namespace, about.name].append(event)
-        for events in index.values():
-            events.sort(key=last_seen)
-        return index
+        return _by_object(self.all_events)
+
+    @cached_property
+    def _node_events(self) -> Mapping[tuple[str, str, str], list[pb.Event]]:
+        return _by_object(self.node_events)
 
     def events(self, obj: KubeObject) -> list[pb.Event]:
         """Return the object's events, the latest last; not those of a predecessor of the same name."""
         name = ref(obj)
+        apart = self.scope.listed.chosen and not name.namespace
         return [
             event
-            for event in self._events.get((name.kind, name.namespace, name.name), ())
+            for event in (self._node_events if apart else self._events).get((name.kind, name.namespace, name.name), ())
             if name.kind == "Node" or event.involvedObject.uid in ("", obj.metadata.uid)
         ]
 
@@ -255,26 +230,7 @@ class Cluster:
 
         Containers of one name and owner are alike: the first one asked for is read and answers for all.
         """
-        key = (owner(pod) or ref(pod), container, previous)
-        if key not in self._logs:
-            if len(self._logs) >= LOG_REQUESTS:
-                return (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
-            self._logs[key] = self._read_log(pod, container, previous=previous)
-        return self._logs[key]
-
-    def _read_log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
-            {"previous": "true"} if previous else {}
-        )
-        place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
-        try:
-            answer = self.ask(f"{place}?{urlencode(query)}")
-            if answer.status != 200:
-                raise refusal(answer, "get pods/log")
-        except NotObserved as error:
-            return (f"(log not observed: {error})",)
-        lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
-        return tuple(clean(line) for line in lines) or ("(the log is empty)",)
+        return self._logs.read(pod, container, previous=previous)
 
     def derive(self, function: Callable[["Cluster"], T]) -> T:
         """Return what a function makes of the cluster, computed once however often it is asked for."""
@@ -346,15 +302,15 @@ def _has_come(list_: Future[Any] | None) -> bool:
     return list_ is not None and list_.done() and not list_.cancelled()
 
 
+def _by_object(events: Iterable[pb.Event]) -> Mapping[tuple[str, str, str], list[pb.Event]]:
+    index = defaultdict(list)
+    for event in events:
+        about = event.involvedObject
+        index[about.kind, about.namespace, about.name].append(event)
+    for found in index.values():
+        found.sort(key=last_seen)
+    return index
+
+
 def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:
     return {(obj.metadata.namespace, obj.metadata.name): obj for obj in objects}  # type: ignore[attr-defined]
-
-
-def refusal(answer: Answer, right: str) -> NotObserved:
-    """Return what an answer that is none means, and which right would change it."""
-    words = error_message(answer.body)
-    if answer.status == 401:
-        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
-    if answer.status == 403:
-        return NotObserved(f"forbidden: {words}", right)
-    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")

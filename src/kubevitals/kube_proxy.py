@@ -10,13 +10,17 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.daemon_pods import Lack, is_down, is_ready, lacking, pods_by_daemon
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.inventory import Cluster, refusal
+from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT
+from kubevitals.listing import refusal
 from kubevitals.source import Answer, Request
 from kubevitals.threshold import Threshold
 
 PORT = 10256
 """kube-proxy's health port unless `healthzBindAddress` says otherwise (KubeProxyConfiguration)."""
+
+PLACE = "kube-system"
+"""The namespace that every distribution has kube-proxy in."""
 
 LISTENING = Threshold(
     "kube-proxy.listening", 30, "seconds until a kube-proxy that has started listens on its health port; it takes a few"
@@ -47,7 +51,12 @@ class Unhealthy(NamedTuple):
 
 
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
-    """Return kube-proxy's DaemonSets: one, or one for each architecture or system."""
+    """Return kube-proxy's DaemonSets: one, or one for each architecture or system.
+
+    Raises:
+        NotObserved: its namespace is not looked at.
+    """
+    cluster.scope.need(PLACE)
     return [ds for ds in cluster.daemon_sets if _is_named(ds.metadata)]
 
 

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster, refusal
+from kubevitals.inventory import Cluster
+from kubevitals.listing import refusal
 from kubevitals.objects import condition
 from kubevitals.probe.report import Conntrack
 from kubevitals.source import Answer, Request

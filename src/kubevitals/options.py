@@ -13,6 +13,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.probe import options as probe_options
 from kubevitals.probe.options import seconds
 from kubevitals.recording import DEMO, Recording, Snapshot
+from kubevitals.scope import Scope
 from kubevitals.source import Source
 from kubevitals.text import clean
 from kubevitals.threshold import Threshold, parse_thresholds
@@ -34,6 +35,20 @@ KUBELET_WAYS = ("direct", "proxy", "none")
 def add(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("kubevitals", "kubevitals: health of a Kubernetes cluster")
+    group.addoption(
+        "--namespace",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="look at this namespace only, or at those of a pattern (shop-*); may be given several times",
+    )
+    group.addoption(
+        "--exclude-namespace",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="leave out this namespace, or those of a pattern; may be given several times",
+    )
     group.addoption("--context", help="context of the kubeconfig (default: its current one)")
     group.addoption(
         "--snapshot", metavar="PATH", help="judge a recording instead of a cluster; `demo` is a bundled one"
@@ -112,16 +127,20 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: an option's value cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
+    chosen = Scope(config.getoption("namespace"), config.getoption("exclude_namespace"))
+    source = _source(config, chosen)
+    within = source.scope if isinstance(source, Snapshot) else None
     for name in config.getoption("cni_daemonset"):
         if name.count("/") != 1 or not all(name.split("/")):
             raise Unusable(f"--cni-daemonset {clean(name)}: give NAMESPACE/NAME")
     return Cluster(
-        _source(config),
+        source,
         values,
         secret_names=config.getoption("secret_names"),
         ask_kubelets=config.getoption("kubelet") != "none",
         cni_daemon_sets=config.getoption("cni_daemonset"),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
+        scope=Scope(chosen.chosen, chosen.left_out, within),
     )
 
 
@@ -178,7 +197,7 @@ def thresholds_of(modules: Iterable[object]) -> dict[str, Threshold]:
     return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Threshold)}
 
 
-def _source(config: pytest.Config) -> Source:
+def _source(config: pytest.Config, scope: Scope) -> Source:
     snapshot, record, later = (config.getoption(name) for name in ("snapshot", "record", "later"))
     if snapshot:
         if config.getoption("probe"):
@@ -208,4 +227,4 @@ def _source(config: pytest.Config) -> Source:
         ask_kubelets_directly=way == "direct" if way else None,
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
-    return Recording(live, record) if record else live
+    return Recording(live, record, scope) if record else live

@@ -4,7 +4,7 @@ A check asks for the pods of its faults and says what they mean; whatever comes 
 a second time by a check further down. A line decides by status; events only explain, since they expire.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.objects import Ref, ref, statuses
+from kubevitals.objects import Ref, owner, ref, statuses
 from kubevitals.pod_states import Symptom
 
 OWN = ("app.kubernetes.io/name", "kubevitals")
@@ -89,10 +89,15 @@ def _broken(cluster: Cluster) -> frozenset[Ref]:
 def pod_faults(cluster: Cluster) -> PodFaults:
     """Put every broken pod under its fault."""
     faults = PodFaults(defaultdict(list), {})
-    for pod in cluster.pods:
-        if not _is_fine(pod):
-            _classify(pod, cluster, faults)
+    for pod in _worst_first([pod for pod in cluster.pods if not _is_fine(pod)]):
+        _classify(pod, cluster, faults)
     return faults
+
+
+def _worst_first(pods: list[pb.Pod]) -> list[pb.Pod]:
+    """Return pods in the order in which logs are worth reading: most pods of one owner first, then most restarts."""
+    alike = Counter(owner(pod) or ref(pod) for pod in pods)
+    return sorted(pods, key=lambda pod: (-alike[owner(pod) or ref(pod)], -sum(s.restartCount for s in statuses(pod))))
 
 
 def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:

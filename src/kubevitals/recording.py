@@ -22,6 +22,7 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.free_text import redact_texts
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.ran import Ran
+from kubevitals.scope import Scope
 from kubevitals.source import OK, Answer, Request, Source, answered
 from kubevitals.stream import varint
 from kubevitals.text import clean, redact
@@ -48,8 +49,8 @@ class Recording:
     The run sees just what was written, so that a replay sees the same.
     """
 
-    def __init__(self, source: Source, path: Path) -> None:
-        """Start a recording beside `path`; it takes that name when it is complete.
+    def __init__(self, source: Source, path: Path, scope: Scope | None = None) -> None:
+        """Start a recording of the scope beside `path`; it takes that name when it is complete.
 
         Raises:
             Unusable: the file cannot be written.
@@ -67,7 +68,12 @@ class Recording:
         self._file.write(_MAGIC)
         self._write_message(
             pb.RecordingHeader(
-                format=FORMAT, kubevitals=__version__, context=source.context, taken=source.now.timestamp()
+                format=FORMAT,
+                kubevitals=__version__,
+                context=source.context,
+                taken=source.now.timestamp(),
+                namespaces=scope.chosen if scope else (),
+                excludedNamespaces=scope.left_out if scope else (),
             )
         )
 
@@ -168,6 +174,7 @@ class Snapshot:
         except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
         self.context = f"{clean(self.header.context)} (recording)"
+        self.scope = Scope(self.header.namespaces, self.header.excludedNamespaces)
         try:
             self.now = taken + later
         except OverflowError as error:

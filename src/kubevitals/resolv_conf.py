@@ -75,6 +75,7 @@ def lines(report: Report) -> Iterator[str]:
 
 def over_limits(cluster: Cluster) -> Mapping[str, list[str]]:
     """Return what kubelets say of a resolv.conf that is too long, by node: it is cut, and then fits."""
+    cluster.scope.need_all("kubelets tell of a resolv.conf by events on pods")
     on = {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in cluster.pods}
     found: dict[str, list[str]] = defaultdict(list)
     for event in cluster.all_events:

@@ -1163,16 +1163,20 @@ class CronJob(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[CronJobSpec, _Mapping]] = ..., status: _Optional[_Union[CronJobStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "context", "taken")
+    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDEDNAMESPACES_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
     context: str
     taken: float
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ...) -> None: ...
+    namespaces: _containers.RepeatedScalarFieldContainer[str]
+    excludedNamespaces: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("request", "status", "body")

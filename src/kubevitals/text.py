@@ -45,7 +45,8 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
     Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``).
     """
     line = " ".join(redact(text[: 4 * limit]).split())
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     if len(line) > limit or len(text) > 4 * limit:
         count = f"… ({len(text)} characters)"
         line = line[: limit - len(count)] + count

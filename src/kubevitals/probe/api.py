@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import refusal
+from kubevitals.listing import refusal
 from kubevitals.source import PROTOBUF, Answer, Request
 
 M = TypeVar("M", bound=Message)

@@ -15,7 +15,7 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.interrupts import Interrupts
-from kubevitals.inventory import refusal
+from kubevitals.listing import refusal
 from kubevitals.probe.api import Api, Writer
 from kubevitals.probe.leave import remove, remove_leftovers
 from kubevitals.probe.manifests import NETWORK, NETWORKS, RUN, TARGETS, Made

@@ -1,0 +1,162 @@
+"""An API server of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``; runs until ended.
+
+Its pods are as large as those of a real cluster: two containers with probes, limits and variables, and managedFields.
+Every Deployment has 25 pods; those that are broken cannot find their image.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from tests.fakes import NOW, ApiServer, Reply, envelope, item_bytes, proto_field, write_kubeconfig
+
+PODS_OF_ONE = 25
+TEAMS = 40
+NOTES = proto_field(15, b"f" * 2600)
+"""Of the size of a pod's managedFields."""
+
+_MADE = pb.Time(seconds=int(NOW.timestamp()) - 86400)
+
+
+def main() -> None:
+    """Serve until somebody ends it."""
+    kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:])
+    server = ApiServer()
+    _serve(server, "/api/v1/nodes", [_node(number) for number in range(nodes)])
+    _serve(server, "/api/v1/namespaces", [_namespace(number) for number in range(TEAMS)])
+    _serve(server, "/api/v1/pods", [_pod(number, nodes, broken) for number in range(pods)])
+    _serve(server, "/api/v1/events", [_event(number) for number in range(broken)])
+    _serve(server, "/apis/apps/v1/deployments", [_deployment(number) for number in range(pods // PODS_OF_ONE)])
+    write_kubeconfig(Path(kubeconfig), server.address, "made-up")
+    server.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.stop()
+
+
+def _serve(server: ApiServer, path: str, items: list[Message]) -> None:
+    noted = (item_bytes(_noted(item)) for item in items)
+    server.script(path, Reply(envelope(proto_field(1, b"") + b"".join(noted))))
+
+
+def _noted(item: Message) -> bytes:
+    return item.SerializeToString() + proto_field(1, NOTES)
+
+
+def made_up_pods(count: int) -> Iterator[bytes]:
+    """Yield pods as the API server sends them."""
+    return (_noted(_pod(number, count // 10, 0)) for number in range(count))
+
+
+def _meta(name: str, number: int = 0) -> pb.ObjectMeta:
+    return pb.ObjectMeta(name=name, namespace=f"team-{number % TEAMS:02}", uid=f"{number:036}", creationTimestamp=_MADE)
+
+
+def _namespace(number: int) -> pb.Namespace:
+    return pb.Namespace(metadata=pb.ObjectMeta(name=f"team-{number:02}"))
+
+
+def _node(number: int) -> pb.Node:
+    kinds = {"Ready": "True", "MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False"}
+    conditions = [pb.NodeCondition(type=kind, status=status) for kind, status in kinds.items()]
+    status = pb.NodeStatus(conditions=conditions, addresses=[pb.NodeAddress(type="InternalIP", address="10.0.0.1")])
+    cidr = f"10.{number // 256}.{number % 256}.0/24"
+    return pb.Node(
+        metadata=pb.ObjectMeta(name=f"node-{number:05}", creationTimestamp=_MADE),
+        spec=pb.NodeSpec(podCIDR=cidr, podCIDRs=[cidr]),
+        status=status,
+    )
+
+
+def _deployment(number: int) -> pb.Deployment:
+    template = pb.PodTemplateSpec(spec=pb.PodSpec(containers=[_container(name) for name in ("app", "sidecar")]))
+    return pb.Deployment(
+        metadata=_meta(f"app-{number:05}", number), spec=pb.DeploymentSpec(replicas=PODS_OF_ONE, template=template)
+    )
+
+
+def _container(name: str) -> pb.Container:
+    def probe(path: str) -> pb.Probe:
+        action = pb.HTTPGetAction(path=path, port=pb.IntOrString(intVal=8080), scheme="HTTP")
+        handler = pb.ProbeHandler(httpGet=action)
+        return pb.Probe(handler=handler, timeoutSeconds=1, periodSeconds=10, failureThreshold=3)
+
+    return pb.Container(
+        name=name,
+        image="registry.example/app:1.2.3",
+        env=[pb.EnvVar(name=f"SETTING_{number}") for number in range(8)],
+        resources=pb.ResourceRequirements(limits={"memory": pb.Quantity(string="256Mi")}),
+        livenessProbe=probe("/livez"),
+        readinessProbe=probe("/readyz"),
+    )
+
+
+def _pod(number: int, nodes: int, broken: int) -> pb.Pod:
+    app = number // PODS_OF_ONE
+    metadata = _meta(f"app-{app:05}-7c9d8f-{number:05}", app)
+    metadata.uid = f"{number:036}"
+    metadata.labels.update({"app": f"app-{app:05}", "pod-template-hash": "7c9d8f"})
+    metadata.ownerReferences.add(kind="ReplicaSet", name=f"app-{app:05}-7c9d8f", controller=True)
+    spec = pb.PodSpec(
+        containers=[_container(name) for name in ("app", "sidecar")],
+        restartPolicy="Always",
+        dnsPolicy="ClusterFirst",
+        nodeName=f"node-{number % nodes:05}",
+        tolerations=[pb.Toleration(key=f"node.kubernetes.io/{key}") for key in ("not-ready", "unreachable")],
+    )
+    return pb.Pod(metadata=metadata, spec=spec, status=_status(number, number < broken))
+
+
+def _status(number: int, broken: bool) -> pb.PodStatus:
+    address = f"10.{number % 250}.{number // 250 % 250}.{number // 62500}"
+    kinds = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
+    ill = ("Ready", "ContainersReady") if broken else ()
+    words = f'Back-off pulling image "registry.example/app:1.2.3": ErrImagePull: not found ({number})'
+    waiting = pb.ContainerStateWaiting(reason="ImagePullBackOff", message=words)
+    states = [
+        pb.ContainerState(waiting=waiting) if broken else pb.ContainerState(running={"startedAt": _MADE}) for _ in "ab"
+    ]
+    return pb.PodStatus(
+        phase="Pending" if broken else "Running",
+        conditions=[
+            pb.PodCondition(type=kind, status="False" if kind in ill else "True", lastTransitionTime=_MADE)
+            for kind in kinds
+        ],
+        podIP=address,
+        podIPs=[pb.PodIP(ip=address)],
+        startTime=_MADE,
+        containerStatuses=[
+            pb.ContainerStatus(name=name, ready=not broken, state=state)
+            for name, state in zip(("app", "sidecar"), states, strict=True)
+        ],
+    )
+
+
+def _event(number: int) -> pb.Event:
+    app = number // PODS_OF_ONE
+    about = pb.ObjectReference(
+        kind="Pod",
+        namespace=f"team-{app % TEAMS:02}",
+        name=f"app-{app:05}-7c9d8f-{number:05}",
+        uid=f"{number:036}",
+        fieldPath="spec.containers{app}",
+    )
+    return pb.Event(
+        metadata=pb.ObjectMeta(name=f"event-{number}", namespace=about.namespace),
+        involvedObject=about,
+        type="Warning",
+        reason="Failed",
+        message='Failed to pull image "registry.example/app:1.2.3": not found',
+        count=40,
+        firstTimestamp=_MADE,
+        lastTimestamp=pb.Time(seconds=int(NOW.timestamp()) - 30),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What a pod takes of memory: ``python -m benchmarks.pod_memory``, each way in a process of its own.
+
+As it comes, reduced but with memory of its own, and as lists keep it.
+"""
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from google.protobuf.message import Message
+
+from benchmarks.made_up import made_up_pods
+from benchmarks.runs import process
+from kubevitals import schema_pb2 as pb
+from kubevitals.reduced import reduce
+from kubevitals.wire import decode_list
+from tests.fakes import list_bytes
+
+PODS = 12_000
+
+
+def as_it_comes(raw: Sequence[bytes]) -> list[Message]:
+    """Keep what the API server sends of each pod, fields that are unknown included."""
+    return [pb.Pod.FromString(one) for one in raw]
+
+
+def reduced(raw: Sequence[bytes]) -> list[Message]:
+    """Keep what checks read of each pod."""
+    return [pb.Pod.FromString(_reduced(one)) for one in raw]
+
+
+def listed(raw: Sequence[bytes]) -> list[Message]:
+    """Keep pods as lists do: reduced, and many in one piece of memory."""
+    return [*decode_list([list_bytes(map(pb.Pod.FromString, raw))], pb.Pod)[1]]
+
+
+WAYS: tuple[Callable[[Sequence[bytes]], list[Message]], ...] = (as_it_comes, reduced, listed)
+
+
+def main() -> None:
+    """Print the memory that a pod takes each way, or measure one way."""
+    if len(sys.argv) == 1:
+        for way in WAYS:
+            sys.stdout.write(process("-m", "benchmarks.pod_memory", way.__name__).said)
+        return
+    way = next(way for way in WAYS if way.__name__ == sys.argv[1])
+    raw = list(made_up_pods(PODS))
+    gc.collect()
+    before = _resident()
+    kept = way(raw)
+    gc.collect()
+    sys.stdout.write(f"{way.__name__:12} {(_resident() - before) / len(kept) / 1000:5.1f} KB a pod\n")
+
+
+def _reduced(raw: bytes) -> bytes:
+    pod = pb.Pod.FromString(raw)
+    reduce(pod)
+    return pod.SerializeToString()
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+if __name__ == "__main__":
+    main()

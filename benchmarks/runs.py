@@ -1,0 +1,150 @@
+"""What whole runs of the checks take: ``python -m benchmarks.runs [--made-up NODES PODS] [-- PYTEST OPTIONS]``.
+
+Each run is a process of its own, against the cluster of KUBECONFIG or a made-up one; the floor, a bare download of the
+same lists, is measured before each. Figures are medians. A real API server's own counters say what it was asked for,
+and what CPU time it took.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from benchmarks.api_server import Counts, counts
+from kubevitals.live import Live
+
+MB = 1_000_000
+
+
+class Used(NamedTuple):
+    """What a process took: seconds, seconds of CPU, bytes at its peak, and its exit code."""
+
+    wall: float
+    cpu: float
+    peak: int
+    code: int
+    said: str
+
+
+def main() -> None:
+    """Measure, and print what was measured."""
+    options, more = _options()
+    figures = measured(options.runs, more, options.made_up, options.broken)
+    sys.stdout.write("\n".join(_table(figures)) + "\n")
+
+
+def _options() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.runs", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
+    parser.add_argument("--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="do without a cluster")
+    parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
+    own, _, more = " ".join(sys.argv[1:]).partition(" -- ")
+    return parser.parse_args(own.split()), more.split()
+
+
+def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0) -> dict[str, Any]:
+    """Return what runs took, with pytest's options, against a made-up cluster of nodes and pods or that of KUBECONFIG.
+
+    Each of them writes its report, and a recording where asked to by ``--record`` without a path.
+    """
+    with _cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
+        written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
+        told = [f"--record={written['recording']}" if option == "--record" else option for option in options]
+        figures = _measure(runs, [*told, f"--html={written['report']}"], real=not made_up)
+        figures["command"] = " ".join(["pytest checks/", *options])
+        return figures | {what: path.stat().st_size for what, path in written.items() if path.exists()}
+
+
+@contextmanager
+def _cluster(made_up: Sequence[int] | None, broken: int) -> Iterator[None]:
+    if not made_up:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KUBECONFIG"] = f"{folder}/kubeconfig"
+        sizes = [str(number) for number in (*made_up, broken)]
+        command = [sys.executable, "-m", "benchmarks.made_up", os.environ["KUBECONFIG"], *sizes]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as server:  # noqa: S603 - a module of ours
+            try:
+                if not server.stdout or not server.stdout.readline():
+                    raise SystemExit("the made-up cluster did not start")
+                yield
+            finally:
+                server.terminate()
+
+
+def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "checks/", *options]
+    floors, used, asked = [], [], []
+    live = Live() if real else None
+    for _ in range(runs):
+        seconds, size = map(float, process("-m", "benchmarks.floor").said.split())
+        before = counts(live) if live else None
+        used.append(process(*command[1:]))
+        if used[-1].code not in (0, 1):
+            raise SystemExit(used[-1].said)
+        floors.append(seconds)
+        if live and before:
+            asked.append(counts(live).since(before))
+    return {
+        "pods": _pods(used[-1].said),
+        "last": [line for line in used[-1].said.splitlines() if line][-1].strip("= "),
+        "start-up": process(*command[1:6], "--collect-only", "-q").cpu,
+        "floor": median(floors),
+        "bytes": int(size),
+        "wall": median(each.wall for each in used),
+        "cpu": median(each.cpu for each in used),
+        "peak": max(each.peak for each in used),
+        **(_asked(asked) if asked else {}),
+    }
+
+
+def _asked(asked: list[Counts]) -> dict[str, Any]:
+    last = asked[-1]
+    return {
+        "api server cpu": median(each.cpu for each in asked),
+        "requests": {what: [count, last.sent[what]] for what, count in sorted(last.requests.items())},
+    }
+
+
+def process(*arguments: str) -> Used:
+    """Run Python in a process of its own; return what it took."""
+    began = perf_counter()
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = perf_counter() - began
+        said.seek(0)
+        text = said.read().decode("utf-8", "replace")
+    return Used(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, child.returncode, text)
+
+
+def _pods(said: str) -> int:
+    before = said.partition(" pods, as of")[0].rpartition(" ")[2]
+    return int(before.replace(",", "")) if before.replace(",", "").isdecimal() else 0
+
+
+def _table(figures: dict[str, Any]) -> Iterator[str]:
+    yield f"{figures['command']}: {figures['pods']:,} pods: {figures['last']}"
+    wall, floor = figures["wall"], figures["floor"]
+    yield f"wall {wall:.2f} s, {wall / floor:.1f} × the floor: {figures['bytes'] / MB:.1f} MB in {floor:.2f} s"
+    yield f"CPU {figures['cpu']:.2f} s, peak memory {figures['peak'] / MB:.0f} MB"
+    yield f"start-up CPU {figures['start-up']:.2f} s (--collect-only)"
+    yield ", ".join(f"{what} {figures[what] / MB:.2f} MB" for what in ("report", "recording") if what in figures)
+    if "requests" in figures:
+        yield f"API server CPU {figures['api server cpu']:.2f} s"
+        yield "requests and bytes, others' in the same seconds included:"
+        for what, (count, sent) in figures["requests"].items():
+            yield f"  {what:40} {count:5} {sent:14,}"
+
+
+if __name__ == "__main__":
+    main()

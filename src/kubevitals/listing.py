@@ -1,0 +1,130 @@
+"""Lists of one kind of object: how they are asked for, page by page and where only some namespaces are looked at."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from urllib.parse import urlencode
+
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.scope import LISTED, Scope
+from kubevitals.source import PROTOBUF, Answer, Request, Source
+from kubevitals.wire import error_message
+
+if TYPE_CHECKING:
+    from kubevitals.inventory import Cluster
+
+M = TypeVar("M", bound=Message)
+
+PAGE = 1000
+"""Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
+
+PAGES = 1000
+"""Pages of one list: a million objects. A server that always has one more is not believed."""
+
+PAGE_RESTARTS = 3
+"""How often a paged list is begun anew when its continue token has expired."""
+
+
+class Listing(Generic[M]):
+    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
+
+    def __init__(self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False) -> None:
+        self.path, self.schema, self.accept, self.namespaced = path, schema, accept, namespaced
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, cluster: "Cluster", owner: type | None = None) -> tuple[M, ...]:
+        return cluster.fetch(self)
+
+    @property
+    def resource(self) -> str:
+        """The resource as RBAC writes it: ``pods``, ``deployments.apps``."""
+        group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
+        return ".".join(filter(None, (self.path.rpartition("/")[2], group)))
+
+    def path_in(self, namespace: str) -> str:
+        """Return the path of the list of one namespace."""
+        place, _, kind = self.path.rpartition("/")
+        return f"{place}/namespaces/{namespace}/{kind}"
+
+
+class Asked(Generic[M]):
+    """One list that is asked for: a path, and what it is narrowed down to."""
+
+    def __init__(self, path: str, selector: str = "", wanted: Callable[[M], bool] | None = None) -> None:
+        self.path, self.selector, self.wanted = path, selector, wanted
+
+
+def chosen_names(scope: Scope, namespaces: Callable[[], Sequence[pb.Namespace]]) -> list[str]:
+    """Return the namespaces that a scope chooses.
+
+    Raises:
+        NotObserved: it chooses by patterns and namespaces cannot be listed, or there is no such namespace.
+    """
+    try:
+        return scope.names(namespace.metadata.name for namespace in namespaces())
+    except NotObserved:
+        if scope.exact is None:
+            raise
+        return scope.exact
+    except Unusable as error:
+        raise NotObserved(str(error)) from error
+
+
+def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[Asked[M]]:
+    """Return the lists that have all of a kind in the scope; `chosen` are its namespaces, where it chooses some."""
+    if listing.name == "node_events":
+        return [Asked(listing.path, "involvedObject.namespace=")]
+    wanted = scope.wants if listing.namespaced and not scope.is_all else None
+    if listing.namespaced and 0 < len(chosen) <= LISTED:
+        return [Asked(listing.path_in(name), wanted=wanted) for name in chosen]
+    return [Asked(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
+
+
+def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence[M]:
+    """Return all items of a list.
+
+    Raises:
+        NotObserved: it is refused, cannot be had whole, or is none.
+    """
+    for _ in range(PAGE_RESTARTS):
+        items: list[M] = []
+        for number, answer in enumerate(_pages(source, listing, asked)):
+            if answer.status == 410 and number:
+                break
+            if answer.status != 200:
+                raise refusal(answer, f"list {listing.resource}")
+            items += cast("Sequence[M]", answer.page.items)
+        else:
+            return items
+    raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
+
+
+def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Answer]:
+    selected = {"fieldSelector": asked.selector} if asked.selector else {}
+    query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
+    tokens: set[str] = set()
+    for _ in range(PAGES):
+        path = f"{asked.path}?{urlencode({**query, **selected})}"
+        answer = source.get(Request(path, listing.schema, listing.accept, wanted=asked.wanted))
+        yield answer
+        if not (token := getattr(answer.page.metadata, "continue")):
+            return
+        if token in tokens:
+            raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+        tokens.add(token)
+        query = {"limit": str(PAGE), "continue": token}
+    raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
+
+
+def refusal(answer: Answer, right: str) -> NotObserved:
+    """Return what an answer that is none means, and which right would change it."""
+    words = error_message(answer.body)
+    if answer.status == 401:
+        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
+    if answer.status == 403:
+        return NotObserved(f"forbidden: {words}", right)
+    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")

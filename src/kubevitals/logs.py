@@ -1,0 +1,50 @@
+"""Logs of containers: a few last lines of a few of them."""
+
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.listing import refusal
+from kubevitals.objects import Ref, owner, ref
+from kubevitals.patience import Patience
+from kubevitals.source import Answer, Request
+from kubevitals.text import clean, redact
+
+LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
+"""Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
+
+SILENT = 3
+"""Logs that are waited for in vain until no more are asked for."""
+
+
+class Logs:
+    """The logs that were read in a run."""
+
+    def __init__(self, get: Callable[[Request], Answer]) -> None:
+        self._get = get
+        self._read: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+        self._patience = Patience(SILENT, "logs")
+
+    def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+        """Return the last lines of a container, or of the one before it; one container answers for all like it."""
+        key = (owner(pod) or ref(pod), container, previous)
+        if key not in self._read:
+            if len(self._read) >= LOG_REQUESTS:
+                return (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
+            self._read[key] = self._ask(pod, container, previous=previous)
+        return self._read[key]
+
+    def _ask(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
+            {"previous": "true"} if previous else {}
+        )
+        place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
+        try:
+            answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}"))
+            if answer.status != 200:
+                raise refusal(answer, "get pods/log")
+        except NotObserved as error:
+            return (f"(log not observed: {error})",)
+        lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
+        return tuple(clean(line) for line in lines) or ("(the log is empty)",)

@@ -1,0 +1,30 @@
+"""How long many of a kind are asked of whom none answers: each would take the whole time limit."""
+
+from collections.abc import Callable
+
+from kubevitals.errors import NotObserved
+from kubevitals.source import Answer, Request
+
+
+class Patience:
+    """Gives up on all of a kind when the first few were waited for in vain."""
+
+    def __init__(self, limit: int, whom: str) -> None:
+        self._limit, self._whom = limit, whom
+        self._silent, self._answered = 0, False
+
+    def ask(self, get: Callable[[Request], Answer], request: Request) -> Answer:
+        """Return the answer.
+
+        Raises:
+            NotObserved: there is none, or so many before gave none that nobody is asked any more.
+        """
+        if self._silent >= self._limit and not self._answered:
+            raise NotObserved(f"{self._whom} are not asked any more: {self._silent} gave no answer, and none gave any")
+        try:
+            answer = get(request)
+        except NotObserved:
+            self._silent += 1
+            raise
+        self._answered = True
+        return answer
