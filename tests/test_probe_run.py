@@ -19,7 +19,7 @@ from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
 from tests.fakes import ApiServer, Reply, status_json
 
 PLAN = Plan(Options(timeout=20), NODES, dns_services=("10.96.0.10",))
-BRIEF = PLAN._replace(options=Options(timeout=0.4))
+BRIEF = PLAN._replace(options=Options(timeout=4))
 FORBIDDEN = Reply(status_json("the probe may not"), 403)
 BUSY = Reply(status_json("busy"), 503)
 BROKEN = Reply(b"<html>", 418)
@@ -27,7 +27,7 @@ BROKEN = Reply(b"<html>", 418)
 
 @pytest.fixture(autouse=True)
 def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 0.1}.items():
+    for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 1.5}.items():
         monkeypatch.setattr(probe_run, name, value)
 
 

@@ -106,7 +106,7 @@ def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence
 def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Answer]:
     selected = {"fieldSelector": asked.selector} if asked.selector else {}
     query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
-    tokens = set[str]()
+    tokens: set[str] = set()
     for _ in range(PAGES):
         path = f"{asked.path}?{urlencode({**query, **selected})}"
         answer = source.get(Request(path, listing.schema, listing.accept, wanted=asked.wanted))
