@@ -347,3 +347,12 @@ def test_a_cluster_without_nodes_has_no_pools() -> None:
     cluster = cluster_of()
     assert pools(cluster) == {}
     assert list(overlaps(cluster)) == []
+
+
+def test_what_is_no_address_holds_none() -> None:
+    pods = [
+        pb.Pod(spec=pb.PodSpec(nodeName="one"), status=pb.PodStatus(phase="Running", podIP=ip))
+        for ip in ("10.0.0.2", "nonsense", " ")
+    ]
+    (pool,) = pools(cluster_of(pods=pods, nodes=[node("one", "10.0.0.0/24")]))["one"]
+    assert pool.held == 1

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
     cluster.scope.need_all("the pods of all namespaces hold a node's addresses")
     held: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
     for pod in cluster.pods:
-        held[pod.spec.nodeName] += [ip_address(address) for address in held_addresses(pod)]
+        held[pod.spec.nodeName] += _addresses(held_addresses(pod))
     return {
         node.metadata.name: sorted(
             (Pool(net, sum(ip in net for ip in held[node.metadata.name])) for net in networks),
@@ -68,6 +69,13 @@ def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
         for node in cluster.nodes
         if (networks := pod_networks(node))
     }
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[IPv4Address | IPv6Address]:
+    """Yield the addresses; what is none holds none."""
+    for text in texts:
+        with suppress(ValueError):
+            yield ip_address(text)
 
 
 def overlaps(cluster: Cluster) -> Iterator[tuple[pb.Node, Network, pb.Node, Network]]:
