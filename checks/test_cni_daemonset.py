@@ -24,7 +24,6 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from kubevitals import cni
-from kubevitals.daemon_pods import Lack
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.evidence import event_lines
@@ -83,7 +82,8 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
     Nodes that are not ready for another reason are node-ready's.
     """
     for lack in cluster.derive(cni.lacking_network):
-        yield _lacking(lack, cluster)
+        suffers = "pods there get no network, or lose it"
+        yield lack.finding("CNI", suffers, "kubectl get daemonsets -A", cluster)
 
 
 def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
@@ -125,18 +125,6 @@ def no_route(cluster: Cluster) -> Iterator[Finding]:
     large = [p for p in pairs(found.of("pod"), Kind.LARGE) if (p.source, p.reach.address) in reached]
     yield from _lost_large(large)
     require_all(found, "pod", explained)
-
-
-def _lacking(lack: Lack, cluster: Cluster) -> Finding:
-    return Finding(
-        ref(lack.node),
-        says=f"{lack.says('CNI')}: pods there get no network, or lose it",
-        remedy="bring the pod back: follow its log and events; where there is none, see whether the controller manager "
-        "runs",
-        evidence=lack.lines(cluster),
-        concerns=(ref(lack.pod),) if lack.pod else (),
-        look=ref(lack.pod).kubectl("describe") if lack.pod else "kubectl get daemonsets -A",
-    )
 
 
 def _named_lacking(cluster: Cluster) -> set[str]:

@@ -28,7 +28,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, runs_on, unhealthy_by_api
-from kubevitals.objects import Ref, ref
+from kubevitals.objects import Ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind, Reach, Report
 from kubevitals.reach import Pair, is_ipv6, own, reached, require_all, told
@@ -48,15 +48,8 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
     The DaemonSet's own count is not asked: it can look healthy while a node lacks its pod.
     """
     for lack in cluster.derive(lacking_kube_proxy):
-        yield Finding(
-            ref(lack.node),
-            says=f"{lack.says('kube-proxy')}: its Service rules grow old",
-            remedy="bring the pod back: follow its log and events; where there is none, see whether the controller "
-            "manager runs",
-            evidence=lack.lines(cluster),
-            concerns=(ref(lack.pod),) if lack.pod else (),
-            look=ref(lack.pod).kubectl("describe") if lack.pod else "kubectl -n kube-system get pods -o wide",
-        )
+        look = "kubectl -n kube-system get pods -o wide"
+        yield lack.finding("kube-proxy", "its Service rules grow old", look, cluster)
 
 
 def unhealthy(cluster: Cluster) -> Iterator[Finding]:

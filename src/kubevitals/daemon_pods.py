@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.evidence import container_lines, pod_lines
+from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import condition, node_condition, statuses
+from kubevitals.objects import condition, node_condition, ref, statuses
 from kubevitals.placement import belongs_on
 from kubevitals.pod_states import crash
 from kubevitals.threshold import Threshold
@@ -35,6 +36,18 @@ class Lack(NamedTuple):
         if not self.pod.spec.nodeName:
             return f"has no {daemon} pod: the one for it is not scheduled"
         return f"has a {daemon} pod that is not ready" + (f": {waiting}" if waiting else "")
+
+    def finding(self, daemon: str, suffers: str, look: str, cluster: Cluster) -> Finding:
+        """Return the finding on the node; `look` is where to look further where there is no pod to describe."""
+        return Finding(
+            ref(self.node),
+            says=f"{self.says(daemon)}: {suffers}",
+            remedy="bring the pod back: follow its log and events; where there is none, see whether the controller "
+            "manager runs",
+            evidence=self.lines(cluster),
+            concerns=(ref(self.pod),) if self.pod else (),
+            look=ref(self.pod).kubectl("describe") if self.pod else look,
+        )
 
     def lines(self, cluster: Cluster) -> Iterator[str]:
         """Yield what a person would look at: the pod's end and events, or that there is no pod."""
