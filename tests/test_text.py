@@ -117,7 +117,16 @@ def test_a_megabyte_of_hostile_text_takes_little_time(unit: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-5, "0s"), (0, "0s"), (59.9, "59s"), (90, "1m30s"), (3600, "1h"), (90061, "1d1h"), (86400 + 60, "1d1m")],
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (59.9, "59s"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (90061, "1d1h"),
+        (86400 + 60, "1d1m"),
+        (float("inf"), "an unknown time"),
+    ],
 )
 def test_durations_are_said_in_their_two_largest_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words

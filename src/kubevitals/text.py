@@ -1,6 +1,7 @@
 """Makes foreign text fit to be shown: bounded, redacted, without characters that act on a terminal."""
 
 import re
+from math import isinf
 
 LINE_LIMIT = 1000
 """Characters of one line that are shown; the rest is counted."""
@@ -28,6 +29,8 @@ _SECRETS = (
     (r"\b(bearer|basic)\s{1,3}(?=\S{0,200}(?-i:[A-Z0-9=+/]))[\w+/=.~-]{8,}", rf"\1 {REDACTED}"),
     (rf"({_NAME}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
     (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
+    (rf"(?<![\w-])(--?[\w-]{{0,40}}{_ALWAYS}\s{{1,3}})(?!-){_VALUE}", rf"\1{REDACTED}"),
+    (rf"(?<![\w-])(--?[\w-]{{0,40}}{_NAME}\s{{1,3}})(?!-|{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
 )
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in _SECRETS)
 
@@ -55,6 +58,8 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
 
 def duration(seconds: float) -> str:
     """Return a span of time as people say it, in its two largest units: ``90`` is ``1m30s``."""
+    if isinf(seconds):
+        return "an unknown time"
     left = max(0, int(seconds))
     parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):

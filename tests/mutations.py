@@ -1,0 +1,93 @@
+"""Changes Kubernetes objects at random, into what no API server would send, and what some do."""
+
+from random import Random
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J\u202egnp"
+
+TEXTS = (
+    "",
+    " ",
+    "\n",
+    "\x00",
+    "-1",
+    "99999999999999999999",
+    "1e999",
+    "NaN",
+    "100%",
+    "10.0.0.0/33",
+    "::ffff:10.0.0.1",
+    "a/b:c@d",
+    "[](",
+    "(?P<x>",
+    "True",
+    HOSTILE,
+    "x" * 20_000,
+    "é\u0301\U0001f4a5",
+)
+NUMBERS = (0, 1, -1, 2**31 - 1, -(2**31))
+LONG_NUMBERS = (*NUMBERS, 2**63 - 1, -(2**63))
+
+
+def mutate(message: Message, random: Random) -> None:
+    """Change something in a message, mostly deep down where it is set."""
+    present = [field for field, _ in message.ListFields()]
+    fields = present if present and random.random() < 0.85 else list(message.DESCRIPTOR.fields)
+    if not fields:
+        return
+    field = random.choice(fields)
+    if field.message_type and field.message_type.GetOptions().map_entry:
+        _mutate_map(getattr(message, field.name), field, random)
+    elif field.is_repeated:
+        _mutate_repeated(getattr(message, field.name), field, random)
+    elif random.random() < 0.15:
+        message.ClearField(field.name)
+    elif field.message_type:
+        inner = getattr(message, field.name)
+        inner.SetInParent()
+        mutate(inner, random)
+    else:
+        setattr(message, field.name, _value(field, random))
+
+
+def _mutate_repeated(values: Any, field: FieldDescriptor, random: Random) -> None:
+    if values and random.random() < 0.6:
+        at = random.randrange(len(values))
+        if field.message_type:
+            mutate(values[at], random)
+        else:
+            values[at] = _value(field, random)
+    elif values and random.random() < 0.5:
+        del values[random.randrange(len(values))]
+    elif field.message_type:
+        values.add().CopyFrom(random.choice(values)) if values else values.add()
+    else:
+        values.append(_value(field, random))
+
+
+def _mutate_map(values: Any, field: FieldDescriptor, random: Random) -> None:
+    kind = field.message_type.fields_by_name["value"]
+    key = random.choice([*values, *TEXTS])
+    if key in values and random.random() < 0.4:
+        del values[key]
+    elif kind.message_type:
+        mutate(values[key], random)
+    else:
+        values[key] = _value(kind, random)
+
+
+def _value(field: FieldDescriptor, random: Random) -> Any:
+    match field.cpp_type:
+        case FieldDescriptor.CPPTYPE_STRING:
+            text = random.choice(TEXTS)
+            return text.encode() if field.type == FieldDescriptor.TYPE_BYTES else text
+        case FieldDescriptor.CPPTYPE_BOOL:
+            return random.random() < 0.5
+        case FieldDescriptor.CPPTYPE_INT64:
+            return random.choice(LONG_NUMBERS)
+        case FieldDescriptor.CPPTYPE_INT32:
+            return random.choice(NUMBERS)
+    return random.choice((0, 1, 2))

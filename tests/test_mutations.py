@@ -1,0 +1,68 @@
+"""Every check on clusters that are changed at random: none fails, and all reports can be made of what is found."""
+
+from functools import cache
+from importlib import import_module
+from random import Random
+
+import msgspec
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from kubevitals.assemble import assemble
+from kubevitals.diagnosis import declared
+from kubevitals.finding import Severity
+from kubevitals.html import render
+from kubevitals.inventory import Cluster
+from kubevitals.known import KnownIssues
+from kubevitals.markdown import markdown
+from kubevitals.metrics import openmetrics
+from kubevitals.recording import Snapshot
+from kubevitals.run import Run
+from kubevitals.source import Answer, Request
+from scenarios.harness import CHECKS, MANIFESTS, RECORDINGS, verdicts
+from tests.findings import TODAY
+from tests.mutations import mutate
+
+RECORDED = ("untouched-cluster", "node-disk-full", "cni-config-cut-off", MANIFESTS)
+RULES = declared(import_module(f"checks.{path.stem}") for path in CHECKS.glob("test_*.py"))
+
+CHANGES = 60
+"""Changes of one cluster, at most."""
+
+
+class Mutated(Snapshot):
+    """A recorded cluster, some of whose objects are changed."""
+
+    def __init__(self, name: str, random: Random) -> None:
+        super().__init__(RECORDINGS / f"{name}.recording")
+        self._lists: dict[str, Answer] = {}
+        listings = {listing.path: listing for listing in Cluster.listings()}
+        for path in self.paths:
+            if listing := listings.get(path.partition("?")[0]):
+                self._lists[path] = super().get(Request(path, listing.schema))
+        objects = [obj for answer in self._lists.values() for obj in answer.page.items]
+        for _ in range(random.randint(1, CHANGES)):
+            mutate(random.choice(objects), random)
+
+    def get(self, request: Request) -> Answer:
+        """Return a changed list, or else what was recorded."""
+        return self._lists.get(request.path) or super().get(request)
+
+
+@cache
+def causes() -> frozenset[str]:
+    return frozenset(path.stem.removeprefix("test_").replace("_", "-") for path in CHECKS.glob("test_*.py"))
+
+
+@settings(max_examples=80, phases=[Phase.generate])
+@given(st.sampled_from(RECORDED), st.randoms(use_true_random=False))
+def test_no_check_and_no_report_fails_on_any_cluster(name: str, random: Random) -> None:
+    cluster = Cluster(Mutated(name, random), secret_names=True)
+    run = Run(cluster, KnownIssues([], TODAY), Severity.ERROR, causes(), rules=RULES)
+    run.verdicts += verdicts(cluster)
+    report = assemble(run)
+    page, summary, metrics = render(report), markdown(report), openmetrics(report)
+    assert "<script>alert" not in page + summary
+    assert not {"\x1b", "\u202e"} & {*page, *summary, *metrics}
+    assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
+    cluster.close()

@@ -1,0 +1,57 @@
+"""Known secrets are planted wherever a cluster may hold some, and looked for in all that a run leaves behind."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from kubevitals import schema_pb2 as pb
+from tests.fakes import ApiServer, Reply, envelope, item_bytes, proto_field, status_json
+from tests.runs import Run, crashing, log_path
+
+pytest_plugins = ["pytester"]
+
+SECRET = "hunter2"
+TOLD = f"dial postgres://shop:{SECRET}@db failed: password={SECRET}, started with --db-password {SECRET}"
+
+FILES = ("junit.xml", "reports/health.html", "findings.json", "metrics.prom", "summary.md")
+
+
+def careless_pod() -> bytes:
+    """Return a pod with the secret in its annotations, a command, an environment, and the words it died with."""
+    pod = crashing("web-0", TOLD)
+    pod.spec.containers[0].command.extend(["app", "--db-password", SECRET])
+    pod.spec.containers[0].args.extend([f"--token={SECRET}", SECRET])
+    variable = proto_field(7, proto_field(1, b"DB_PASSWORD") + proto_field(2, SECRET.encode()))
+    container = pod.spec.containers[0].SerializeToString() + variable
+    del pod.spec.containers[:]
+    annotation = proto_field(1, b"last-applied-configuration") + proto_field(2, f'{{"password": "{SECRET}"}}'.encode())
+    extra = proto_field(1, proto_field(12, annotation)) + proto_field(2, proto_field(2, container))
+    return pod.SerializeToString() + extra
+
+
+@pytest.fixture
+def careless(healthy: ApiServer) -> ApiServer:
+    """A cluster with the secret in a pod, a log, an event and a refusal."""
+    healthy.script("/api/v1/pods", Reply(envelope(item_bytes(careless_pod()))))
+    healthy.script(log_path("web-0"), Reply(TOLD.encode()))
+    about = pb.ObjectReference(kind="Pod", namespace="shop", name="web-0", uid="web-0")
+    healthy.serve("/api/v1/events", pb.Event(involvedObject=about, type="Warning", reason="BackOff", message=TOLD))
+    healthy.script("/apis/apps/v1/deployments", Reply(status_json(TOLD), 403))
+    return healthy
+
+
+@pytest.mark.parametrize("record", [[], ["--record=cluster.recording"]], ids=["live", "recorded"])
+@pytest.mark.parametrize("actions", ["", "true"], ids=["terminal", "workflow"])
+def test_no_secret_is_in_any_output(
+    run: Run, careless: ApiServer, record: list[str], actions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", actions)
+    result = run("-v", "--metrics=metrics.prom", "--markdown=summary.md", *record)
+    assert result.ret == 1
+    assert "--db-password [redacted]" in result.stdout.str()
+    assert SECRET not in result.stdout.str() + result.stderr.str()
+    assert [file for file in FILES if SECRET in Path(file).read_text()] == []
+    recordings = list(Path().glob("*.recording"))
+    assert len(recordings) == len(record)
+    assert not [r for r in recordings if SECRET.encode() in gzip.decompress(r.read_bytes())]
