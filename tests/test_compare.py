@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kubevitals.assemble import assemble
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.finding import Severity
 from kubevitals.history import History, load
 from kubevitals.objects import Ref
 from kubevitals.report import ClusterInfo, Report
+from kubevitals.scope import Scope
 from kubevitals.verdict import Outcome
 from tests.fakes import NOW
 from tests.findings import finding, report_of, run_of, verdict
@@ -70,6 +72,16 @@ def test_a_check_that_was_not_run_resolves_nothing() -> None:
     assert now.comparison
     assert now.comparison.resolved == []
     assert len(now.comparison.unconfirmed) == 1
+
+
+def test_what_is_in_namespaces_that_are_not_looked_at_is_not_resolved() -> None:
+    before = earlier(verdict("a[b]", finding("Pod/shop/web"), finding("Pod/blog/web"), finding("Node/a")))
+    run = run_of(verdict("a[b]"), history=History(before))
+    run.cluster.scope = Scope(chosen=["shop"])
+    now = assemble(run).comparison
+    assert now
+    assert {past.object for past in now.resolved} == {"Pod/shop/web", "Node/a"}
+    assert [past.object for past in now.unconfirmed] == ["Pod/blog/web"]
 
 
 # --- only what is new fails ---

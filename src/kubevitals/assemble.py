@@ -54,7 +54,7 @@ def assemble(run: Run) -> Report:
         roots=roots,
         findings=findings,
         items=[_item(verdict, run, ids[verdict.check]) for verdict in run.verdicts],
-        comparison=run.history.compare(findings, judged),
+        comparison=run.history.compare(findings, judged, run.cluster.scope),
         unexplained=run.unexplained,
         stale=run.stale,
         remarks=list(filter(None, (*run.remarks, *run.cluster.remarks, run.unprobed))),

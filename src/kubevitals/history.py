@@ -8,6 +8,7 @@ import msgspec
 from kubevitals.errors import Unusable
 from kubevitals.finding import Severity
 from kubevitals.report import SCHEMA, ClusterInfo, Comparison, Found, Past, Report, Status
+from kubevitals.scope import Scope
 from kubevitals.text import clean
 
 
@@ -47,19 +48,24 @@ class History:
             return "new"
         return "worse" if severity is Severity.ERROR and identity not in self._were_errors else "ongoing"
 
-    def compare(self, findings: list[Found], judged: set[str]) -> Comparison | None:
-        """Return what changed, or nothing without an earlier run; `judged` are the checks that saw all they need."""
+    def compare(self, findings: list[Found], judged: set[str], scope: Scope) -> Comparison | None:
+        """Return what changed, or nothing without an earlier run.
+
+        What is found no more is resolved where the namespaces that are looked at have it, and where its check is one
+        of `judged`, which saw all they need.
+        """
         if not self.report:
             return None
         present = {base(found.id) for found in findings}
         gone = {base(past.id): past for past in self._all() if base(past.id) not in present}.values()
+        seen = {past.id for past in gone if past.check in judged and scope.covers(_namespace(past))}
         return Comparison(
             taken=self.report.taken,
             new=sum(found.status == "new" for found in findings),
             worse=sum(found.status == "worse" for found in findings),
             ongoing=sum(found.status == "ongoing" for found in findings),
-            resolved=[past for past in gone if past.check in judged],
-            unconfirmed=[past for past in gone if past.check not in judged],
+            resolved=[past for past in gone if past.id in seen],
+            unconfirmed=[past for past in gone if past.id not in seen],
         )
 
     def refuse_another(self, cluster: ClusterInfo) -> None:
@@ -75,6 +81,12 @@ class History:
 def base(id_: str) -> str:
     """Return what is the same of all parts of a finding."""
     return id_.partition(".")[0]
+
+
+def _namespace(past: Past) -> str:
+    """Return the namespace of ``Pod/shop/cart-0``; ``Node/worker-1`` has none."""
+    parts = past.object.split("/")
+    return parts[1] if len(parts) > 2 else ""
 
 
 def _past(found: Found) -> Past:

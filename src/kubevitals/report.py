@@ -148,7 +148,8 @@ class Comparison(Struct, frozen=True):
     Attributes:
         taken: the time of the earlier run's cluster.
         resolved: what is not found any more by checks that saw all they need.
-        unconfirmed: earlier findings of checks that were not run, or could not see, this time.
+        unconfirmed: earlier findings in namespaces that were not looked at, or of checks that were not run or could not
+            see.
     """
 
     taken: Time

@@ -1,6 +1,6 @@
 """What a person reads in the terminal, written through pytest's own reporter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 
 import pytest
@@ -10,7 +10,7 @@ from _pytest._io import TerminalWriter
 from kubevitals.assemble import cluster_info
 from kubevitals.finding import Finding, Severity, fold
 from kubevitals.inventory import Cluster
-from kubevitals.report import Found, Report, Root
+from kubevitals.report import Found, Past, Report, Root
 from kubevitals.run import Run
 from kubevitals.story import (
     changes,
@@ -28,8 +28,8 @@ from kubevitals.verdict import Outcome, Verdict
 SHOWN_OBJECTS = 5
 """Objects that are named of findings that say the same."""
 
-SHOWN_ROOTS, SHOWN_SYMPTOMS = 20, 5
-"""Roots that are shown in the diagnosis, and symptoms of each."""
+SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_PAST = 20, 5, 20
+"""Roots that are shown in the diagnosis, symptoms of each, and findings of an earlier run."""
 
 
 class FindingsRepr(TerminalRepr):
@@ -159,10 +159,16 @@ def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: Term
         _write_root(root, found, report, tw)
     if len(report.roots) > SHOWN_ROOTS:
         tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root')}")
-    for past in report.comparison.resolved if report.comparison else ():
-        tw.line(f"resolved: {past_line(past)}", green=True)
-    for past in report.comparison.unconfirmed if report.comparison else ():
-        tw.line(f"not looked at again: {past_line(past)}", yellow=True)
+    if report.comparison:
+        _write_past("resolved", report.comparison.resolved, tw, green=True)
+        _write_past("not looked at again", report.comparison.unconfirmed, tw, yellow=True)
+
+
+def _write_past(what: str, past: Sequence[Past], tw: TerminalWriter, **markup: bool) -> None:
+    for each in past[:SHOWN_PAST]:
+        tw.line(f"{what}: {past_line(each)}", **markup)
+    if len(past) > SHOWN_PAST:
+        tw.line(f"{what}: {len(past) - SHOWN_PAST} more", **markup)
 
 
 def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
