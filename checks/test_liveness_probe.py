@@ -20,9 +20,7 @@ Mitigation:
 """
 
 import math
-import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import pytest
 
@@ -30,11 +28,13 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import Ref, condition, containers, owner, ref, statuses
-from kubevitals.pod_faults import PodFault, broken_pods, is_broken
+from kubevitals.objects import Ref, ref
+from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import RECENT, Symptom
+from kubevitals.probe_words import answer, asks
+from kubevitals.probed_containers import Probed, probed_containers, start_took
 from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
-from kubevitals.text import clean, duration, plural
+from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 from kubevitals.verdict import Rule
 
@@ -64,20 +64,6 @@ ROOMY = Timing(delay=0, period=10, timeout=5, failures=3)
 STARTS = 30
 """The failureThreshold of the startupProbe in Kubernetes' own documentation."""
 
-LATE = "no answer within {timeout} s"
-ANSWERS = (
-    (r"statuscode: (?P<code>\d+)", "HTTP {code}"),
-    (r"deadline exceeded|i/o timeout|Client\.Timeout|^timeout: ", LATE),
-    (r"connection refused", "connection refused"),
-    (r"no route to host|network is unreachable", "no way to it"),
-    (r"connection reset|EOF", "a broken connection"),
-    (r'service unhealthy \(responded with "(?P<code>\w+)"\)', "gRPC {code}"),
-    (r"does not implement the grpc health protocol", "no gRPC health service"),
-)
-"""What kubelets say of a failed probe, with what it means."""
-COMMAND_ANSWERS = ((r"^command .{0,2000}timed out", LATE),)
-"""Likewise of a command; anything else is what it wrote itself."""
-
 
 def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
     """Find containers that a failed liveness or startup probe has killed, and that run again between two kills.
@@ -96,30 +82,6 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
             evidence=_kill_lines(symptom, probe, failed, cluster),
             part=status.name,
         )
-
-
-def asks(probe: pb.Probe) -> str:
-    """Return what the probe asks; not a query or a command, which may hold credentials."""
-    handler = probe.handler
-    if handler.HasField("httpGet"):
-        return f"GET {handler.httpGet.path.partition('?')[0] or '/'} on port {_port(handler.httpGet.port)}"
-    if handler.HasField("tcpSocket"):
-        return f"TCP connection to port {_port(handler.tcpSocket.port)}"
-    return f"gRPC on port {handler.grpc.port}" if handler.HasField("grpc") else "a command"
-
-
-def _port(port: pb.IntOrString) -> str:
-    return port.strVal if port.type else str(port.intVal)
-
-
-def answer(probe: pb.Probe, failed: Told | None) -> str:
-    """Return what the probe was answered, as far as events still tell."""
-    if not failed:
-        return "the events with its answer are gone"
-    for pattern, meaning in COMMAND_ANSWERS if probe.handler.HasField("exec") else ANSWERS:
-        if match := re.search(pattern, failed.words, re.DOTALL):
-            return meaning.format(timeout=timing(probe).timeout, **match.groupdict())
-    return clean(failed.words, 200) or "failure without output"
 
 
 def _cure(kind: str, probe: pb.Probe, failed: Told | None) -> str:
@@ -176,38 +138,6 @@ def _ago(told: Told, cluster: Cluster) -> str:
     return duration(cluster.now.timestamp() - told.last)
 
 
-class Probed(NamedTuple):
-    """A running container with a liveness probe, in a pod that is not broken."""
-
-    pod: pb.Pod
-    container: pb.Container
-    status: pb.ContainerStatus
-
-    @property
-    def numbers(self) -> Timing:
-        """The numbers of its liveness probe."""
-        return timing(self.container.livenessProbe)
-
-    @property
-    def where(self) -> tuple[Ref, str]:
-        """Where the probe is written: in what made the pod, or in a pod of its own; and the container's name."""
-        maker = owner(self.pod)
-        return (maker if maker and maker.kind != "Node" else ref(self.pod)), self.container.name
-
-
-def _probed(cluster: Cluster) -> Iterator[Probed]:
-    """Yield what a liveness probe threatens; pods that are broken already are told of once, elsewhere."""
-    for pod in cluster.pods:
-        if pod.metadata.HasField("deletionTimestamp") or is_broken(pod, cluster):
-            continue
-        probed = {
-            container.name: container for container in containers(pod.spec) if container.HasField("livenessProbe")
-        }
-        for status in statuses(pod) if probed else ():
-            if status.name in probed and status.state.HasField("running"):
-                yield Probed(pod, probed[status.name], status)
-
-
 def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
     """Find liveness probes that allow less than `liveness-probe.margin` × the slowest start seen, without startupProbe.
 
@@ -216,7 +146,7 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
     meanwhile. Commands are not read, so that they are compared by such failures only.
     """
     starts: dict[tuple[Ref, str], list[tuple[int, Probed]]] = {}
-    for probed in _probed(cluster):
+    for probed in cluster.derive(probed_containers):
         if (took := start_took(probed)) and _was_close(probed, took, cluster):
             starts.setdefault(probed.where, []).append((took, probed))
     for (place, name), seen in starts.items():
@@ -233,32 +163,6 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
             severity=Severity.WARNING,
             part=name,
         )
-
-
-def start_took(probed: Probed) -> int:
-    """Return the seconds from the container's only start to its readiness, 0 where that cannot be told.
-
-    It cannot be told where others of the pod may have been waited for, where the first readiness probe succeeded, and
-    where the pod got ready so late that the liveness probe must have succeeded before.
-    """
-    pod, container, status = probed
-    if status.restartCount or container.HasField("startupProbe") or not container.HasField("readinessProbe"):
-        return 0
-    ready, readiness = condition(pod, "ContainersReady"), timing(container.readinessProbe)
-    if not ready or ready.status != "True":
-        return 0
-    began = status.state.running.startedAt.seconds
-    took = ready.lastTransitionTime.seconds - began
-    if not readiness.delay + readiness.period < took <= probed.numbers.start + probed.numbers.period:
-        return 0
-    return took if all(_needs_no_wait(pod, s, began) for s in statuses(pod) if s.name != status.name) else 0
-
-
-def _needs_no_wait(pod: pb.Pod, status: pb.ContainerStatus, began: int) -> bool:
-    """Return whether the container was ready as soon as it ran, and ran by then."""
-    container, running = container_of(pod, status), status.state.running
-    probed = container.HasField("readinessProbe") or container.HasField("startupProbe")
-    return not probed and not status.restartCount and running.startedAt.seconds <= began
 
 
 def _was_close(probed: Probed, took: int, cluster: Cluster) -> bool:
@@ -289,7 +193,7 @@ def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
     it is no fault yet, and a container that does its work meanwhile shows that the probe is what is wrong.
     """
     told = set()
-    for probed in _probed(cluster):
+    for probed in cluster.derive(probed_containers):
         if probed.where not in told and (strict := _strict(probed, cluster)):
             told.add(probed.where)
             yield _strict_finding(probed, *strict, cluster)

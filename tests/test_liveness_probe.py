@@ -5,11 +5,13 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.test_liveness_probe import Probed as ProbedContainer
-from checks.test_liveness_probe import answer, as_strict, asks, no_startup_margin, start_took, too_aggressive
+from checks.test_liveness_probe import as_strict, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
 from kubevitals.finding import Finding
 from kubevitals.pod_faults import PodFault, pod_faults
+from kubevitals.probe_words import answer, asks
+from kubevitals.probed_containers import Probed as ProbedContainer
+from kubevitals.probed_containers import start_took
 from kubevitals.probes import Timing, Told, timing
 from kubevitals.wire import decode_list
 from tests.built import HEALTHZ, probe
