@@ -295,7 +295,7 @@ def test_roots_come_worst_first_then_by_what_they_explain() -> None:
         verdict("net[gone]", *on_a, *on_b),
         rules=[Explains(("node",), SAME_NODE, ("net",))],
     )
-    assert [(root.object, root.explains) for root in report.roots] == [
+    assert [(root.objects, root.explains) for root in report.roots] == [
         ("Node/b", 3),
         ("Node/a", 2),
         ("Pod/shop/alone", 0),

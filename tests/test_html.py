@@ -295,7 +295,9 @@ def test_a_thousand_nodes_are_read_at_once(browser: Chrome, tmp_path: Path) -> N
 
 def test_evidence_is_shown_for_as_long_as_the_page_stays_small() -> None:
     lines = [f"{'x' * 900} {n}" for n in range(60)]
-    report = report_of(verdict("a[b]", *(finding(f"Node/{n}", evidence=lines) for n in range(100))))
+    report = report_of(
+        verdict("a[b]", *(finding(f"Node/{n}", says=f"is broken {n} times", evidence=lines) for n in range(100)))
+    )
     html = render(report)
     assert len(html) < EVIDENCE + 300_000
     assert html.count("Evidence (60 lines)") < 100

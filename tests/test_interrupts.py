@@ -95,7 +95,7 @@ def test_what_was_judged_so_far_is_reported_as_partial(
 ) -> None:
     server.script("/api/v1/nodes/worker/proxy/stats/summary", stuck)
     report, said = interrupted(start("-k", "test_startup_error or test_storage_full"), stuck, number)
-    assert [root.object for root in report.roots] == ["Pod/shop/web-0"]
+    assert [root.objects for root in report.roots] == ["Pod/shop/web-0"]
     assert {item.check.partition("[")[0] for item in report.items} == {"startup-error"}
     assert report.unjudged[0] == "storage-full[volume]"
     assert f"interrupted: {number.name}" in report.remarks

@@ -50,7 +50,7 @@ def test_replicas_with_different_roots_are_told_apart() -> None:
         verdict("net[gone]", finding("Pod/legacy/old"), known=[ACCEPTED]),
         verdict("net[near]", finding("Pod/shop/web", severity=Severity.WARNING)),
     )
-    assert [root.object for root in report.roots] == ["Pod/shop/web", "Pod/legacy/old"]
+    assert [root.objects for root in report.roots] == ["Pod/shop/web", "Pod/legacy/old"]
     assert report.findings[1].known
     assert report.findings[1].known.reason == "kept for the auditors"
 

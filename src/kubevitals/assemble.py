@@ -9,11 +9,12 @@ from typing import NamedTuple, TypeVar
 from kubevitals import __version__
 from kubevitals.diagnosis import Case, roots_of
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Severity
+from kubevitals.finding import Severity, in_pieces
 from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
+from kubevitals.story import place_names
 from kubevitals.text import clean
 from kubevitals.verdict import Outcome, Verdict
 
@@ -36,7 +37,7 @@ def assemble(run: Run) -> Report:
     """Return the report of a run whose checks are through, or of as much of it as there was."""
     findings = _findings(run)
     roots = _roots(findings, run)
-    rank = {root.id: place for place, root in enumerate(roots)}
+    rank = {id_: place for place, root in enumerate(roots) for id_ in (root.id, *root.others)}
     findings.sort(key=lambda found: (rank[found.root or found.id], found.root != ""))
     ids = defaultdict(list)
     for found in findings:
@@ -156,25 +157,39 @@ def _roots(findings: Iterable[Found], run: Run) -> list[Root]:
     for found in findings:
         if found.root:
             symptoms[found.root].append(found)
-    roots = [_root(found, symptoms[found.id]) for found in findings if not found.root]
+    alike: dict[object, list[Found]] = defaultdict(list)
+    for found in findings:
+        if not found.root:
+            alike[_alike(found)].append(found)
+    told = (piece for group in alike.values() for piece in in_pieces(group))
+    roots = [_root(piece, [each for found in piece for each in symptoms[found.id]]) for piece in told]
     known = {found.id for found in findings if found.known}
 
     def order(root: Root) -> tuple[object, ...]:
         chapter = run.chapters.get(root.check.partition("[")[0], "")
-        return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.object)
+        return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.objects)
 
     return sorted(roots, key=order)
 
 
-def _root(found: Found, symptoms: Sequence[Found]) -> Root:
+def _alike(found: Found) -> tuple[object, ...]:
+    """Return what findings have in common that are one root."""
+    kind = found.places[0].object.partition("/")[0]
+    said = (found.check, found.severity, found.says, *found.also, found.remedy)
+    return (*said, found.namespace, found.owner, kind, found.status, found.known)
+
+
+def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
+    found = alike[0]
     return Root(
         id=found.id,
         check=found.check,
-        object=found.places[0].object,
+        objects=place_names(place for each in alike for place in each.places),
         says=found.says,
         severity=min((each.severity for each in (found, *symptoms)), key=_gravity),
         explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
+        others=[other.id for other in alike[1:]],
     )
 
 

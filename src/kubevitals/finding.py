@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.objects import Ref, condition, owner, ref, statuses
@@ -10,6 +11,12 @@ from kubevitals.text import clean
 
 EVIDENCE_LIMIT = 60
 """Lines of evidence a finding keeps: twenty of each of two logs, and what stands around them."""
+
+
+ALIKE = 4
+"""So many objects without an owner in common that show the same are told of as one, with the evidence of the first."""
+
+T = TypeVar("T")
 
 
 class Severity(StrEnum):
@@ -100,9 +107,17 @@ def _unready_since(pod: pb.Pod) -> int:
 
 
 def fold(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Return the findings grouped: those of one owner that say the same stand together, in their first one's place."""
+    """Return the findings grouped: those that say the same stand together, in their first one's place.
+
+    They are about objects of one owner or, where they have none and are `ALIKE`, of one kind and namespace.
+    """
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
-        key = (finding.owner or finding.obj, finding.says, finding.severity)
-        groups.setdefault(key, []).append(finding)
-    return list(groups.values())
+        place = finding.owner or finding.obj._replace(name="")
+        groups.setdefault((place, finding.says, finding.remedy, finding.severity), []).append(finding)
+    return [piece for group in groups.values() for piece in in_pieces(group, together=group[0].owner is not None)]
+
+
+def in_pieces(group: list[T], *, together: bool = False) -> list[list[T]]:
+    """Return what says the same in one piece if it is `ALIKE`; a few are told one by one, each with its evidence."""
+    return [group] if together or len(group) >= ALIKE else [[each] for each in group]

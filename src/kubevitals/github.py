@@ -48,7 +48,7 @@ def annotations(report: Report) -> Iterator[str]:
     for severity in ("error", "warning"):
         for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
             more = f" (explains {root.explains} more)" if root.explains else ""
-            yield f"::{severity} title={_property(root.check)}::{_data(f'{root.object} {root.says}{more}')}"
+            yield f"::{severity} title={_property(root.check)}::{_data(f'{root}{more}')}"
 
 
 def _data(text: str) -> str:

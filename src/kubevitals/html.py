@@ -121,20 +121,27 @@ def render(report: Report) -> str:
     """Return the report as HTML that stands within a page."""
     by_id = {found.id: found for found in report.findings}
     cards = [
-        (root, by_id[root.id], [by_id[symptom] for symptom in root.symptoms[:SYMPTOMS]])
+        (
+            root,
+            by_id[root.id],
+            [by_id[other] for other in root.others[:PAST]],
+            [by_id[symptom] for symptom in root.symptoms[:SYMPTOMS]],
+        )
         for root in report.roots[:CARDS]
     ]
-    shown = [found for _, found, symptoms in cards for found in (found, *symptoms)]
+    told = [found for _, found, _, symptoms in cards for found in (found, *symptoms)]
+    shown = [*told, *(other for _, _, others, _ in cards for other in others)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         cards=cards,
-        first=cards[0][1] if cards else None,
+        first=story.most_probable(report),
+        since_first=story.since(cards[0][1], report) if cards else "",
         linked={found.id for found in shown},
         namespaces=sorted({found.namespace for found in shown if found.namespace}),
         chapters=[(key, list(items)) for key, items in groupby(sorted(report.items, key=_chapter), key=_chapter)],
         known=[found for found in report.findings if found.known],
         not_observed=story.not_observed(report),
-        evidence=_budget(shown),
+        evidence=_budget(told),
         style=page.STYLE,
         script=page.SCRIPT,
         **_WORDS,

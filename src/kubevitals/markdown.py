@@ -36,7 +36,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _row(report: Report, root: Root) -> str:
     found = next(found for found in report.findings if found.id == root.id)
     sign = "🔴" if root.severity == "error" else "🟡"
-    cells = (root.object, root.says, root.check, since(found, report), str(root.explains or ""))
+    cells = (root.objects, root.says, root.check, since(found, report), str(root.explains or ""))
     return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
 
 

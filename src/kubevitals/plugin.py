@@ -227,7 +227,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
         for root in run.report.roots:
-            _junit_property(session.config, "root", f"{root.object} {root.says}")
+            _junit_property(session.config, "root", str(root))
     yield
     if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

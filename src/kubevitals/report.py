@@ -115,20 +115,26 @@ class Found(Struct, frozen=True):
 
 
 class Root(Struct, frozen=True):
-    """A finding that nothing explains, the most probable first.
+    """A finding that nothing explains, the most probable first; those that say the same of other objects are one root.
 
     Attributes:
+        objects: what has it, for people: all of a few, the first ones of many.
         severity: the worst of it and its symptoms.
         explains: objects that have its symptoms.
+        others: the findings that say the same.
     """
 
     id: Id
     check: str
-    object: str
+    objects: str
     says: str
     severity: Severity
     explains: int
     symptoms: list[Id]
+    others: list[Id]
+
+    def __str__(self) -> str:
+        return f"{self.objects}{':' if ', ' in self.objects else ''} {self.says}"
 
 
 class Past(Struct, frozen=True):

@@ -70,9 +70,10 @@ class Run:
 
     @cached_property
     def _explanations(self) -> Mapping[tuple[str, str], str]:
-        findings = self.report.findings if self.report else []
-        roots = {found.id: f"{found.places[0].object} {found.says}" for found in findings if not found.root}
-        return {(f.check, place.object): roots[f.root] for f in findings if f.root for place in f.places}
+        if not self.report:
+            return {}
+        roots = {id_: str(root) for root in self.report.roots for id_ in (root.id, *root.others)}
+        return {(f.check, place.object): roots[f.root] for f in self.report.findings if f.root for place in f.places}
 
     @property
     def counts(self) -> Counter[Outcome]:

@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 
-from kubevitals.report import ClusterInfo, Found, Past, Report, Root
+from kubevitals.report import ClusterInfo, Found, Past, Place, Report, Root
 from kubevitals.text import duration, plural
 from kubevitals.verdict import Outcome
 
@@ -86,11 +87,11 @@ def changes(report: Report) -> str:
     return f"since {moment(told.taken)}: {', '.join(counts)}"
 
 
-def place_names(found: Found, shown: int = 3) -> str:
-    """Return the objects of a finding: all of a few, the first ones of many."""
-    names = ", ".join(place.object for place in found.places[:shown])
-    more = f" and {len(found.places) - shown:,} more" if len(found.places) > shown else ""
-    return f"{names}{more}"
+def place_names(places: Iterable[Place], shown: int = 3) -> str:
+    """Return objects: all of a few, the first ones of many."""
+    names = [place.object for place in places]
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return f"{', '.join(names[:shown])}{more}"
 
 
 def past_line(past: Past) -> str:

@@ -86,7 +86,8 @@ def title(group: list[Finding]) -> str:
         return f"{first.obj}{f'  (of {first.owner.kind} {first.owner.name})' if first.owner else ''}"
     shown = ", ".join(str(finding.obj) for finding in group[:SHOWN_OBJECTS])
     more = f" and {len(group) - SHOWN_OBJECTS:,} more" if len(group) > SHOWN_OBJECTS else ""
-    return f"{len(group):,}× {first.obj.kind} of {first.owner or first.obj}: {shown}{more}"
+    of = f" of {first.owner}" if first.owner else ""
+    return f"{len(group):,}× {first.obj.kind}{of}: {shown}{more}"
 
 
 def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
@@ -145,7 +146,7 @@ def _write_verdict(report: Report, reporter: pytest.TerminalReporter) -> None:
     if report.unjudged:
         reporter.write_line(heading(report), yellow=True)
     if root := most_probable(report):
-        reporter.write_line(f"most probable root: {root.object} {root.says}", bold=True)
+        reporter.write_line(f"most probable root: {root}", bold=True)
     if line := changes(report):
         reporter.write_line(line)
 
@@ -173,14 +174,14 @@ def _write_past(what: str, past: Sequence[Past], tw: TerminalWriter, **markup: b
 
 def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
     found = by_id[root.id]
-    tw.line(f"{place_names(found)} {root.says}", bold=True, red=root.severity == Severity.ERROR)
+    tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
     told = filter(None, (root.check, found.status, "known" if found.known else "", since(found, report)))
     tw.line(f"  {', '.join(told)}", light=True)
     if root.symptoms:
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")
     for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
         symptom = by_id[id_]
-        tw.line(f"    {place_names(symptom)}  [{symptom.check}]")
+        tw.line(f"    {place_names(symptom.places)}  [{symptom.check}]")
     if len(root.symptoms) > SHOWN_SYMPTOMS:
         tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
 

@@ -1,0 +1,53 @@
+"""Findings that say the same of many objects, in reports and in the terminal."""
+
+import pytest
+
+from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.finding import Finding, Severity, fold
+from kubevitals.history import History
+from kubevitals.terminal import title
+from tests.findings import finding, report_of, verdict
+
+
+def test_many_nodes_that_show_the_same_are_one_root() -> None:
+    nodes = [finding(f"Node/{name}") for name in "abcde"]
+    pods = [finding(f"Pod/shop/{name}", node=name) for name in "ae"]
+    rules = [Explains(("node",), SAME_NODE, ("net",))]
+    report = report_of(verdict("node[down]", *nodes), verdict("net[gone]", *pods), rules=rules)
+    (root,) = report.roots
+    assert root.objects == "Node/a, Node/b, Node/c and 2 more"
+    assert [root.id, *root.others] == [found.id for found in report.findings if not found.root]
+    assert (root.explains, len(root.symptoms)) == (2, 2)
+
+
+def test_a_few_nodes_are_told_of_one_by_one_each_with_its_evidence() -> None:
+    report = report_of(verdict("node[down]", *(finding(f"Node/{name}") for name in "abc")))
+    assert [root.objects for root in report.roots] == ["Node/a", "Node/b", "Node/c"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        finding("Node/other", says="is broken otherwise"),
+        finding("Node/other", remedy="mend it otherwise"),
+        finding("Node/other", severity=Severity.WARNING),
+        finding("Volume/other"),
+        finding("Pod/shop/other"),
+    ],
+)
+def test_what_differs_is_a_root_of_its_own(other: Finding) -> None:
+    report = report_of(verdict("node[down]", *(finding(f"Node/{name}") for name in "abcd"), other))
+    assert sorted(len(root.others) for root in report.roots) == [0, 3]
+
+
+def test_a_new_one_among_many_old_ones_is_told_apart() -> None:
+    before = report_of(verdict("node[down]", *(finding(f"Node/{name}") for name in "abcd")))
+    nodes = [finding(f"Node/{name}") for name in "abcde"]
+    report = report_of(verdict("node[down]", *nodes), history=History(before))
+    assert [(root.objects, len(root.others)) for root in report.roots if not root.others] == [("Node/e", 0)]
+
+
+def test_the_terminal_tells_of_many_nodes_at_once() -> None:
+    (group,) = fold([finding(f"Node/{name}") for name in "abcdefg"])
+    assert title(group) == "7× Node: Node/a, Node/b, Node/c, Node/d, Node/e and 2 more"
+    assert len(fold([finding(f"Node/{name}") for name in "abc"])) == 3
