@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from io import BufferedWriter, BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -64,7 +64,8 @@ class Recording:
         except OSError as error:
             raise Unusable(f"no recording can be written to {path}: {error.strerror}") from error
         self._raw = os.fdopen(handle, "wb")
-        self._file = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=6, mtime=0)
+        packed = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=3, mtime=0)
+        self._file = BufferedWriter(packed, 1 << 20)
         self._file.write(_MAGIC)
         self._write_message(
             pb.RecordingHeader(
