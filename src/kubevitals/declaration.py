@@ -36,6 +36,8 @@ def check(*rules: Rule, chapter: str = "own") -> Callable[[Callable[[], None]], 
     Raises:
         BadCheck: it is declared wrongly; pytest shows the message in one line, and runs the checks of other files.
     """
+    if len(rules) == 1 and getattr(rules[0], "__name__", "").startswith("test_"):
+        raise BadCheck(f"{rules[0].__module__}.{rules[0].__name__} declares no rules: @check(a_rule, another)")
 
     def declare(states: Callable[[], None]) -> Test:
         for fault in _faults(states, rules):

@@ -37,7 +37,8 @@ class Cluster(Fetching):
     Each list is a tuple of objects. Reading one raises NotObserved where it could not be fetched, each time it is read.
 
     Attributes:
-        scope: the namespaces that are looked at.
+        scope: the namespaces that are looked at: `covers(namespace)` tells whether one is; `need(namespace)` and
+            `need_all(why)` raise NotObserved unless that one, or all, are.
         secret_names: whether names of Secrets may be listed.
     """
 

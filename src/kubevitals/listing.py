@@ -77,6 +77,8 @@ class Kind(Listing[R]):
             raise BadCheck(f"{path!r} is no path of a list, such as /apis/networking.k8s.io/v1/ingresses")
         if path == "/api/v1/secrets":
             raise BadCheck("the contents of Secrets are never asked for; cluster.secrets has their names")
+        if not (isinstance(schema, type) and issubclass(schema, Resource)):
+            raise BadCheck(f"{schema!r:.80} is no class derived from kubevitals.Resource")
         try:
             prepare(schema)
         except TypeError as error:

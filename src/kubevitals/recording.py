@@ -203,7 +203,8 @@ class Snapshot:
         """Return what the cluster answered when it was recorded."""
         exchange = self._answers.get(request.key)
         if exchange is None:
-            raise NotObserved(f"the recording has no answer to {request.key}")
+            fields = "" if request.key == request.path else ", with the fields that the check declares"
+            raise NotObserved(f"the recording has no answer to {request.path}{fields}")
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"))
         return answered(request, exchange.status, [exchange.body])
