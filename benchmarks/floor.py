@@ -10,7 +10,8 @@ from typing import Any
 
 from kubernetes import config
 
-from kubevitals.inventory import PARALLEL, Cluster
+from kubevitals.fetching import PARALLEL
+from kubevitals.inventory import Cluster
 from kubevitals.listing import PAGE, Listing
 
 

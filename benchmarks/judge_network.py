@@ -9,11 +9,11 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from kubevitals.declaration import Rule, variant_name
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Probed
 from kubevitals.probe.report import Conntrack, Kind, Lookup, Report, Route, Through
-from kubevitals.verdict import Rule, variant_name
 from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, network_of, node, pod, reach
 from tests.test_cluster_dns import MARK, dns_service, slice_of
 

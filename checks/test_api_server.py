@@ -17,15 +17,13 @@ Mitigation:
     VPN, load balancer, firewall, the address in the kubeconfig.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-import pytest
-
+from kubevitals.declaration import check
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref
-from kubevitals.verdict import Rule
 
 API_SERVER = Ref("APIServer", "", "kube-apiserver")
 READYZ = "kubectl get --raw '/readyz?verbose'"
@@ -64,8 +62,6 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
     )
 
 
-@pytest.mark.cause(chapter="0")
-@pytest.mark.parametrize("variant", [unreachable, not_ready])
-def test_api_server_is_ready(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(unreachable, not_ready, chapter="0")
+def test_api_server_is_ready() -> None:
     """The API server answers, and /readyz passes."""
-    return variant(cluster)

@@ -22,11 +22,10 @@ Mitigation:
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import pytest
-
 from kubevitals import cluster_dns as dns
 from kubevitals import dns_faults, resolv_conf
 from kubevitals.cni import without_network
+from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
@@ -37,7 +36,6 @@ from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Lookup, Report, Through
 from kubevitals.reach import lost, require_all
 from kubevitals.text import plural
-from kubevitals.verdict import Rule
 
 NAME_ERRORS = (
     "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
@@ -236,20 +234,16 @@ def _some(nodes: Iterable[str]) -> str:
     return ", ".join(names[:3]) + (f" and {plural(len(names) - 3, 'more node')}" if len(names) > 3 else "")
 
 
-@pytest.mark.cause(chapter="4.2")
-@pytest.mark.parametrize(
-    "variant",
-    [
-        no_endpoints,
-        service_unreachable,
-        pod_unreachable,
-        resolv_conf_pod,
-        resolv_conf_node,
-        kubelet_mismatch,
-        upstream,
-        failing,
-    ],
+@check(
+    no_endpoints,
+    service_unreachable,
+    pod_unreachable,
+    resolv_conf_pod,
+    resolv_conf_node,
+    kubelet_mismatch,
+    upstream,
+    failing,
+    chapter="4.2",
 )
-def test_names_are_resolved(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+def test_names_are_resolved() -> None:
     """Pods on every node resolve the cluster's names, and those from outside."""
-    return variant(cluster)

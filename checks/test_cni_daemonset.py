@@ -19,11 +19,10 @@ Mitigation:
     BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
 """
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import cni
+from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.evidence import event_lines
@@ -35,7 +34,6 @@ from kubevitals.probe.report import Kind
 from kubevitals.reach import Blame, Pair, Way, blame, nothing_passes, own, pairs, require_all
 from kubevitals.routes import missing_routes
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 LASTING = Threshold(
     "cni-daemonset.lasting", 30, "seconds a node may be without network: CNIs set theirs up when they start"
@@ -203,8 +201,6 @@ def _finding(fault: Blame, says: str, missing: list[str]) -> Finding:
     )
 
 
-@pytest.mark.cause(chapter="4.5")
-@pytest.mark.parametrize("variant", [not_running, network_unavailable, no_route])
-def test_pod_network_spans_nodes(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(not_running, network_unavailable, no_route, chapter="4.5")
+def test_pod_network_spans_nodes() -> None:
     """Every node's pods have a network that leads to the pods of all other nodes."""
-    return variant(cluster)

@@ -18,11 +18,10 @@ Mitigation:
 """
 
 import re
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_MISSING, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
@@ -39,7 +38,6 @@ from kubevitals.references import (
     references,
     volume_references,
 )
-from kubevitals.verdict import Rule
 
 KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 
@@ -149,8 +147,6 @@ def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, miss
     return pod_finding(pod, says=says, remedy=remedy, evidence=pod_lines(pod, cluster), missing=missing)
 
 
-@pytest.mark.cause(chapter="1.2")
-@pytest.mark.parametrize("variant", [missing_object, missing_key, dangling_reference, node_disk_full])
-def test_config_can_be_mounted(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(missing_object, missing_key, dangling_reference, node_disk_full, chapter="1.2")
+def test_config_can_be_mounted() -> None:
     """Every ConfigMap and Secret that a pod mounts is there, with its keys, and can be written to the node."""
-    return variant(cluster)

@@ -18,11 +18,10 @@ Mitigation:
     connections, find the client that opens connections without end, reuse connections, cache lookups on the node.
 """
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import node_exporter
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding, Severity
@@ -32,7 +31,6 @@ from kubevitals.probe.probed import probed
 from kubevitals.probe.report import Conntrack
 from kubevitals.reach import require_all
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 WARNING = Threshold(
     "conntrack.warning", 75, "percent of the table in use (NodeHighNumberConntrackEntriesUsed of node_exporter's mixin)"
@@ -105,8 +103,6 @@ def _grown(first: Conntrack, last: Conntrack, cluster: Cluster) -> Iterator[str]
             yield f"{what}: {now - before:,} between two readings, {now:,} since the boot"
 
 
-@pytest.mark.cause(chapter="4.3")
-@pytest.mark.parametrize("variant", [table_full, entries_lost])
-def test_connections_are_tracked(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(table_full, entries_lost, chapter="4.3")
+def test_connections_are_tracked() -> None:
     """Every node has room for new connections."""
-    return variant(cluster)

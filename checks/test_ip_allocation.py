@@ -20,10 +20,9 @@ Mitigation:
 
 from collections.abc import Iterable, Iterator
 
-import pytest
-
 from kubevitals import schema_pb2 as pb
 from kubevitals.addresses import cluster_networks, held_addresses, overlaps, pools, strays
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.evidence import event_lines, pod_lines
@@ -34,7 +33,6 @@ from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import Symptom
 from kubevitals.sandbox_errors import explain, plain
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 HEADROOM = Threshold(
     "ip-allocation.headroom",
@@ -164,15 +162,11 @@ def _finding(symptom: Symptom, cluster: Cluster, says: str, remedy: str, more: I
     return pod_finding(pod, says=says, remedy=remedy, evidence=lines)
 
 
-@pytest.mark.cause(chapter="1.1")
-@pytest.mark.parametrize("variant", [pool_exhausted, cni_unreachable, cni_misconfigured, sandbox_failed])
-def test_pods_get_addresses(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(pool_exhausted, cni_unreachable, cni_misconfigured, sandbox_failed, chapter="1.1")
+def test_pods_get_addresses() -> None:
     """Every pod that is on a node gets a sandbox with an address."""
-    return variant(cluster)
 
 
-@pytest.mark.cause(chapter="1.1")
-@pytest.mark.parametrize("variant", [headroom])
-def test_pod_ip_headroom(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(headroom, chapter="1.1")
+def test_pod_ip_headroom() -> None:
     """Every node has addresses left for the pods to come."""
-    return variant(cluster)

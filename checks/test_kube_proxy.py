@@ -21,8 +21,7 @@ Mitigation:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-import pytest
-
+from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
@@ -32,7 +31,6 @@ from kubevitals.objects import Ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind, Reach, Report
 from kubevitals.reach import Pair, is_ipv6, own, reached, require_all, told
-from kubevitals.verdict import Rule
 
 EXPLAINS = (
     Explains(("node-ready[silent]", "node-ready[not-ready]"), SAME_NODE, ("kube-proxy",)),
@@ -178,8 +176,6 @@ def _services_answer(reports: Iterable[Report]) -> bool:
     return bool(services) and all(reach.ok for reach in services)
 
 
-@pytest.mark.cause(chapter="4.1")
-@pytest.mark.parametrize("variant", [not_running, unhealthy, rules_wrong, node_port])
-def test_services_are_forwarded(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(not_running, unhealthy, rules_wrong, node_port, chapter="4.1")
+def test_services_are_forwarded() -> None:
     """Every node turns Services' addresses into those of their pods."""
-    return variant(cluster)

@@ -20,11 +20,10 @@ Mitigation:
 """
 
 import math
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import check
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
@@ -36,7 +35,6 @@ from kubevitals.probed_containers import Probed, probed_containers, start_took
 from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 MARGIN = Threshold(
     "liveness-probe.margin",
@@ -262,8 +260,6 @@ def _strict_finding(probed: Probed, why: str, remedy: str, cluster: Cluster) -> 
     )
 
 
-@pytest.mark.cause(chapter="2.4")
-@pytest.mark.parametrize("variant", [killed_by_probe, no_startup_margin, too_aggressive])
-def test_liveness_probes_spare_the_healthy(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(killed_by_probe, no_startup_margin, too_aggressive, chapter="2.4")
+def test_liveness_probes_spare_the_healthy() -> None:
     """No liveness or startup probe kills a container, or is about to kill a healthy one."""
-    return variant(cluster)

@@ -18,12 +18,11 @@ Mitigation:
     heap of their own (Java, Node.js) a maximum below the limit. On a node: set requests that are true.
 """
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.evictions import MEMORY, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
@@ -35,7 +34,6 @@ from kubevitals.pod_running import OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 NEAR = Threshold(
     "memory-limit.near", 90, "percent of the limit that the working set may reach; page cache is not in it"
@@ -146,8 +144,6 @@ def _limit(pod: pb.Pod, name: str) -> float:
     return sum(amount(c.resources.limits, "memory") for c in containers(pod.spec) if name in ("", c.name))
 
 
-@pytest.mark.cause(chapter="2.2")
-@pytest.mark.parametrize("variant", [oom_killed, near_limit, node_oom])
-def test_memory_suffices(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(oom_killed, near_limit, node_oom, chapter="2.2")
+def test_memory_suffices() -> None:
     """Every container stays within its memory limit, and every node has memory left."""
-    return variant(cluster)

@@ -18,11 +18,10 @@ Mitigation:
     delete the Node so that its pods and volumes can move.
 """
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.evidence import event_lines
@@ -31,7 +30,6 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import node_condition, ref
 from kubevitals.text import duration
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 JOINING = Threshold(
     "node-ready.joining",
@@ -130,8 +128,6 @@ def _lines(node: pb.Node, state: pb.NodeCondition, cluster: Cluster) -> Iterator
     yield from event_lines(node, cluster)
 
 
-@pytest.mark.cause(chapter="0")
-@pytest.mark.parametrize("variant", [not_ready, silent, pressure])
-def test_nodes_are_ready(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(not_ready, silent, pressure, chapter="0")
+def test_nodes_are_ready() -> None:
     """Every node is ready and under no pressure."""
-    return variant(cluster)

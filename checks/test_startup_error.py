@@ -22,8 +22,7 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 
-import pytest
-
+from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_MISSING, Explains
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, pod_finding
@@ -32,7 +31,6 @@ from kubevitals.objects import Ref, containers
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean, names
-from kubevitals.verdict import Rule
 
 EXIT_CODES = {
     0: "the command ends by itself: a container that is to stay up needs one that does not",
@@ -210,8 +208,6 @@ def _finding(
     return pod_finding(symptom.pod, says=says, remedy=remedy, evidence=evidence, part=part, missing=missing)
 
 
-@pytest.mark.cause(chapter="2.1")
-@pytest.mark.parametrize("variant", [image, bad_reference, bad_command, post_start, init_container, app_exit])
-def test_containers_start_and_stay(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(image, bad_reference, bad_command, post_start, init_container, app_exit, chapter="2.1")
+def test_containers_start_and_stay() -> None:
     """Every container can be started and stays up."""
-    return variant(cluster)

@@ -19,12 +19,11 @@ Mitigation:
     design is left out when its claim has the label `kubevitals.io/full-by-design: "true"`.
 """
 
-from collections.abc import Iterable, Iterator
-
-import pytest
+from collections.abc import Iterator
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import check
 from kubevitals.diagnosis import CONCERNS, SAME_NODE, Explains
 from kubevitals.evictions import DISK, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
@@ -35,7 +34,6 @@ from kubevitals.objects import Ref, node_condition, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 WARN = Threshold("storage-full.warn", 85, "percent used; kubernetes-mixin warns below 15 % free")
 FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is critical below 3 % free")
@@ -144,8 +142,6 @@ def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
-@pytest.mark.cause(chapter="2.3")
-@pytest.mark.parametrize("variant", [volume, node_disk, evicted, no_space_in_log])
-def test_storage_has_room(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(volume, node_disk, evicted, no_space_in_log, chapter="2.3")
+def test_storage_has_room() -> None:
     """Every volume and every node has room, and no pod was evicted for its disk."""
-    return variant(cluster)

@@ -23,11 +23,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-import pytest
-
 from kubevitals import schema_pb2 as pb
 from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
 from kubevitals.csi import missing_on_nodes, unready_pods
+from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
@@ -38,7 +37,6 @@ from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
-from kubevitals.verdict import Rule
 
 BINDING = Threshold(
     "volume-claim.binding",
@@ -321,8 +319,6 @@ def _waiting_lines(symptoms: list[Symptom], cluster: Cluster) -> Iterator[str]:
         yield from pod_lines(symptom.pod, cluster)
 
 
-@pytest.mark.cause(chapter="1.3")
-@pytest.mark.parametrize("variant", [unbound, attach_failed, mount_failed, driver_down])
-def test_claims_are_usable(cluster: Cluster, variant: Rule) -> Iterable[Finding]:
+@check(unbound, attach_failed, mount_failed, driver_down, chapter="1.3")
+def test_claims_are_usable() -> None:
     """Every claim that is due has a volume, attached and mounted where its pods are."""
-    return variant(cluster)

@@ -9,12 +9,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kubevitals.declaration import Rule, variant_name
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
 from kubevitals.objects import Ref, ref
 from kubevitals.recording import Snapshot
-from kubevitals.verdict import Outcome, Rule, Verdict, judge, variant_name
+from kubevitals.verdict import Outcome, Verdict, judge
 from scenarios.objects import Object
 
 HERE = Path(__file__).parent

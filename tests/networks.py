@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import Rule
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Through
 from kubevitals.source import Answer, Request
-from kubevitals.verdict import Rule
 from kubevitals.wire import error_message
 from tests.fakes import CREATED, NOW, FakeSource, list_bytes, status_json
 

@@ -113,26 +113,3 @@ def test_a_run_that_is_stopped_while_it_lists_waits_for_nothing(server: ApiServe
     assert report.outcome is Outcome.NOT_OBSERVED
     assert report.cluster.pods is None
     assert "nothing was judged" in said
-
-
-def test_a_check_that_fails_itself_leaves_a_partial_report(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_own="""
-        import pytest
-
-        def bad(cluster):
-            raise ZeroDivisionError
-
-        def good(cluster):
-            return []
-
-        @pytest.mark.cause(chapter="own")
-        @pytest.mark.parametrize("variant", [bad, good])
-        def test_own(cluster, variant):
-            return variant(cluster)
-        """
-    )
-    assert pytester.runpytest_inprocess("--snapshot=demo", "--findings=f.json").ret == 1
-    report = read(pytester.path / "f.json")
-    assert report.unjudged == ["own[bad]"]
-    assert report.outcome is Outcome.NOT_OBSERVED

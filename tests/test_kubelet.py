@@ -10,7 +10,8 @@ from checks.test_memory_limit import near_limit
 from checks.test_storage_full import volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import PARALLEL, Cluster
+from kubevitals.fetching import PARALLEL
+from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT, SAMPLE, SILENT, configs, summaries
 from kubevitals.live import Live
 from kubevitals.source import Answer, Kubelet, Request

@@ -1,7 +1,7 @@
 """Which finding explains which: rules are declared beside the causes, and joined here by what findings have in common.
 
 A finding that a rule explains is a symptom; following its explanations leads to its root, a finding that nothing
-explains. What a check declares is a module-level tuple of `Explains`, whatever its name.
+explains. What a check declares are module-level `Explains`, whatever their names.
 """
 
 import re
@@ -9,8 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kubevitals.errors import BadCheck
 from kubevitals.finding import Finding
 from kubevitals.known import KnownIssue
+
+_CHECK = re.compile(r"[a-z0-9-]+(?:\[[a-z0-9-]+\])?")
 
 Keys = Callable[[Finding], Iterable[Hashable]]
 
@@ -70,6 +73,18 @@ class Explains:
     symptoms: tuple[str, ...]
     words: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("roots", "symptoms"):
+            given = getattr(self, name)
+            if isinstance(given, str) or not all(_CHECK.fullmatch(each) for each in given):
+                raise BadCheck(f"Explains({name}={given!r:.80}): give a tuple of causes or cause[variant]")
+        if not isinstance(self.on, Relation):
+            raise BadCheck(f"Explains(on={self.on!r:.80}): give a relation, such as SAME_NODE")
+        try:
+            re.compile(self.words)
+        except (re.error, TypeError) as error:
+            raise BadCheck(f"Explains(words={self.words!r:.80}) is no pattern: {error}") from error
+
     def accepts(self, finding: Finding) -> bool:
         """Return whether the finding has the words that tell the symptom."""
         lines = (finding.says, *finding.evidence)
@@ -92,9 +107,10 @@ class Case:
 
 
 def declared(modules: Iterable[object]) -> list[Explains]:
-    """Return the rules that modules declare."""
-    tuples = (value for module in modules for value in vars(module).values() if isinstance(value, tuple))
-    return [rule for values in tuples for rule in values if isinstance(rule, Explains)]
+    """Return the rules that modules declare: each `Explains` by itself or in a tuple or list, whatever its name."""
+    values = [value for module in modules for value in vars(module).values()]
+    each = [value if isinstance(value, tuple | list) else (value,) for value in values]
+    return [rule for some in each for rule in some if isinstance(rule, Explains)]
 
 
 def roots_of(cases: Sequence[Case], rules: Iterable[Explains]) -> dict[Case, Case]:

@@ -1,5 +1,7 @@
 """What can keep a check from judging, or a run from beginning."""
 
+import pytest
+
 from kubevitals.text import clean
 
 
@@ -28,3 +30,7 @@ class Unusable(Exception):
 
 class NotApplicable(Exception):
     """The check does not apply to this cluster by its design; the message says why."""
+
+
+class BadCheck(pytest.Collector.CollectError):
+    """A check is written wrongly; the message says in one line how to mend it, which pytest shows as it is."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TypeVar
 
 from kubevitals import schema_pb2 as pb
@@ -33,6 +34,7 @@ class Finding:
     """Something is wrong with an object.
 
     All texts are cleaned when they come in, so a finding can be printed as it is; HTML is escaped by the report.
+    What is no text, no name of an object or no time raises a TypeError here, rather than in a report.
 
     Attributes:
         obj: the object that has the fault; it may be one that should exist and does not.
@@ -65,13 +67,27 @@ class Finding:
     since: int = 0
 
     def __post_init__(self) -> None:
+        lines = (self.evidence,) if isinstance(self.evidence, str) else tuple(islice(self.evidence, EVIDENCE_LIMIT))
+        self._refuse(str, self.says, self.remedy, self.look, self.node, self.part, *lines)
+        self._refuse(Ref, self.obj, *self.concerns, *self.missing, *filter(None, [self.owner]))
+        self._refuse(int, self.since)
         set_ = object.__setattr__
+        set_(self, "severity", Severity(self.severity))
         set_(self, "says", clean(self.says))
         set_(self, "remedy", clean(self.remedy))
-        set_(self, "evidence", tuple(clean(line) for line in list(self.evidence)[:EVIDENCE_LIMIT]))
-        set_(self, "look", self.look or self.obj.kubectl("describe"))
+        set_(self, "evidence", tuple(map(clean, lines)))
+        set_(self, "concerns", tuple(self.concerns))
+        set_(self, "missing", tuple(self.missing))
+        set_(self, "look", clean(self.look) or self.obj.kubectl("describe"))
         if self.obj.kind == "Node":
             set_(self, "node", self.obj.name)
+
+    @staticmethod
+    def _refuse(kind: type, *values: object) -> None:
+        for value in values:
+            if not isinstance(value, kind):
+                hint = "; ref(…) gives an object's" if kind is Ref else ""
+                raise TypeError(f"a Finding has {value!r:.60} where a {kind.__name__} belongs{hint}")
 
 
 def pod_finding(

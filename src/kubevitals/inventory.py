@@ -2,48 +2,44 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.listing import Listing, chosen_names, lists_of, refusal, whole_list
+from kubevitals.fetching import Fetching
+from kubevitals.listing import Kind, Listing, refusal
 from kubevitals.logs import Logs
 from kubevitals.objects import KubeObject, ref
-from kubevitals.patience import Patience
-from kubevitals.probe.plan import Options, plan
+from kubevitals.probe.plan import Options
+from kubevitals.resource import Resource
 from kubevitals.scope import Scope
-from kubevitals.source import NAMES_ONLY, Answer, Request, Source
+from kubevitals.source import NAMES_ONLY, Source
 from kubevitals.text import clean, duration
 from kubevitals.threshold import Threshold
 
 M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
-
-STOPPED = "the run was interrupted before it was asked for, or had come"
-"""Why something is not observed after an interrupt."""
-
-PARALLEL = 8
-"""Requests under way at once."""
 
 
 class _Version(msgspec.Struct):
     gitVersion: str = ""  # noqa: N815
 
 
-class Cluster:
-    """One cluster at one time.
+class Cluster(Fetching):
+    """One cluster at one time: what checks see of it.
 
-    Reading a list raises NotObserved where it could not be fetched, each time it is read.
+    Each list is a tuple of objects. Reading one raises NotObserved where it could not be fetched, each time it is read.
 
     Attributes:
-        remarks: what the user should know of what was done in the cluster.
+        scope: the namespaces that are looked at: `covers(namespace)` tells whether one is; `need(namespace)` and
+            `need_all(why)` raise NotObserved unless that one, or all, are.
+        secret_names: whether names of Secrets may be listed.
     """
 
     nodes = Listing("/api/v1/nodes", pb.Node)
@@ -78,93 +74,27 @@ class Cluster:
         cni_daemon_sets: Iterable[str] = (),
         scope: Scope | None = None,
     ) -> None:
-        self._source = source
+        super().__init__(source, scope, secret_names=secret_names, ask_kubelets=ask_kubelets, probe=probe)
         self._thresholds = dict(thresholds or {})
-        self.secret_names, self.ask_kubelets, self._probe = secret_names, ask_kubelets, probe
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
-        self.scope = scope or Scope()
-        self.remarks = [] if self.scope.is_all else [f"namespaces looked at: {self.scope}"]
-        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
-        self._lists: dict[str, Future[tuple[Message, ...]]] = {}
         self._derived: dict[object, Any] = {}
         self._logs = Logs(self.get)
-        self._stopped = False
 
-    @classmethod
-    def listings(cls) -> list[Listing[Message]]:
-        """Return all kinds that checks read: the one place that rights and requests are derived from."""
-        return [value for value in vars(cls).values() if isinstance(value, Listing)]
+    if not TYPE_CHECKING:
 
-    def prefetch(self) -> list[Future[tuple[Message, ...]]]:
-        """Start fetching all lists that are needed, several at a time."""
-        unneeded = set() if self.secret_names else {"secrets"}
-        unneeded |= set() if self.scope.listed.chosen else {"node_events"}
-        return [self._start(listing) for listing in self.listings() if listing.name not in unneeded]
+        def __getattr__(self, name: str) -> object:
+            lists = ", ".join(sorted(listing.name for listing in self.listings()))
+            raise AttributeError(
+                f"a cluster has no {name}; its lists are {lists}, and cluster.objects(Kind(…)) has others"
+            )
 
-    def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
-        """Return a list, fetching it unless that has begun."""
-        if self._stopped and not _has_come(self._lists.get(listing.name)):
-            raise NotObserved(STOPPED)
-        return self._start(listing).result()
-
-    def stop(self) -> None:
-        """Ask for nothing and wait for nothing any more: what has not come by now is not observed."""
-        self._stopped = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def close(self) -> None:
-        """Wait for requests under way, unless they were stopped, and let go of the source."""
-        self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
-        self._source.close()
-
-    def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
-        if listing.name not in self._lists:
-            if chosen := listing.namespaced and self.scope.listed.chosen:
-                self._start(Cluster.__dict__["namespaces"])  # before who waits for it: nobody waits for himself
-            self._lists[listing.name] = self._pool.submit(self._list, listing, chosen=bool(chosen))
-        return self._lists[listing.name]  # type: ignore[return-value]
-
-    def _list(self, listing: Listing[M], *, chosen: bool) -> tuple[M, ...]:
-        names = chosen_names(self.scope.listed, lambda: self.namespaces) if chosen else []
-        lists = lists_of(listing, self.scope, names)
-        return tuple(item for asked in lists for item in whole_list(self._source, listing, asked))
-
-    def check_scope(self) -> None:
-        """Refuse a choice of namespaces that do not exist, where it can be seen.
+    def objects(self, kind: Kind[R]) -> tuple[R, ...]:
+        """Return all objects of a kind that a check declares itself, fetched when first asked for.
 
         Raises:
-            Unusable: there is no such namespace.
+            NotObserved: it could not be fetched, or objects are not as declared.
         """
-        if self.scope.chosen:
-            with suppress(NotObserved):
-                self.scope.names(namespace.metadata.name for namespace in self.namespaces)
-
-    def ask(self, path: str) -> Answer:
-        """Return the API server's answer on a path that is no list, whatever its status."""
-        return self.get(Request(path))
-
-    def get(self, request: Request) -> Answer:
-        """Return the answer to a request for something that is no list."""
-        if self._stopped:
-            raise NotObserved(STOPPED)
-        return self._source.get(request)
-
-    def ask_later(self, request: Request, patience: Patience | None = None) -> Future[Answer]:
-        """Begin to ask for an answer that is no list."""
-        if patience:
-            return self._pool.submit(patience.ask, self._source.get, request)
-        return self._pool.submit(self._source.get, request)
-
-    def ask_probe(self) -> bytes:
-        """Return what the probe tells, after having it run; it runs each time this is asked.
-
-        Raises:
-            NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
-        """
-        if self._probe:
-            self.scope.need("kube-system")
-        asked = self._probe and plan(self._probe, self.nodes, self.services, self.endpoint_slices, self.pods)
-        return self._source.probe(asked)
+        return self.fetch(kind)
 
     @cached_property
     def server_version(self) -> str:
@@ -296,10 +226,6 @@ def event_line(event: pb.Event) -> str:
     count, lasted = max(event.count, event.series.count, 1), last_seen(event) - first_seen(event)
     often = f" (×{count} in {duration(lasted)})" if count > 1 else ""
     return f"{event.type} {event.reason}{often}: {event.message}"
-
-
-def _has_come(list_: Future[Any] | None) -> bool:
-    return list_ is not None and list_.done() and not list_.cancelled()
 
 
 def _by_object(events: Iterable[pb.Event]) -> Mapping[tuple[str, str, str], list[pb.Event]]:

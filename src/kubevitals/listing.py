@@ -1,27 +1,32 @@
 """Lists of one kind of object: how they are asked for, page by page and where only some namespaces are looked at."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved, Unusable
+from kubevitals.errors import BadCheck, NotObserved, Unusable
+from kubevitals.resource import Resource, fields_of, prepare
 from kubevitals.scope import LISTED, Scope
-from kubevitals.source import PROTOBUF, Answer, Request, Source
+from kubevitals.source import JSON, PROTOBUF, Answer, Request, Source
 from kubevitals.wire import error_message
 
 if TYPE_CHECKING:
     from kubevitals.inventory import Cluster
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=Message | Resource)
+R = TypeVar("R", bound=Resource)
 
 PAGE = 1000
 """Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
 
 PAGES = 1000
 """Pages of one list: a million objects. A server that always has one more is not believed."""
+
+_LIST_PATH = re.compile(r"/(?:api/v1|apis/[a-z0-9.-]{1,253}/v[a-z0-9]{1,60})/[a-z][a-z0-9-]{0,62}")
 
 PAGE_RESTARTS = 3
 """How often a paged list is begun anew when its continue token has expired."""
@@ -49,6 +54,37 @@ class Listing(Generic[M]):
         """Return the path of the list of one namespace."""
         place, _, kind = self.path.rpartition("/")
         return f"{place}/namespaces/{namespace}/{kind}"
+
+
+class Kind(Listing[R]):
+    """A kind of object that a check declares itself: `Cluster.objects` returns its objects.
+
+    Listing them takes the right to do so: without it what reads them is not observed.
+    """
+
+    def __init__(self, path: str, schema: type[R], *, namespaced: bool) -> None:
+        """Declare a kind.
+
+        Args:
+            path: the path of the list of all namespaces, ``/apis/networking.k8s.io/v1/ingresses``.
+            schema: the class that has the kind's name and declares the fields that are read.
+            namespaced: whether its objects are in namespaces.
+
+        Raises:
+            BadCheck: it is no such path or class, or the kind is Secret: nobody reads what Secrets hold.
+        """
+        if not _LIST_PATH.fullmatch(path):
+            raise BadCheck(f"{path!r} is no path of a list, such as /apis/networking.k8s.io/v1/ingresses")
+        if path == "/api/v1/secrets":
+            raise BadCheck("the contents of Secrets are never asked for; cluster.secrets has their names")
+        if not (isinstance(schema, type) and issubclass(schema, Resource)):
+            raise BadCheck(f"{schema!r:.80} is no class derived from kubevitals.Resource")
+        try:
+            prepare(schema)
+        except TypeError as error:
+            raise BadCheck(f"the fields of {path} cannot be decoded: {error}") from error
+        super().__init__(path, schema, JSON, namespaced=namespaced)
+        self.name = f"{path}#{fields_of(schema)}"
 
 
 class Asked(Generic[M]):
@@ -109,7 +145,7 @@ def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Ans
     tokens: set[str] = set()
     for _ in range(PAGES):
         path = f"{asked.path}?{urlencode({**query, **selected})}"
-        answer = source.get(Request(path, listing.schema, listing.accept, wanted=asked.wanted))
+        answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=asked.wanted))
         yield answer
         if not (token := getattr(answer.page.metadata, "continue")):
             return

@@ -1,6 +1,5 @@
 """The command line, and what it asks for."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +47,11 @@ def add(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         help="leave out this namespace, or those of a pattern; may be given several times",
+    )
+    group.addoption(
+        "--installed-checks",
+        action="store_true",
+        help="also run the checks that installed packages bring (entry points in the group kubevitals.checks)",
     )
     group.addoption("--context", help="context of the kubeconfig (default: its current one)")
     group.addoption(
@@ -190,11 +194,6 @@ def known_issues(config: pytest.Config) -> known.KnownIssues:
         Unusable: the file cannot be used.
     """
     return known.load(config.getoption("known_issues"), datetime.now(UTC).date())
-
-
-def thresholds_of(modules: Iterable[object]) -> dict[str, Threshold]:
-    """Return the thresholds that modules declare, by name."""
-    return {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Threshold)}
 
 
 def _source(config: pytest.Config, scope: Scope) -> Source:

@@ -1,18 +1,18 @@
 """The pytest plugin: from a check's findings to pytest's reports. It does nothing where no check is collected."""
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from inspect import signature
-from pathlib import Path
-from typing import cast
 
 import pytest
 from _pytest.junitxml import xml_key
 
-from kubevitals import github, options
+from kubevitals import github, options, planning
 from kubevitals.assemble import assemble, cluster_info
+from kubevitals.declaration import variant_name
 from kubevitals.diagnosis import declared
 from kubevitals.errors import Unusable
+from kubevitals.failed_itself import UNREAD, FailedItself, Unread
 from kubevitals.file_reports import FileReports
 from kubevitals.finding import Severity
 from kubevitals.html import HtmlReport
@@ -21,7 +21,8 @@ from kubevitals.partial import Partial
 from kubevitals.probe import options as probe_options
 from kubevitals.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.terminal import FindingsRepr, load, summarize
-from kubevitals.verdict import Outcome, Rule, Verdict, judge, variant_name
+from kubevitals.text import clean
+from kubevitals.verdict import Outcome, Verdict, judge
 
 _STATUS = {
     Outcome.WARNED: ("w", {"yellow": True}),
@@ -51,8 +52,11 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker that makes a test a check, and refuse reports that could not be written in the end."""
+    config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
     try:
         options.check_report_paths(config)
+        if config.getoption("installed_checks"):
+            config.args += planning.installed()
     except Unusable as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line(
@@ -62,36 +66,35 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", "ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
-def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name an item after the variant that its rule finds."""
-    return variant_name(val) if callable(val) and hasattr(val, "__name__") else None
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Open the cluster once there are checks to run, and not before: collecting asks the cluster nothing."""
-    checks = [item for item in session.items if item.get_closest_marker("cause")]
     config = session.config
-    if not checks or config.option.collectonly:
-        return
     try:
-        known = options.known_issues(config)
-        earlier = options.earlier(config)
-        cluster = options.open_cluster(config, options.thresholds_of(_modules(checks)))
+        planned = planning.plan(session, config.stash[UNREAD].files)
+        if not planned.items or config.option.collectonly:
+            return
+        run = config.stash[RUN] = _run(planned, config)
     except Unusable as error:
         raise _refusal(error, config) from None
-    run = config.stash[RUN] = Run(
-        cluster,
+    config.option.continue_on_collection_errors = True
+    run.remarks += [f"{clean(file)} could not be imported: {why}" for file, why in planned.unread.items()]
+    _start_reports(run, session)
+
+
+def _run(planned: planning.Plan, config: pytest.Config) -> Run:
+    known, earlier = options.known_issues(config), options.earlier(config)
+    return Run(
+        options.open_cluster(config, planned.thresholds),
         known,
         Severity(config.getoption("fail_on")),
-        causes=frozenset(cause_of(path) for item in checks for path in item.path.parent.glob("test_*.py")),
-        chapters={cause_of(item.path): chapter_of(item) for item in checks},
-        rules=declared(_modules(checks)),
-        planned=[check_of(item) for item in checks if isinstance(item, pytest.Function)],
+        causes=planned.causes,
+        chapters=planned.chapters,
+        rules=declared(planned.modules),
+        planned=planned.checks,
         history=earlier,
         only_new=config.getoption("only_new"),
     )
-    _start_reports(run, session)
 
 
 def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
@@ -113,12 +116,6 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     partial.start(session.config)
 
 
-def _modules(checks: Iterable[pytest.Item]) -> list[object]:
-    """Return all modules that declare thresholds: those of the checks, and of the library that they use."""
-    own = [module for name, module in sys.modules.items() if name.startswith("kubevitals.")]
-    return [*own, *(item.module for item in checks if isinstance(item, pytest.Function))]
-
-
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Say which cluster is looked at."""
     run = config.stash.get(RUN, None)
@@ -136,20 +133,28 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     """The cluster, or the recording of one, that the options name."""
-    return request.config.stash[RUN].cluster
+    run = request.config.stash.get(RUN, None)
+    if run is None:
+        pytest.fail("there is no cluster to look at: no test here is declared with kubevitals.check", pytrace=False)
+    return run.cluster
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Judge what a check finds, instead of asserting."""
-    if not pyfuncitem.get_closest_marker("cause"):
+    if not _is_check(pyfuncitem):
         return None
     config = pyfuncitem.config
     run = config.stash[RUN]
     arguments = {name: pyfuncitem.funcargs[name] for name in signature(pyfuncitem.obj).parameters}
-    variant = variant_name(variant_of(pyfuncitem))
+    variant = variant_name(planning.variant_of(pyfuncitem))
     verdict = judge(
-        cause_of(pyfuncitem.path), variant, lambda: pyfuncitem.obj(**arguments), run.known, run.fail_on, run.exempts
+        planning.cause_of(pyfuncitem.path),
+        variant,
+        lambda: pyfuncitem.obj(**arguments),
+        run.known,
+        run.fail_on,
+        run.exempts,
     )
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict
@@ -163,38 +168,27 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def cause_of(path: Path) -> str:
-    """Return the cause that a file of checks is of: ``checks/test_volume_claim.py`` is of ``volume-claim``."""
-    return path.stem.removeprefix("test_").replace("_", "-")
-
-
-def chapter_of(item: pytest.Item) -> str:
-    """Return the chapter of the guide that an item belongs to."""
-    marker = item.get_closest_marker("cause")
-    return str(marker.kwargs.get("chapter", "")) if marker else ""
-
-
-def variant_of(item: pytest.Function) -> Rule:
-    """Return the rule that an item applies."""
-    return cast("Rule", item.callspec.params["variant"])
-
-
-def check_of(item: pytest.Function) -> str:
-    """Return the name of an item's check, ``cause[variant]``."""
-    return f"{cause_of(item.path)}[{variant_name(variant_of(item))}]"
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the verdict on the report, for every reporter there is."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the verdict on the report, for every reporter there is; or else why the check failed itself."""
     report = yield
     verdict = item.stash.get(VERDICT, None)
+    if not verdict and report.failed and call.excinfo and isinstance(item, pytest.Function) and _is_check(item):
+        failed = FailedItself(call.excinfo.value, item.path)
+        report.longrepr = failed
+        item.config.stash[RUN].remarks.append(f"{planning.check_of(item)}: {failed.message}")
     if verdict and report.when == "call":
         setattr(report, REPORTED, verdict)
         item.config.stash[RUN].seconds[verdict.check] = report.duration
         if report.failed:
             report.longrepr = FindingsRepr(verdict, item.config.stash[RUN])
     return report
+
+
+def _is_check(item: pytest.Item) -> bool:
+    return item.get_closest_marker("cause") is not None
 
 
 def _properties(verdict: Verdict) -> list[tuple[str, str]]:

@@ -22,11 +22,12 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.free_text import redact_texts
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.ran import Ran
+from kubevitals.resource import Resource, encode_resources, redacted_resource
 from kubevitals.scope import Scope
 from kubevitals.source import OK, Answer, Request, Source, answered
 from kubevitals.stream import varint
 from kubevitals.text import clean, redact
-from kubevitals.wire import encode_list, encode_status
+from kubevitals.wire import Page, encode_list, encode_status
 
 FORMAT = 1
 """The format that is written; a newer one is refused."""
@@ -106,10 +107,9 @@ class Recording:
         return body
 
     def _write(self, request: Request, answer: Answer) -> None:
-        listed = request.schema and answer.status == OK
-        body = encode_list(answer.page) if listed else [answer.body]
+        body = _body(request, answer)
         size = sum(map(len, body))
-        head = pb.Exchange(request=request.path, status=answer.status).SerializeToString() + _BODY + varint(size)
+        head = pb.Exchange(request=request.key, status=answer.status).SerializeToString() + _BODY + varint(size)
         with self._lock:
             self._file.write(varint(len(head) + size) + head)
             self._file.writelines(body)
@@ -128,18 +128,32 @@ class Recording:
         self._source.close()
 
 
+def _body(request: Request, answer: Answer) -> list[bytes]:
+    if not request.schema or answer.status != OK:
+        return [answer.body]
+    if issubclass(request.schema, Resource):
+        return [encode_resources(*answer.page)]
+    return encode_list(answer.page)
+
+
 def _reduced(request: Request, answer: Answer) -> Answer:
     if request.lines and answer.status == 200:
         return answer._replace(body=_reduced_text(answer.body, request.lines))
     if request.json:
         return answer._replace(body=_reduced_json(answer.body, request.json))
     if request.schema and answer.status == OK:
-        for item in answer.page.items:
-            redact_texts(item)
-        return answer
+        return answer._replace(page=_redacted(answer.page))
     if request.schema:
         return answer._replace(body=encode_status(answer.body))
     return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
+
+
+def _redacted(page: Page) -> Page:
+    if page.items and isinstance(page.items[0], Resource):
+        return page._replace(items=[redacted_resource(item) for item in page.items])
+    for item in page.items:
+        redact_texts(item)
+    return page
 
 
 def _reduced_text(body: bytes, lines: str) -> bytes:
@@ -188,9 +202,10 @@ class Snapshot:
 
     def get(self, request: Request) -> Answer:
         """Return what the cluster answered when it was recorded."""
-        exchange = self._answers.get(request.path)
+        exchange = self._answers.get(request.key)
         if exchange is None:
-            raise NotObserved(f"the recording has no answer to {request.path}")
+            fields = "" if request.key == request.path else ", with the fields that the check declares"
+            raise NotObserved(f"the recording has no answer to {request.path}{fields}")
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"))
         return answered(request, exchange.status, [exchange.body])

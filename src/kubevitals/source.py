@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.resource import Resource, decode_resources, fields_of
 from kubevitals.wire import Page, decode_list
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 OK = 200
 
+JSON = "application/json"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -45,13 +47,20 @@ class Request(NamedTuple):
     """
 
     path: str
-    schema: type[Message] | None = None
+    schema: type[Message] | type[Resource] | None = None
     accept: str = "*/*"
     json: Decoder[Any] | None = None
     kubelet: Kubelet | None = None
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
     proxied: bool = False
+
+    @property
+    def key(self) -> str:
+        """What the answer is recorded under: of one path, answers hold only the fields that whoever asked reads."""
+        if self.schema and issubclass(self.schema, Resource):
+            return f"{self.path}#{fields_of(self.schema)}"
+        return self.path
 
 
 class Answer(NamedTuple):
@@ -69,8 +78,16 @@ def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
         NotObserved: it should be a list, and is none.
     """
     if request.schema and status == OK:
-        return Answer(status, page=Page(*decode_list(chunks, request.schema, request.wanted)))
+        return Answer(status, page=_page(request.schema, chunks, request.wanted))
     return Answer(status, b"".join(chunks))
+
+
+def _page(
+    schema: type[Message] | type[Resource], chunks: Iterable[bytes], wanted: Callable[[Any], bool] | None
+) -> Page:
+    if issubclass(schema, Resource):
+        return Page(*decode_resources(b"".join(chunks), schema, wanted))
+    return Page(*decode_list(chunks, schema, wanted))
 
 
 class Source(Protocol):

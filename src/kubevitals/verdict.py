@@ -6,11 +6,7 @@ from enum import StrEnum
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.finding import Finding, Severity
-from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssue, KnownIssues
-
-Rule = Callable[[Cluster], Iterable[Finding]]
-"""Finds one variant of a cause in a cluster. Its name is the variant's, its docstring the criterion."""
 
 
 class Outcome(StrEnum):
@@ -62,11 +58,6 @@ class Verdict:
     def all_findings(self) -> list[Finding]:
         """The findings, those included that were expected."""
         return [finding for finding, _ in self.judged]
-
-
-def variant_name(rule: Rule) -> str:
-    """Return the variant that a rule is of: ``attach_failed`` finds ``attach-failed``."""
-    return rule.__name__.strip("_").replace("_", "-")
 
 
 def judge(

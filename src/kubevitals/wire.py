@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -27,7 +27,7 @@ class Page(NamedTuple):
     """A list, or a piece of one."""
 
     metadata: pb.ListMeta
-    items: Sequence[Message]
+    items: Sequence[Any]
 
 
 def decode_list(

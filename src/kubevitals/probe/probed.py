@@ -1,7 +1,7 @@
 """The probe as checks see it: a report from each node and network, and why there is none."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.parse import parse
+from kubevitals.probe.plan import Options, Plan, plan
 from kubevitals.probe.ran import Ran
 from kubevitals.probe.report import Network, Report
 from kubevitals.text import clean
@@ -66,13 +67,17 @@ def probed(cluster: Cluster) -> Probed:
 def _told(cluster: Cluster) -> Probed | NotObserved:
     """Have the probe run; that it could not is kept, too, so that it is not tried again and again."""
     try:
-        ran = msgspec.json.decode(cluster.ask_probe(), type=Ran)
+        ran = msgspec.json.decode(cluster.ask_probe(_plan(cluster)), type=Ran)
     except NotObserved as error:
         return error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return NotObserved(f"what the probe told cannot be read: {error}")
     cluster.remarks += [f"probe: {clean(remark)}" for remark in ran.remarks[:REMARKS]]
     return understood(ran)
+
+
+def _plan(cluster: Cluster) -> Callable[[Options], Plan]:
+    return lambda options: plan(options, cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
 
 
 def understood(ran: Ran) -> Probed:
