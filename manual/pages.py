@@ -71,8 +71,8 @@ def navigation() -> list[dict[str, object]]:
                 {"Performance": "performance.md"},
             ]
         },
-        {"Own checks": [{"Write your own checks": "own-checks.md"}, {"The interface": "api.md"}]},
         {"Causes": ["causes/index.md", *({c.name: f"causes/{c.name}.md"} for c in causes())]},
+        {"Own checks": [{"Write your own checks": "own-checks.md"}, {"The interface": "api.md"}]},
         {
             "Project": [
                 {"Other tools": "comparison.md"},
