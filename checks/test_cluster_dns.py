@@ -56,7 +56,7 @@ NODES_SHOWN = 10
 
 
 def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
-    """Find a DNS Service that has no ready endpoint, and say why."""
+    """Find a DNS Service that has no ready endpoint, with the reason."""
     if dns.ready_endpoints(cluster):
         return
     service = dns.service(cluster)

@@ -1,15 +1,13 @@
 """deploy/: its rights are those that are requested, and its commands do what they are there for."""
 
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
@@ -19,50 +17,12 @@ from kubevitals.probe import run as probe_run
 from kubevitals.probe.manifests import Made
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.recording import Snapshot
+from manual.rights import DEPLOY, Right, granted, objects, requested
 from scenarios.harness import RECORDINGS
 from tests.fake_probe import NODES, ProbedCluster
 from tests.fakes import ApiServer
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
 MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")
-
-Right = tuple[str, str]
-"""A verb, and a resource as people write it (``daemonsets.apps``) or a path."""
-
-
-def objects(*paths: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects in files."""
-    for path in paths:
-        yield from yaml.safe_load_all(path.read_text())
-
-
-def granted(path: str) -> set[Right]:
-    """Return what the roles of a file grant."""
-    return {
-        (verb, ".".join(filter(None, (resource, group))))
-        for obj in objects(DEPLOY / path)
-        for rule in obj.get("rules", ())
-        for verb in rule["verbs"]
-        for group in rule.get("apiGroups", [""])
-        for resource in [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-    }
-
-
-def requested(asked: Iterable[str]) -> Iterator[Right]:
-    """Yield the rights that requests take, each ``METHOD path``; none for what only the API server's proxy can ask."""
-    for request in asked:
-        method, path = request.split()
-        verb = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
-        if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
-            yield "get", f"nodes/{direct[1]}"
-        elif found := re.fullmatch(
-            r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
-        ):
-            group, resource, name, part = found.groups()
-            verb = "list" if verb == "get" and not name else verb
-            yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
-        elif "/proxy/" not in path and path != "probe":
-            yield verb, path
 
 
 def recorded() -> set[Right]:

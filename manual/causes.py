@@ -1,0 +1,155 @@
+"""What the repository knows of each cause: what its check, its rules and its scenarios say."""
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from inspect import cleandoc, getsource
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from kubevitals.declaration import Rule
+from kubevitals.threshold import Threshold
+from manual.watch import Needs, needs
+from scenarios.harness import Scenario, rules, scenarios
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant of a cause."""
+
+    name: str
+    rule: Rule
+    needs: Needs
+    severities: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """What the rule finds: its docstring, as of somebody who does it."""
+        return re.sub(r"^Find ", "Finds ", cleandoc(self.rule.__doc__ or ""))
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A cause, with all that the repository knows of it."""
+
+    name: str
+    chapter: str
+    title: str
+    sections: dict[str, str]
+    variants: tuple[Variant, ...]
+    thresholds: tuple[Threshold, ...]
+    scenarios: tuple[Scenario, ...]
+
+    @property
+    def module(self) -> str:
+        """The name of the check's module, which is that of its scenarios, too."""
+        return _module(self.name)
+
+    @property
+    def file(self) -> str:
+        """The check's file in the repository."""
+        return f"checks/{self.module}.py"
+
+
+def _module(cause: str) -> str:
+    return f"test_{cause.replace('-', '_')}"
+
+
+@cache
+def causes() -> tuple[Cause, ...]:
+    """Return all causes, in the order of their chapters."""
+    names = dict.fromkeys(cause for cause, _ in rules())
+    return tuple(sorted(map(_cause, names), key=lambda cause: (cause.chapter, cause.name)))
+
+
+def _cause(name: str) -> Cause:
+    module = import_module(f"checks.{_module(name)}")
+    title, *sections = re.split(r"^([A-Z]\w+):\n", cleandoc(module.__doc__ or ""), flags=re.MULTILINE)
+    variants = tuple(
+        Variant(variant, rule, needs()[name, variant], _severities(name, variant, rule))
+        for (cause, variant), (_, rule) in rules().items()
+        if cause == name
+    )
+    used = {threshold for variant in variants for threshold in variant.needs.thresholds}
+    return Cause(
+        name,
+        _chapter(name),
+        title.strip(),
+        {head: cleandoc(f"\n{text}") for head, text in zip(sections[::2], sections[1::2], strict=True)},
+        variants,
+        tuple(threshold for threshold in thresholds() if _belongs(threshold, name, used)),
+        tuple(scenario for scenario in scenarios() if scenario.state.__module__ == f"scenarios.{_module(name)}"),
+    )
+
+
+def _chapter(name: str) -> str:
+    marks: list[Any] = next(vars(check)["pytestmark"] for (cause, _), (check, _) in rules().items() if cause == name)
+    return next(str(mark.kwargs["chapter"]) for mark in marks if mark.name == "cause")
+
+
+def thresholds() -> list[Threshold]:
+    """Return all thresholds, by name."""
+    checks = {f"checks.{_module(cause)}" for cause, _ in rules()}
+    modules = [module for name, module in sys.modules.items() if name in checks or _is_library(name)]
+    found = {value for module in modules for value in vars(module).values() if isinstance(value, Threshold)}
+    return sorted(found, key=lambda threshold: threshold.name)
+
+
+def _belongs(threshold: Threshold, cause: str, used: set[Threshold]) -> bool:
+    """Return whether a threshold is the cause's own, or one that causes share and this one uses."""
+    of = threshold.name.partition(".")[0]
+    return of == cause or (threshold in used and of not in {name for name, _ in rules()})
+
+
+def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
+    """Return how bad findings are: what scenarios show, and a warning where the rule's code knows one."""
+    check = f"{cause}[{variant}] "
+    lines = [line for scenario in scenarios() for line in scenario.finds if line.startswith(check)]
+    found = {"warning" if line.endswith(" (warning)") else "error" for line in lines}
+    if any("Severity.WARNING" in getsource(function) for function in _reached(rule)):
+        found.add("warning")
+    return tuple(sorted(found))
+
+
+def _reached(function: object) -> set[FunctionType]:
+    """Return the functions of checks and of the library that a function may call, itself included."""
+    found: set[FunctionType] = set()
+    ahead = [function]
+    while ahead:
+        at = ahead.pop()
+        if (
+            isinstance(at, FunctionType)
+            and at not in found
+            and (_is_library(at.__module__) or _is_check(at.__module__))
+        ):
+            found.add(at)
+            ahead += _named(at)
+    return found
+
+
+def _named(function: FunctionType) -> Iterator[object]:
+    """Yield what a function names: of its own module, and of the modules that it names."""
+    names = set(_names(function.__code__))
+    spaces = [
+        function.__globals__,
+        *(vars(m) for m in map(function.__globals__.get, names) if isinstance(m, ModuleType)),
+    ]
+    return (space[name] for space in spaces for name in names & space.keys())
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
+
+
+def _is_library(module: str) -> bool:
+    return module.startswith("kubevitals.")
+
+
+def _is_check(module: str) -> bool:
+    return module.startswith("checks.")

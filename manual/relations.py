@@ -1,0 +1,72 @@
+"""What explains what, in words."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+
+from kubevitals import diagnosis
+from kubevitals.diagnosis import Explains, Relation
+from scenarios.harness import CHECKS
+
+
+@cache
+def declared() -> tuple[Explains, ...]:
+    """Return all rules that checks declare."""
+    return tuple(diagnosis.declared(import_module(f"checks.{path.stem}") for path in sorted(CHECKS.glob("test_*.py"))))
+
+
+@cache
+def _words() -> dict[Relation, str]:
+    """Return what the docstring behind each relation says; behind a colon it gives an example."""
+    body = ast.parse(Path(str(diagnosis.__file__)).read_text()).body
+    found = {}
+    for assigned, documented in pairwise(body):
+        match assigned, documented:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                if isinstance(relation := getattr(diagnosis, name), Relation):
+                    found[relation] = text.partition(":")[0].rstrip(".")
+    return found
+
+
+def explaining(cause: str) -> Iterator[str]:
+    """Yield a line for each rule by which the cause, or a variant of it, explains something."""
+    yield from _told(rule for rule in declared() if any(_of(name) == cause for name in rule.roots))
+
+
+def explained(cause: str) -> Iterator[str]:
+    """Yield a line for each rule by which another cause explains this one, or a variant of it."""
+    yield from _told(
+        rule
+        for rule in declared()
+        if any(_of(name) == cause for name in rule.symptoms) and not any(_of(name) == cause for name in rule.roots)
+    )
+
+
+def _told(rules: Iterator[Explains]) -> Iterator[str]:
+    for rule in rules:
+        relation = _words()[rule.on]
+        words = f", and the symptom says `{rule.words}`" if rule.words else ""
+        yield f"{_links(rule.roots)} → {_links(rule.symptoms)}, where {relation[0].lower()}{relation[1:]}{words}."
+
+
+def _links(names: tuple[str, ...]) -> str:
+    return ", ".join(_named(name) for name in names)
+
+
+def _named(name: str) -> str:
+    variant = re.search(r"\[(.+)\]", name)
+    return link(_of(name), variant[1] if variant else "", name)
+
+
+def link(cause: str, variant: str = "", text: str = "") -> str:
+    """Return a link to a cause's page, or to what it says of a variant."""
+    place = f"checks/test_{cause.replace('-', '_')}.py"
+    return f"[`{text or variant or cause}`]({place}{f'#{variant}' if variant else ''})"
+
+
+def _of(name: str) -> str:
+    return name.partition("[")[0]
