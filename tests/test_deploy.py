@@ -1,68 +1,32 @@
 """deploy/: its rights are those that are requested, and its commands do what they are there for."""
 
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
+from kubevitals.inventory import Cluster
 from kubevitals.live import Live
 from kubevitals.probe import run as probe_run
 from kubevitals.probe.manifests import Made
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.recording import Snapshot
-from scenarios.harness import RECORDINGS
+from kubevitals.scope import Scope
+from scenarios.harness import RECORDINGS, verdicts
+from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster
-from tests.fakes import ApiServer
+from tests.fakes import Answer, ApiServer, FakeSource, list_bytes
+from tests.runs import crashing
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
 MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")
-
-Right = tuple[str, str]
-"""A verb, and a resource as people write it (``daemonsets.apps``) or a path."""
-
-
-def objects(*paths: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects in files."""
-    for path in paths:
-        yield from yaml.safe_load_all(path.read_text())
-
-
-def granted(path: str) -> set[Right]:
-    """Return what the roles of a file grant."""
-    return {
-        (verb, ".".join(filter(None, (resource, group))))
-        for obj in objects(DEPLOY / path)
-        for rule in obj.get("rules", ())
-        for verb in rule["verbs"]
-        for group in rule.get("apiGroups", [""])
-        for resource in [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-    }
-
-
-def requested(asked: Iterable[str]) -> Iterator[Right]:
-    """Yield the rights that requests take, each ``METHOD path``; none for what only the API server's proxy can ask."""
-    for request in asked:
-        method, path = request.split()
-        verb = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
-        if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
-            yield "get", f"nodes/{direct[1]}"
-        elif found := re.fullmatch(
-            r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
-        ):
-            group, resource, name, part = found.groups()
-            verb = "list" if verb == "get" and not name else verb
-            yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
-        elif "/proxy/" not in path and path != "probe":
-            yield verb, path
 
 
 def recorded() -> set[Right]:
@@ -76,6 +40,21 @@ def test_the_base_grants_what_is_requested_and_the_kubelet_component_what_kubele
     assert base | kubelet | {("list", "secrets")} == recorded()
     assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
     assert ("list", "secrets") not in base
+
+
+def test_the_namespace_overlay_grants_what_is_requested_of_a_namespace() -> None:
+    """What everybody may ask by Kubernetes' own role system:public-info-viewer needs no right of ours."""
+    source = FakeSource({"/api/v1/namespaces/shop/pods": Answer(200, list_bytes([crashing("web-0")]))})
+    cluster = Cluster(source, scope=Scope(["shop"], namespaced_only=True))
+    wait(cluster.prefetch())
+    verdicts(cluster)
+    paths = {urlsplit(request.path).path for request in source.requests}
+    outside = {path for path in paths if "/namespaces/shop/" not in path}
+    assert outside == {"/version", "/readyz"}
+    asked = set(requested(f"GET {path}" for path in paths - outside))
+    assert granted("overlays/namespace/rbac.yaml") == asked
+    roles = [obj["kind"] for obj in objects(DEPLOY / "overlays/namespace/rbac.yaml")]
+    assert roles == ["Role", "RoleBinding"]
 
 
 def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_namespace(
