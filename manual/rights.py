@@ -1,59 +1,17 @@
 """The rights that requests take, and those that deploy/ grants."""
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
-import yaml
-
-DEPLOY = Path(__file__).parents[1] / "deploy"
-
-Right = tuple[str, str]
-"""A verb, and a resource as people write it (``daemonsets.apps``) or a path."""
+from scenarios.rights import DEPLOY, Right, granted, objects
 
 PARTS = {
     "base": "base/rbac.yaml",
     "overlays/kubelet": "components/kubelet/rbac.yaml",
     "overlays/probe": "components/probe/rbac.yaml",
+    "overlays/namespace": "overlays/namespace/rbac.yaml",
 }
-"""What grants rights: an overlay, and the file that has what it adds. `overlays/full` has all."""
-
-
-def objects(*paths: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects in files."""
-    for path in paths:
-        yield from yaml.safe_load_all(path.read_text())
-
-
-def granted(path: str) -> set[Right]:
-    """Return what the roles of a file below deploy/ grant."""
-    return {
-        (verb, ".".join(filter(None, (resource, group))))
-        for obj in objects(DEPLOY / path)
-        for rule in obj.get("rules", ())
-        for verb in rule["verbs"]
-        for group in rule.get("apiGroups", [""])
-        for resource in [*rule.get("resources", ()), *rule.get("nonResourceURLs", ())]
-    }
-
-
-def requested(asked: Iterable[str]) -> Iterator[Right]:
-    """Yield the rights that requests take, each ``METHOD path``; none for what only the API server's proxy can ask."""
-    for request in asked:
-        method, path = request.split()
-        verb = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
-        if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
-            yield "get", f"nodes/{direct[1]}"
-        elif found := re.fullmatch(
-            r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
-        ):
-            group, resource, name, part = found.groups()
-            verb = "list" if verb == "get" and not name else verb
-            yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
-        elif "/proxy/" not in path and path != "probe":
-            yield verb, path
+"""What grants rights: an overlay, and the file that has what it adds. `overlays/full` has those before it."""
 
 
 def told(rights: Iterable[Right]) -> str:

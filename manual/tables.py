@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from kubevitals.threshold import Threshold
 from manual.causes import causes, thresholds
 from manual.relations import link
-from manual.rights import Right, told
+from manual.rights import told
+from scenarios.rights import Right
 
 SECRETS: Right = ("list", "secrets")
 """What only ``--secret-names`` asks for."""

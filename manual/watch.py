@@ -13,8 +13,8 @@ from kubevitals.recording import Snapshot
 from kubevitals.scope import Scope
 from kubevitals.source import Answer, Request
 from kubevitals.threshold import Threshold
-from manual.rights import Right, requested
 from scenarios.harness import MANIFESTS, RECORDINGS, rules
+from scenarios.rights import Right, requested
 
 NARROWED = ("untouched-cluster", MANIFESTS)
 """The recordings on which rules are shown few namespaces, too: there they say which they miss."""

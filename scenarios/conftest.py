@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.harness import HERE, RECORDINGS, Judge, Scenario, scenarios
+from scenarios.harness import HERE, MANIFESTS, RECORDINGS, Judge, Scenario, scenarios
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,11 +63,11 @@ def _clusters(kind: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """Judges recordings: those of the repository, or with --kind those of a cluster that is broken now."""
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """With --kind, a cluster that is broken and recorded: what manifests break stays so. Nothing without."""
     config = request.config
     if not config.getoption("--kind"):
-        return Judge(RECORDINGS)
+        return None
     from scenarios.live import LiveCluster
 
     work = tmp_path_factory.mktemp("recordings")
@@ -76,7 +76,13 @@ def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     cluster = LiveCluster(kind, folder, work, partial(_say, config))
     cluster.grant()
     cluster.record([s for s in _needed(request.session) if config.getoption("record") or not s.on_demand])
-    return Judge(folder)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def judged(live: Any) -> Judge:
+    """Judges recordings: those of the repository, or with --kind those of a cluster that is broken now."""
+    return Judge(live.folder if live else RECORDINGS)
 
 
 def _say(config: pytest.Config, line: str) -> None:
@@ -86,8 +92,13 @@ def _say(config: pytest.Config, line: str) -> None:
 
 
 def _needed(session: pytest.Session) -> list[Scenario]:
-    """Return the scenarios that share a recording with a selected test; all of them where a test asks for all."""
+    """Return the scenarios that share a recording with a selected test; all of them where a test asks for all.
+
+    Rights are taken away in the cluster that manifests break.
+    """
     tests = [item.obj for item in session.items if isinstance(item, pytest.Function)]
     selected = {test.scenario.recording for test in tests if hasattr(test, "scenario")}
-    everything = any(item.path.stem == "test_whole" for item in session.items)
+    files = {item.path.stem for item in session.items}
+    selected |= {MANIFESTS} if "test_rights" in files else set()
+    everything = "test_whole" in files
     return [scenario for scenario in scenarios() if everything or scenario.recording in selected]

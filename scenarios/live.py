@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.verdict import Outcome
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
+from scenarios.rights import Grants, service_account
 
 SETTLE = 480
 """Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
@@ -66,10 +68,26 @@ class LiveCluster:
         for name, right in rights.items():
             self._create(f"clusterrole {name} {right}")
             self._create(f"clusterrolebinding {name} --clusterrole={name} --serviceaccount={READER}")
-        token = self.kubectl("create token kubevitals -n kubevitals --duration=4h").strip()
+        self._write_kubeconfig("kubevitals", self.kubeconfig)
+
+    def account(self, grants: Grants) -> Path:
+        """Make a service account that has these rights and no others, and return its kubeconfig."""
+        name = f"reader-{secrets.token_hex(3)}"
+        self.apply(service_account(name, grants))
+        user = f"--as=system:serviceaccount:kubevitals:{name}"
+        for place, rights in grants.items():
+            verb, resource = min(right for right in rights if "/" not in right[1])
+            where = ["-n", place] if place else ["-A"]
+            self._again(lambda asks=(verb, resource, *where): self.kubectl(["auth", "can-i", *asks, user]), 30)  # type: ignore[misc]
+        path = self._work / f"{name}.kubeconfig"
+        self._write_kubeconfig(name, path)
+        return path
+
+    def _write_kubeconfig(self, service_account: str, path: Path) -> None:
+        token = self.kubectl(f"create token {service_account} -n kubevitals --duration=4h").strip()
         config = json.loads(self.kubectl("config view --raw -o json"))
         config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
-        self.kubeconfig.write_text(json.dumps(config))
+        path.write_text(json.dumps(config))
 
     def _create(self, what: str) -> None:
         """Create something unless it is there already."""

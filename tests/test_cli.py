@@ -15,7 +15,6 @@ from kubevitals import files
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Found
-from kubevitals.source import PROBE_HINT
 from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
 from tests.runs import CHECKS, Run, crashing, log_path
 
@@ -122,30 +121,6 @@ def test_a_server_that_never_answers_is_unreachable(run: Run, server: ApiServer)
     assert seen.pop("test_api_server_is_ready[unreachable]") == "broken"
     assert set(seen.values()) == {"not observed"}
     result.stdout.fnmatch_lines(["*does not answer: * did not answer within 0.1 s"])
-
-
-def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_it(
-    run: Run, healthy: ApiServer
-) -> None:
-    healthy.script("/api/v1/pods", Reply(status_json("pods is forbidden"), 403))
-    assert run().ret == 0
-    unseen = {item for item, outcome in outcomes().items() if outcome == "not observed"}
-    assert "test_containers_start_and_stay[app-exit]" in unseen
-    assert "test_nodes_are_ready[silent]" not in unseen
-    result = run("--require-observed")
-    assert result.ret == 1
-    unasked = sum(item.unseen.endswith(PROBE_HINT) for item in read(Path("findings.json")).items)
-    assert unasked > 5
-    result.assert_outcomes(failed=len(unseen) - unasked, passed=len(outcomes()) - len(unseen))
-    result.stdout.fnmatch_lines(["*not observed: forbidden: pods is forbidden (missing right: list pods)*"])
-
-
-def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
-    healthy.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(status_json("forbidden"), 403))
-    chosen = ("--require-observed", "-k", "storage-full or test_storage_has_room")
-    assert run(*chosen).ret == 1
-    assert run(*chosen, "--kubelet=none").ret == 0
-    assert outcomes()["test_storage_has_room[volume]"] == "not observed"
 
 
 def test_kubelets_that_are_asked_directly_leave_the_proxy_alone(run: Run, healthy: ApiServer) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,15 +13,18 @@ import pytest
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
+from kubevitals.inventory import Cluster
 from kubevitals.live import Live
 from kubevitals.probe import run as probe_run
 from kubevitals.probe.manifests import Made
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.recording import Snapshot
-from manual.rights import DEPLOY, Right, granted, objects, requested
-from scenarios.harness import RECORDINGS
+from kubevitals.scope import Scope
+from scenarios.harness import RECORDINGS, verdicts
+from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster
-from tests.fakes import ApiServer
+from tests.fakes import Answer, ApiServer, FakeSource, list_bytes
+from tests.runs import crashing
 
 MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")
 
@@ -36,6 +40,21 @@ def test_the_base_grants_what_is_requested_and_the_kubelet_component_what_kubele
     assert base | kubelet | {("list", "secrets")} == recorded()
     assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
     assert ("list", "secrets") not in base
+
+
+def test_the_namespace_overlay_grants_what_is_requested_of_a_namespace() -> None:
+    """What everybody may ask by Kubernetes' own role system:public-info-viewer needs no right of ours."""
+    source = FakeSource({"/api/v1/namespaces/shop/pods": Answer(200, list_bytes([crashing("web-0")]))})
+    cluster = Cluster(source, scope=Scope(["shop"], namespaced_only=True))
+    wait(cluster.prefetch())
+    verdicts(cluster)
+    paths = {urlsplit(request.path).path for request in source.requests}
+    outside = {path for path in paths if "/namespaces/shop/" not in path}
+    assert outside == {"/version", "/readyz"}
+    asked = set(requested(f"GET {path}" for path in paths - outside))
+    assert granted("overlays/namespace/rbac.yaml") == asked
+    roles = [obj["kind"] for obj in objects(DEPLOY / "overlays/namespace/rbac.yaml")]
+    assert roles == ["Role", "RoleBinding"]
 
 
 def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_namespace(

@@ -255,9 +255,17 @@ def test_a_key_of_several_lines_is_redacted_whole_or_cut() -> None:
     assert "hunter2" not in "".join(log_of(key.partition(b"MII")[2] + b"done"))
 
 
-def test_a_log_that_cannot_be_read_says_why() -> None:
-    (line,) = log_of(status_json("pods web-0 is forbidden"), 403)
-    assert line == "(log not observed: forbidden: pods web-0 is forbidden (missing right: get pods/log))"
+@pytest.mark.parametrize(("status", "right"), [(403, "get pods/log"), (500, "")])
+def test_a_log_that_cannot_be_read_is_not_observed(status: int, right: str) -> None:
+    with pytest.raises(NotObserved, match="not today") as caught:
+        log_of(status_json("not today"), status)
+    assert caught.value.right == right
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_that_there_is_no_log_is_an_answer(status: int) -> None:
+    gone = 'previous terminated container "web" in pod "web-0" not found'
+    assert log_of(status_json(gone), status) == (f"(there is no log: {gone})",)
 
 
 def test_names_cannot_lead_a_log_request_elsewhere() -> None:
@@ -280,17 +288,24 @@ def test_containers_of_one_owner_are_read_once() -> None:
 def test_only_so_many_logs_are_read_in_a_run() -> None:
     source = FakeSource()
     cluster = Cluster(source)
-    logs = [cluster.log(pod(f"web-{n}"), "web", previous=False) for n in range(LOG_REQUESTS + 3)]
+    for n in range(LOG_REQUESTS):
+        cluster.log(pod(f"web-{n}"), "web", previous=False)
+    for _ in range(3):
+        with pytest.raises(NotObserved, match=f"{LOG_REQUESTS} logs are read in a run"):
+            cluster.log(pod("another"), "web", previous=False)
     assert len(source.requests) == LOG_REQUESTS
-    assert logs[-1] == (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
 
 
 def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
     source = FakeSource({f"/api/v1/namespaces/shop/pods/web-{n}/log": "no answer" for n in range(10)})
     cluster = Cluster(source)
-    logs = [cluster.log(pod(f"web-{n}"), "web", previous=False) for n in range(10)]
+    reasons = []
+    for n in range(10):
+        with pytest.raises(NotObserved) as caught:
+            cluster.log(pod(f"web-{n}"), "web", previous=False)
+        reasons.append(caught.value.reason)
     assert len(source.requests) == SILENT
-    assert logs[-1] == ("(log not observed: logs are not asked any more: 3 gave no answer, and none gave any)",)
+    assert reasons[-1] == "logs are not asked any more: 3 gave no answer, and none gave any"
 
 
 # --- time, derived views ---

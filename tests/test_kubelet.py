@@ -14,7 +14,7 @@ from kubevitals.fetching import PARALLEL
 from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT, SAMPLE, SILENT, configs, summaries
 from kubevitals.live import Live
-from kubevitals.source import Answer, Kubelet, Request
+from kubevitals.source import Answer, Request, Server
 from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
 
 pytestmark = pytest.mark.skipif(not which("openssl"), reason="openssl makes the kubelet's certificate")
@@ -33,7 +33,7 @@ def kubelet(tmp_path: Path) -> Iterator[ApiServer]:
 
 
 def request_to(kubelet: ApiServer) -> Request:
-    return Request(PROXIED, kubelet=Kubelet("127.0.0.1", kubelet.port))
+    return Request(PROXIED, kubelet=Server("127.0.0.1", kubelet.port))
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")
@@ -75,7 +75,7 @@ def test_a_kubelet_out_of_reach_leaves_the_api_server_in_reach(
     monkeypatch.setattr("kubevitals.live.CONNECT_TIMEOUT", 0.1)
     source = connect(ask_kubelets_directly=True)
     with pytest.raises(NotObserved, match=r"https://192\.0\.2\.1:10250 cannot be"):
-        source.get(Request(PROXIED, kubelet=Kubelet("192.0.2.1", 10250)))
+        source.get(Request(PROXIED, kubelet=Server("192.0.2.1", 10250)))
     assert source.get(Request("/version")).status == 200
 
 
@@ -114,7 +114,7 @@ def test_only_nodes_that_are_ready_are_asked_and_each_where_it_listens() -> None
     ((asked, summary),) = list(summaries(cluster))
     assert asked.metadata.name == "one"
     assert summary.node.fs is not None
-    assert [r.kubelet for r in source.requests if "proxy" in r.path] == [Kubelet("fd00::1", 10250)]
+    assert [r.kubelet for r in source.requests if "proxy" in r.path] == [Server("fd00::1", 10250)]
 
 
 @pytest.mark.parametrize(

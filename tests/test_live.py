@@ -12,7 +12,7 @@ from time import perf_counter
 
 import pytest
 
-from kubevitals import live
+from kubevitals import received
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.inventory import Cluster
@@ -110,7 +110,7 @@ def test_an_answer_that_trickles_in_is_given_up(
             while not server.stopped.wait(0.01):
                 handler.wfile.write(b"k")
 
-    monkeypatch.setattr(live, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(received, "ANSWER_TIMEOUT", 0.1)
     server.script("/api/v1/pods", trickle)
     with pytest.raises(NotObserved, match=r"the answer was not complete after 0\.1 s"):
         connect().get(PODS)
@@ -230,7 +230,7 @@ def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> No
 def test_an_answer_that_is_too_large_is_not_observed_and_the_next_one_is(
     server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "BODY_LIMIT", 1000)
+    monkeypatch.setattr(received, "BODY_LIMIT", 1000)
     server.script("/api/v1/pods", Reply(bytes(100_000)), GOOD)
     source = connect()
     with pytest.raises(NotObserved, match="larger than 1,000 bytes"):

@@ -131,7 +131,7 @@ def _found(result: pytest.RunResult) -> list[str]:
 def test_a_recording_without_a_probe_says_so(run: Run, kube: ProbedCluster) -> None:
     run("--record=cluster.recording")
     result = run("--snapshot=cluster.recording")
-    result.stdout.fnmatch_lines(["the recorded run had no probe"])
+    result.stdout.fnmatch_lines(["the recorded run had no probe: it was made without --probe"])
     assert "--probe creates" not in result.stdout.str()
 
 

@@ -15,6 +15,7 @@ from kubevitals.probe import run as probe_run
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.probe.ran import Ran
 from kubevitals.probe.run import run
+from scenarios.rights import Right, granted, named, requested
 from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
 from tests.fakes import ApiServer, Reply, status_json
 
@@ -79,6 +80,17 @@ def test_a_missing_right_is_named(kube: ProbedCluster, probe: Probe) -> None:
     with pytest.raises(NotObserved, match="the probe may not") as caught:
         probe()
     assert caught.value.right == "create daemonsets in namespace kubevitals-probe"
+
+
+@pytest.mark.parametrize("right", sorted(granted("components/probe/rbac.yaml")), ids=" ".join)
+def test_each_right_that_is_missing_is_told(used: ProbedCluster, probe: Probe, right: Right) -> None:
+    used.on("", lambda: FORBIDDEN if right in requested(used.asked[-1:]) else None)
+    try:
+        ran = probe(BRIEF._replace(nodes=(*NODES, "nowhere")))
+        told = [*ran.remarks, *(pod.reason for pod in ran.pods)]
+    except NotObserved as error:
+        told = [str(error)]
+    assert any(f"missing right: {named(right)}" in line for line in told)
 
 
 def test_what_creates_is_never_sent_twice(kube: ProbedCluster, probe: Probe) -> None:

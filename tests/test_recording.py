@@ -102,6 +102,43 @@ def test_what_was_not_recorded_is_not_observed(path: Path) -> None:
         Snapshot(path).get(VERSION)
 
 
+@pytest.mark.parametrize(
+    ("option", "request_"),
+    [
+        ("--kubelet", Request("/api/v1/nodes/worker/proxy/configz", proxied=True)),
+        ("--secret-names", Request("/api/v1/secrets?limit=1000", pb.Secret)),
+    ],
+)
+def test_what_the_recorded_run_left_out_was_not_asked_for(path: Path, option: str, request_: Request) -> None:
+    for left_out in ((), (option,)):
+        Recording(source(), path, left_out=left_out).close()
+        with pytest.raises(NotObserved, match="has no answer to") as caught:
+            Snapshot(path).get(request_)
+        assert caught.value.unasked == bool(left_out)
+        assert (f"made without {option}" in caught.value.reason) == bool(left_out)
+
+
+def test_that_the_recorded_run_had_no_probe_is_told_from_one_that_came_to_nothing(path: Path) -> None:
+    for left_out in ((), ("--probe",)):
+        Recording(source(), path, left_out=left_out).close()
+        with pytest.raises(NotObserved, match="had no probe") as caught:
+            Snapshot(path).probe(None)
+        assert caught.value.unasked == bool(left_out)
+
+
+def test_what_the_source_was_not_to_ask_for_is_not_asked_for_in_a_replay(path: Path) -> None:
+    class Direct(FakeSource):
+        def get(self, request: Request) -> Answer:
+            raise NotObserved("only the API server's proxy can ask for it", unasked=True)
+
+    running = Recording(Direct(), path)
+    assert "only the API" in str(answer(running, VERSION))
+    running.close()
+    with pytest.raises(NotObserved, match="only the API server's proxy") as caught:
+        Snapshot(path).get(VERSION)
+    assert caught.value.unasked
+
+
 def test_no_secret_is_in_any_byte_of_the_file(path: Path) -> None:
     told = "connect to postgres://shop:hunter2@db failed, password=hunter2 and Bearer hunter2HUNTER2"
     terminated = pb.ContainerState(terminated=pb.ContainerStateTerminated(message=told))

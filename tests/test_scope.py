@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import wait
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -123,6 +124,29 @@ def test_who_may_not_list_namespaces_can_choose_by_name_but_not_by_pattern() -> 
         _ = Cluster(told, scope=Scope(["shop*"])).pods
 
 
+def test_with_rights_in_namespaces_only_nothing_else_is_asked_for(tmp_path: Path) -> None:
+    names = [f"team-{n:02}" for n in range(LISTED + 1)]
+    scope, path = Scope(names, namespaced_only=True), tmp_path / "some.recording"
+    told = source(names)
+    cluster = Cluster(Recording(told, path, scope), scope=scope)
+    wait(cluster.prefetch())
+    cluster.close()
+    replay = Snapshot(path)
+    for seeing in (cluster, Cluster(replay, scope=Scope(within=replay.scope))):
+        assert seen(seeing) == names
+        for listing in ("nodes", "namespaces", "node_events"):
+            with pytest.raises(NotObserved, match="--namespaced-only") as caught:
+                getattr(seeing, listing)
+            assert caught.value.unasked
+    assert not [r.path for r in told.requests if "/namespaces/team-" not in r.path]
+
+
+@pytest.mark.parametrize("names", [[], ["team-*"], ["shop", "team-*"]])
+def test_rights_in_namespaces_only_take_namespaces_that_are_named(names: list[str]) -> None:
+    with pytest.raises(Unusable, match="give --namespace with their names"):
+        Scope(names, namespaced_only=True)
+
+
 def test_a_namespace_that_is_refused_is_not_observed() -> None:
     told = source()
     told.answers["/api/v1/namespaces/shop-test/pods"] = Answer(403, status_json("no"))
@@ -141,8 +165,9 @@ def test_what_can_be_no_namespace_is_refused(name: str) -> None:
 def test_what_takes_other_namespaces_is_not_observed(rule: object) -> None:
     told = source()
     told.answers["/apis/storage.k8s.io/v1/csidrivers"] = Answer(200, list_bytes([pb.CSIDriver()]))
-    with pytest.raises(NotObserved, match="looked at"):
+    with pytest.raises(NotObserved, match="looked at") as caught:
         list(rule(Cluster(told, scope=Scope(["shop"]))))  # type: ignore[operator]
+    assert caught.value.unasked
 
 
 # --- recordings ---

@@ -14,7 +14,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
 from kubevitals.objects import condition
-from kubevitals.source import Answer, Request
+from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
 
 LABEL, VALUE = "k8s-app", "kube-dns"
@@ -196,8 +196,12 @@ _SAMPLE = re.compile(r"coredns_(\w{1,40})(?:\{(.{0,400})\})? (\d[\d.e+]{0,24})")
 _RCODE = re.compile(r'rcode="(\w{1,20})"')
 
 
+METRICS_PORT = 9153
+"""Where CoreDNS tells its metrics (its plugin prometheus)."""
+
+
 def responses(cluster: Cluster) -> Iterator[Responses]:
-    """Yield what each ready DNS pod counts, asked through the API server.
+    """Yield what each ready DNS pod counts.
 
     Raises:
         NotObserved: pods are not to be asked, or, after the last one, some pod's metrics could not be had.
@@ -217,8 +221,9 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}:9153/proxy/metrics"
-    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True))
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
+    open_ = Server(pod.status.podIP, METRICS_PORT) if pod.status.podIP else None
+    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True, open=open_))
 
 
 def _is_ready(pod: pb.Pod) -> bool:
@@ -236,7 +241,7 @@ def _counted(pod: pb.Pod, answer: Answer) -> Responses:
             rcode = _RCODE.search(labels or "")
             counts[f"{name} {rcode[1] if rcode else ''}"] += _number(value)
     if not counts:
-        raise NotObserved(f"{pod.metadata.name} has no metrics of CoreDNS on port 9153")
+        raise NotObserved(f"{pod.metadata.name} has no metrics of CoreDNS on port {METRICS_PORT}")
     of = partial(_sum, counts)
     return Responses(pod, of("dns_responses_total "), of("dns_responses_total SERVFAIL"), of("panics_total "))
 

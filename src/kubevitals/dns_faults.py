@@ -92,13 +92,15 @@ def by_log(cluster: Cluster) -> Iterator[Finding]:
     """
     seen: dict[tuple[Ref, str], list[pb.Pod]] = {}
     told_by: dict[tuple[Ref, str], tuple[dns.LogLine, str]] = {}
-    unread = ""
+    unread: NotObserved | None = None
     for pod in dns.likely_pods(cluster):
         for status in statuses(pod) if _is_down(pod, cluster) else ():
-            lines = _last_words(pod, status, cluster)
-            if lines[0].startswith("(log not"):
-                unread = lines[0]
-            elif known := dns.explain_log(lines):
+            try:
+                known = dns.explain_log(_last_words(pod, status, cluster))
+            except NotObserved as error:
+                unread = error
+                continue
+            if known:
                 key = (owner(pod) or ref(pod), known[0].means)
                 told_by.setdefault(key, known)
                 seen.setdefault(key, []).append(pod)
@@ -111,7 +113,7 @@ def by_log(cluster: Cluster) -> Iterator[Finding]:
             concerns=tuple(map(ref, seen[key])),
         )
     if unread:
-        raise NotObserved(unread, "get pods/log")
+        raise unread
 
 
 def _last_words(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> tuple[str, ...]:

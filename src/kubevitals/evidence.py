@@ -45,11 +45,18 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
         yield f"last ended {duration(cluster.age(ended.finishedAt))} ago"
     if ended.message:
         yield f"termination message: {ended.message}"
-    for line in cluster.log(pod, status.name, previous=not now):
+    for line in _log(pod, status, cluster, previous=not now):
         yield f"log: {line}"
     if status.state.HasField("running"):
-        for line in cluster.log(pod, status.name, previous=False):
+        for line in _log(pod, status, cluster, previous=False):
             yield f"log of the present run: {line}"
+
+
+def _log(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster, *, previous: bool) -> tuple[str, ...]:
+    try:
+        return cluster.log(pod, status.name, previous=previous)
+    except NotObserved as error:
+        return (f"(log not observed: {error})",)
 
 
 def _condition(condition: pb.PodCondition) -> str:

@@ -159,6 +159,9 @@ class Cluster(Fetching):
         """Return the last lines of a container or of the one that died before it, bounded in lines, bytes and requests.
 
         Containers of one name and owner are alike: the first one asked for is read and answers for all.
+
+        Raises:
+            NotObserved: it could not be read.
         """
         return self._logs.read(pod, container, previous=previous)
 

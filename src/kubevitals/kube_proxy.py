@@ -1,4 +1,4 @@
-"""kube-proxy's pods, and what its health port says when it is asked through the API server."""
+"""kube-proxy's pods, and what its health port says."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,9 +11,11 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.daemon_pods import Lack, is_down, is_ready, lacking, pods_by_daemon
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.kubelet import RIGHT
+from kubevitals.kubelet import RIGHT, SILENT
 from kubevitals.listing import refusal
-from kubevitals.source import Answer, Request
+from kubevitals.objects import internal_address
+from kubevitals.patience import Patience
+from kubevitals.source import Answer, Request, Server
 from kubevitals.threshold import Threshold
 
 PORT = 10256
@@ -104,7 +106,7 @@ def runs_on(cluster: Cluster) -> list[pb.Node]:
 
 
 def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
-    """Yield the kube-proxies whose health port, asked through the API server, does not say that they are well.
+    """Yield the kube-proxies whose health port does not say that they are well, asked from where the checks run.
 
     Raises:
         NotApplicable: there is no kube-proxy.
@@ -113,7 +115,8 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     nodes = runs_on(cluster)
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
-    asked = [(node.metadata.name, _ask(node, cluster)) for node in nodes]
+    patience = Patience(SILENT, "kube-proxies")
+    asked = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
     found, unseen, well = [], None, 0
     for node, answer in asked:
         try:
@@ -130,10 +133,12 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
         raise unseen
 
 
-def _ask(node: pb.Node, cluster: Cluster) -> Future[Answer]:
+def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
     """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
     path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
-    return cluster.ask_later(Request(path, json=_HEALTH, proxied=True))
+    address = internal_address(node)
+    request = Request(path, json=_HEALTH, proxied=True, open=Server(address, PORT) if address else None)
+    return cluster.ask_later(request, patience)
 
 
 def _judged(node: str, answer: Answer) -> Unhealthy | None:

@@ -17,9 +17,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
-from kubevitals.objects import node_condition
+from kubevitals.objects import internal_address, node_condition
 from kubevitals.patience import Patience
-from kubevitals.source import Answer, Kubelet, Request
+from kubevitals.source import Answer, Request, Server
 from kubevitals.threshold import Threshold
 
 PORT = 10250
@@ -183,10 +183,10 @@ def _proxied(node: pb.Node, path: str) -> str:
     return f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}"
 
 
-def _address(node: pb.Node) -> Kubelet | None:
+def _address(node: pb.Node) -> Server | None:
     """Return where the node's kubelet listens, if it names an internal address."""
-    host = next((a.address for a in node.status.addresses if a.type == "InternalIP"), "")
-    return Kubelet(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
+    host = internal_address(node)
+    return Server(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
 
 
 def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:

@@ -111,11 +111,17 @@ def chosen_names(scope: Scope, namespaces: Callable[[], Sequence[pb.Namespace]])
 
 
 def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[Asked[M]]:
-    """Return the lists that have all of a kind in the scope; `chosen` are its namespaces, where it chooses some."""
+    """Return the lists that have all of a kind in the scope; `chosen` are its namespaces, where it chooses some.
+
+    Raises:
+        NotObserved: the kind has no namespace, and nothing like that is to be asked for.
+    """
+    if scope.namespaced_only and not listing.namespaced:
+        raise NotObserved(f"{listing.resource} of no namespace are not asked for (--namespaced-only)", unasked=True)
     if listing.name == "node_events":
         return [Asked(listing.path, "involvedObject.namespace=")]
     wanted = scope.wants if listing.namespaced and not scope.is_all else None
-    if listing.namespaced and 0 < len(chosen) <= LISTED:
+    if listing.namespaced and chosen and (len(chosen) <= LISTED or scope.listed.namespaced_only):
         return [Asked(listing.path_in(name), wanted=wanted) for name in chosen]
     return [Asked(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
 

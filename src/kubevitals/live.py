@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import Any, cast
 
 import msgspec
@@ -20,26 +19,21 @@ from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved, Unusable
+from kubevitals.openly import Openly
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.run import run
-from kubevitals.source import PROBE_HINT, Answer, Kubelet, Request, answered
+from kubevitals.received import received
+from kubevitals.source import PROBE_HINT, Answer, Request, Server
 from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that does not answer counts as unreachable."""
-
-ANSWER_TIMEOUT = 300.0
-"""Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
-
-BODY_LIMIT = 2 << 30
-"""Bytes of one answer; the pods of 20,000 take about 0.1 GiB."""
 
 IN_CLUSTER = "in-cluster"
 """What a cluster is called whose own pod asks."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
-_PLAIN = Request("")
 _BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -73,6 +67,7 @@ class Live:
         self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
         self._kubelets = _kubelet_client(self._client, verify=not kubelet_insecure_tls)
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
+        self._openly = Openly(CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()
         self._now: datetime | None = None
         self._unreachable: str | None = None
@@ -90,11 +85,11 @@ class Live:
 
         Raises:
             NotObserved: it cannot be reached, does not answer in time, or breaks off again and again; or its proxy
-                would have to ask, and kubelets are asked directly: then nothing is that needs rights on the proxy.
+                would have to ask, kubelets are asked directly, and who is to be asked does not answer itself.
         """
         kubelet = request.kubelet if self._directly else None
         if self._directly and request.proxied and not kubelet:
-            raise NotObserved("only the API server's proxy can ask for it (--kubelet=proxy)", unasked=True)
+            return self._openly.get(request)
         ask = partial(on_error, _BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
         return self._explained(ask, kubelet)
 
@@ -104,7 +99,7 @@ class Live:
         Raises:
             NotObserved: it cannot be reached or does not answer in time; what became of the request is not known.
         """
-        return self._explained(lambda: _received(self._send(method, path, "application/json", body)))
+        return self._explained(lambda: received(self._send(method, path, "application/json", body)))
 
     def probe(self, plan: Plan | None) -> bytes:
         """Run the probe in the cluster.
@@ -116,7 +111,7 @@ class Live:
             raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}", unasked=True)
         return msgspec.json.encode(run(self, plan))
 
-    def _explained(self, ask: Callable[[], Answer], kubelet: Kubelet | None = None) -> Answer:
+    def _explained(self, ask: Callable[[], Answer], kubelet: Server | None = None) -> Answer:
         if self._unreachable and not kubelet:
             raise NotObserved(self._unreachable)
         try:
@@ -133,10 +128,11 @@ class Live:
         """Close the connections."""
         self._client.close()
         self._kubelets.close()
+        self._openly.close()
 
-    def _ask(self, request: Request, kubelet: Kubelet | None) -> Answer:
+    def _ask(self, request: Request, kubelet: Server | None) -> Answer:
         path = request.path.partition("/proxy")[2] if kubelet else request.path
-        answer = _received(self._send("GET", path, request.accept, kubelet=kubelet), request)
+        answer = received(self._send("GET", path, request.accept, kubelet=kubelet), request)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
@@ -147,14 +143,14 @@ class Live:
         path: str,
         accept: str = "*/*",
         body: Mapping[str, Any] | None = None,
-        kubelet: Kubelet | None = None,
+        kubelet: Server | None = None,
     ) -> urllib3.BaseHTTPResponse:
         asked = self._kubelets if kubelet else self._client
         method, url, headers, _, _ = asked.param_serialize(
             method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         if kubelet:
-            url = _address(kubelet) + path
+            url = f"https://{kubelet}{path}"
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
         if method == "PATCH":
             stripped["Content-Type"] = "application/merge-patch+json"
@@ -172,8 +168,8 @@ class Live:
         except ValueError:
             return None
 
-    def _explain(self, error: Exception, kubelet: Kubelet | None) -> str:
-        host = _address(kubelet) if kubelet else self._client.configuration.host
+    def _explain(self, error: Exception, kubelet: Server | None) -> str:
+        host = f"https://{kubelet}" if kubelet else self._client.configuration.host
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
             return f"{host} did not answer within {self._timeout[1]:g} s"
         refused = isinstance(error, urllib3.exceptions.NewConnectionError)
@@ -188,37 +184,11 @@ class Live:
         return f"{host} cannot be asked: {words}"
 
 
-def _received(response: urllib3.BaseHTTPResponse, request: Request = _PLAIN) -> Answer:
-    try:
-        answer = answered(request, response.status, _chunks(response))
-    except BaseException:
-        response.close()
-        raise
-    response.release_conn()
-    return answer
-
-
-def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    deadline, size = monotonic() + ANSWER_TIMEOUT, 0
-    while part := response.read1(1 << 20):
-        yield part
-        size += len(part)
-        if size > BODY_LIMIT:
-            raise NotObserved(f"the answer is larger than {BODY_LIMIT:,} bytes")
-        if monotonic() > deadline:
-            raise NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
-
-
 def _is_transient(error: Exception) -> bool:
     """Return whether the same request may go through later; a server that was waited for is not asked again."""
     if isinstance(error, urllib3.exceptions.TimeoutError | urllib3.exceptions.SSLError):
         return False
     return isinstance(error, _Busy | urllib3.exceptions.HTTPError | OSError)
-
-
-def _address(kubelet: Kubelet) -> str:
-    host = f"[{kubelet.host}]" if ":" in kubelet.host else kubelet.host
-    return f"https://{host}:{kubelet.port}"
 
 
 def _kubelet_client(api: client.ApiClient, *, verify: bool) -> client.ApiClient:

@@ -10,9 +10,13 @@ from kubevitals.objects import Ref, owner, ref
 from kubevitals.patience import Patience
 from kubevitals.source import Answer, Request
 from kubevitals.text import clean, redact
+from kubevitals.wire import error_message
 
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
+
+_NONE = (400, 404)
+"""What is answered where there is no log: the container has not started, or its log and its pod are gone."""
 
 SILENT = 3
 """Logs that are waited for in vain until no more are asked for."""
@@ -23,28 +27,37 @@ class Logs:
 
     def __init__(self, get: Callable[[Request], Answer]) -> None:
         self._get = get
-        self._read: dict[tuple[Ref, str, bool], tuple[str, ...]] = {}
+        self._read: dict[tuple[Ref, str, bool], tuple[str, ...] | NotObserved] = {}
         self._patience = Patience(SILENT, "logs")
 
     def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        """Return the last lines of a container, or of the one before it; one container answers for all like it."""
+        """Return the last lines of a container, or of the one before it; one container answers for all like it.
+
+        Raises:
+            NotObserved: it is refused, or there was no answer, or enough logs were read.
+        """
         key = (owner(pod) or ref(pod), container, previous)
         if key not in self._read:
             if len(self._read) >= LOG_REQUESTS:
-                return (f"(log not read: {LOG_REQUESTS} logs are read in a run)",)
+                raise NotObserved(f"{LOG_REQUESTS} logs are read in a run")
             self._read[key] = self._ask(pod, container, previous=previous)
-        return self._read[key]
+        lines = self._read[key]
+        if isinstance(lines, NotObserved):
+            raise NotObserved(lines.reason, lines.right)
+        return lines
 
-    def _ask(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+    def _ask(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...] | NotObserved:
         query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
             {"previous": "true"} if previous else {}
         )
         place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
         try:
             answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}"))
-            if answer.status != 200:
-                raise refusal(answer, "get pods/log")
         except NotObserved as error:
-            return (f"(log not observed: {error})",)
+            return error
+        if answer.status in _NONE:
+            return (f"(there is no log: {clean(error_message(answer.body))})",)
+        if answer.status != 200:
+            return refusal(answer, "get pods/log")
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
         return tuple(clean(line) for line in lines) or ("(the log is empty)",)

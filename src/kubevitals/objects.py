@@ -73,6 +73,11 @@ def node_condition(node: pb.Node, kind: str) -> pb.NodeCondition | None:
     return next((c for c in node.status.conditions if c.type == kind), None)
 
 
+def internal_address(node: pb.Node) -> str:
+    """Return the node's first internal address, or nothing."""
+    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+
+
 def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
     """Return the statuses of all the pod's containers, init containers first."""
     return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]

@@ -11,7 +11,7 @@ from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.probe import options as probe_options
 from kubevitals.probe.options import seconds
-from kubevitals.recording import DEMO, Recording, Snapshot
+from kubevitals.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.scope import Scope
 from kubevitals.source import Source
 from kubevitals.text import clean
@@ -52,6 +52,12 @@ def add(parser: pytest.Parser) -> None:
         "--installed-checks",
         action="store_true",
         help="also run the checks that installed packages bring (entry points in the group kubevitals.checks)",
+    )
+    group.addoption(
+        "--namespaced-only",
+        action="store_true",
+        help="with --namespace: ask for nothing that has no namespace (nodes, volumes …), which takes rights in the "
+        "whole cluster",
     )
     group.addoption("--context", help="context of the kubeconfig (default: its current one)")
     group.addoption(
@@ -131,7 +137,8 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: an option's value cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
-    chosen = Scope(config.getoption("namespace"), config.getoption("exclude_namespace"))
+    names, left_out = config.getoption("namespace"), config.getoption("exclude_namespace")
+    chosen = Scope(names, left_out, namespaced_only=config.getoption("namespaced_only"))
     source = _source(config, chosen)
     within = source.scope if isinstance(source, Snapshot) else None
     for name in config.getoption("cni_daemonset"):
@@ -144,7 +151,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         ask_kubelets=config.getoption("kubelet") != "none",
         cni_daemon_sets=config.getoption("cni_daemonset"),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
-        scope=Scope(chosen.chosen, chosen.left_out, within),
+        scope=Scope(names, left_out, within, namespaced_only=chosen.namespaced_only),
     )
 
 
@@ -226,4 +233,14 @@ def _source(config: pytest.Config, scope: Scope) -> Source:
         ask_kubelets_directly=way == "direct" if way else None,
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
-    return Recording(live, record, scope) if record else live
+    return Recording(live, record, scope, _left_out(config)) if record else live
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    """Return the options that would have let the run see more."""
+    given = {
+        PROBE: config.getoption("probe"),
+        KUBELET: config.getoption("kubelet") != "none",
+        SECRET_NAMES: config.getoption("secret_names"),
+    }
+    return [option for option, chosen in given.items() if not chosen]

@@ -11,7 +11,7 @@ class Patience:
 
     def __init__(self, limit: int, whom: str) -> None:
         self._limit, self._whom = limit, whom
-        self._silent, self._answered = 0, False
+        self._silent, self._answered, self._unasked = 0, False, False
 
     def ask(self, get: Callable[[Request], Answer], request: Request) -> Answer:
         """Return the answer.
@@ -20,11 +20,12 @@ class Patience:
             NotObserved: there is none, or so many before gave none that nobody is asked any more.
         """
         if self._silent >= self._limit and not self._answered:
-            raise NotObserved(f"{self._whom} are not asked any more: {self._silent} gave no answer, and none gave any")
+            reason = f"{self._whom} are not asked any more: {self._silent} gave no answer, and none gave any"
+            raise NotObserved(reason, unasked=self._unasked)
         try:
             answer = get(request)
-        except NotObserved:
-            self._silent += 1
+        except NotObserved as error:
+            self._silent, self._unasked = self._silent + 1, error.unasked
             raise
         self._answered = True
         return answer

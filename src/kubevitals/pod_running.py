@@ -1,7 +1,7 @@
 """Pods whose containers cannot be made or do not stay: the lines of the table about containers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
@@ -173,13 +173,22 @@ def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a crashing container whose last words are that no space is left."""
+    """Match a crashing container whose last words are that no space is left.
+
+    Raises:
+        NotObserved: its log could not be read, and it left no such message.
+    """
     for status in statuses(pod):
         if ended := crash(pod, status, cluster):
-            lines = [ended.message, *cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))]
-            if said := next((line for line in reversed(lines) if NO_SPACE in line.lower()), None):
+            if said := _no_space([ended.message]):
+                return Symptom(pod, said, status)
+            if said := _no_space(cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))):
                 return Symptom(pod, said, status)
     return None
+
+
+def _no_space(lines: Sequence[str]) -> str | None:
+    return next((line for line in reversed(lines) if NO_SPACE in line.lower()), None)
 
 
 def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:

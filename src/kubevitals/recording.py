@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BufferedWriter, BytesIO
 from pathlib import Path
@@ -38,6 +38,9 @@ SIZE_LIMIT = 1 << 30
 DEMO = Path(__file__).parent / "demo.recording"
 """The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
 
+PROBE, KUBELET, SECRET_NAMES = "--probe", "--kubelet", "--secret-names"
+"""Options that let a run see more; a recording names those that its run did without."""
+
 _MAGIC = b"kubevitals recording\n"
 _NO_ANSWER = 0
 _BODY = varint(pb.Exchange.BODY_FIELD_NUMBER << 3 | 2)
@@ -50,8 +53,10 @@ class Recording:
     The run sees just what was written, so that a replay sees the same.
     """
 
-    def __init__(self, source: Source, path: Path, scope: Scope | None = None) -> None:
+    def __init__(self, source: Source, path: Path, scope: Scope | None = None, left_out: Iterable[str] = ()) -> None:
         """Start a recording of the scope beside `path`; it takes that name when it is complete.
+
+        `left_out` are the options that would have let the run see more.
 
         Raises:
             Unusable: the file cannot be written.
@@ -76,6 +81,8 @@ class Recording:
                 taken=source.now.timestamp(),
                 namespaces=scope.chosen if scope else (),
                 excludedNamespaces=scope.left_out if scope else (),
+                namespacedOnly=scope is not None and scope.namespaced_only,
+                leftOut=left_out,
             )
         )
 
@@ -89,7 +96,7 @@ class Recording:
         try:
             answer = _reduced(request, self._source.get(request))
         except NotObserved as error:
-            self._write(request, Answer(_NO_ANSWER, error.reason.encode()))
+            self._write(request, Answer(_NO_ANSWER, error.reason.encode()), unasked=error.unasked)
             raise
         self._write(request, answer)
         return answer
@@ -106,10 +113,11 @@ class Recording:
         self._write(_PROBE, Answer(200, body))
         return body
 
-    def _write(self, request: Request, answer: Answer) -> None:
+    def _write(self, request: Request, answer: Answer, *, unasked: bool = False) -> None:
         body = _body(request, answer)
         size = sum(map(len, body))
-        head = pb.Exchange(request=request.key, status=answer.status).SerializeToString() + _BODY + varint(size)
+        told = pb.Exchange(request=request.key, status=answer.status, unasked=unasked)
+        head = told.SerializeToString() + _BODY + varint(size)
         with self._lock:
             self._file.write(varint(len(head) + size) + head)
             self._file.writelines(body)
@@ -189,7 +197,8 @@ class Snapshot:
         except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
         self.context = f"{clean(self.header.context)} (recording)"
-        self.scope = Scope(self.header.namespaces, self.header.excludedNamespaces)
+        chosen, excluded = self.header.namespaces, self.header.excludedNamespaces
+        self.scope = Scope(chosen, excluded, namespaced_only=self.header.namespacedOnly)
         try:
             self.now = taken + later
         except OverflowError as error:
@@ -205,20 +214,33 @@ class Snapshot:
         exchange = self._answers.get(request.key)
         if exchange is None:
             fields = "" if request.key == request.path else ", with the fields that the check declares"
-            raise NotObserved(f"the recording has no answer to {request.path}{fields}")
+            raise self._missing(f"the recording has no answer to {request.path}{fields}", _option(request))
         if exchange.status == _NO_ANSWER:
-            raise NotObserved(exchange.body.decode("utf-8", "replace"))
+            raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
         return answered(request, exchange.status, [exchange.body])
 
     def probe(self, plan: Plan | None) -> bytes:
         """Return what the recorded run's probe told."""
         del plan
         if _PROBE.path not in self._answers:
-            raise NotObserved("the recorded run had no probe")
+            raise self._missing("the recorded run had no probe", PROBE)
         return self.get(_PROBE).body
+
+    def _missing(self, reason: str, option: str) -> NotObserved:
+        """Return that something is not in the recording, and whether its run was to see it: an option lets it."""
+        if option in self.header.leftOut:
+            return NotObserved(f"{reason}: it was made without {option}", unasked=True)
+        return NotObserved(reason)
 
     def close(self) -> None:
         """Do nothing: the file was closed after reading."""
+
+
+def _option(request: Request) -> str:
+    """Return the option that a request is made for, or nothing."""
+    if request.proxied:
+        return KUBELET
+    return SECRET_NAMES if request.schema is pb.Secret else ""
 
 
 def _header(stream: BytesIO, path: Path) -> pb.RecordingHeader:

@@ -1163,27 +1163,33 @@ class CronJob(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[CronJobSpec, _Mapping]] = ..., status: _Optional[_Union[CronJobStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces")
+    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
     NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     EXCLUDEDNAMESPACES_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACEDONLY_FIELD_NUMBER: _ClassVar[int]
+    LEFTOUT_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
     context: str
     taken: float
     namespaces: _containers.RepeatedScalarFieldContainer[str]
     excludedNamespaces: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ...) -> None: ...
+    namespacedOnly: bool
+    leftOut: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Exchange(_message.Message):
-    __slots__ = ("request", "status", "body")
+    __slots__ = ("request", "status", "body", "unasked")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
+    UNASKED_FIELD_NUMBER: _ClassVar[int]
     request: str
     status: int
     body: bytes
-    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ...) -> None: ...
+    unasked: bool
+    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ..., unasked: _Optional[bool] = ...) -> None: ...

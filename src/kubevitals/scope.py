@@ -21,19 +21,32 @@ class Scope:
 
     Attributes:
         within: what a recording holds, where one is looked at: its lists are asked for as they were then.
+        namespaced_only: whether nothing is asked for that has no namespace, such as nodes.
     """
 
-    def __init__(self, chosen: Iterable[str] = (), left_out: Iterable[str] = (), within: "Scope | None" = None) -> None:
+    def __init__(
+        self,
+        chosen: Iterable[str] = (),
+        left_out: Iterable[str] = (),
+        within: "Scope | None" = None,
+        *,
+        namespaced_only: bool = False,
+    ) -> None:
         """Choose namespaces.
 
         Raises:
-            Unusable: no namespace can be called so.
+            Unusable: no namespace can be called so, or all that is asked for has a namespace and none is named.
         """
         self.chosen, self.left_out, self.within = tuple(chosen), tuple(left_out), within
+        self.namespaced_only: bool = namespaced_only or (within is not None and within.namespaced_only)
+        self.covers = cache(self._covers)
         for pattern in (*self.chosen, *self.left_out):
             if not _PATTERN.fullmatch(pattern):
                 raise Unusable(f"{clean(pattern, 80)!r} is no namespace's name and no pattern of one, such as shop-*")
-        self.covers = cache(self._covers)
+        if namespaced_only and not (self.chosen and self.exact is not None):
+            raise Unusable(
+                "--namespaced-only cannot look for namespaces: give --namespace with their names, no patterns"
+            )
 
     def _covers(self, namespace: str) -> bool:
         """Return whether a namespace is looked at; what has none always is."""
@@ -92,7 +105,7 @@ class Scope:
             NotObserved: it is not looked at.
         """
         if not self.covers(namespace):
-            raise NotObserved(f"{namespace} is not among the namespaces that are looked at")
+            raise NotObserved(f"{namespace} is not among the namespaces that are looked at", unasked=True)
 
     def need_all(self, what: str) -> None:
         """Refuse to judge what takes all namespaces.
@@ -101,11 +114,12 @@ class Scope:
             NotObserved: not all are looked at.
         """
         if not self.is_all:
-            raise NotObserved(f"{what}, and not all namespaces are looked at")
+            raise NotObserved(f"{what}, and not all namespaces are looked at", unasked=True)
 
     def __str__(self) -> str:
         parts = [", ".join(self.chosen) or "all namespaces"]
         parts += [f"without {', '.join(self.left_out)}"] if self.left_out else []
+        parts += ["and nothing that has none"] if self.namespaced_only else []
         parts += [f"of a recording of {self.within}"] if self.within and not self.within.is_all else []
         return " ".join(parts)
 

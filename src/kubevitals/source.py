@@ -21,11 +21,14 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-class Kubelet(NamedTuple):
-    """Where a node's kubelet listens."""
+class Server(NamedTuple):
+    """Where something listens: its text is fit for a URL."""
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 PROBE_HINT = "(--probe creates 2 pods a node for under a minute)"
@@ -40,7 +43,8 @@ class Request(NamedTuple):
         schema: what each item of a list is.
         accept: the media type asked for.
         json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
-        kubelet: who else can be asked, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
+        kubelet: the one to ask itself, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
+        open: who else to ask itself, likewise: it answers anybody in plain HTTP.
         lines: a regular expression of the lines that are read of an answer that is text.
         wanted: which items of a list are kept; all where nothing is given.
         proxied: whether the path has the API server's proxy ask somebody else, which takes more than a right to read.
@@ -50,7 +54,8 @@ class Request(NamedTuple):
     schema: type[Message] | type[Resource] | None = None
     accept: str = "*/*"
     json: Decoder[Any] | None = None
-    kubelet: Kubelet | None = None
+    kubelet: Server | None = None
+    open: Server | None = None
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
     proxied: bool = False

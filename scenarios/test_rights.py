@@ -1,0 +1,173 @@
+"""The rights of deploy/, each taken away in turn: what it lets be seen is not observed then, and nothing passes for it.
+
+Without --kind the recording of all manifests refuses what the right is for; the probe's rights take a real cluster.
+"""
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import wait
+from typing import Any, NamedTuple
+
+import pytest
+
+from kubevitals.inventory import Cluster
+from kubevitals.live import Live
+from kubevitals.objects import Ref
+from kubevitals.probe.plan import Options
+from kubevitals.recording import Snapshot
+from kubevitals.scope import Scope
+from kubevitals.source import Source
+from kubevitals.verdict import Outcome, Verdict
+from scenarios.harness import MANIFESTS, RECORDINGS, scenarios, verdicts
+from scenarios.rights import DEPLOY, Refusing, Right, granted, named
+
+pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+
+EVERYBODYS = {("get", "/readyz"), ("get", "/version")}
+"""What Kubernetes' own role system:public-info-viewer lets everybody get, with ours or without."""
+
+
+class Overlay(NamedTuple):
+    """A way to deploy the checks.
+
+    Attributes:
+        own: the rights that it adds to others; they are taken away one by one.
+        places: the namespaces that these are for; none for the whole cluster.
+        undeciding: those of its rights without which a look at this cluster observes no less.
+    """
+
+    name: str
+    own: Collection[Right]
+    others: Collection[Right] = ()
+    places: Collection[str] = ()
+    undeciding: Collection[Right] = ()
+
+
+def _broken_namespaces() -> frozenset[str]:
+    """Return a namespace for each variant that manifests lead to, and each kind of object they have."""
+    first: dict[str, str] = {}
+    for scenario in scenarios():
+        if scenario.recording == MANIFESTS and scenario.finds and not scenario.secret_names:
+            for what in (min(scenario.finds).partition(" ")[0], *(obj["kind"] for obj in scenario.objects)):
+                first.setdefault(what, scenario.name)
+    return frozenset(first.values())
+
+
+BASE = granted("base/rbac.yaml")
+OVERLAYS = (
+    # They tell which cluster it is.
+    Overlay("base", BASE, undeciding={("get", "/version"), ("list", "namespaces")}),
+    Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
+    # Endpoints are read of DNS, which is elsewhere.
+    Overlay(
+        "namespace",
+        granted("overlays/namespace/rbac.yaml"),
+        places=_broken_namespaces(),
+        undeciding={("list", "endpointslices.discovery.k8s.io")},
+    ),
+    # No pod fails to start, which events would explain.
+    Overlay(
+        "probe",
+        granted("components/probe/rbac.yaml"),
+        BASE,
+        places=(Options().namespace,),
+        undeciding={("list", "events")},
+    ),
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Take away each right that a run could do without; on a real cluster none that everybody has."""
+    kind = metafunc.config.getoption("--kind")
+    cases = [
+        pytest.param(overlay, right, id=f"{overlay.name}-{'-'.join(right)}")
+        for overlay in OVERLAYS
+        for right in sorted(overlay.own)
+        if (right not in EVERYBODYS if kind else overlay.name != "probe")
+    ]
+    metafunc.parametrize(("overlay", "right"), cases)
+
+
+class Seen(NamedTuple):
+    """What a run told: a verdict for each check, and what it remarks."""
+
+    verdicts: list[Verdict]
+    remarks: list[str]
+
+
+class Looks:
+    """Looks at the broken cluster, or at its recording, with all of an overlay's rights or without one."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+        self._whole: dict[str, Seen] = {}
+
+    def whole(self, overlay: Overlay) -> Seen:
+        """Return what is seen with all rights, looked at once."""
+        if overlay.name not in self._whole:
+            self._whole[overlay.name] = self.without(overlay, None)
+        return self._whole[overlay.name]
+
+    def without(self, overlay: Overlay, taken: Right | None) -> Seen:
+        """Return what is seen without a right."""
+        own = [right for right in overlay.own if right != taken]
+        recorded = None if self._live else Snapshot(RECORDINGS / f"{MANIFESTS}.recording")
+        source = Refusing(recorded, [*own, *overlay.others]) if recorded else self._open(overlay, own)
+        chosen = overlay.places if overlay.name == "namespace" else ()
+        cluster = Cluster(
+            source,
+            ask_kubelets=overlay.name == "kubelet",
+            probe=Options() if overlay.name == "probe" else None,
+            scope=Scope(chosen, within=recorded.scope if recorded else None, namespaced_only=bool(chosen)),
+        )
+        wait(cluster.prefetch())
+        seen = Seen(verdicts(cluster), cluster.remarks)
+        cluster.close()
+        return seen
+
+    def _open(self, overlay: Overlay, own: Collection[Right]) -> Source:
+        """Return the cluster as an account sees it that has these rights of the overlay's own."""
+        if overlay.name == "probe":
+            self._live.kubectl(["apply", "-f", str(DEPLOY / "components/probe/rbac.yaml")])
+            self._live.kubectl(f"-n {Options().namespace} delete daemonsets,services --all")
+        grants = dict.fromkeys(overlay.places or [""], own)
+        if overlay.others:
+            grants[""] = [*grants.get("", ()), *overlay.others]
+        return Live(kubeconfig=str(self._live.account(grants)), ask_kubelets_directly=True, kubelet_insecure_tls=True)
+
+
+@pytest.fixture(scope="module")
+def looks(live: Any) -> Looks:
+    return Looks(live)
+
+
+def test_without_a_right_what_it_lets_be_seen_is_not_observed(looks: Looks, overlay: Overlay, right: Right) -> None:
+    """On a cluster with faults of every kind, whatever is no longer found is not observed, with the missing right.
+
+    A check that lacked something before names that.
+    """
+    whole, without = looks.whole(overlay), looks.without(overlay, right)
+    affected = list(_affected(whole, without))
+    for before, after in affected:
+        assert after.unseen is not None, after
+        assert before.unseen or named(right) in str(after.unseen)
+        assert after.outcome in (Outcome.NOT_OBSERVED, Outcome.BROKEN)
+    everything = {obj for verdict in whole.verdicts for obj in _objects(verdict)}
+    assert {obj for verdict in without.verdicts for obj in _objects(verdict)} <= everything
+    told = [*(str(after.unseen) for _, after in affected), *without.remarks]
+    assert any(named(right) in line for line in told) == (right not in overlay.undeciding)
+
+
+def _affected(whole: Seen, without: Seen) -> Iterator[tuple[Verdict, Verdict]]:
+    """Yield the verdicts that find less, or are not observed though they were, or lack another right."""
+    for before, after in zip(whole.verdicts, without.verdicts, strict=True):
+        if _objects(before) - _objects(after) or _unseen(before) != _unseen(after):
+            yield before, after
+
+
+def _unseen(verdict: Verdict) -> str | None:
+    """Return the right that a verdict lacks; nothing where it lacks none, but observed less than all."""
+    return verdict.unseen.right if verdict.unseen else None
+
+
+def _objects(verdict: Verdict) -> set[Ref]:
+    return {finding.obj for finding in verdict.findings}

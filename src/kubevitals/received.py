@@ -1,0 +1,46 @@
+"""Answers as they arrive, within limits of size and time."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import urllib3
+
+from kubevitals.errors import NotObserved
+from kubevitals.source import Answer, Request, answered
+
+ANSWER_TIMEOUT = 300.0
+"""Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
+
+BODY_LIMIT = 2 << 30
+"""Bytes of one answer of the API server; the pods of 20,000 take about 0.1 GiB."""
+
+PROXIED_LIMIT = 64 << 20
+"""Bytes of one answer of a kubelet or a pod."""
+
+PLAIN = Request("")
+
+
+def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> Answer:
+    """Return an answer, read as it arrives, and let go of the connection.
+
+    Raises:
+        NotObserved: it is too large, takes too long, or should be a list and is none.
+    """
+    try:
+        answer = answered(request, response.status, _chunks(response, PROXIED_LIMIT if request.proxied else BODY_LIMIT))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return answer
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:
+    deadline, size = monotonic() + ANSWER_TIMEOUT, 0
+    while part := response.read1(1 << 20):
+        yield part
+        size += len(part)
+        if size > limit:
+            raise NotObserved(f"the answer is larger than {limit:,} bytes")
+        if monotonic() > deadline:
+            raise NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")

@@ -1,0 +1,72 @@
+"""--require-observed: what it demands, and what the options leave out."""
+
+from pathlib import Path
+
+import pytest
+
+from kubevitals.history import read
+from kubevitals.inventory import Cluster
+from kubevitals.report import Item
+from kubevitals.source import PROBE_HINT
+from tests.fakes import ApiServer, Reply, status_json
+from tests.runs import Run, crashing
+
+pytest_plugins = ["pytester"]
+
+SUMMARY = "/api/v1/nodes/worker/proxy/stats/summary"
+FORBIDDEN = Reply(status_json("forbidden"), 403)
+
+
+def unseen() -> dict[str, Item]:
+    """Return the checks that were not observed in the last run."""
+    return {item.check: item for item in read(Path("findings.json")).items if item.outcome == "not observed"}
+
+
+def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_it(
+    run: Run, healthy: ApiServer
+) -> None:
+    healthy.script("/api/v1/pods", Reply(status_json("pods is forbidden"), 403))
+    assert run().ret == 0
+    assert "startup-error[app-exit]" in unseen()
+    assert "node-ready[silent]" not in unseen()
+    result = run("--require-observed")
+    assert result.ret == 1
+    unasked = sum(item.unseen.endswith(PROBE_HINT) for item in unseen().values())
+    assert unasked > 5
+    assert result.parseoutcomes()["failed"] == len(unseen()) - unasked
+    result.stdout.fnmatch_lines(["*not observed: forbidden: pods is forbidden (missing right: list pods)*"])
+
+
+def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
+    healthy.script(SUMMARY, FORBIDDEN)
+    chosen = ("--require-observed", "-k", "test_storage_has_room")
+    assert run(*chosen).ret == 1
+    assert run(*chosen, "--kubelet=none").ret == 0
+    assert "storage-full[volume]" in unseen()
+
+
+@pytest.mark.parametrize(("way", "required"), [("proxy", 1), ("none", 0)])
+def test_of_a_replay_no_more_is_required_than_of_the_recorded_run(
+    run: Run, healthy: ApiServer, way: str, required: int
+) -> None:
+    healthy.script(SUMMARY, FORBIDDEN)
+    chosen = ("--require-observed", "-k", "test_storage_has_room or entries-lost")
+    assert run(*chosen, f"--kubelet={way}", "--record=cluster.recording").ret == required
+    assert run(*chosen, "--snapshot=cluster.recording").ret == required
+    assert {"storage-full[volume]", "conntrack[entries-lost]"} <= unseen().keys()
+
+
+def test_with_a_namespaces_rights_no_more_is_required_than_they_let_it_see(run: Run, healthy: ApiServer) -> None:
+    of_the_cluster = [listing.path for listing in Cluster.listings() if not listing.namespaced]
+    for path in of_the_cluster:
+        healthy.script(path, FORBIDDEN)
+    shop = ("--namespace=shop", "--kubelet=none", "--require-observed")
+    assert run(*shop).ret == 1
+    assert unseen()["node-ready[silent]"].right == "list nodes"
+    healthy.requests.clear()
+    assert run(*shop, "--namespaced-only").ret == 0
+    assert "--namespaced-only" in unseen()["node-ready[silent]"].unseen
+    assert not [path for path in of_the_cluster if healthy.asked(path)]
+    healthy.serve("/api/v1/namespaces/shop/pods", crashing("web-0"))
+    assert run(*shop, "--namespaced-only").ret == 1
+    assert [found.places[0].object for found in read(Path("findings.json")).findings] == ["Pod/shop/web-0"]
