@@ -1,11 +1,14 @@
 """Known secrets are planted wherever a cluster may hold some, and looked for in all that a run leaves behind."""
 
 import gzip
+import html
 from pathlib import Path
 
 import pytest
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.history import read
+from kubevitals.recording import Snapshot
 from tests.fakes import ApiServer, Reply, envelope, item_bytes, proto_field, status_json
 from tests.runs import Run, crashing, log_path
 
@@ -14,7 +17,8 @@ pytest_plugins = ["pytester"]
 SECRET = "hunter2"
 TOLD = f"dial postgres://shop:{SECRET}@db failed: password={SECRET}, started with --db-password {SECRET}"
 
-FILES = ("junit.xml", "reports/health.html", "findings.json", "metrics.prom", "summary.md")
+TEXTS = ("junit.xml", "reports/health.html", "findings.json")
+FILES = (*TEXTS, "metrics.prom", "summary.md")
 
 
 def careless_pod() -> bytes:
@@ -55,3 +59,39 @@ def test_no_secret_is_in_any_output(
     recordings = list(Path().glob("*.recording"))
     assert len(recordings) == len(record)
     assert not [r for r in recordings if SECRET.encode() in gzip.decompress(r.read_bytes())]
+
+
+def test_whoever_may_can_keep_them_and_every_output_says_so(run: Run, careless: ApiServer) -> None:
+    files = ("--metrics=metrics.prom", "--markdown=summary.md")
+    run(*files)
+    asked = sorted(path for path, _ in careless.requests)
+    careless.requests.clear()
+    result = run("--no-redact", "--record=cluster.recording", *files)
+    assert sorted(path for path, _ in careless.requests) == asked
+    head = result.stdout.str().partition("test_api_server")[0]
+    assert "nothing is redacted (--no-redact)" in head
+    assert SECRET in result.stdout.str()
+    assert [file for file in TEXTS if SECRET not in Path(file).read_text()] == []
+    for file in ("reports/health.html", "summary.md", "junit.xml"):
+        assert "nothing is redacted" in html.unescape(Path(file).read_text()).replace("\\", "")
+    assert read(Path("findings.json")).redacted is False
+    assert SECRET.encode() in gzip.decompress(Path("cluster.recording").read_bytes())
+    assert Snapshot(Path("cluster.recording")).header.unredacted
+
+
+def test_a_recording_that_was_not_redacted_is_told_of_and_judged_without_its_secrets(
+    run: Run, careless: ApiServer
+) -> None:
+    run("--no-redact", "--record=cluster.recording")
+    result = run("--snapshot=cluster.recording", "--metrics=metrics.prom", "--markdown=summary.md")
+    result.stdout.fnmatch_lines(["the recording was made with --no-redact: it may hold credentials"])
+    assert [file for file in FILES if SECRET in Path(file).read_text()] == []
+    assert SECRET not in result.stdout.str()
+    assert read(Path("findings.json")).redacted
+
+
+def test_what_is_kept_is_still_bounded_and_cannot_act(run: Run, careless: ApiServer) -> None:
+    careless.script(log_path("web-0"), Reply(f"{TOLD}\x1b[2J<script>{'x' * 5000}".encode()))
+    shown = run("--no-redact").stdout.str()
+    assert [line for line in shown.splitlines() if not line.isprintable() or len(line) > 2000] == []
+    assert "<script>xx" not in Path("reports/health.html").read_text()

@@ -15,7 +15,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
 from kubevitals.story import place_names
-from kubevitals.text import clean
+from kubevitals.text import clean, redacting
 from kubevitals.verdict import Outcome, Verdict
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ def assemble(run: Run) -> Report:
         unexplained=run.unexplained,
         stale=run.stale,
         remarks=list(filter(None, (*run.remarks, *run.cluster.remarks, run.unprobed))),
+        redacted=redacting(),
         unjudged=run.unjudged,
     )
 

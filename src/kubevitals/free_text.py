@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from kubevitals.text import redact
+from kubevitals.text import redact, redacting
 
 _FREE_TEXTS = frozenset({"message", "path"})
 
@@ -32,7 +32,8 @@ class _Plan(NamedTuple):
 
 def redact_texts(message: Message) -> None:
     """Redact every free text in a message."""
-    _redact(message, _plan(message.DESCRIPTOR))
+    if redacting():
+        _redact(message, _plan(message.DESCRIPTOR))
 
 
 def _redact(message: Any, plan: _Plan) -> None:

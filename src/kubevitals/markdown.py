@@ -20,6 +20,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ", ".join(f"**{count}** {outcome}" for outcome, count in report.counts.items() if count) + "\n"
     if line := changes(report):
         yield f"{escape(line)}\n"
+    yield from (f"{escape(line)}\n" for line in report.remarks)
     if report.roots:
         yield "| | object | what is wrong | check | since | explains |\n| --- | --- | --- | --- | --- | ---: |"
         yield from (_row(report, root) for root in report.roots[:SHOWN])

@@ -14,7 +14,7 @@ from kubevitals.probe.options import seconds
 from kubevitals.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.scope import Scope
 from kubevitals.source import Source
-from kubevitals.text import clean
+from kubevitals.text import clean, redacting
 from kubevitals.threshold import Threshold, parse_thresholds
 
 MAX_TIMEOUT = 3600
@@ -26,6 +26,8 @@ REPORTS = {
     "--markdown": "a summary in Markdown, fit for $GITHUB_STEP_SUMMARY, where it is added to what is there",
 }
 """The reports that are written besides pytest's own, by option."""
+
+NO_REDACT = "--no-redact"
 
 KUBELET_WAYS = ("direct", "proxy", "none")
 """How kubelets can be asked."""
@@ -69,6 +71,11 @@ def add(parser: pytest.Parser) -> None:
         metavar="PATH",
         type=Path,
         help="write what the cluster answers to a file, redacted, for --snapshot",
+    )
+    group.addoption(
+        NO_REDACT,
+        action="store_true",
+        help="keep what looks like a credential, in reports and in a recording",
     )
     group.addoption(
         "--known-issues", metavar="PATH", type=Path, help=f"expected findings (default: {known.DEFAULT_FILE})"
@@ -144,7 +151,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
     for name in config.getoption("cni_daemonset"):
         if name.count("/") != 1 or not all(name.split("/")):
             raise Unusable(f"--cni-daemonset {clean(name)}: give NAMESPACE/NAME")
-    return Cluster(
+    cluster = Cluster(
         source,
         values,
         secret_names=config.getoption("secret_names"),
@@ -153,6 +160,16 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
         scope=Scope(names, left_out, within, namespaced_only=chosen.namespaced_only),
     )
+    cluster.remarks += kept_credentials(source)
+    return cluster
+
+
+def kept_credentials(source: Source) -> list[str]:
+    """Return what the user should know where credentials are kept."""
+    told = [] if redacting() else [f"nothing is redacted ({NO_REDACT}): mind who may read what this run writes"]
+    if isinstance(source, Snapshot) and source.header.unredacted:
+        told.append(f"the recording was made with {NO_REDACT}: it may hold credentials")
+    return told
 
 
 def check_report_paths(config: pytest.Config) -> None:

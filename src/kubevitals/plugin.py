@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Generator
+from contextlib import ExitStack
 from inspect import signature
 
 import pytest
@@ -21,7 +22,7 @@ from kubevitals.partial import Partial
 from kubevitals.probe import options as probe_options
 from kubevitals.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.terminal import FindingsRepr, load, summarize
-from kubevitals.text import clean
+from kubevitals.text import clean, unredacted
 from kubevitals.verdict import Outcome, Verdict, judge
 
 _STATUS = {
@@ -52,6 +53,10 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker that makes a test a check, and refuse reports that could not be written in the end."""
+    if config.getoption("no_redact"):
+        kept = ExitStack()
+        kept.enter_context(unredacted())
+        config.add_cleanup(kept.close)
     config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
     try:
         options.check_report_paths(config)
@@ -127,7 +132,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         run.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None
-    return lines
+    return [*lines, *run.cluster.remarks]
 
 
 @pytest.fixture(scope="session")
@@ -222,6 +227,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         run.report = assemble(run)
         for root in run.report.roots:
             _junit_property(session.config, "root", str(root))
+        for remark in run.report.remarks:
+            _junit_property(session.config, "remark", remark)
     yield
     if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

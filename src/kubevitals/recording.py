@@ -26,7 +26,7 @@ from kubevitals.resource import Resource, encode_resources, redacted_resource
 from kubevitals.scope import Scope
 from kubevitals.source import OK, Answer, Request, Source, answered
 from kubevitals.stream import varint
-from kubevitals.text import clean, redact
+from kubevitals.text import clean, redact, redacting
 from kubevitals.wire import Page, encode_list, encode_status
 
 FORMAT = 1
@@ -83,6 +83,7 @@ class Recording:
                 excludedNamespaces=scope.left_out if scope else (),
                 namespacedOnly=scope is not None and scope.namespaced_only,
                 leftOut=left_out,
+                unredacted=not redacting(),
             )
         )
 

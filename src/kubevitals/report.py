@@ -180,6 +180,7 @@ class Report(Struct, frozen=True):
         unexplained: Warning events that no finding explains.
         stale: known issues that are past their date, match nothing or name no check.
         remarks: what else the user should know.
+        redacted: whether what looks like a credential was left out: not with --no-redact.
         unjudged: checks that were chosen and have no outcome: the run was stopped before, or they failed themselves.
             A report that has some is partial.
     """
@@ -199,6 +200,7 @@ class Report(Struct, frozen=True):
     unexplained: list[str] = []
     stale: list[str] = []
     remarks: list[str] = []
+    redacted: bool = True
     unjudged: list[str] = []
 
 

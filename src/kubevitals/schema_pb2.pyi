@@ -1163,7 +1163,7 @@ class CronJob(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[CronJobSpec, _Mapping]] = ..., status: _Optional[_Union[CronJobStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut")
+    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -1172,6 +1172,7 @@ class RecordingHeader(_message.Message):
     EXCLUDEDNAMESPACES_FIELD_NUMBER: _ClassVar[int]
     NAMESPACEDONLY_FIELD_NUMBER: _ClassVar[int]
     LEFTOUT_FIELD_NUMBER: _ClassVar[int]
+    UNREDACTED_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
     context: str
@@ -1180,7 +1181,8 @@ class RecordingHeader(_message.Message):
     excludedNamespaces: _containers.RepeatedScalarFieldContainer[str]
     namespacedOnly: bool
     leftOut: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ...) -> None: ...
+    unredacted: bool
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("request", "status", "body", "unasked")
