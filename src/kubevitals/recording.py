@@ -77,7 +77,7 @@ class Recording:
             pb.RecordingHeader(
                 format=FORMAT,
                 kubevitals=__version__,
-                context=source.context,
+                context=clean(source.context),
                 taken=source.now.timestamp(),
                 namespaces=scope.chosen if scope else (),
                 excludedNamespaces=scope.left_out if scope else (),

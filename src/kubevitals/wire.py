@@ -97,35 +97,40 @@ def _repaired(raw: bytes, schema: type[M]) -> M:
     item.DiscardUnknownFields()
     for message in _messages(item):
         for field, value in message.ListFields():
-            if field.type == FieldDescriptor.TYPE_STRING and isinstance(value, bytes):
-                setattr(message, field.name, value.decode("utf-8", "replace"))
+            if field.type == FieldDescriptor.TYPE_BYTES and not field.is_repeated:
+                setattr(message, field.name, _utf8(value))
+            elif field.type == FieldDescriptor.TYPE_BYTES:
+                value[:] = map(_utf8, value)
     return schema.FromString(item.SerializeToString())
+
+
+def _utf8(value: bytes) -> bytes:
+    return value.decode("utf-8", "replace").encode()
 
 
 @cache
 def _lenient(name: str) -> type[Message]:
-    """Return a message of the schema as proto2, where strings may hold any bytes."""
+    """Return a message of the schema whose strings are bytes, those in maps included, which are lists of entries."""
     file = descriptor_pb2.FileDescriptorProto()
     pb.DESCRIPTOR.CopyToProto(file)
-    file.syntax = "proto2"
     for declared in file.message_type:
-        for own in declared.field:
-            own.ClearField("proto3_optional")
-            own.ClearField("oneof_index")
-        del declared.oneof_decl[:]
+        for message in (declared, *declared.nested_type):
+            message.options.ClearField("map_entry")
+            for own in message.field:
+                if own.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING:
+                    own.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 def _messages(message: Message) -> Iterator[Message]:
-    """Yield the message and all messages in it, but not those in maps, whose keys and values are names."""
+    """Yield the message and all messages in it."""
     yield message
     for field, value in message.ListFields():
-        if field.message_type is None or field.message_type.GetOptions().map_entry:
-            continue
-        for child in [value] if isinstance(value, Message) else value:
-            yield from _messages(child)
+        if field.message_type:
+            for child in [value] if isinstance(value, Message) else value:
+                yield from _messages(child)
 
 
 def encode_list(page: Page) -> list[bytes]:
