@@ -230,7 +230,7 @@ def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> No
 def test_an_answer_that_is_too_large_is_not_observed_and_the_next_one_is(
     server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "BODY_LIMIT", 1000)
+    monkeypatch.setattr(received, "TEXT_LIMIT", 1000)
     server.script("/api/v1/pods", Reply(bytes(100_000)), GOOD)
     source = connect()
     with pytest.raises(NotObserved, match="larger than 1,000 bytes"):

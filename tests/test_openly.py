@@ -91,7 +91,7 @@ def test_only_addresses_are_asked(source: Live, pod: ApiServer, host: str) -> No
 def test_an_answer_that_is_too_large_is_not_observed(
     source: Live, pod: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "PROXIED_LIMIT", 1000)
+    monkeypatch.setattr(received, "TEXT_LIMIT", 1000)
     pod.script("/metrics", Reply(bytes(100_000)))
     with pytest.raises(NotObserved, match="larger than 1,000 bytes"):
         source.get(request_to(pod))

@@ -205,6 +205,11 @@ EXCHANGE = pb.Exchange(request="/version", status=200, body=os.urandom(2000))
 WHOLE = packed(HEADER, EXCHANGE)
 
 UNUSABLE = {
+    "answers to nothing": (gzip.compress(gzip.decompress(packed(HEADER)) + bytes(1_000_000)), "an answer to nothing"),
+    "answers without end": (
+        gzip.compress(gzip.decompress(packed(HEADER)) + b"\x03\x0a\x01a" * 1_000_001),
+        "more than 1,000,000 answers",
+    ),
     "truncated": (WHOLE[:-100], "is truncated: record it again"),
     "without its end": (WHOLE[:-4], "is truncated: record it again"),
     "without header": (packed(), "is truncated: record it again"),

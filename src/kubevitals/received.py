@@ -12,10 +12,10 @@ ANSWER_TIMEOUT = 300.0
 """Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
 
 BODY_LIMIT = 2 << 30
-"""Bytes of one answer of the API server; the pods of 20,000 take about 0.1 GiB."""
+"""Bytes of one list; the pods of 20,000 take about 0.1 GiB."""
 
-PROXIED_LIMIT = 64 << 20
-"""Bytes of one answer of a kubelet or a pod."""
+TEXT_LIMIT = 64 << 20
+"""Bytes of any other answer; what a kubelet tells of 500 pods takes a few MiB."""
 
 PLAIN = Request("")
 
@@ -27,7 +27,7 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
         NotObserved: it is too large, takes too long, or should be a list and is none.
     """
     try:
-        answer = answered(request, response.status, _chunks(response, PROXIED_LIMIT if request.proxied else BODY_LIMIT))
+        answer = answered(request, response.status, _chunks(response, BODY_LIMIT if request.schema else TEXT_LIMIT))
     except BaseException:
         response.close()
         raise

@@ -35,6 +35,9 @@ FORMAT = 1
 SIZE_LIMIT = 1 << 30
 """Bytes that a recording may unpack to: 30,000 pods take about a twentieth."""
 
+EXCHANGES = 1_000_000
+"""Answers in a recording: two of each kubelet, and a few hundred."""
+
 DEMO = Path(__file__).parent / "demo.recording"
 """The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
 
@@ -256,8 +259,14 @@ def _header(stream: BytesIO, path: Path) -> pb.RecordingHeader:
 
 
 def _exchanges(stream: BytesIO) -> Iterator[pb.Exchange]:
-    while (exchange := proto.parse_length_prefixed(pb.Exchange, stream)) is not None:
+    for _ in range(EXCHANGES):
+        exchange = proto.parse_length_prefixed(pb.Exchange, stream)
+        if exchange is None:
+            return
+        if not exchange.request:
+            raise DecodeError("an answer to nothing")
         yield exchange
+    raise DecodeError(f"more than {EXCHANGES:,} answers")
 
 
 def _unpacked(path: Path) -> bytes:

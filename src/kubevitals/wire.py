@@ -19,6 +19,12 @@ M = TypeVar("M", bound=Message)
 
 MAGIC = b"k8s\x00"
 _RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
+OBJECTS = 1_000_000
+"""Objects of one answer: whoever sends more sends none of Kubernetes'."""
+
+OBJECT_LIMIT = 8 << 20
+"""Bytes of one object: the API server takes no request of more than 3 MiB."""
+
 _METADATA, _ITEM = 1 << 3 | 2, 2 << 3 | 2
 """Tags of length-delimited fields: an envelope's content, and the two fields that every list has."""
 
@@ -56,7 +62,7 @@ def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | 
         if tag == _RAW:
             found = _content(stream, stream.position + size, schema, wanted)
         else:
-            stream.read(size)
+            _read(stream, size)
     if found is None:
         raise DecodeError("there is no list in it")
     return found
@@ -65,21 +71,29 @@ def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | 
 def _content(
     stream: Stream, end: int, schema: type[M], wanted: Callable[[M], bool] | None
 ) -> tuple[pb.ListMeta, list[M]]:
-    metadata, items = pb.ListMeta(), Compact(schema)
+    metadata, items, count = pb.ListMeta(), Compact(schema), 0
     while stream.position < end:
         tag, size = stream.field()
         if tag == _ITEM:
-            item = _item(stream.read(size), schema)
+            if (count := count + 1) > OBJECTS:
+                raise DecodeError(f"it has more than {OBJECTS:,} objects")
+            item = _item(_read(stream, size), schema)
             if not wanted or wanted(item):
                 reduce(item)
                 items.add(item)
         elif tag == _METADATA:
-            metadata = pb.ListMeta.FromString(stream.read(size))
+            metadata = pb.ListMeta.FromString(_read(stream, size))
         else:
             raise DecodeError(f"unexpected field {tag}")
     if stream.position > end:
         raise DecodeError("an item is longer than the list")
     return metadata, items.all()
+
+
+def _read(stream: Stream, size: int) -> bytes:
+    if size > OBJECT_LIMIT:
+        raise DecodeError(f"an object of {size:,} bytes, where none has more than {OBJECT_LIMIT:,}")
+    return stream.read(size)
 
 
 def _item(raw: bytes, schema: type[M]) -> M:
