@@ -37,9 +37,9 @@ HOSTILE = {
     "option": b"--help",
     "Markdown": b"[x](javascript:alert(1)) ![x](http://evil/) `c` | a |\n| --- | <http://evil/> https://evil/ @team #1",
     "label of a metric": b'"} 1\nevil{x="\\',
-    "a megabyte": b"x" * 1_000_000,
-    "a megabyte of lines": b"x\n" * 500_000,
-    "a megabyte to escape": b"\x1b<|" * 333_333,
+    "half a megabyte": b"x" * 500_000,
+    "half a megabyte of lines": b"x\n" * 250_000,
+    "half a megabyte to escape": b"\x1b<|" * 166_666,
     "no UTF-8": b"\xff\xfe\xc3\x28 \xed\xa0\x80 \xf0\x9f",
 }
 
