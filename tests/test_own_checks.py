@@ -267,6 +267,10 @@ FAILS = {
     "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "where a int belongs"),
     "no severity": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', severity='fatal')", "'fatal' is not a valid"),
     "a list that is none": ("yield from cluster.ingresses", "a cluster has no ingresses; its lists are all_events, "),
+    "a field that is not read": (
+        "cluster.nodes[0].secret",
+        "of Node kubevitals reads metadata, spec, status, not secret",
+    ),
     "asserts": ("assert not cluster.pods", "AssertionError"),
     "exits": ("raise SystemExit(0)", "SystemExit"),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from _pytest._code.code import TerminalRepr
 from _pytest._io import TerminalWriter
+from google.protobuf.message import Message
 
 from kubevitals.text import clean
 
@@ -28,7 +29,15 @@ def message(error: BaseException, file: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename) == file] or frames
     place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}, in {own[-1].name}" if own else ""
-    return clean(f"the check failed itself{place}: {type(error).__name__}: {error}")
+    return clean(f"the check failed itself{place}: {type(error).__name__}: {_words(error)}")
+
+
+def _words(error: BaseException) -> str:
+    """Return what the exception says; of a field that is not read, which ones are."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Message):
+        fields = ", ".join(field.name for field in error.obj.DESCRIPTOR.fields)
+        return f"of {type(error.obj).__name__} kubevitals reads {fields}, not {error.name}: declare a Kind that does"
+    return str(error)
 
 
 class Unread:
