@@ -16,6 +16,7 @@ from kubevitals.probe.probed import Probed, Silent
 from kubevitals.probe.report import Network, Report
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import CHECKS, UseProbe
+from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import CHECKS as FOLDER
 from tests.runs import Run, node
 
@@ -113,3 +114,24 @@ def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in CHECKS:
         monkeypatch.setattr(import_module(f"checks.{name}"), "probed", refuse)
+
+
+@pytest.fixture
+def own(pytester: pytest.Pytester) -> Path:
+    """A folder of checks, with those of the documentation."""
+    folder = pytester.mkdir("my-checks")
+    (folder / "test_bare_pod.py").write_text(PODS)
+    (folder / "test_deployment_replicas.py").write_text(DEPLOYMENTS)
+    return folder
+
+
+@pytest.fixture
+def look(pytester: pytest.Pytester, own: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Runs the checks of the folder."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+
+    def look(*options: str | Path) -> pytest.RunResult:
+        files = ("--findings=findings.json", "--metrics=metrics.prom", "--markdown=summary.md", "--junitxml=junit.xml")
+        return pytester.runpytest_inprocess(own, "-p", "no:cacheprovider", *files, *options)
+
+    return look

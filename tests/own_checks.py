@@ -1,0 +1,24 @@
+"""Checks of one's own: those of the documentation, a folder of them, and what their run reports."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubevitals.history import read
+from kubevitals.report import Item, Report
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = (ROOT / "docs/own-checks.md").read_text()
+PODS, DEPLOYMENTS = (code for code in re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL) if "@check" in code)
+
+Look = Callable[..., pytest.RunResult]
+
+
+def report() -> Report:
+    return read(Path("findings.json"))
+
+
+def item(check: str) -> Item:
+    return next(item for item in report().items if item.check == check)

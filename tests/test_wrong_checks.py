@@ -1,0 +1,138 @@
+"""What docs/own-checks.md says of checks of one's own that are wrong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kubevitals.verdict import Outcome
+from tests.own_checks import ROOT, Look, item, report
+
+pytest_plugins = ["pytester"]
+
+MINIMAL = '''"""It is so.
+
+Meaning:
+    a
+Impact:
+    b
+Diagnosis:
+    c
+Mitigation:
+    d
+"""
+from kubevitals import SAME_NODE, Cluster, Explains, Finding, Kind, Ref, Resource, Threshold, check
+
+
+def rule(cluster):
+    """Find it."""
+    {body}
+
+
+@check(rule)
+def test_it():
+    """It is well."""
+'''
+YIELDS = "yield Finding(Ref('Pod', 'shop', 'web'), says='is broken', remedy='mend it')"
+
+BADLY_DECLARED = {
+    "no section": (("Impact:\n    b\n", ""), r"the docstring of its file has no section Impact:"),
+    "no docstring": (('    """It is well."""', "    pass"), "it has no docstring, which states what is healthy"),
+    "rule undocumented": (('    """Find it."""\n', ""), "the rule rule has no docstring"),
+    "no rules": (("@check(rule)", "@check()"), r"it has no rules: @check\(a_rule, another\)"),
+    "check without a call": (("@check(rule)", "@check"), "declares no rules"),
+    "a name": (("@check(rule)", "@check('rule')"), "'rule' is no function"),
+    "twice": (("@check(rule)", "@check(rule, rule)"), "the variant rule is declared 2 times"),
+    "arguments": (("def test_it()", "def test_it(cluster)"), "it takes no arguments"),
+    "rule without cluster": (("def rule(cluster)", "def rule()"), "the rule rule must take one argument, the cluster"),
+    "misnamed": (("def test_it", "def it"), "its name must begin with test_"),
+    "no syntax": (("def rule", "def def rule"), "SyntaxError: invalid syntax"),
+    "no module": (("from kubevitals import", "import absent\nfrom kubevitals import"), "No module named 'absent'"),
+    "secrets": (("def rule", "Kind('/api/v1/secrets', Resource, namespaced=True)\ndef rule"), "never asked for"),
+    "no path": (("def rule", "Kind('ingresses', Resource, namespaced=True)\ndef rule"), "is no path of a list"),
+    "a cause for a tuple": (("def rule", "Explains('a', SAME_NODE, ('b',))\ndef rule"), r"Explains\(roots='a'\): give"),
+    "no relation": (("def rule", "Explains(('a',), 'node', ('b',))\ndef rule"), r"Explains\(on='node'\): give a rel"),
+    "no pattern": (("def rule", "Explains(('a',), SAME_NODE, ('b',), words='(')\ndef rule"), "is no pattern: missing"),
+    "no resource": (("def rule", "Kind('/api/v1/pods', Cluster, namespaced=True)\ndef rule"), "is no class derived"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), BADLY_DECLARED.values(), ids=BADLY_DECLARED)
+def test_a_file_that_is_wrong_is_told_of_in_one_line_and_harms_no_other(
+    look: Look, own: Path, change: tuple[str, str], words: str
+) -> None:
+    content = MINIMAL.format(body=YIELDS)
+    assert change[0] in content
+    (own / "test_wrong.py").write_text(content.replace(*change, 1))
+    result = look("--snapshot=demo")
+    assert result.ret == 1
+    (remark,) = [remark for remark in report().remarks if "could not be imported" in remark]
+    assert re.search(words, remark), remark
+    assert report().unjudged == ["wrong"]
+    assert item("bare-pod[lost]").outcome is Outcome.BROKEN
+
+
+FAILS = {
+    "raises": ("raise KeyError('\\x1b[31m' + 'x' * 5000)\n    yield", r"at test_wrong\.py:\d+, in rule: KeyError: "),
+    "returns nothing": ("cluster.nodes", "rule returns None, and must yield findings"),
+    "yields a text": ("yield 'broken'", "rule yields 'broken', which is no Finding"),
+    "an object for its name": ("yield Finding(cluster.nodes[0], 'a', 'b')", r"where a Ref belongs; ref\(…\) gives"),
+    "a number for a text": ("yield Finding(Ref('Node', '', 'a'), 7, 'b')", "a Finding has 7 where a str belongs"),
+    "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "where a int belongs"),
+    "no severity": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', severity='fatal')", "'fatal' is not a valid"),
+    "a list that is none": ("yield from cluster.ingresses", "a cluster has no ingresses; its lists are all_events, "),
+    "a field that is not read": (
+        "cluster.nodes[0].secret",
+        "of Node kubevitals reads metadata, spec, status, not secret",
+    ),
+    "asserts": ("assert not cluster.pods", "AssertionError"),
+    "exits": ("raise SystemExit(0)", "SystemExit"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), FAILS.values(), ids=FAILS)
+def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own: Path, body: str, words: str) -> None:
+    (own / "test_wrong.py").write_text(MINIMAL.format(body=body))
+    result = look("--snapshot=demo")
+    assert result.ret == 1
+    assert "Traceback" not in result.stdout.str()
+    assert "\x1b" not in result.stdout.str() + Path("reports/health.html").read_text() + Path("junit.xml").read_text()
+    (remark,) = [remark for remark in report().remarks if "failed itself" in remark]
+    assert re.search(words, remark), remark
+    assert len(remark) < 1100
+    assert report().unjudged == ["wrong[rule]"]
+    assert item("bare-pod[lost]").outcome is Outcome.BROKEN
+
+
+REFUSED = {
+    "a cause twice": ({"test_node_ready.py": MINIMAL}, "both of the cause node-ready: rename one"),
+    "a variant twice": (
+        {"test_a.py": MINIMAL + '\n\n@check(rule)\ndef test_that():\n    """It is well."""\n'},
+        r"a\[rule\] is declared by .*test_it.* and by .*test_that",
+    ),
+    "a threshold twice": (
+        {"test_a.py": MINIMAL.replace("\n\ndef rule", "\nT = Threshold('pod.stuck', 1, 'why')\n\ndef rule")},
+        r"two thresholds are called pod\.stuck: rename one",
+    ),
+    "only marked": (
+        {"test_a.py": MINIMAL.replace("@check(rule)", "import pytest\n@pytest.mark.cause(chapter='1')")},
+        "is marked as a check and is none: declare it with kubevitals.check",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "words"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_told_apart_is_refused(look: Look, own: Path, files: dict[str, str], words: str) -> None:
+    for name, content in files.items():
+        (own / name).write_text(content.format(body=YIELDS))
+    result = look(ROOT / "checks", "--snapshot=demo")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, result.errlines)
+    assert re.search(words, line)
+    assert not Path("findings.json").exists()
+
+
+def test_a_test_without_any_check_is_told_that_there_is_no_cluster(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_plain(cluster): assert cluster.nodes")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(["there is no cluster to look at: no test here is declared with kubevitals.check"])
