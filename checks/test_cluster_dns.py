@@ -27,7 +27,7 @@ from kubevitals import dns_faults, resolv_conf
 from kubevitals.cni import without_network
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, demanded
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
@@ -178,6 +178,7 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
     found = probed(cluster)
     asked = {r.node: lookups(r, Through.SERVICE, outside=True) for r in found.of("pod")}
     if not any(asked.values()):
+        require_all(found, "pod", without_network(cluster))
         raise NotObserved("no name from outside was looked up (--probe-outside NAME)")
     failed = {node: tries for node, tries in asked.items() if _resolves_only_own(found.reports[node]["pod"])}
     if failed and not dns_faults.outside_is_known(found):
@@ -201,10 +202,12 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
 def failing(cluster: Cluster) -> Iterator[Finding]:
     """Find DNS that ends itself for its configuration, answers with SERVFAIL, or panics: logs, metrics, lookups say."""
     yield from dns_faults.by_log(cluster)
+    unprobed: list[NotObserved] = []
     try:
         found = probed(cluster)
-    except NotObserved:
+    except NotObserved as error:
         found = Probed({}, (), (), 0)
+        unprobed.append(error)
     ready = dns.ready_pods(cluster)
     for name, nodes in by_pod(found).items():
         bad = {node: asked for node, asked in nodes.items() if refused(asked)}
@@ -216,7 +219,10 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
                 evidence=_asked(bad),
                 owner=owner(ready[name]),
             )
-    yield from dns_faults.by_metrics(cluster)
+    try:
+        yield from dns_faults.by_metrics(cluster)
+    except NotObserved as error:
+        raise demanded(*unprobed, error) from None
 
 
 def _resolves_only_own(report: Report) -> bool:

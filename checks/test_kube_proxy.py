@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, demanded
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, runs_on, unhealthy_by_api
@@ -118,8 +118,11 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
     names = {node.metadata.name for node in runs_on(cluster)}
     try:
         found = probed(cluster)
-    except NotObserved:
-        yield from unhealthy_by_api(cluster)
+    except NotObserved as unprobed:
+        try:
+            yield from unhealthy_by_api(cluster)
+        except NotObserved as error:
+            raise demanded(unprobed, error) from None
         return
     asked = {r.node: reaches for r in found.of("host") if r.node in names and (reaches := reached(r, Kind.KUBE_PROXY))}
     if asked and not any(reach.ok for reaches in asked.values() for reach in reaches):

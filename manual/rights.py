@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from scenarios.objects import Object
 from scenarios.rights import DEPLOY, Right, granted, objects
 
 PARTS = {
@@ -27,7 +28,14 @@ def grants() -> str:
     lines = ["| | grants | where |", "| --- | --- | --- |"]
     for name, path in PARTS.items():
         roles = [obj for obj in objects(DEPLOY / path) if "rules" in obj]
-        places = {role["metadata"].get("namespace", "") for role in roles}
-        where = ", ".join(f"namespace `{place}`" if place else "the cluster" for place in sorted(places))
+        where = ", ".join(sorted({_place(role) for role in roles}))
         lines.append(f"| [`{name}`](deploy/{path}) | {told(granted(path))} | {where} |")
     return "\n".join(lines)
+
+
+def _place(role: Object) -> str:
+    """Return where a role grants; kustomize puts one without a namespace into the overlay's."""
+    if role["kind"] == "ClusterRole":
+        return "the cluster"
+    place = role["metadata"].get("namespace")
+    return f"namespace `{place}`" if place else "its own namespace"

@@ -107,10 +107,19 @@ def use_probe(monkeypatch: pytest.MonkeyPatch) -> UseProbe:
 
 @pytest.fixture
 def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let checks see that no probe ran."""
+    """Let checks see that no probe was asked for."""
+    _refuse(monkeypatch, NotObserved("no probe", unasked=True))
 
+
+@pytest.fixture
+def failed_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let checks see that the probe could not be run."""
+    _refuse(monkeypatch, NotObserved("forbidden", "create services"))
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, error: NotObserved) -> None:
     def refuse(_: Cluster) -> Probed:
-        raise NotObserved("no probe")
+        raise error
 
     for name in CHECKS:
         monkeypatch.setattr(import_module(f"checks.{name}"), "probed", refuse)

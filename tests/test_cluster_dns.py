@@ -265,8 +265,10 @@ def test_a_cluster_that_is_cut_off_may_be_so_on_purpose(use_probe: UseProbe) -> 
 
 
 def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:
+    use_probe([WELL])
+    assert "no name from outside was looked up" in str(judged(upstream, CLUSTER)[1])
     use_probe([WELL], [Silent("one", "pod", "probe-x", "no image")])
-    assert "outside" in str(judged(upstream, CLUSTER)[1])
+    assert "told nothing on one: no image" in str(judged(upstream, CLUSTER)[1])
 
 
 # --- failing ---
@@ -312,6 +314,15 @@ def test_metrics_that_cannot_be_had_are_not_observed() -> None:
     assert unseen
     assert unseen.right == "get pods/proxy"
     assert "no metrics" in str(judged(failing, dns_cluster({METRICS.format("dns-a"): Answer(200, b"")}))[1])
+
+
+@pytest.mark.usefixtures("failed_probe")
+def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> None:
+    cluster = dns_cluster({})
+    cluster.ask_kubelets = False
+    _, unseen = judged(failing, cluster)
+    assert unseen
+    assert (unseen.right, unseen.unasked) == ("create services", False)
 
 
 @pytest.mark.usefixtures("no_probe")

@@ -110,6 +110,13 @@ def test_without_either_nothing_is_observed() -> None:
     assert unseen.right == "get pods/proxy"
 
 
+@pytest.mark.usefixtures("failed_probe")
+def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> None:
+    _, unseen = judged(table_full, exporting(metrics("1"), metrics("1"), ask=False))
+    assert unseen
+    assert (unseen.right, unseen.unasked) == ("create services", False)
+
+
 @pytest.mark.usefixtures("no_probe")
 def test_a_node_without_an_exporter_is_not_observed() -> None:
     cluster = network_of({METRICS.format("exporter-1"): metrics("1")}, nodes=NODES, pods=EXPORTERS[:1])

@@ -255,17 +255,11 @@ def test_a_key_of_several_lines_is_redacted_whole_or_cut() -> None:
     assert "hunter2" not in "".join(log_of(key.partition(b"MII")[2] + b"done"))
 
 
-@pytest.mark.parametrize(("status", "right"), [(403, "get pods/log"), (500, "")])
+@pytest.mark.parametrize(("status", "right"), [(403, "get pods/log"), (400, ""), (500, "")])
 def test_a_log_that_cannot_be_read_is_not_observed(status: int, right: str) -> None:
     with pytest.raises(NotObserved, match="not today") as caught:
         log_of(status_json("not today"), status)
     assert caught.value.right == right
-
-
-@pytest.mark.parametrize("status", [400, 404])
-def test_that_there_is_no_log_is_an_answer(status: int) -> None:
-    gone = 'previous terminated container "web" in pod "web-0" not found'
-    assert log_of(status_json(gone), status) == (f"(there is no log: {gone})",)
 
 
 def test_names_cannot_lead_a_log_request_elsewhere() -> None:

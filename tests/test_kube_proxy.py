@@ -121,6 +121,16 @@ def test_what_the_api_server_may_not_or_cannot_ask_is_not_observed() -> None:
     assert unseen.right == "get nodes/proxy"
 
 
+@pytest.mark.usefixtures("failed_probe")
+def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> None:
+    assert found(unhealthy, ask()) == []  # type: ignore[arg-type]
+    cluster = ask()
+    cluster.ask_kubelets = False  # type: ignore[attr-defined]
+    _, unseen = judged(unhealthy, cluster)  # type: ignore[arg-type]
+    assert unseen
+    assert (unseen.right, unseen.unasked) == ("create services", False)
+
+
 @pytest.mark.usefixtures("no_probe")
 def test_a_port_that_answers_nowhere_is_another_port() -> None:
     findings, unseen = judged(unhealthy, ask(one=unreachable_port, two=unreachable_port, three=unreachable_port))  # type: ignore[arg-type]

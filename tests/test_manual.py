@@ -13,6 +13,7 @@ from manual.causes import causes
 from manual.links import FILES, REPOSITORY, Links
 from manual.pages import navigation, pages
 from manual.relations import declared
+from manual.rights import grants
 from scenarios.harness import CHECKS, rules, scenarios
 
 SECTIONS = (
@@ -126,6 +127,11 @@ def test_every_option_is_documented_with_its_default_and_none_that_does_not_exis
     for name, help_ in ours.items():
         if default := re.search(r"\(default: ([^\s),]+)", help_):
             assert default[1] in told[name], name
+
+
+def test_the_page_of_rights_says_where_each_overlay_grants_them() -> None:
+    places = [line.strip("| ").rpartition(" | ")[2] for line in grants().splitlines()[2:]]
+    assert places == ["the cluster", "the cluster", "namespace `kubevitals-probe`", "its own namespace"]
 
 
 def test_the_table_of_causes_in_the_readme_is_the_one_made_of_the_checks() -> None:

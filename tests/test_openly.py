@@ -28,7 +28,7 @@ def pod() -> Iterator[ApiServer]:
 
 @pytest.fixture
 def source(connect: Connect) -> Live:
-    return connect(ask_kubelets_directly=True, read_timeout=0.2)
+    return connect(ask_kubelets_directly=True, read_timeout=5)
 
 
 def request_to(pod: ApiServer, **fields: Any) -> Request:
@@ -71,9 +71,9 @@ def test_what_somebody_between_answers_is_not_believed(source: Live, pod: ApiSer
     assert len(pod.requests) == 1
 
 
-def test_where_nobody_answers_it_is_left_out(source: Live, pod: ApiServer) -> None:
+def test_where_nobody_answers_it_is_left_out(source: Live, connect: Connect, pod: ApiServer) -> None:
     pod.script("/metrics", pod.hang)
-    assert "timed out" in unasked(source, request_to(pod))
+    assert "timed out" in unasked(connect(ask_kubelets_directly=True, read_timeout=0.1), request_to(pod))
     pod.script("/metrics", break_off)
     unasked(source, request_to(pod))
     with socket.socket() as closed:

@@ -24,6 +24,11 @@ class NotObserved(Exception):
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason
 
 
+def demanded(*reasons: NotObserved) -> NotObserved:
+    """Return, of several ways that were all in vain, the first that the run's options ask for, or else the last."""
+    return next((reason for reason in reasons if not reason.unasked), reasons[-1])
+
+
 class Unusable(Exception):
     """The user's input cannot be used; the message says in one line what is wrong and what to do."""
 

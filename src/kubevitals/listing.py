@@ -117,7 +117,8 @@ def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[A
         NotObserved: the kind has no namespace, and nothing like that is to be asked for.
     """
     if scope.namespaced_only and not listing.namespaced:
-        raise NotObserved(f"{listing.resource} of no namespace are not asked for (--namespaced-only)", unasked=True)
+        reason = f"{listing.resource} outside of the namespaces are not asked for (--namespaced-only)"
+        raise NotObserved(reason, unasked=True)
     if listing.name == "node_events":
         return [Asked(listing.path, "involvedObject.namespace=")]
     wanted = scope.wants if listing.namespaced and not scope.is_all else None

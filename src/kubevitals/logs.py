@@ -10,13 +10,9 @@ from kubevitals.objects import Ref, owner, ref
 from kubevitals.patience import Patience
 from kubevitals.source import Answer, Request
 from kubevitals.text import clean, redact
-from kubevitals.wire import error_message
 
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
-
-_NONE = (400, 404)
-"""What is answered where there is no log: the container has not started, or its log and its pod are gone."""
 
 SILENT = 3
 """Logs that are waited for in vain until no more are asked for."""
@@ -34,7 +30,7 @@ class Logs:
         """Return the last lines of a container, or of the one before it; one container answers for all like it.
 
         Raises:
-            NotObserved: it is refused, or there was no answer, or enough logs were read.
+            NotObserved: it is refused or gone, there was no answer, or enough logs were read.
         """
         key = (owner(pod) or ref(pod), container, previous)
         if key not in self._read:
@@ -55,8 +51,6 @@ class Logs:
             answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}"))
         except NotObserved as error:
             return error
-        if answer.status in _NONE:
-            return (f"(there is no log: {clean(error_message(answer.body))})",)
         if answer.status != 200:
             return refusal(answer, "get pods/log")
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]

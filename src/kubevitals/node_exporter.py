@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, demanded
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
 from kubevitals.objects import condition
@@ -29,7 +29,7 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
     if not pods:
         raise otherwise
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
+        raise demanded(otherwise, NotObserved("nodes are not asked (--kubelet=none)", unasked=True))
     unseen: NotObserved | None = None
     for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS, proxied=True))) for pod in pods]:
         try:

@@ -17,7 +17,7 @@ class Openly:
 
     def __init__(self, connect_timeout: float, read_timeout: float) -> None:
         timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
-        self._pool = urllib3.PoolManager(timeout=timeout, headers={"Connection": "close"})
+        self._pool = urllib3.PoolManager(timeout=timeout)
 
     def get(self, request: Request) -> Answer:
         """Return the answer.
