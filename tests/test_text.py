@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevitals.text import LINE_LIMIT, clean, duration, parse_duration, plural, redact
+from kubevitals.text import LINE_LIMIT, PATTERNS, clean, duration, parse_duration, plural, redact
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nhunter2hunter2\n-----END RSA PRIVATE KEY-----"
@@ -72,12 +72,39 @@ def test_what_stands_around_a_credential_stays() -> None:
 
 
 FRAGMENTS = ["password", "token", "secret", "=", ":", " ", '"', "'", "\\", ",", "&", "\n", "://", "a", "@", "bearer "]
-FRAGMENTS += ["eyJabcdefgh", ".abcdefgh", "A1", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]
+FRAGMENTS += [
+    "eyJabcdefgh",
+    ".abcdefgh",
+    "A1",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----",
+    "Bas\u0131c ",
+]
+FRAGMENTS += [
+    "AKIA",
+    "0123456789ABCDEF",
+    "ghs_",
+    "0123456789abcdefghij",
+    "AIza",
+    "pa\u017f\u017fwd",
+    "Acce\u017f\u017f-\u212aey",
+    "CREDENTIAL",
+    "--pwd",
+    "api_key",
+]
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join) | st.text())
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join))
+def test_no_pattern_is_passed_over_that_would_match(text: str) -> None:
+    redacted = text
+    for pattern, replacement in (each for _, patterns in PATTERNS for each in patterns):
+        redacted = pattern.sub(replacement, redacted)
+    assert redact(text) == redacted
 
 
 @given(st.text(st.characters(), max_size=300), st.integers(40, 200))

@@ -20,21 +20,40 @@ _QUOTED = r"[\w-]{0,40}\\?[\"']?\s{0,3}:\s{0,3}(?=\\?[\"'])"
 _PLAIN = rf"[\w-]{{0,40}}:\s{{1,3}}(?!{_PROSE})"
 
 _SECRETS = (
-    (r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", REDACTED),
-    (r"(?<![\w+/=\s])[\w+/=\s]++-----END [A-Z ]{0,30}PRIVATE KEY-----", REDACTED),
-    (r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", REDACTED),
     (
-        r"\b(?-i:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})",
-        REDACTED,
+        ("key-----",),
+        (r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", REDACTED),
+        (r"(?<![\w+/=\s])[\w+/=\s]++-----END [A-Z ]{0,30}PRIVATE KEY-----", REDACTED),
     ),
-    (r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", rf"\1{REDACTED}@"),
-    (r"\b(bearer|basic)\s{1,3}(?=\S{0,200}(?-i:[A-Z0-9=+/]))[\w+/=.~-]{8,}", rf"\1 {REDACTED}"),
-    (rf"({_NAME}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
-    (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
-    (rf"(?<![\w-])(--?[\w-]{{0,40}}{_ALWAYS}\s{{1,3}})(?!-){_VALUE}", rf"\1{REDACTED}"),
-    (rf"(?<![\w-])(--?[\w-]{{0,40}}{_NAME}\s{{1,3}})(?!-|{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
+    (("eyj",), (r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", REDACTED)),
+    (
+        ("akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "xox", "aiza"),
+        (
+            r"\b(?-i:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AIza[\w-]{30,})",
+            REDACTED,
+        ),
+    ),
+    (("://",), (r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,200}@", rf"\1{REDACTED}@")),
+    (
+        ("bearer", "bas"),
+        (r"\b(bearer|basic)\s{1,3}(?=\S{0,200}(?-i:[A-Z0-9=+/]))[\w+/=.~-]{8,}", rf"\1 {REDACTED}"),
+    ),
+    (
+        ("pass", "pwd", "secret", "token", "key", "cred"),
+        (rf"({_NAME}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
+        (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
+        (rf"(?<![\w-])(--?[\w-]{{0,40}}{_ALWAYS}\s{{1,3}})(?!-){_VALUE}", rf"\1{REDACTED}"),
+        (rf"(?<![\w-])(--?[\w-]{{0,40}}{_NAME}\s{{1,3}})(?!-|{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
+    ),
 )
-_PATTERNS = tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in _SECRETS)
+"""Patterns with what takes their place. Before them stands what a text has if one of them matches; most have none.
+
+It is looked for in the case folded text. Where a pattern ignores case it has no i, which stands for a dotless one, too.
+"""
+PATTERNS = tuple(
+    (hints, tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in patterns))
+    for hints, *patterns in _SECRETS
+)
 
 
 class _Redaction:
@@ -62,8 +81,11 @@ def redact(text: str) -> str:
     """Return the text without what looks like a credential; redacting twice changes nothing more."""
     if not redacting():
         return text
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    folded = text.casefold()
+    for hints, patterns in PATTERNS:
+        if any(hint in folded for hint in hints):
+            for pattern, replacement in patterns:
+                text = pattern.sub(replacement, text)
     return text
 
 
