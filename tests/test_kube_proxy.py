@@ -97,6 +97,9 @@ def test_static_pods_count() -> None:
 # --- unhealthy, without a probe ---
 
 
+STALE = Answer(503, b'{"lastUpdated": "2026-03-01T11:50:00Z", "currentTime": "2026-03-01T12:00:00Z"}')
+
+
 def ask(**answers: object) -> object:
     paths = ALL_WELL | {LIVEZ.format(name): answer for name, answer in answers.items()}
     return network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS)  # type: ignore[arg-type]
@@ -104,10 +107,14 @@ def ask(**answers: object) -> object:
 
 @pytest.mark.usefixtures("no_probe")
 def test_the_api_server_asks_where_there_is_no_probe() -> None:
-    old = Answer(503, b'{"lastUpdated": "2026-03-01T11:50:00Z", "currentTime": "2026-03-01T12:00:00Z"}')
     assert found(unhealthy, ask()) == []  # type: ignore[arg-type]
     assert found(unhealthy, ask(two=unreachable_port)) == ["Node/two"]  # type: ignore[arg-type]
-    assert found(unhealthy, ask(two=old)) == ["Node/two"]  # type: ignore[arg-type]
+    assert found(unhealthy, ask(two=STALE)) == ["Node/two"]  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_all_kube_proxies_may_be_stale_at_once() -> None:
+    assert found(unhealthy, ask(one=STALE, two=unreachable_port, three=STALE)) == ["Node/one", "Node/two", "Node/three"]  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("no_probe")

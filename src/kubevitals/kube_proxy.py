@@ -34,6 +34,10 @@ NONE = (
 )
 
 
+DEAF = "nothing listens on its health port"
+"""What is said of a kube-proxy that is found by this alone; where none listens, the port may be another."""
+
+
 class Health(msgspec.Struct):
     """What is read of kube-proxy's /livez."""
 
@@ -117,16 +121,16 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
         raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
     patience = Patience(SILENT, "kube-proxies")
     asked = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
-    found, unseen, well = [], None, 0
+    found, unseen, listens = [], None, False
     for node, answer in asked:
         try:
             bad = _judged(node, answer.result())
         except NotObserved as error:
             unseen = unseen or error
         else:
-            well += not bad
+            listens |= bad is None or bad.says != DEAF
             found += [bad] if bad else []
-    if not well and found:
+    if found and not listens:
         raise NotObserved(f"no kube-proxy answers on port {PORT}: healthzBindAddress may be another. {found[0].line}")
     yield from found
     if unseen:
@@ -150,7 +154,7 @@ def _judged(node: str, answer: Answer) -> Unhealthy | None:
         words = refusal(answer, RIGHT)
         if answer.status != 503 or "connection refused" not in words.reason:
             raise words from None
-        return Unhealthy(node, "nothing listens on its health port", words.reason)
+        return Unhealthy(node, DEAF, words.reason)
     line = f"HTTP {answer.status}: last updated {health.lastUpdated}, now {health.currentTime}"
     return Unhealthy(node, "its rules have not been up to date for two minutes", line)
 
