@@ -47,6 +47,11 @@ def test_a_new_one_among_many_old_ones_is_told_apart() -> None:
     assert [(root.objects, len(root.others)) for root in report.roots if not root.others] == [("Node/e", 0)]
 
 
+def test_they_may_be_in_several_namespaces() -> None:
+    report = report_of(verdict("claim[unbound]", *(finding(f"Claim/{name}/data") for name in "abcd")))
+    assert [root.objects for root in report.roots] == ["Claim/a/data, Claim/b/data, Claim/c/data and 1 more"]
+
+
 def test_the_terminal_tells_of_many_nodes_at_once() -> None:
     (group,) = fold([finding(f"Node/{name}") for name in "abcdefg"])
     assert title(group) == "7× Node: Node/a, Node/b, Node/c, Node/d, Node/e and 2 more"

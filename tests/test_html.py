@@ -253,6 +253,19 @@ def test_the_filter_shows_a_severity(filtered: Callable[[str, str], list[str]], 
 
 
 @needs_browser
+def test_one_of_many_alike_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(
+        page.finish(shell(report_of(verdict("claim[unbound]", *(finding(f"Claim/{n}/data") for n in "abcd")))))
+    )
+    open_page(browser, path)
+    browser.find_element(By.ID, "filter-namespace").send_keys("c")
+    assert [li.text for li in browser.find_elements(By.CSS_SELECTOR, ".root li") if li.is_displayed()] == [
+        "Claim/c/data"
+    ]
+
+
+@needs_browser
 def test_a_symptom_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
     report = report_of(
         verdict("node[down]", finding("Node/a"), finding("Node/b")),

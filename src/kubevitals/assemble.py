@@ -177,7 +177,7 @@ def _alike(found: Found) -> tuple[object, ...]:
     """Return what findings have in common that are one root."""
     kind = found.places[0].object.partition("/")[0]
     said = (found.check, found.severity, found.says, *found.also, found.remedy)
-    return (*said, found.namespace, found.owner, kind, found.status, found.known)
+    return (*said, found.owner, kind, found.status, found.known)
 
 
 def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:

@@ -125,11 +125,11 @@ def _unready_since(pod: pb.Pod) -> int:
 def fold(findings: Iterable[Finding]) -> list[list[Finding]]:
     """Return the findings grouped: those that say the same stand together, in their first one's place.
 
-    They are about objects of one owner or, where they have none and are `ALIKE`, of one kind and namespace.
+    They are about objects of one owner or, where they have none and are `ALIKE`, of one kind.
     """
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
-        place = finding.owner or finding.obj._replace(name="")
+        place = finding.owner or finding.obj.kind
         groups.setdefault((place, finding.says, finding.remedy, finding.severity), []).append(finding)
     return [piece for group in groups.values() for piece in in_pieces(group, together=group[0].owner is not None)]
 

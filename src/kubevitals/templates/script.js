@@ -17,7 +17,7 @@
         card.hidden = !matches(card) && ![...card.querySelectorAll("[data-finding]")].some(matches);
         shown += !card.hidden;
       }
-      for (const fold of document.querySelectorAll("details.symptoms")) fold.open = fold.open || Boolean(asked);
+      for (const fold of document.querySelectorAll("details.more")) fold.open = fold.open || Boolean(asked);
       told.textContent = asked ? `${shown} of ${cards.length} findings shown` : "";
     };
     for (const field of [text, namespace, severity]) field.addEventListener("input", apply);
