@@ -20,7 +20,6 @@ Mitigation:
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
@@ -30,13 +29,13 @@ from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.evidence import event_lines, pod_lines
 from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster, claim_name, claim_names
+from kubevitals.inventory import Cluster, claim_names
 from kubevitals.objects import Ref, condition, owner, ref
 from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_states import Symptom
 from kubevitals.references import did_you_mean
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
+from kubevitals.volume_symptoms import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
 
 BINDING = Threshold(
     "volume-claim.binding",
@@ -47,31 +46,6 @@ ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller its
 DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
 
 UNREGISTERED = r"driver name (\S+) not found in the list of registered CSI drivers"
-
-MOUNT_ERRORS = (
-    (
-        r"helper program|unknown filesystem type .(?:nfs|cifs)",
-        "install the file system's mount helper on the node (nfs-common, cifs-utils)",
-    ),
-    (
-        r"not found in the list of registered CSI drivers",
-        "start the driver's pod on the node, or keep the pod off nodes without it",
-    ),
-    (
-        r"wrong fs type|unknown filesystem|bad superblock",
-        "correct fsType, or repair the file system on the volume",
-    ),
-    (
-        r"timed out|no route to host|connection refused|host is down",
-        "see whether the node reaches the storage server",
-    ),
-    (r"access denied|permission denied", "let the storage server's export or credentials admit the node"),
-    (
-        r"does not exist|no such file|hostPath type check failed",
-        "create the path on the node, or correct it in the volume",
-    ),
-)
-"""Texts of kubelet, mount(8) and CSI drivers, with what helps."""
 
 BOUND_TO_WAIT = tuple(f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed"))
 
@@ -142,7 +116,7 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
     told: set[Ref] = set()
     for attachment in cluster.attachments:
         if why := _attachment_fault(attachment, cluster):
-            obj = _claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
+            obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
             if not cluster.scope.covers(obj.namespace):
                 continue
             told.add(obj)
@@ -154,11 +128,11 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
             told.add(claim)
             why = f"is tied to nodes with {affinity_words(volume)}, where its pod cannot run"
             yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
-    for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
+    for obj, symptoms in by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
         if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
-            why = f"cannot be attached: {_volume_words(late[0].words)}"
+            why = f"cannot be attached: {volume_words(late[0].words)}"
             yield _attach_finding(
-                obj, why, _waiting_lines(late, cluster), [symptom.pod for symptom in late], _only_node(late)
+                obj, why, waiting_lines(late, cluster), [symptom.pod for symptom in late], only_node(late)
             )
 
 
@@ -219,22 +193,18 @@ def _scheduler_words(pod: pb.Pod) -> str:
 
 def mount_failed(cluster: Cluster) -> Iterator[Finding]:
     """Find volumes that cannot be mounted on their pod's node; ConfigMaps and Secrets belong to config-mount."""
-    for obj, symptoms in _by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
-        words = _volume_words(symptoms[0].words)
-        remedy = next(
-            (r for pattern, r in MOUNT_ERRORS if re.search(pattern, words, re.IGNORECASE)),
-            "follow the message of the node's driver",
-        )
+    for obj, symptoms in by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
+        words = volume_words(symptoms[0].words)
         yield Finding(
             obj,
             says=f"cannot be mounted: {words}"
             if obj.kind != "Pod"
             else f"cannot mount volume {symptoms[0].volume}: {words}",
-            remedy=remedy,
-            evidence=_waiting_lines(symptoms, cluster),
+            remedy=mount_remedy(words),
+            evidence=waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
             concerns=tuple(ref(symptom.pod) for symptom in symptoms),
-            node=(node := _only_node(symptoms)),
+            node=(node := only_node(symptoms)),
             missing=_registrations(node, re.findall(UNREGISTERED, words)),
         )
 
@@ -266,57 +236,14 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
         cluster.scope.need_all("a CSI driver's pods may be in any namespace")
 
 
-def _by_claim(symptoms: Iterator[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
-    """Group pods by the claim they wait for; what is no claim's volume is the pod's own."""
-    groups: dict[Ref, list[Symptom]] = defaultdict(list)
-    for symptom in symptoms:
-        groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
-    return groups
-
-
 def _registrations(node: str, drivers: Iterable[str]) -> tuple[Ref, ...]:
     """Return what a CSINode does not list."""
     return tuple(Ref("CSINode", node, driver) for driver in drivers)
 
 
-def _only_node(symptoms: list[Symptom]) -> str:
-    """Return the node on which all the pods are, or nothing where there are several."""
-    nodes = {symptom.pod.spec.nodeName for symptom in symptoms}
-    return nodes.pop() if len(nodes) == 1 else ""
-
-
-def _claim_in(symptom: Symptom, cluster: Cluster) -> Ref | None:
-    """Return the claim behind a volume's name: of a PersistentVolume, or of a volume in the pod."""
-    if claim := _claim_of(symptom.volume, cluster):
-        return claim
-    pod = symptom.pod
-    name = next((claim_name(pod, volume) for volume in pod.spec.volumes if volume.name == symptom.volume), "")
-    return Ref("PersistentVolumeClaim", pod.metadata.namespace, name) if name else None
-
-
-def _claim_of(volume: str, cluster: Cluster) -> Ref | None:
-    found = cluster.volumes_by_name.get(volume)
-    if found and found.spec.claimRef.name:
-        return Ref("PersistentVolumeClaim", found.spec.claimRef.namespace, found.spec.claimRef.name)
-    return None
-
-
 def _scheduled_over(pod: pb.Pod, threshold: Threshold, cluster: Cluster) -> bool:
     scheduled = condition(pod, "PodScheduled")
     return scheduled is not None and cluster.over(scheduled.lastTransitionTime, threshold)
-
-
-def _volume_words(words: str) -> str:
-    """Return what is wrong, without the kubelet's preamble and the mount command, which differ from pod to pod."""
-    words = words.rpartition("\nOutput: ")[2]
-    words = re.sub(r"/var/lib/kubelet/\S+?: ", "", words)
-    return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
-
-
-def _waiting_lines(symptoms: list[Symptom], cluster: Cluster) -> Iterator[str]:
-    for symptom in symptoms[:3]:
-        yield f"waits for it: {ref(symptom.pod)}"
-        yield from pod_lines(symptom.pod, cluster)
 
 
 @check(unbound, attach_failed, mount_failed, driver_down, chapter="1.3")
