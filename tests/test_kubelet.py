@@ -48,6 +48,14 @@ def test_a_kubelet_is_asked_itself_with_the_users_token(
     assert server.requests == []
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_a_node_may_be_called_proxy(kubelet: ApiServer, connect: Connect) -> None:
+    source = connect(ask_kubelets_directly=True, kubelet_insecure_tls=True)
+    for name in ("proxy", "proxy-1"):
+        source.get(request_to(kubelet)._replace(path=f"/api/v1/nodes/{name}/proxy/stats/summary"))
+    assert [path for path, _ in kubelet.requests] == ["/stats/summary", "/stats/summary"]
+
+
 def test_a_kubelet_whose_certificate_nobody_vouches_for_gets_no_token(kubelet: ApiServer, connect: Connect) -> None:
     with pytest.raises(
         NotObserved, match=r"self-signed certificate.* \(--kubelet-insecure-tls accepts any certificate\)"

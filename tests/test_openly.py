@@ -52,6 +52,11 @@ def test_it_is_asked_itself_and_shown_no_credentials(source: Live, pod: ApiServe
     assert server.requests == []
 
 
+def test_its_namespace_may_be_called_proxy(source: Live, pod: ApiServer) -> None:
+    source.get(request_to(pod)._replace(path="/api/v1/namespaces/proxy/pods/proxy-1:9153/proxy/metrics"))
+    assert [path for path, _ in pod.requests] == ["/metrics"]
+
+
 def test_by_way_of_the_proxy_it_is_not_asked_itself(connect: Connect, pod: ApiServer, server: ApiServer) -> None:
     connect(ask_kubelets_directly=False).get(request_to(pod))
     assert pod.requests == []

@@ -131,7 +131,7 @@ class Live:
         self._openly.close()
 
     def _ask(self, request: Request, kubelet: Server | None) -> Answer:
-        path = request.path.partition("/proxy")[2] if kubelet else request.path
+        path = request.behind if kubelet else request.path
         answer = received(self._send("GET", path, request.accept, kubelet=kubelet), request)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)

@@ -28,7 +28,7 @@ class Openly:
         """
         if request.open is None:
             raise NotObserved("only the API server's proxy can ask for it (--kubelet=proxy)", unasked=True)
-        url = f"http://{request.open}{request.path.partition('/proxy')[2]}"
+        url = f"http://{request.open}{request.behind}"
         try:
             ip_address(request.open.host)
             response = self._pool.request("GET", url, retries=False, redirect=False, preload_content=False)

@@ -61,6 +61,11 @@ class Request(NamedTuple):
     proxied: bool = False
 
     @property
+    def behind(self) -> str:
+        """What the API server's proxy would ask for: the path from there on; a node may be called proxy, too."""
+        return f"/{self.path.rpartition('/proxy/')[2]}"
+
+    @property
     def key(self) -> str:
         """What the answer is recorded under: of one path, answers hold only the fields that whoever asked reads."""
         if self.schema and issubclass(self.schema, Resource):
