@@ -222,8 +222,8 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
     path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
-    open_ = Server(pod.status.podIP, METRICS_PORT) if pod.status.podIP else None
-    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True, open=open_))
+    itself = Server.at(pod.status.podIP, METRICS_PORT)
+    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True, open=itself))
 
 
 def _is_ready(pod: pb.Pod) -> bool:

@@ -140,8 +140,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
 def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
     """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
     path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
-    address = internal_address(node)
-    request = Request(path, json=_HEALTH, proxied=True, open=Server(address, PORT) if address else None)
+    request = Request(path, json=_HEALTH, proxied=True, open=Server.at(internal_address(node), PORT))
     return cluster.ask_later(request, patience)
 
 

@@ -185,8 +185,7 @@ def _proxied(node: pb.Node, path: str) -> str:
 
 def _address(node: pb.Node) -> Server | None:
     """Return where the node's kubelet listens, if it names an internal address."""
-    host = internal_address(node)
-    return Server(host, node.status.daemonEndpoints.kubeletEndpoint.Port or PORT) if host else None
+    return Server.at(internal_address(node), node.status.daemonEndpoints.kubeletEndpoint.Port or PORT)
 
 
 def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:

@@ -22,7 +22,7 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.openly import Openly
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.run import run
-from kubevitals.received import received
+from kubevitals.received import received, words
 from kubevitals.source import PROBE_HINT, Answer, Request, Server
 from kubevitals.text import clean
 
@@ -180,8 +180,7 @@ class Live:
             return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}{hint}"
         if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
             return f"{host} cannot be asked: the credentials hold characters that no HTTP header can"
-        words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
-        return f"{host} cannot be asked: {words}"
+        return f"{host} cannot be asked: {words(error)}"
 
 
 def _is_transient(error: Exception) -> bool:

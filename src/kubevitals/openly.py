@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import urllib3
 
 from kubevitals.errors import NotObserved
-from kubevitals.received import received
+from kubevitals.received import received, words
 from kubevitals.source import Answer, Request
 
 _METRICS, _HEALTH = (200,), (200, 503)
@@ -34,8 +34,7 @@ class Openly:
             response = self._pool.request("GET", url, retries=False, redirect=False, preload_content=False)
             answer = received(response, request)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            words = str(error.args[-1] if error.args else error).rpartition(": ")[2]
-            raise NotObserved(f"{url} cannot be asked: {words} (--kubelet=proxy)", unasked=True) from error
+            raise NotObserved(f"{url} cannot be asked: {words(error)} (--kubelet=proxy)", unasked=True) from error
         if answer.status not in (_HEALTH if request.json else _METRICS):
             raise NotObserved(f"{url} answers HTTP {answer.status} (--kubelet=proxy)", unasked=True)
         return answer

@@ -35,6 +35,11 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
     return answer
 
 
+def words(error: Exception) -> str:
+    """Return why there is no answer, without what the libraries put before it."""
+    return str(error.args[-1] if error.args else error).rpartition(": ")[2]
+
+
 def _chunks(response: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:
     deadline, size = monotonic() + ANSWER_TIMEOUT, 0
     while part := response.read1(1 << 20):

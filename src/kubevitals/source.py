@@ -27,6 +27,11 @@ class Server(NamedTuple):
     host: str
     port: int
 
+    @classmethod
+    def at(cls, host: str, port: int) -> "Server | None":
+        """Return the server at an address, if there is one."""
+        return cls(host, port) if host else None
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
