@@ -14,7 +14,7 @@ from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
-from kubevitals.story import place_names
+from kubevitals.story import some
 from kubevitals.text import clean, redacting
 from kubevitals.verdict import Outcome, Verdict
 
@@ -185,7 +185,7 @@ def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
     return Root(
         id=found.id,
         check=found.check,
-        objects=place_names(place for each in alike for place in each.places),
+        objects=some(place.object for each in alike for place in each.places),
         says=found.says,
         severity=min((each.severity for each in (found, *symptoms)), key=_gravity),
         explains=sum(len(symptom.places) for symptom in symptoms),

@@ -1,10 +1,11 @@
 """pytest-html's report with ours on top: plain HTML that is there without scripts; templates escape every string."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_html.plugin
@@ -14,7 +15,7 @@ from pytest_html.basereport import BaseReport
 from pytest_metadata.plugin import metadata_key
 
 from kubevitals import files, heat_map, page, story
-from kubevitals.report import Found, Item, Report
+from kubevitals.report import Found, Item, Report, Root
 from kubevitals.run import REPORTED, Run
 from kubevitals.verdict import Outcome, Verdict
 
@@ -117,25 +118,29 @@ def _reports(config: pytest.Config) -> list[Any]:
     return [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, BaseReport)]
 
 
+class Card(NamedTuple):
+    """A root as it is shown: its finding, others that say the same, and what they explain."""
+
+    root: Root
+    found: Found
+    others: list[Found]
+    symptoms: list[Found]
+
+
+def _card(root: Root, by_id: Mapping[str, Found]) -> Card:
+    others, symptoms = root.others[:PAST], root.symptoms[:SYMPTOMS]
+    return Card(root, by_id[root.id], [by_id[other] for other in others], [by_id[symptom] for symptom in symptoms])
+
+
 def render(report: Report) -> str:
     """Return the report as HTML that stands within a page."""
     by_id = {found.id: found for found in report.findings}
-    cards = [
-        (
-            root,
-            by_id[root.id],
-            [by_id[other] for other in root.others[:PAST]],
-            [by_id[symptom] for symptom in root.symptoms[:SYMPTOMS]],
-        )
-        for root in report.roots[:CARDS]
-    ]
-    told = [found for _, found, _, symptoms in cards for found in (found, *symptoms)]
-    shown = [*told, *(other for _, _, others, _ in cards for other in others)]
+    cards = [_card(root, by_id) for root in report.roots[:CARDS]]
+    told = [found for card in cards for found in (card.found, *card.symptoms)]
+    shown = [*told, *(other for card in cards for other in card.others)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         cards=cards,
-        first=story.most_probable(report),
-        since_first=story.since(cards[0][1], report) if cards else "",
         linked={found.id for found in shown},
         namespaces=sorted({found.namespace for found in shown if found.namespace}),
         chapters=[(key, list(items)) for key, items in groupby(sorted(report.items, key=_chapter), key=_chapter)],
@@ -155,11 +160,11 @@ _WORDS: dict[str, object] = {
     "heading": story.heading,
     "changes": story.changes,
     "since": story.since,
+    "names": partial(story.place_names, shown=PLACES),
     "moment": story.moment,
     "cluster_line": story.cluster_line,
     "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
     "variant": lambda item: item.check.partition("[")[2].rstrip("]"),
-    "shown_places": PLACES,
     "shown_concerns": CONCERNS,
     "shown_past": PAST,
 }

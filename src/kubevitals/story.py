@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from kubevitals.report import ClusterInfo, Found, Past, Place, Report, Root
+from kubevitals.report import ClusterInfo, Found, Past, Report, Root
 from kubevitals.text import duration, plural
 from kubevitals.verdict import Outcome
 
@@ -87,11 +87,16 @@ def changes(report: Report) -> str:
     return f"since {moment(told.taken)}: {', '.join(counts)}"
 
 
-def place_names(places: Iterable[Place], shown: int = 3) -> str:
-    """Return objects: all of a few, the first ones of many."""
-    names = [place.object for place in places]
-    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
-    return f"{', '.join(names[:shown])}{more}"
+def some(names: Iterable[str], shown: int = 3) -> str:
+    """Return names: all of a few, the first ones of many."""
+    every = list(names)
+    more = f" and {len(every) - shown:,} more" if len(every) > shown else ""
+    return f"{', '.join(every[:shown])}{more}"
+
+
+def place_names(found: Found, shown: int = 3) -> str:
+    """Return the objects of a finding: all of a few, the first ones of many."""
+    return some((place.object for place in found.places), shown)
 
 
 def past_line(past: Past) -> str:

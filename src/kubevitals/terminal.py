@@ -21,6 +21,7 @@ from kubevitals.story import (
     past_line,
     place_names,
     since,
+    some,
 )
 from kubevitals.text import plural
 from kubevitals.verdict import Outcome, Verdict
@@ -84,10 +85,8 @@ def title(group: list[Finding]) -> str:
     first = group[0]
     if len(group) == 1:
         return f"{first.obj}{f'  (of {first.owner.kind} {first.owner.name})' if first.owner else ''}"
-    shown = ", ".join(str(finding.obj) for finding in group[:SHOWN_OBJECTS])
-    more = f" and {len(group) - SHOWN_OBJECTS:,} more" if len(group) > SHOWN_OBJECTS else ""
     of = f" of {first.owner}" if first.owner else ""
-    return f"{len(group):,}× {first.obj.kind}{of}: {shown}{more}"
+    return f"{len(group):,}× {first.obj.kind}{of}: {some((str(finding.obj) for finding in group), SHOWN_OBJECTS)}"
 
 
 def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
@@ -181,7 +180,7 @@ def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: Term
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")
     for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
         symptom = by_id[id_]
-        tw.line(f"    {place_names(symptom.places)}  [{symptom.check}]")
+        tw.line(f"    {place_names(symptom)}  [{symptom.check}]")
     if len(root.symptoms) > SHOWN_SYMPTOMS:
         tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
 
