@@ -31,8 +31,8 @@ class Probed(NamedTuple):
 
 def probed_containers(cluster: Cluster) -> tuple[Probed, ...]:
     """Return what a liveness probe threatens; pods that are broken already are told of once, elsewhere."""
-    pods = (pod for pod in cluster.pods if not pod.metadata.HasField("deletionTimestamp"))
-    return tuple(probed for pod in pods for probed in _probed(pod) if not is_broken(pod, cluster))
+    pods = (p for p in cluster.pods if not p.metadata.HasField("deletionTimestamp") and not is_broken(p, cluster))
+    return tuple(probed for pod in pods for probed in _probed(pod))
 
 
 def _probed(pod: pb.Pod) -> Iterator[Probed]:
