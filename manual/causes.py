@@ -5,15 +5,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from inspect import cleandoc, getsource
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from kubevitals import threshold
 from kubevitals.declaration import Rule
 from kubevitals.threshold import Threshold
+from manual.relations import module_of
 from manual.watch import Needs, needs
-from scenarios.harness import Scenario, rules, scenarios
+from scenarios.harness import Scenario, check_modules, rules, scenarios
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,12 @@ class Cause:
     @property
     def module(self) -> str:
         """The name of the check's module, which is that of its scenarios, too."""
-        return _module(self.name)
+        return module_of(self.name)
 
     @property
     def file(self) -> str:
         """The check's file in the repository."""
         return f"checks/{self.module}.py"
-
-
-def _module(cause: str) -> str:
-    return f"test_{cause.replace('-', '_')}"
 
 
 @cache
@@ -66,7 +63,7 @@ def causes() -> tuple[Cause, ...]:
 
 
 def _cause(name: str) -> Cause:
-    module = import_module(f"checks.{_module(name)}")
+    module = check_modules()[module_of(name)]
     title, *sections = re.split(r"^([A-Z]\w+):\n", cleandoc(module.__doc__ or ""), flags=re.MULTILINE)
     variants = tuple(
         Variant(variant, rule, needs()[name, variant], _severities(name, variant, rule))
@@ -81,7 +78,7 @@ def _cause(name: str) -> Cause:
         {head: cleandoc(f"\n{text}") for head, text in zip(sections[::2], sections[1::2], strict=True)},
         variants,
         tuple(threshold for threshold in thresholds() if _belongs(threshold, name, used)),
-        tuple(scenario for scenario in scenarios() if scenario.state.__module__ == f"scenarios.{_module(name)}"),
+        tuple(scenario for scenario in scenarios() if scenario.state.__module__ == f"scenarios.{module_of(name)}"),
     )
 
 
@@ -92,10 +89,9 @@ def _chapter(name: str) -> str:
 
 def thresholds() -> list[Threshold]:
     """Return all thresholds, by name."""
-    checks = {f"checks.{_module(cause)}" for cause, _ in rules()}
-    modules = [module for name, module in sys.modules.items() if name in checks or _is_library(name)]
-    found = {value for module in modules for value in vars(module).values() if isinstance(value, Threshold)}
-    return sorted(found, key=lambda threshold: threshold.name)
+    library = [module for name, module in sys.modules.items() if _is_library(name)]
+    found = threshold.declared([*library, *check_modules().values()])
+    return [found[name] for name in sorted(found)]
 
 
 def _belongs(threshold: Threshold, cause: str, used: set[Threshold]) -> bool:

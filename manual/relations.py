@@ -1,35 +1,26 @@
 """What explains what, in words."""
 
-import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
-from itertools import pairwise
-from pathlib import Path
 
 from kubevitals import diagnosis
 from kubevitals.diagnosis import Explains, Relation
-from scenarios.harness import CHECKS
+from manual.documented import documented
+from scenarios.harness import check_modules
 
 
 @cache
 def declared() -> tuple[Explains, ...]:
     """Return all rules that checks declare."""
-    return tuple(diagnosis.declared(import_module(f"checks.{path.stem}") for path in sorted(CHECKS.glob("test_*.py"))))
+    return tuple(diagnosis.declared(check_modules().values()))
 
 
 @cache
 def _words() -> dict[Relation, str]:
     """Return what the docstring behind each relation says; behind a colon it gives an example."""
-    body = ast.parse(Path(str(diagnosis.__file__)).read_text()).body
-    found = {}
-    for assigned, documented in pairwise(body):
-        match assigned, documented:
-            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                if isinstance(relation := getattr(diagnosis, name), Relation):
-                    found[relation] = text.partition(":")[0].rstrip(".")
-    return found
+    told = ((getattr(diagnosis, name), text) for name, text in documented(diagnosis).items())
+    return {value: text.partition(":")[0].rstrip(".") for value, text in told if isinstance(value, Relation)}
 
 
 def explaining(cause: str) -> Iterator[str]:
@@ -64,8 +55,13 @@ def _named(name: str) -> str:
 
 def link(cause: str, variant: str = "", text: str = "") -> str:
     """Return a link to a cause's page, or to what it says of a variant."""
-    place = f"checks/test_{cause.replace('-', '_')}.py"
+    place = f"checks/{module_of(cause)}.py"
     return f"[`{text or variant or cause}`]({place}{f'#{variant}' if variant else ''})"
+
+
+def module_of(cause: str) -> str:
+    """Return the name of the module of a cause's check, which is that of its scenarios, too."""
+    return f"test_{cause.replace('-', '_')}"
 
 
 def _of(name: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from kubevitals.declaration import Rule, variant_name
@@ -14,6 +15,7 @@ from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
 from kubevitals.objects import Ref, ref
+from kubevitals.planning import cause_of
 from kubevitals.recording import Snapshot
 from kubevitals.verdict import Outcome, Verdict, judge
 from scenarios.objects import Object
@@ -111,12 +113,17 @@ def scenarios() -> tuple[Scenario, ...]:
 
 
 @cache
+def check_modules() -> dict[str, ModuleType]:
+    """Return the module of every check, by its name."""
+    return {path.stem: import_module(f"checks.{path.stem}") for path in sorted(CHECKS.glob("test_*.py"))}
+
+
+@cache
 def rules() -> dict[tuple[str, str], tuple[Callable[..., Any], Rule]]:
     """Return the test function and the rule of every check's variant, by cause and variant."""
     found = {}
-    for path in sorted(CHECKS.glob("test_*.py")):
-        module = import_module(f"checks.{path.stem}")
-        cause = path.stem.removeprefix("test_").replace("_", "-")
+    for file, module in check_modules().items():
+        cause = cause_of(Path(file))
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 marks = {mark.name: mark for mark in function.pytestmark}

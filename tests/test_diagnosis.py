@@ -1,7 +1,6 @@
 """What explains what: roots, their symptoms, and what must not be confused."""
 
 import re
-from importlib import import_module
 from itertools import pairwise
 from time import process_time
 
@@ -27,11 +26,10 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref
 from kubevitals.recording import Snapshot
 from kubevitals.report import Report
-from scenarios.harness import CHECKS, RECORDINGS, rules, verdicts
+from scenarios.harness import RECORDINGS, check_modules, rules, verdicts
 from tests.findings import case, finding, report_of, verdict
 
-MODULES = [import_module(f"checks.{path.stem}") for path in sorted(CHECKS.glob("test_*.py"))]
-DECLARED = declared(MODULES)
+DECLARED = declared(check_modules().values())
 APP_CONFIG = Ref("ConfigMap", "shop", "app-config")
 
 

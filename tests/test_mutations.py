@@ -1,7 +1,6 @@
 """Every check on clusters that are changed at random: none fails, and all reports can be made of what is found."""
 
 from functools import cache
-from importlib import import_module
 from random import Random
 
 import msgspec
@@ -19,12 +18,12 @@ from kubevitals.metrics import openmetrics
 from kubevitals.recording import Snapshot
 from kubevitals.run import Run
 from kubevitals.source import Answer, Request
-from scenarios.harness import CHECKS, MANIFESTS, RECORDINGS, verdicts
+from scenarios.harness import MANIFESTS, RECORDINGS, check_modules, rules, verdicts
 from tests.findings import TODAY
 from tests.mutations import mutate
 
 RECORDED = ("untouched-cluster", "node-disk-full", "cni-config-cut-off", MANIFESTS)
-RULES = declared(import_module(f"checks.{path.stem}") for path in CHECKS.glob("test_*.py"))
+RULES = declared(check_modules().values())
 
 CHANGES = 60
 """Changes of one cluster, at most."""
@@ -51,7 +50,7 @@ class Mutated(Snapshot):
 
 @cache
 def causes() -> frozenset[str]:
-    return frozenset(path.stem.removeprefix("test_").replace("_", "-") for path in CHECKS.glob("test_*.py"))
+    return frozenset(cause for cause, _ in rules())
 
 
 @settings(max_examples=80, phases=[Phase.generate])

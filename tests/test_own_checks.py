@@ -206,7 +206,9 @@ def test_installed_checks_that_are_not_there_are_told_of(package: Path, value: s
 
 def test_the_interface_is_what_its_page_says() -> None:
     """A change of it changes docs/api.md: it is seen, and weighed against what own-checks.md promises."""
-    made = subprocess.run([sys.executable, ROOT / "tools/api"], check=True, capture_output=True, text=True).stdout
+    made = subprocess.run(
+        [sys.executable, "-m", "manual.api"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     assert (ROOT / "docs/api.md").read_text() == made
     assert f"`kubevitals.API_VERSION` is {kubevitals.API_VERSION}" in DOCUMENT
     assert "\n\n\n" not in made, "something has no docstring"

@@ -13,7 +13,6 @@ import pytest
 from kubevitals.declaration import Rule, variant_name
 from kubevitals.errors import Unusable
 from kubevitals.text import clean
-from kubevitals.threshold import Threshold
 
 GROUP = "kubevitals.checks"
 """The group of entry points by which installed packages say where their checks are."""
@@ -52,20 +51,6 @@ class Plan:
         """All modules that declare thresholds and what explains what: the checks', and the library's that they use."""
         library = [module for name, module in sys.modules.items() if name.startswith("kubevitals.")]
         return list(dict.fromkeys([*library, *(item.module for item in self.items)]))
-
-    @property
-    def thresholds(self) -> dict[str, Threshold]:
-        """The thresholds of all modules, by name.
-
-        Raises:
-            Unusable: two have one name.
-        """
-        found: dict[str, Threshold] = {}
-        for module in self.modules:
-            for value in vars(module).values():
-                if isinstance(value, Threshold) and found.setdefault(value.name, value) != value:
-                    raise Unusable(f"two thresholds are called {clean(value.name)}: rename one")
-        return found
 
     def refuse_twice(self) -> None:
         """Refuse checks that could not be told apart, and what looks like a check and is none.

@@ -8,10 +8,9 @@ from inspect import signature
 import pytest
 from _pytest.junitxml import xml_key
 
-from kubevitals import github, options, planning
+from kubevitals import diagnosis, github, options, planning, threshold
 from kubevitals.assemble import assemble, cluster_info
 from kubevitals.declaration import variant_name
-from kubevitals.diagnosis import declared
 from kubevitals.errors import Unusable
 from kubevitals.failed_itself import UNREAD, FailedItself, Unread
 from kubevitals.file_reports import FileReports
@@ -90,12 +89,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _run(planned: planning.Plan, config: pytest.Config) -> Run:
     known, earlier = options.known_issues(config), options.earlier(config)
     return Run(
-        options.open_cluster(config, planned.thresholds),
+        options.open_cluster(config, threshold.declared(planned.modules)),
         known,
         Severity(config.getoption("fail_on")),
         causes=planned.causes,
         chapters=planned.chapters,
-        rules=declared(planned.modules),
+        rules=diagnosis.declared(planned.modules),
         planned=planned.checks,
         history=earlier,
         only_new=config.getoption("only_new"),

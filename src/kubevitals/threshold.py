@@ -22,6 +22,19 @@ class Threshold:
     why: str
 
 
+def declared(modules: Iterable[object]) -> dict[str, Threshold]:
+    """Return the thresholds that modules declare, by name.
+
+    Raises:
+        Unusable: two have one name.
+    """
+    found: dict[str, Threshold] = {}
+    for value in (value for module in modules for value in vars(module).values()):
+        if isinstance(value, Threshold) and found.setdefault(value.name, value) != value:
+            raise Unusable(f"two thresholds are called {clean(value.name)}: rename one")
+    return found
+
+
 def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) -> dict[Threshold, float]:
     """Return the numbers that ``NAME=VALUE`` settings give.
 

@@ -1,23 +1,20 @@
-#!/usr/bin/env python3
-"""Prints the interface for checks of one's own, from its docstrings: `tools/api > docs/api.md`."""
+"""Prints the interface for checks of one's own, from its docstrings: `python -m manual.api > docs/api.md`."""
 
-import ast
 import enum
 import inspect
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
 import kubevitals
 from kubevitals import BadCheck, NotApplicable
 from kubevitals.listing import Listing
+from manual.documented import documented
 
 INTRODUCTION = """# The interface for checks, version {version}
 
-What `from kubevitals import …` has, made by `tools/api` from its docstrings. [own-checks.md](own-checks.md) shows how
-to use it, and says what you can rely on.
+What `from kubevitals import …` has, made by `manual/api.py` from its docstrings. [own-checks.md](own-checks.md) shows
+how to use it, and says what you can rely on.
 """
 
 ELSEWHERE = {
@@ -55,7 +52,7 @@ def described(name: str, value: object) -> Iterator[str]:
         yield f"```python\n{name}{signature(value)}\n```\n"
     yield f"{text(inspect.getdoc(value) or '')}\n"
     if inspect.isclass(value):
-        documents = class_constants(value)
+        documents = documented(value)
         own = {key: member for key, member in vars(value).items() if not key.startswith("_") and key not in LEFT_OUT}
         lines = [line for key, member in own.items() for line in has(key, member, documents)]
         yield from [*lines, ""] if lines else []
@@ -101,27 +98,9 @@ def constants() -> dict[str, str]:
     """Return what stands below the constants of all modules."""
     found: dict[str, str] = {}
     for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "kubevitals"]:
-        if isinstance(module, ModuleType) and module.__file__ and not module.__file__.endswith("_pb2.py"):
-            found |= documented(ast.parse(Path(module.__file__).read_text()).body)
+        if module.__file__ and not module.__file__.endswith("_pb2.py"):
+            found |= documented(module)
     return found
-
-
-def class_constants(value: type) -> dict[str, str]:
-    """Return what stands below the constants of a class."""
-    (made,) = ast.parse(inspect.getsource(value)).body
-    return documented(made.body) if isinstance(made, ast.ClassDef) else {}
-
-
-def documented(body: list[ast.stmt]) -> dict[str, str]:
-    """Return the docstrings of assignments."""
-    return {
-        ast.unparse(one.targets[0]): inspect.cleandoc(following.value.value).replace("``", "`")
-        for one, following in zip(body, body[1:], strict=False)
-        if isinstance(one, ast.Assign)
-        and isinstance(following, ast.Expr)
-        and isinstance(following.value, ast.Constant)
-        and isinstance(following.value.value, str)
-    }
 
 
 if __name__ == "__main__":
