@@ -36,6 +36,42 @@ KUBELET_WAYS = ("direct", "proxy", "none")
 def add(parser: pytest.Parser) -> None:
     """Declare the options."""
     group = parser.getgroup("kubevitals", "kubevitals: health of a Kubernetes cluster")
+    _add_cluster(group)
+    _add_sight(group)
+    probe_options.add(group)
+    _add_verdict(group)
+    for option, what in REPORTS.items():
+        group.addoption(option, metavar="PATH", type=Path, help=f"write {what}")
+
+
+def _add_cluster(group: pytest.OptionGroup) -> None:
+    """Declare which cluster is looked at."""
+    group.addoption("--context", help="context of the kubeconfig (default: its current one)")
+    group.addoption(
+        "--request-timeout",
+        metavar="DURATION",
+        default="10s",
+        help="longest silence within a request (default: 10s)",
+    )
+    group.addoption(
+        "--record",
+        metavar="PATH",
+        type=Path,
+        help="write what the cluster answers to a file, redacted, for --snapshot",
+    )
+    group.addoption(
+        NO_REDACT,
+        action="store_true",
+        help="keep what looks like a credential, in reports and in a recording",
+    )
+    group.addoption(
+        "--snapshot", metavar="PATH", help="judge a recording instead of a cluster; `demo` is a bundled one"
+    )
+    group.addoption("--later", metavar="DURATION", help="judge the recording as if looked at so much later (24h)")
+
+
+def _add_sight(group: pytest.OptionGroup) -> None:
+    """Declare what is looked at."""
     group.addoption(
         "--namespace",
         metavar="NAME",
@@ -51,75 +87,20 @@ def add(parser: pytest.Parser) -> None:
         help="leave out this namespace, or those of a pattern; may be given several times",
     )
     group.addoption(
-        "--installed-checks",
-        action="store_true",
-        help="also run the checks that installed packages bring (entry points in the group kubevitals.checks)",
-    )
-    group.addoption(
         "--namespaced-only",
         action="store_true",
         help="with --namespace: ask for nothing that has no namespace (nodes, volumes …), which takes rights in the "
         "whole cluster",
     )
-    group.addoption("--context", help="context of the kubeconfig (default: its current one)")
     group.addoption(
-        "--snapshot", metavar="PATH", help="judge a recording instead of a cluster; `demo` is a bundled one"
-    )
-    group.addoption("--later", metavar="DURATION", help="judge the recording as if looked at so much later (24h)")
-    group.addoption(
-        "--record",
-        metavar="PATH",
-        type=Path,
-        help="write what the cluster answers to a file, redacted, for --snapshot",
-    )
-    group.addoption(
-        NO_REDACT,
+        "--installed-checks",
         action="store_true",
-        help="keep what looks like a credential, in reports and in a recording",
-    )
-    group.addoption(
-        "--known-issues", metavar="PATH", type=Path, help=f"expected findings (default: {known.DEFAULT_FILE})"
-    )
-    group.addoption(
-        "--fail-on",
-        choices=[str(severity) for severity in Severity],
-        default=str(Severity.ERROR),
-        help="the least severity that fails; what is below it is warned of (default: error)",
-    )
-    group.addoption(
-        "--compare",
-        metavar="PATH",
-        type=Path,
-        help="tell what is new, ongoing and resolved since the run that wrote this findings file, or since the newest "
-        "of a folder",
-    )
-    group.addoption("--only-new", action="store_true", help="with --compare: ongoing findings do not fail")
-    for option, what in REPORTS.items():
-        group.addoption(option, metavar="PATH", type=Path, help=f"write {what}")
-    group.addoption(
-        "--require-observed",
-        action="store_true",
-        help="fail checks that could not observe what the options let them look at",
-    )
-    group.addoption(
-        "--threshold",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="another number or duration for a threshold (an unknown name lists all)",
+        help="also run the checks that installed packages bring (entry points in the group kubevitals.checks)",
     )
     group.addoption(
         "--secret-names",
         action="store_true",
         help="list the names of Secrets too (their contents are never asked for)",
-    )
-    group.addoption(
-        "--kubelet",
-        choices=KUBELET_WAYS,
-        help="ask kubelets themselves (default in a pod), through the API server's proxy (default elsewhere), or none",
-    )
-    group.addoption(
-        "--kubelet-insecure-tls", action="store_true", help="do not verify the certificates of kubelets that are asked"
     )
     group.addoption(
         "--cni-daemonset",
@@ -129,12 +110,46 @@ def add(parser: pytest.Parser) -> None:
         help="a DaemonSet of the cluster's CNI, where it is none of those that are recognised",
     )
     group.addoption(
-        "--request-timeout",
-        metavar="DURATION",
-        default="10s",
-        help="longest silence within a request (default: 10s)",
+        "--kubelet",
+        choices=KUBELET_WAYS,
+        help="ask kubelets themselves (default in a pod), through the API server's proxy (default elsewhere), or none",
     )
-    probe_options.add(group)
+    group.addoption(
+        "--kubelet-insecure-tls", action="store_true", help="do not verify the certificates of kubelets that are asked"
+    )
+
+
+def _add_verdict(group: pytest.OptionGroup) -> None:
+    """Declare what fails."""
+    group.addoption(
+        "--fail-on",
+        choices=[str(severity) for severity in Severity],
+        default=str(Severity.ERROR),
+        help="the least severity that fails; what is below it is warned of (default: error)",
+    )
+    group.addoption(
+        "--require-observed",
+        action="store_true",
+        help="fail checks that could not observe what the options let them look at",
+    )
+    group.addoption(
+        "--known-issues", metavar="PATH", type=Path, help=f"expected findings (default: {known.DEFAULT_FILE})"
+    )
+    group.addoption(
+        "--compare",
+        metavar="PATH",
+        type=Path,
+        help="tell what is new, ongoing and resolved since the run that wrote this findings file, or since the newest "
+        "of a folder",
+    )
+    group.addoption("--only-new", action="store_true", help="with --compare: ongoing findings do not fail")
+    group.addoption(
+        "--threshold",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="another number or duration for a threshold (an unknown name lists all)",
+    )
 
 
 def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Cluster:
