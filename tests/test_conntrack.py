@@ -125,7 +125,7 @@ def test_a_node_without_an_exporter_is_not_observed() -> None:
 
 @given(st.binary(max_size=300) | st.text(alphabet="node_f cktris l0123456789e+.\n", max_size=200).map(str.encode))
 def test_any_answer_of_an_exporter_is_figures_or_not_observed(body: bytes) -> None:
-    cluster = network_of({METRICS.format("exporter-1"): Answer(200, body)}, pods=EXPORTERS[:1])
+    cluster = network_of({METRICS.format("exporter-1"): Answer(200, body)}, nodes=NODES[:1], pods=EXPORTERS[:1])
     with pytest.raises(NotObserved, match="no figures"):
         list(conntracks(cluster, NotObserved("no probe")))
 

@@ -10,9 +10,8 @@ from checks.test_memory_limit import near_limit
 from checks.test_storage_full import volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.fetching import PARALLEL
 from kubevitals.inventory import Cluster
-from kubevitals.kubelet import RIGHT, SAMPLE, SILENT, configs, summaries
+from kubevitals.kubelet import RIGHT, configs, summaries
 from kubevitals.live import Live
 from kubevitals.source import Answer, Request, Server
 from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
@@ -155,42 +154,3 @@ def test_kubelets_can_be_left_alone() -> None:
     cluster = Cluster(FakeSource(), ask_kubelets=False)
     with pytest.raises(NotObserved, match="--kubelet=none"):
         list(configs(cluster))
-
-
-# --- very many ---
-
-
-def many(count: int) -> tuple[Cluster, FakeSource]:
-    nodes = [node(f"node-{number:04}") for number in range(count)]
-    told = {f"/api/v1/nodes/{n.metadata.name}/proxy/stats/summary": Answer(200, FIGURES.body) for n in nodes}
-    source = FakeSource({"/api/v1/nodes": Answer(200, list_bytes(nodes))} | told)
-    return Cluster(source), source
-
-
-def test_of_very_many_nodes_a_sample_is_asked_the_same_each_time_and_the_user_is_told() -> None:
-    asked = []
-    for _ in range(2):
-        cluster, source = many(int(SAMPLE.default) + 20)
-        asked.append([n.metadata.name for n, _ in summaries(cluster)])
-        assert len([r for r in source.requests if "proxy" in r.path]) == SAMPLE.default
-        (remark,) = cluster.remarks
-        assert remark.startswith("kubelets of 500 of 520 nodes were asked")
-        cluster.close()
-    assert asked[0] == asked[1]
-    assert asked[0][-1] > "node-0500"
-
-
-def test_up_to_the_threshold_all_are_asked() -> None:
-    cluster, _ = many(int(SAMPLE.default))
-    assert len(list(summaries(cluster))) == SAMPLE.default
-    assert cluster.remarks == []
-    cluster.close()
-
-
-def test_kubelets_of_whom_none_answers_are_not_all_waited_for() -> None:
-    cluster, source = many(100)
-    source.answers |= {f"/api/v1/nodes/node-{n:04}/proxy/stats/summary": "no answer" for n in range(100)}
-    with pytest.raises(NotObserved, match="no answer"):
-        list(summaries(cluster))
-    cluster.close()
-    assert len([r for r in source.requests if "proxy" in r.path]) <= SILENT + PARALLEL

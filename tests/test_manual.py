@@ -86,7 +86,7 @@ def test_every_scenario_is_on_one_page() -> None:
 def test_every_threshold_is_with_the_options_and_on_a_page() -> None:
     told = set(re.findall(r"^\| `([\w.-]+)` \| [\d.]+ \|", text(OPTIONS), re.MULTILINE))
     assert told == {threshold.name for cause in causes() for threshold in cause.thresholds}
-    assert {"pod.stuck", "kubelet.sample", "cluster-dns.answers", "memory-limit.past"} <= told
+    assert {"pod.stuck", "nodes.sample", "cluster-dns.answers", "memory-limit.past"} <= told
 
 
 def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None:

@@ -13,7 +13,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
-from kubevitals.objects import condition
+from kubevitals.objects import is_ready
 from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
 
@@ -91,7 +91,7 @@ def likely_pods(cluster: Cluster) -> list[pb.Pod]:
 def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:
     """Return the DNS pods that are ready, by ``namespace/name``: what is not is broken in a way of its own."""
     found = [*pods(cluster), *likely_pods(cluster)]
-    return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in found if _is_ready(pod)}
+    return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in found if is_ready(pod)}
 
 
 def _labelled(cluster: Cluster, namespace: str) -> list[pb.Pod]:
@@ -209,7 +209,7 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
     if not cluster.ask_kubelets:
         raise NotObserved("DNS pods are not asked (--kubelet=none)", unasked=True)
     unseen: NotObserved | None = None
-    asked = [(pod, _ask_pod(pod, cluster)) for pod in pods(cluster)[:PODS_ASKED] if _is_ready(pod)]
+    asked = [(pod, _ask_pod(pod, cluster)) for pod in pods(cluster)[:PODS_ASKED] if is_ready(pod)]
     for pod, answer in asked:
         try:
             yield _counted(pod, answer.result())
@@ -224,11 +224,6 @@ def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
     itself = Server.at(pod.status.podIP, METRICS_PORT)
     return cluster.ask_later(Request(path, lines=_METRICS, proxied=True, open=itself))
-
-
-def _is_ready(pod: pb.Pod) -> bool:
-    ready = condition(pod, "Ready")
-    return ready is not None and ready.status == "True"
 
 
 def _counted(pod: pb.Pod, answer: Answer) -> Responses:

@@ -6,10 +6,10 @@ Every line is cited with the project and the file where the name stands.
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.daemon_pods import Lack, is_ready, lacking
+from kubevitals.daemon_pods import Lack, lacking
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.objects import node_condition
+from kubevitals.objects import is_ready, node_condition
 
 
 class Cni(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
-from kubevitals.objects import condition
 from kubevitals.placement import belongs_on
+from kubevitals.pod_states import is_down
 from kubevitals.threshold import Threshold
 
 DRIVER_START = Threshold(
@@ -56,10 +56,5 @@ def _is_controller(pod: pb.Pod) -> bool:
 
 
 def _is_down(pod: pb.Pod, cluster: Cluster) -> bool:
-    ready = condition(pod, "Ready")
-    return (
-        not pod.metadata.HasField("deletionTimestamp")
-        and pod.status.phase != "Succeeded"
-        and (ready is None or ready.status != "True")
-        and cluster.over(ready.lastTransitionTime if ready else pod.metadata.creationTimestamp, DRIVER_START)
-    )
+    gone = pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded"
+    return not gone and is_down(pod, cluster, DRIVER_START)

@@ -8,9 +8,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import condition, node_condition, ref, statuses
+from kubevitals.objects import ref, statuses
 from kubevitals.placement import belongs_on
-from kubevitals.pod_states import crash
+from kubevitals.pod_states import crash, is_down
 from kubevitals.threshold import Threshold
 
 START = Threshold(
@@ -73,17 +73,8 @@ def lacking(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[L
             continue
         if any(belongs_on(ds.spec.template.spec, node) for ds in wanted):
             own = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
-            if not own or all(is_down(pod, cluster) for pod in own):
+            if not own or all(is_down(pod, cluster, START) for pod in own):
                 yield Lack(node, own[-1] if own else None)
-
-
-def is_down(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod crashes, or has not been ready for `daemon-set.start`."""
-    if any(crash(pod, status, cluster) for status in statuses(pod)):
-        return True
-    ready = condition(pod, "Ready")
-    since = ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
-    return (ready is None or ready.status != "True") and cluster.over(since, START)
 
 
 def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
@@ -100,9 +91,3 @@ def meant_for(pod: pb.Pod) -> str:
     """Return the node that the DaemonSet controller wrote into the affinity of a pod that is not scheduled yet."""
     terms = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
     return next((f.values[0] for t in terms for f in t.matchFields if f.key == "metadata.name" and f.values), "")
-
-
-def is_ready(node: pb.Node) -> bool:
-    """Return whether the node reports Ready=True."""
-    ready = node_condition(node, "Ready")
-    return ready is not None and ready.status == "True"

@@ -10,8 +10,8 @@ from kubevitals.evidence import pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.lookups import lookups, told
-from kubevitals.objects import Ref, condition, owner, ref, statuses
-from kubevitals.pod_states import crash
+from kubevitals.objects import Ref, owner, ref, statuses
+from kubevitals.pod_states import is_down
 from kubevitals.probe.probed import Probed
 from kubevitals.probe.report import ABSENT, Through
 from kubevitals.text import duration, plural
@@ -45,7 +45,7 @@ def why_empty(cluster: Cluster) -> Why | None:
     """Return why the DNS Service has no ready endpoint; nothing while its pods have just been started."""
     chosen = dns.pods(cluster)
     if chosen:
-        if not any(_is_down(pod, cluster) for pod in chosen):
+        if not any(is_down(pod, cluster, LASTING) for pod in chosen):
             return None
         return Why(
             f"{plural(len(chosen), 'pod')} that it selects {'is' if len(chosen) == 1 else 'are'} not ready",
@@ -77,13 +77,6 @@ def _nothing_runs(wanted: str, cluster: Cluster) -> Why:
     return Why(says, remedy, [f"{ref(d)} wants {plural(d.spec.replicas, 'replica')}" for d in found])
 
 
-def _is_down(pod: pb.Pod, cluster: Cluster) -> bool:
-    ready = condition(pod, "Ready")
-    since = ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
-    unready = (ready is None or ready.status != "True") and cluster.over(since, LASTING)
-    return unready or any(crash(pod, status, cluster) for status in statuses(pod))
-
-
 def by_log(cluster: Cluster) -> Iterator[Finding]:
     """Yield what the logs of DNS pods that crash or are not ready say of their configuration, once an owner.
 
@@ -94,7 +87,7 @@ def by_log(cluster: Cluster) -> Iterator[Finding]:
     told_by: dict[tuple[Ref, str], tuple[dns.LogLine, str]] = {}
     unread: NotObserved | None = None
     for pod in dns.likely_pods(cluster):
-        for status in statuses(pod) if _is_down(pod, cluster) else ():
+        for status in statuses(pod) if is_down(pod, cluster, LASTING) else ():
             try:
                 known = dns.explain_log(_last_words(pod, status, cluster))
             except NotObserved as error:

@@ -58,7 +58,7 @@ class History:
             return None
         present = {base(found.id) for found in findings}
         gone = {base(past.id): past for past in self._all() if base(past.id) not in present}.values()
-        seen = {past.id for past in gone if past.check in judged and scope.covers(_namespace(past))}
+        seen = {past.id for past in gone if past.check in judged and scope.covers(past.namespace)}
         return Comparison(
             taken=self.report.taken,
             new=sum(found.status == "new" for found in findings),
@@ -83,19 +83,14 @@ def base(id_: str) -> str:
     return id_.partition(".")[0]
 
 
-def _namespace(past: Past) -> str:
-    """Return the namespace of ``Pod/shop/cart-0``; ``Node/worker-1`` has none."""
-    parts = past.object.split("/")
-    return parts[1] if len(parts) > 2 else ""
-
-
 def _past(found: Found) -> Past:
-    return _cleaned(Past(found.id, found.check, found.places[0].object, found.says, found.severity, found.first_seen))
+    place = found.places[0].object
+    return _cleaned(Past(found.id, found.check, found.namespace, place, found.says, found.severity, found.first_seen))
 
 
 def _cleaned(past: Past) -> Past:
     """Return it fit to be shown: anybody may have written the file."""
-    words = {name: clean(getattr(past, name)) for name in ("id", "check", "object", "says")}
+    words = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says")}
     return msgspec.structs.replace(past, **words)
 
 

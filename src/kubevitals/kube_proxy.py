@@ -8,13 +8,15 @@ from urllib.parse import quote
 import msgspec
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.daemon_pods import Lack, is_down, is_ready, lacking, pods_by_daemon
+from kubevitals.daemon_pods import START, Lack, lacking, pods_by_daemon
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.kubelet import RIGHT, SILENT
+from kubevitals.kubelet import RIGHT
 from kubevitals.listing import refusal
-from kubevitals.objects import internal_address
+from kubevitals.objects import internal_address, is_ready
 from kubevitals.patience import Patience
+from kubevitals.pod_states import is_down
+from kubevitals.sampled import asked_nodes
 from kubevitals.source import Answer, Request, Server
 from kubevitals.threshold import Threshold
 
@@ -84,7 +86,7 @@ def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:
     sets, static = daemon_sets(cluster), static_pods(cluster)
     if not sets and not static:
         raise NotApplicable(NONE)
-    down = (pod for pod in static if is_down(pod, cluster))
+    down = (pod for pod in static if is_down(pod, cluster, START))
     lacks = [
         *lacking(sets, cluster),
         *(
@@ -116,10 +118,11 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
         NotApplicable: there is no kube-proxy.
         NotObserved: kubelets and nodes are not to be asked, may not be, or (after the last) some could not be.
     """
-    nodes = runs_on(cluster)
+    runs = {node.metadata.name for node in runs_on(cluster)}
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
-    patience = Patience(SILENT, "kube-proxies")
+    patience = Patience("kube-proxies")
+    nodes = [node for node in asked_nodes(cluster) if node.metadata.name in runs]
     asked = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
     found, unseen, listens = [], None, False
     for node, answer in asked:

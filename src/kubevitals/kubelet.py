@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 from urllib.parse import quote
-from zlib import crc32
 
 import msgspec
 from msgspec.json import Decoder
@@ -17,18 +16,13 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
-from kubevitals.objects import internal_address, node_condition
+from kubevitals.objects import internal_address
 from kubevitals.patience import Patience
+from kubevitals.sampled import asked_nodes
 from kubevitals.source import Answer, Request, Server
-from kubevitals.threshold import Threshold
 
 PORT = 10250
 """Where kubelets listen unless told otherwise."""
-
-SAMPLE = Threshold("kubelet.sample", 500, "nodes whose kubelets are asked: two requests each, through the API server")
-
-SILENT = 8
-"""Kubelets that are waited for in vain until no more are asked: as many as are asked at once."""
 
 T = TypeVar("T")
 
@@ -155,7 +149,7 @@ def _ask_for_configs(cluster: Cluster) -> Asked:
 
 def _ask(cluster: Cluster, path: str, schema: Decoder[Any]) -> Asked:
     patience = cluster.derive(_patience)
-    return [(node, cluster.ask_later(_request(node, path, schema), patience)) for node in cluster.derive(_asked)]
+    return [(node, cluster.ask_later(_request(node, path, schema), patience)) for node in asked_nodes(cluster)]
 
 
 def _request(node: pb.Node, path: str, schema: Decoder[Any]) -> Request:
@@ -163,20 +157,7 @@ def _request(node: pb.Node, path: str, schema: Decoder[Any]) -> Request:
 
 
 def _patience(_: Cluster) -> Patience:
-    return Patience(SILENT, "kubelets")
-
-
-def _asked(cluster: Cluster) -> list[pb.Node]:
-    """Return the nodes that are ready, or of very many a sample that is the same in each run; the user is told."""
-    ready = [node for node in cluster.nodes if (c := node_condition(node, "Ready")) and c.status == "True"]
-    if len(ready) <= (size := int(cluster.limit(SAMPLE))):
-        return ready
-    cluster.remarks.append(
-        f"kubelets of {size:,} of {len(ready):,} nodes were asked, always the same ones: "
-        f"what they tell of is not observed on the others (--threshold {SAMPLE.name}={len(ready)} asks all)"
-    )
-    sample = sorted(ready, key=lambda node: crc32(node.metadata.name.encode()))[:size]
-    return sorted(sample, key=lambda node: node.metadata.name)
+    return Patience("kubelets")
 
 
 def _proxied(node: pb.Node, path: str) -> str:

@@ -24,7 +24,7 @@ class Logs:
     def __init__(self, get: Callable[[Request], Answer]) -> None:
         self._get = get
         self._read: dict[tuple[Ref, str, bool], tuple[str, ...] | NotObserved] = {}
-        self._patience = Patience(SILENT, "logs")
+        self._patience = Patience("logs", SILENT)
 
     def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
         """Return the last lines of a container, or of the one before it; one container answers for all like it.

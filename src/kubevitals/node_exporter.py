@@ -8,8 +8,10 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, demanded
 from kubevitals.inventory import Cluster
 from kubevitals.listing import refusal
-from kubevitals.objects import condition
+from kubevitals.objects import is_ready
+from kubevitals.patience import Patience
 from kubevitals.probe.report import Conntrack
+from kubevitals.sampled import asked_nodes
 from kubevitals.source import Answer, Request
 
 _NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
@@ -25,36 +27,32 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
         NotObserved: `otherwise` where there is no node exporter; kubelets and nodes are not to be asked; or, after the
             last one, some could not be asked, or a node has no node exporter.
     """
-    pods = [pod for pod in cluster.pods if _is_exporter(pod)]
-    if not pods:
+    exporters = [pod for pod in cluster.pods if _is_exporter(pod)]
+    if not exporters:
         raise otherwise
     if not cluster.ask_kubelets:
         raise demanded(otherwise, NotObserved("nodes are not asked (--kubelet=none)", unasked=True))
+    nodes, patience = {node.metadata.name for node in asked_nodes(cluster)}, Patience("node exporters")
     unseen: NotObserved | None = None
-    for pod, answer in [(pod, cluster.ask_later(Request(_path(pod), lines=_METRICS, proxied=True))) for pod in pods]:
+    pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
+    for pod, answer in [(pod, cluster.ask_later(_request(pod), patience)) for pod in pods]:
         try:
             yield pod.spec.nodeName, _read(answer.result())
         except NotObserved as error:
             unseen = unseen or error
     if unseen:
         raise unseen
-    on = {pod.spec.nodeName for pod in pods}
-    if without := [node.metadata.name for node in cluster.nodes if node.metadata.name not in on]:
+    if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {otherwise.reason}")
 
 
-def _path(pod: pb.Pod) -> str:
+def _request(pod: pb.Pod) -> Request:
     name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    return f"/api/v1/namespaces/{namespace}/pods/{name}:9100/proxy/metrics"
+    return Request(f"/api/v1/namespaces/{namespace}/pods/{name}:9100/proxy/metrics", lines=_METRICS, proxied=True)
 
 
 def _is_exporter(pod: pb.Pod) -> bool:
-    ready = condition(pod, "Ready")
-    return (
-        ready is not None
-        and ready.status == "True"
-        and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
-    )
+    return is_ready(pod) and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
 
 
 def _read(answer: Answer) -> Conntrack:

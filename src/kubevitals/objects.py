@@ -73,6 +73,11 @@ def node_condition(node: pb.Node, kind: str) -> pb.NodeCondition | None:
     return next((c for c in node.status.conditions if c.type == kind), None)
 
 
+def is_ready(obj: pb.Pod | pb.Node) -> bool:
+    """Return whether the pod or node reports Ready=True."""
+    return any(c.type == "Ready" and c.status == "True" for c in obj.status.conditions)
+
+
 def internal_address(node: pb.Node) -> str:
     """Return the node's first internal address, or nothing."""
     return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from kubevitals.errors import NotObserved
 from kubevitals.source import Answer, Request
 
+SILENT = 8
+"""How many are waited for in vain until no more are asked: as many as are asked at once."""
+
 
 class Patience:
     """Gives up on all of a kind when the first few were waited for in vain."""
 
-    def __init__(self, limit: int, whom: str) -> None:
+    def __init__(self, whom: str, limit: int = SILENT) -> None:
         self._limit, self._whom = limit, whom
         self._silent, self._answered, self._unasked = 0, False, False
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
-from kubevitals.objects import condition, statuses
+from kubevitals.objects import condition, is_ready, statuses
 from kubevitals.threshold import Threshold
 
 STUCK = Threshold(
@@ -89,6 +89,15 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
     if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
         return last
     return None
+
+
+def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
+    """Return whether the pod crashes, or has not been ready for so long."""
+    if any(crash(pod, status, cluster) for status in statuses(pod)):
+        return True
+    ready = condition(pod, "Ready")
+    since = ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
+    return not is_ready(pod) and cluster.over(since, after)
 
 
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:

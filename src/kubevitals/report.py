@@ -142,6 +142,7 @@ class Past(Struct, frozen=True):
 
     id: Id
     check: str
+    namespace: str
     object: str
     says: str
     severity: Severity

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import node_condition
+from kubevitals.objects import is_ready
 from kubevitals.probe.report import ABSENT, Kind, Network, Through
 
 T = TypeVar("T", bound=tuple[object, ...])
@@ -118,13 +118,8 @@ def plan(
 def is_probed(node: pb.Node) -> bool:
     """Return whether a probe pod is expected on the node: it runs Linux, is ready, and is a real one."""
     labels = node.metadata.labels
-    ready = node_condition(node, "Ready")
-    return (
-        labels.get(OS) == "linux"
-        and not any(labels.get(key) == value for key, value in NOT_REAL)
-        and ready is not None
-        and ready.status == "True"
-    )
+    pretended = any(labels.get(key) == value for key, value in NOT_REAL)
+    return labels.get(OS) == "linux" and not pretended and is_ready(node)
 
 
 def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:

@@ -1,0 +1,88 @@
+"""Very many nodes: a sample of them is asked, and where none answers not even that."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from kubevitals.errors import NotObserved
+from kubevitals.fetching import PARALLEL
+from kubevitals.inventory import Cluster
+from kubevitals.kube_proxy import unhealthy_by_api
+from kubevitals.kubelet import summaries
+from kubevitals.node_exporter import conntracks
+from kubevitals.patience import SILENT
+from kubevitals.sampled import SAMPLE
+from kubevitals.source import Answer
+from tests.fakes import FakeSource, list_bytes
+from tests.networks import daemon, daemon_set, node, pod
+
+PROXY = daemon_set("kube-proxy")
+LARGE = int(SAMPLE.default) + 20
+FIGURES = Answer(200, b'{"node": {"fs": {"capacityBytes": 100, "availableBytes": 9}}}')
+WELL = Answer(200, b'{"lastUpdated": "2026-03-01T12:00:00Z"}')
+METRICS = Answer(200, b"node_nf_conntrack_entries 1\nnode_nf_conntrack_entries_limit 9\n")
+
+Ask = Callable[[Cluster], Iterator[object]]
+Asked = Callable[..., tuple[list[str], list[str]]]
+WHOM: dict[str, tuple[str, Answer, Ask]] = {
+    "kubelets": ("/api/v1/nodes/{}/proxy/stats/summary", FIGURES, summaries),
+    "kube-proxies": ("/api/v1/nodes/{}:10256/proxy/livez", WELL, unhealthy_by_api),
+    "node exporters": (
+        "/api/v1/namespaces/kube-system/pods/exporter-{}:9100/proxy/metrics",
+        METRICS,
+        lambda cluster: conntracks(cluster, NotObserved("no probe")),
+    ),
+}
+
+everybody = pytest.mark.parametrize("whom", WHOM)
+
+
+@pytest.fixture
+def asked(whom: str) -> Iterator[Asked]:
+    """Ask each of them on so many nodes; return the paths that were asked for and what the user is told."""
+    made: list[Cluster] = []
+    path, well, ask = WHOM[whom]
+
+    def run(count: int, *, silent: bool = False) -> tuple[list[str], list[str]]:
+        names = [f"node-{number:04}" for number in range(count)]
+        exporters = [pod(f"exporter-{name}", name, app="node-exporter") for name in names]
+        source = FakeSource(
+            {
+                "/api/v1/nodes": Answer(200, list_bytes([node(name) for name in names])),
+                "/apis/apps/v1/daemonsets": Answer(200, list_bytes([PROXY])),
+                "/api/v1/pods": Answer(200, list_bytes([*exporters, *(daemon(PROXY, name) for name in names)])),
+            }
+            | {path.format(name): "no answer" if silent else well for name in names}
+        )
+        made.append(cluster := Cluster(source))
+        if silent:
+            with pytest.raises(NotObserved, match="no answer"):
+                list(ask(cluster))
+        else:
+            list(ask(cluster))
+        return [request.path for request in source.requests if "proxy" in request.path], cluster.remarks
+
+    yield run
+    for cluster in made:
+        cluster.close()
+
+
+@everybody
+def test_of_very_many_nodes_a_sample_is_asked_the_same_each_time_and_the_user_is_told(asked: Asked) -> None:
+    paths, (remark,) = asked(LARGE)
+    assert len(paths) == SAMPLE.default
+    assert any("node-050" in path or "node-051" in path for path in paths)
+    assert remark.startswith("500 of 520 nodes were asked themselves")
+    assert sorted(asked(LARGE)[0]) == sorted(paths)
+
+
+@everybody
+def test_up_to_the_threshold_all_are_asked(asked: Asked) -> None:
+    paths, remarks = asked(int(SAMPLE.default))
+    assert len(paths) == SAMPLE.default
+    assert not remarks
+
+
+@everybody
+def test_where_none_answers_not_all_are_waited_for(asked: Asked) -> None:
+    assert len(asked(100, silent=True)[0]) <= SILENT + PARALLEL
