@@ -12,7 +12,6 @@ from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.listing import refusal
 from kubevitals.objects import is_ready
 from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
@@ -227,10 +226,8 @@ def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
 
 
 def _counted(pod: pb.Pod, answer: Answer) -> Responses:
-    if answer.status != 200:
-        raise refusal(answer, "get pods/proxy")
     counts: dict[str, float] = defaultdict(float)
-    for line in answer.body.decode("utf-8", "replace").splitlines():
+    for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
         if sample := _SAMPLE.fullmatch(line.strip()):
             name, labels, value = sample.groups()
             rcode = _RCODE.search(labels or "")

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.fetching import Fetching
-from kubevitals.listing import Kind, Listing, refusal
+from kubevitals.listing import Kind, Listing
 from kubevitals.logs import Logs
 from kubevitals.objects import KubeObject, ref
 from kubevitals.probe.plan import Options
@@ -99,9 +99,7 @@ class Cluster(Fetching):
     @cached_property
     def server_version(self) -> str:
         """The API server's version, ``v1.34.4``."""
-        answer = self.ask("/version")
-        if answer.status != 200:
-            raise refusal(answer, "get /version")
+        answer = self.ask("/version").expect("get /version")
         try:
             return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

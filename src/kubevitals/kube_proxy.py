@@ -12,12 +12,11 @@ from kubevitals.daemon_pods import START, Lack, lacking, pods_by_daemon
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT
-from kubevitals.listing import refusal
 from kubevitals.objects import internal_address, is_ready
 from kubevitals.patience import Patience
 from kubevitals.pod_states import is_down
 from kubevitals.sampled import asked_nodes
-from kubevitals.source import Answer, Request, Server
+from kubevitals.source import Answer, Request, Server, refusal
 from kubevitals.threshold import Threshold
 
 PORT = 10256

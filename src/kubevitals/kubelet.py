@@ -15,11 +15,10 @@ from msgspec.json import Decoder
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.listing import refusal
 from kubevitals.objects import internal_address
 from kubevitals.patience import Patience
 from kubevitals.sampled import asked_nodes
-from kubevitals.source import Answer, Request, Server
+from kubevitals.source import Answer, Request, Server, refusal
 
 PORT = 10250
 """Where kubelets listen unless told otherwise."""

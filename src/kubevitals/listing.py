@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 from google.protobuf.message import Message
@@ -12,10 +12,6 @@ from kubevitals.errors import BadCheck, NotObserved, Unusable
 from kubevitals.resource import Resource, fields_of, prepare
 from kubevitals.scope import LISTED, Scope
 from kubevitals.source import JSON, PROTOBUF, Answer, Request, Source
-from kubevitals.wire import error_message
-
-if TYPE_CHECKING:
-    from kubevitals.inventory import Cluster
 
 M = TypeVar("M", bound=Message | Resource)
 R = TypeVar("R", bound=Resource)
@@ -32,6 +28,10 @@ PAGE_RESTARTS = 3
 """How often a paged list is begun anew when its continue token has expired."""
 
 
+class _Lists(Protocol):
+    def fetch(self, listing: "Listing[M]") -> tuple[M, ...]: ...
+
+
 class Listing(Generic[M]):
     """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
 
@@ -41,7 +41,7 @@ class Listing(Generic[M]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, cluster: "Cluster", owner: type | None = None) -> tuple[M, ...]:
+    def __get__(self, cluster: _Lists, owner: type | None = None) -> tuple[M, ...]:
         return cluster.fetch(self)
 
     @property
@@ -138,9 +138,7 @@ def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence
         for number, answer in enumerate(_pages(source, listing, asked)):
             if answer.status == 410 and number:
                 break
-            if answer.status != 200:
-                raise refusal(answer, f"list {listing.resource}")
-            items += cast("Sequence[M]", answer.page.items)
+            items += cast("Sequence[M]", answer.expect(f"list {listing.resource}").page.items)
         else:
             return items
     raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
@@ -161,13 +159,3 @@ def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Ans
         tokens.add(token)
         query = {"limit": str(PAGE), "continue": token}
     raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")
-
-
-def refusal(answer: Answer, right: str) -> NotObserved:
-    """Return what an answer that is none means, and which right would change it."""
-    words = error_message(answer.body)
-    if answer.status == 401:
-        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
-    if answer.status == 403:
-        return NotObserved(f"forbidden: {words}", right)
-    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")

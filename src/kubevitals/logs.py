@@ -5,7 +5,6 @@ from urllib.parse import quote, urlencode
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.listing import refusal
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.patience import Patience
 from kubevitals.source import Answer, Request
@@ -48,10 +47,8 @@ class Logs:
         )
         place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
         try:
-            answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}"))
+            answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}")).expect("get pods/log")
         except NotObserved as error:
             return error
-        if answer.status != 200:
-            return refusal(answer, "get pods/log")
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
         return tuple(clean(line) for line in lines) or ("(the log is empty)",)

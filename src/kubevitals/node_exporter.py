@@ -7,7 +7,6 @@ from urllib.parse import quote
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, demanded
 from kubevitals.inventory import Cluster
-from kubevitals.listing import refusal
 from kubevitals.objects import is_ready
 from kubevitals.patience import Patience
 from kubevitals.probe.report import Conntrack
@@ -56,10 +55,8 @@ def _is_exporter(pod: pb.Pod) -> bool:
 
 
 def _read(answer: Answer) -> Conntrack:
-    if answer.status != 200:
-        raise refusal(answer, "get pods/proxy")
     found = {}
-    for line in answer.body.decode("utf-8", "replace").splitlines():
+    for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
         if sample := _SAMPLE.fullmatch(line.strip()):
             found[sample[1] or ""] = int(float(sample[2]))
     if found.keys() != {"", "_limit"}:

@@ -24,7 +24,7 @@ from kubevitals.probe.plan import Plan
 from kubevitals.probe.ran import Ran
 from kubevitals.resource import Resource, encode_resources, redacted_resource
 from kubevitals.scope import Scope
-from kubevitals.source import OK, Answer, Request, Source, answered
+from kubevitals.source import Answer, Request, Source, answered
 from kubevitals.stream import varint
 from kubevitals.text import clean, redact, redacting
 from kubevitals.wire import Page, encode_list, encode_status
@@ -141,7 +141,7 @@ class Recording:
 
 
 def _body(request: Request, answer: Answer) -> list[bytes]:
-    if not request.schema or answer.status != OK:
+    if not request.schema or answer.status != 200:
         return [answer.body]
     if issubclass(request.schema, Resource):
         return [encode_resources(*answer.page)]
@@ -153,7 +153,7 @@ def _reduced(request: Request, answer: Answer) -> Answer:
         return answer._replace(body=_reduced_text(answer.body, request.lines))
     if request.json:
         return answer._replace(body=_reduced_json(answer.body, request.json))
-    if request.schema and answer.status == OK:
+    if request.schema and answer.status == 200:
         return answer._replace(page=_redacted(answer.page))
     if request.schema:
         return answer._replace(body=encode_status(answer.body))

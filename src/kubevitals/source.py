@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.probe.plan import Plan
 from kubevitals.resource import Resource, decode_resources, fields_of
-from kubevitals.wire import Page, decode_list
-
-if TYPE_CHECKING:
-    from kubevitals.probe.plan import Plan
-
-OK = 200
+from kubevitals.wire import Page, decode_list, error_message
 
 JSON = "application/json"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -85,6 +82,26 @@ class Answer(NamedTuple):
     body: bytes = b""
     page: Page = Page(pb.ListMeta(), ())
 
+    def expect(self, right: str, *also: int) -> "Answer":
+        """Return the answer, if its status is 200 or one of these.
+
+        Raises:
+            NotObserved: it is another one, and this right may be missing.
+        """
+        if self.status not in (200, *also):
+            raise refusal(self, right)
+        return self
+
+
+def refusal(answer: Answer, right: str) -> NotObserved:
+    """Return what an answer that is none means, and which right would change it."""
+    words = error_message(answer.body)
+    if answer.status == 401:
+        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
+    if answer.status == 403:
+        return NotObserved(f"forbidden: {words}", right)
+    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")
+
 
 def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
     """Return an answer, read as it arrives: of a list only the items are held, reduced to what checks read.
@@ -92,7 +109,7 @@ def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
     Raises:
         NotObserved: it should be a list, and is none.
     """
-    if request.schema and status == OK:
+    if request.schema and status == 200:
         return Answer(status, page=_page(request.schema, chunks, request.wanted))
     return Answer(status, b"".join(chunks))
 
@@ -125,7 +142,7 @@ class Source(Protocol):
             NotObserved: there was no answer.
         """
 
-    def probe(self, plan: "Plan | None") -> bytes:
+    def probe(self, plan: Plan | None) -> bytes:
         """Return what the probe tells, as JSON of `kubevitals.probe.ran.Ran`; a cluster has it run by the plan.
 
         Raises:

@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.listing import refusal
 from kubevitals.source import PROTOBUF, Answer, Request
 
 M = TypeVar("M", bound=Message)
@@ -60,38 +59,30 @@ class Api:
         """Return the objects of a kind."""
         query = {"resourceVersion": "0", **query}
         answer = self.cluster.get(Request(f"{self.path(schema)}?{urlencode(query)}", schema, PROTOBUF))
-        if answer.status != 200:
-            raise refusal(answer, self.right("list", schema))
-        return cast("list[M]", list(answer.page.items))
+        return cast("list[M]", list(answer.expect(self.right("list", schema)).page.items))
 
     def create(self, schema: type[Message], manifest: Mapping[str, Any]) -> bytes:
         """Create an object, asking once only; return what became of it."""
         answer = self.cluster.send("POST", self.path(schema), manifest)
-        if answer.status not in (200, 201, 202):
-            raise refusal(answer, self.right("create", schema))
-        return answer.body
+        return answer.expect(self.right("create", schema), 201, 202).body
 
     def annotate(self, pod: str, key: str, value: str) -> None:
         """Set an annotation of a pod."""
         answer = self._insist("PATCH", self.path(pb.Pod, pod), {"metadata": {"annotations": {key: value}}})
-        if answer.status != 200:
-            raise refusal(answer, self.right("patch", pb.Pod))
+        answer.expect(self.right("patch", pb.Pod))
 
     def delete(self, schema: type[Message], name: str) -> None:
         """Delete an object and what it owns; that it is gone already is as good."""
         answer = self._insist("DELETE", f"{self.path(schema, name)}?propagationPolicy=Background")
-        if answer.status not in (200, 202, 404):
-            raise refusal(answer, self.right("delete", schema))
+        answer.expect(self.right("delete", schema), 202, 404)
 
     def get_namespace(self) -> Mapping[str, Any] | None:
         """Return the namespace's metadata, or nothing where it does not exist."""
         answer = self.cluster.get(Request(f"/api/v1/namespaces/{self.namespace}", accept="application/json"))
         if answer.status == 404:
             return None
-        if answer.status != 200:
-            raise refusal(answer, f"get namespace {self.namespace}")
         try:
-            metadata: Mapping[str, Any] = json.loads(answer.body)["metadata"]
+            metadata: Mapping[str, Any] = json.loads(answer.expect(f"get namespace {self.namespace}").body)["metadata"]
         except (ValueError, KeyError, TypeError) as error:
             raise NotObserved(f"the namespace {self.namespace} answers what Kubernetes does not") from error
         return metadata
@@ -99,14 +90,12 @@ class Api:
     def create_namespace(self, manifest: Mapping[str, Any]) -> None:
         """Create the namespace; that somebody else just did is as good."""
         answer = self.cluster.send("POST", "/api/v1/namespaces", manifest)
-        if answer.status not in (200, 201, 202, 409):
-            raise refusal(answer, "create namespaces")
+        answer.expect("create namespaces", 201, 202, 409)
 
     def delete_namespace(self) -> None:
         """Delete the namespace with all that is in it."""
         answer = self._insist("DELETE", f"/api/v1/namespaces/{self.namespace}")
-        if answer.status not in (200, 202, 404, 409):
-            raise refusal(answer, f"delete namespace {self.namespace}")
+        answer.expect(f"delete namespace {self.namespace}", 202, 404, 409)
 
     def right(self, verb: str, schema: type[Message]) -> str:
         """Return a right in the namespace as people write it."""

@@ -15,7 +15,6 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.interrupts import Interrupts
-from kubevitals.listing import refusal
 from kubevitals.probe.api import Api, Writer
 from kubevitals.probe.leave import remove, remove_leftovers
 from kubevitals.probe.manifests import NETWORK, NETWORKS, RUN, TARGETS, Made
@@ -194,9 +193,8 @@ class _Run:
 
     def _log_so_far(self, name: str) -> str:
         answer = self._api.cluster.get(Request(f"{self._api.path(pb.Pod, name)}/log?limitBytes={LOG_BYTES}"))
-        if answer.status != 200:
-            raise refusal(answer, f"get pods/log in namespace {self._api.namespace}")
-        return answer.body[:LOG_BYTES].decode("utf-8", "replace")
+        log = answer.expect(f"get pods/log in namespace {self._api.namespace}").body
+        return log[:LOG_BYTES].decode("utf-8", "replace")
 
     def _reasons(self, logs: Mapping[str, str]) -> Mapping[str, str]:
         """Return the latest warnings about the run's objects, by name, where a pod told nothing."""
