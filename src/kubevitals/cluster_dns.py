@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import quote
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
-from kubevitals.objects import is_ready
+from kubevitals.objects import is_ready, path
 from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
 
@@ -207,22 +207,14 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
     """
     if not cluster.ask_kubelets:
         raise NotObserved("DNS pods are not asked (--kubelet=none)", unasked=True)
-    unseen: NotObserved | None = None
     asked = [(pod, _ask_pod(pod, cluster)) for pod in pods(cluster)[:PODS_ASKED] if is_ready(pod)]
-    for pod, answer in asked:
-        try:
-            yield _counted(pod, answer.result())
-        except NotObserved as error:
-            unseen = unseen or error
-    if unseen:
-        raise unseen
+    yield from answers(asked, _counted)
 
 
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
-    name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    path = f"/api/v1/namespaces/{namespace}/pods/{name}:{METRICS_PORT}/proxy/metrics"
     itself = Server.at(pod.status.podIP, METRICS_PORT)
-    return cluster.ask_later(Request(path, lines=_METRICS, proxied=True, open=itself))
+    request = Request(f"{path(pod)}:{METRICS_PORT}/proxy/metrics", lines=_METRICS, proxied=True, open=itself)
+    return cluster.ask_later(request)
 
 
 def _counted(pod: pb.Pod, answer: Answer) -> Responses:

@@ -1,8 +1,13 @@
 """What can keep a check from judging, or a run from beginning."""
 
+from collections.abc import Iterator
+from typing import TypeVar
+
 import pytest
 
 from kubevitals.text import clean
+
+T = TypeVar("T")
 
 
 class NotObserved(Exception):
@@ -27,6 +32,14 @@ class NotObserved(Exception):
 def demanded(*reasons: NotObserved) -> NotObserved:
     """Return, of several ways that were all in vain, the first that the run's options ask for, or else the last."""
     return next((reason for reason in reasons if not reason.unasked), reasons[-1])
+
+
+def until_unseen(items: Iterator[T], unseen: list[NotObserved]) -> Iterator[T]:
+    """Yield the items, and note why no more could be seen."""
+    try:
+        yield from items
+    except NotObserved as error:
+        unseen.append(error)
 
 
 class Unusable(Exception):

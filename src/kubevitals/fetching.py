@@ -1,6 +1,6 @@
 """What is asked of a source: lists, each fetched once, and other answers, several at a time and until it is stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -16,6 +16,8 @@ from kubevitals.scope import Scope
 from kubevitals.source import Answer, Request, Source
 
 M = TypeVar("M", bound=Message | Resource)
+T = TypeVar("T")
+W = TypeVar("W")
 
 STOPPED = "the run was interrupted before it was asked for, or had come"
 """Why something is not observed after an interrupt."""
@@ -125,6 +127,22 @@ class Fetching:
         if patience:
             return self._pool.submit(patience.ask, self._source.get, request)
         return self._pool.submit(self._source.get, request)
+
+
+def answers(asked: Iterable[tuple[W, Future[Answer]]], read: Callable[[W, Answer], T]) -> Iterator[T]:
+    """Yield what is read of each answer, of those who were asked at once.
+
+    Raises:
+        NotObserved: after the last one, if there was no answer of some, or none that can be read.
+    """
+    unseen: NotObserved | None = None
+    for whom, answer in asked:
+        try:
+            yield read(whom, answer.result())
+        except NotObserved as error:
+            unseen = unseen or error
+    if unseen:
+        raise unseen
 
 
 def _has_come(list_: Future[Any] | None) -> bool:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.daemon_pods import START, Lack, lacking, pods_by_daemon
-from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.errors import NotApplicable, NotObserved, until_unseen
+from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT
-from kubevitals.objects import internal_address, is_ready
+from kubevitals.objects import internal_address, is_ready, path
 from kubevitals.patience import Patience
 from kubevitals.pod_states import is_down
 from kubevitals.sampled import asked_nodes
@@ -123,26 +123,20 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     patience = Patience("kube-proxies")
     nodes = [node for node in asked_nodes(cluster) if node.metadata.name in runs]
     asked = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
-    found, unseen, listens = [], None, False
-    for node, answer in asked:
-        try:
-            bad = _judged(node, answer.result())
-        except NotObserved as error:
-            unseen = unseen or error
-        else:
-            listens |= bad is None or bad.says != DEAF
-            found += [bad] if bad else []
-    if found and not listens:
+    unseen: list[NotObserved] = []
+    judged = list(until_unseen(answers(asked, _judged), unseen))
+    found = [bad for bad in judged if bad]
+    if found and all(bad and bad.says == DEAF for bad in judged):
         raise NotObserved(f"no kube-proxy answers on port {PORT}: healthzBindAddress may be another. {found[0].line}")
     yield from found
     if unseen:
-        raise unseen
+        raise unseen[0]
 
 
 def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
     """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
-    path = f"/api/v1/nodes/{quote(node.metadata.name, '')}:{PORT}/proxy/livez"
-    request = Request(path, json=_HEALTH, proxied=True, open=Server.at(internal_address(node), PORT))
+    itself = Server.at(internal_address(node), PORT)
+    request = Request(f"{path(node)}:{PORT}/proxy/livez", json=_HEALTH, proxied=True, open=itself)
     return cluster.ask_later(request, patience)
 
 

@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
-from kubevitals.objects import internal_address
+from kubevitals.objects import internal_address, path
 from kubevitals.patience import Patience
 from kubevitals.sampled import asked_nodes
 from kubevitals.source import Answer, Request, Server, refusal
@@ -146,21 +146,17 @@ def _ask_for_configs(cluster: Cluster) -> Asked:
     return _ask(cluster, "configz", _CONFIG)
 
 
-def _ask(cluster: Cluster, path: str, schema: Decoder[Any]) -> Asked:
+def _ask(cluster: Cluster, what: str, schema: Decoder[Any]) -> Asked:
     patience = cluster.derive(_patience)
-    return [(node, cluster.ask_later(_request(node, path, schema), patience)) for node in asked_nodes(cluster)]
+    return [(node, cluster.ask_later(_request(node, what, schema), patience)) for node in asked_nodes(cluster)]
 
 
-def _request(node: pb.Node, path: str, schema: Decoder[Any]) -> Request:
-    return Request(_proxied(node, path), json=schema, kubelet=_address(node), proxied=True)
+def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
+    return Request(f"{path(node)}/proxy/{what}", json=schema, kubelet=_address(node), proxied=True)
 
 
 def _patience(_: Cluster) -> Patience:
     return Patience("kubelets")
-
-
-def _proxied(node: pb.Node, path: str) -> str:
-    return f"/api/v1/nodes/{quote(node.metadata.name, '')}/proxy/{path}"
 
 
 def _address(node: pb.Node) -> Server | None:
@@ -171,14 +167,7 @@ def _address(node: pb.Node) -> Server | None:
 def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
         raise NotObserved("kubelets are not asked (--kubelet=none)", unasked=True)
-    unseen: NotObserved | None = None
-    for node, answer in cluster.derive(ask):
-        try:
-            yield node, _decode(answer.result(), schema)
-        except NotObserved as error:
-            unseen = unseen or error
-    if unseen:
-        raise unseen
+    yield from answers(cluster.derive(ask), lambda node, answer: (node, _decode(answer, schema)))
 
 
 def _decode(answer: Answer, schema: Decoder[T]) -> T:

@@ -1,11 +1,11 @@
 """Logs of containers: a few last lines of a few of them."""
 
 from collections.abc import Callable
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.objects import Ref, owner, ref
+from kubevitals.objects import Ref, owner, path, ref
 from kubevitals.patience import Patience
 from kubevitals.source import Answer, Request
 from kubevitals.text import clean, redact
@@ -45,9 +45,10 @@ class Logs:
         query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
             {"previous": "true"} if previous else {}
         )
-        place = f"/api/v1/namespaces/{quote(pod.metadata.namespace, '')}/pods/{quote(pod.metadata.name, '')}/log"
         try:
-            answer = self._patience.ask(self._get, Request(f"{place}?{urlencode(query)}")).expect("get pods/log")
+            answer = self._patience.ask(self._get, Request(f"{path(pod)}/log?{urlencode(query)}")).expect(
+                "get pods/log"
+            )
         except NotObserved as error:
             return error
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]

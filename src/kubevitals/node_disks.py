@@ -3,18 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, until_unseen
 from kubevitals.inventory import Cluster
 from kubevitals.objects import node_condition
 from kubevitals.quantity import number
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
-
-T = TypeVar("T")
 
 USED = Threshold("storage-full.node", 90, "percent of a node's disk, or of its inodes, that may be used")
 MARGIN = Threshold(
@@ -71,19 +68,12 @@ class NodeDisks:
 def node_disks(cluster: Cluster) -> NodeDisks:
     """Return what kubelets tell of their disks."""
     unseen: list[NotObserved] = []
-    settings = {node.metadata.name: c.kubeletconfig for node, c in _until_unseen(kubelet.configs(cluster), unseen)}
+    settings = {node.metadata.name: c.kubeletconfig for node, c in until_unseen(kubelet.configs(cluster), unseen)}
     found = {
         node.metadata.name: list(_fillings(summary.node, settings.get(node.metadata.name)))
-        for node, summary in _until_unseen(kubelet.summaries(cluster), unseen)
+        for node, summary in until_unseen(kubelet.summaries(cluster), unseen)
     }
     return NodeDisks(found, unseen[0] if unseen else None)
-
-
-def _until_unseen(items: Iterator[T], unseen: list[NotObserved]) -> Iterator[T]:
-    try:
-        yield from items
-    except NotObserved as error:
-        unseen.append(error)
 
 
 def tight(node: pb.Node, cluster: Cluster) -> list[Filling]:

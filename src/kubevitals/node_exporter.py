@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, demanded
+from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
-from kubevitals.objects import is_ready
+from kubevitals.objects import is_ready, path
 from kubevitals.patience import Patience
 from kubevitals.probe.report import Conntrack
 from kubevitals.sampled import asked_nodes
@@ -32,33 +32,25 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
     if not cluster.ask_kubelets:
         raise demanded(otherwise, NotObserved("nodes are not asked (--kubelet=none)", unasked=True))
     nodes, patience = {node.metadata.name for node in asked_nodes(cluster)}, Patience("node exporters")
-    unseen: NotObserved | None = None
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
-    for pod, answer in [(pod, cluster.ask_later(_request(pod), patience)) for pod in pods]:
-        try:
-            yield pod.spec.nodeName, _read(answer.result())
-        except NotObserved as error:
-            unseen = unseen or error
-    if unseen:
-        raise unseen
+    yield from answers([(pod, cluster.ask_later(_request(pod), patience)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {otherwise.reason}")
 
 
 def _request(pod: pb.Pod) -> Request:
-    name, namespace = quote(pod.metadata.name, ""), quote(pod.metadata.namespace, "")
-    return Request(f"/api/v1/namespaces/{namespace}/pods/{name}:9100/proxy/metrics", lines=_METRICS, proxied=True)
+    return Request(f"{path(pod)}:9100/proxy/metrics", lines=_METRICS, proxied=True)
 
 
 def _is_exporter(pod: pb.Pod) -> bool:
     return is_ready(pod) and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
 
 
-def _read(answer: Answer) -> Conntrack:
+def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:
     found = {}
     for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
         if sample := _SAMPLE.fullmatch(line.strip()):
             found[sample[1] or ""] = int(float(sample[2]))
     if found.keys() != {"", "_limit"}:
         raise NotObserved("a node exporter has no figures of connection tracking")
-    return Conntrack(found[""], found["_limit"])
+    return pod.spec.nodeName, Conntrack(found[""], found["_limit"])

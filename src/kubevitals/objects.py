@@ -2,6 +2,7 @@
 
 import shlex
 from typing import NamedTuple, Protocol
+from urllib.parse import quote
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.text import clean
@@ -47,6 +48,12 @@ class Ref(NamedTuple):
 def ref(obj: KubeObject) -> Ref:
     """Return the object's name."""
     return Ref(type(obj).__name__, obj.metadata.namespace, obj.metadata.name)
+
+
+def path(obj: pb.Pod | pb.Node) -> str:
+    """Return where the API has the object, whatever its name holds."""
+    place = f"namespaces/{quote(obj.metadata.namespace, '')}/pods" if isinstance(obj, pb.Pod) else "nodes"
+    return f"/api/v1/{place}/{quote(obj.metadata.name, '')}"
 
 
 def owner(pod: pb.Pod) -> Ref | None:
