@@ -13,13 +13,12 @@ from kubevitals.declaration import Rule, variant_name
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Probed
-from kubevitals.probe.report import Conntrack, Kind, Lookup, Report, Route, Through
-from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, network_of, node, pod, reach
+from kubevitals.probe.report import Conntrack, Kind, Lookup, Network, Report, Route, Through
+from tests.fakes import cluster_of
+from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, node, pod, reach
 from tests.test_cluster_dns import MARK, dns_service, slice_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kubevitals import schema_pb2 as pb
 
 NODES = 1000
@@ -60,12 +59,11 @@ def _rules(module: object) -> list[Rule]:
 
 def _meshed(names: list[str]) -> list[tuple[str, Report]]:
     cut_off = set(names[::100])
-    lost: Callable[[str, str], bool] = lambda *ends: bool(cut_off & set(ends))  # noqa: E731
-    reports = mesh(names, lost, (Kind.PEER, Kind.LARGE))
+    reports = mesh(names, lambda *ends: bool(cut_off & set(ends)), (Kind.PEER, Kind.LARGE))
     return [(report.node, report) for report in reports]
 
 
-def _reports(name: str, pods: Report) -> dict[str, Report]:
+def _reports(name: str, pods: Report) -> dict[Network, Report]:
     flushed = name.endswith("0055")
     more = (
         reach(Kind.SERVICE, answered=0 if flushed else 2),
@@ -101,9 +99,9 @@ def _at_pod(number: int) -> Lookup:
 def _cluster(names: list[str]) -> Cluster:
     daemons = [daemon_set("kube-proxy"), daemon_set("kindnet")]
     pods: list[pb.Pod] = [daemon(of, name) for of in daemons for name in names]
-    pods += [pod(f"dns-{number}", names[number + 1], **MARK) for number in range(DNS_PODS)]
+    pods += [pod(f"dns-{number}", names[number + 1], labels=MARK) for number in range(DNS_PODS)]
     nodes = [node(name, cidr=f"10.{n // 256}.{n % 256}.0/24") for n, name in enumerate(names)]
-    made = network_of(
+    made = cluster_of(
         nodes=[*nodes],
         pods=[*pods],
         daemon_sets=[*daemons],

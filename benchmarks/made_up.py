@@ -12,14 +12,12 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
-from tests.fakes import NOW, ApiServer, Reply, envelope, item_bytes, proto_field, write_kubeconfig
+from tests.fakes import CREATED, ApiServer, Reply, ago, envelope, item_bytes, proto_field, write_kubeconfig
 
 PODS_OF_ONE = 25
 TEAMS = 40
 NOTES = proto_field(15, b"f" * 2600)
 """Of the size of a pod's managedFields."""
-
-_MADE = pb.Time(seconds=int(NOW.timestamp()) - 86400)
 
 
 def main() -> None:
@@ -54,7 +52,9 @@ def made_up_pods(count: int) -> Iterator[bytes]:
 
 
 def _meta(name: str, number: int = 0) -> pb.ObjectMeta:
-    return pb.ObjectMeta(name=name, namespace=f"team-{number % TEAMS:02}", uid=f"{number:036}", creationTimestamp=_MADE)
+    return pb.ObjectMeta(
+        name=name, namespace=f"team-{number % TEAMS:02}", uid=f"{number:036}", creationTimestamp=CREATED
+    )
 
 
 def _namespace(number: int) -> pb.Namespace:
@@ -67,7 +67,7 @@ def _node(number: int) -> pb.Node:
     status = pb.NodeStatus(conditions=conditions, addresses=[pb.NodeAddress(type="InternalIP", address="10.0.0.1")])
     cidr = f"10.{number // 256}.{number % 256}.0/24"
     return pb.Node(
-        metadata=pb.ObjectMeta(name=f"node-{number:05}", creationTimestamp=_MADE),
+        metadata=pb.ObjectMeta(name=f"node-{number:05}", creationTimestamp=CREATED),
         spec=pb.NodeSpec(podCIDR=cidr, podCIDRs=[cidr]),
         status=status,
     )
@@ -119,17 +119,18 @@ def _status(number: int, broken: bool) -> pb.PodStatus:
     words = f'Back-off pulling image "registry.example/app:1.2.3": ErrImagePull: not found ({number})'
     waiting = pb.ContainerStateWaiting(reason="ImagePullBackOff", message=words)
     states = [
-        pb.ContainerState(waiting=waiting) if broken else pb.ContainerState(running={"startedAt": _MADE}) for _ in "ab"
+        pb.ContainerState(waiting=waiting) if broken else pb.ContainerState(running={"startedAt": CREATED})
+        for _ in "ab"
     ]
     return pb.PodStatus(
         phase="Pending" if broken else "Running",
         conditions=[
-            pb.PodCondition(type=kind, status="False" if kind in ill else "True", lastTransitionTime=_MADE)
+            pb.PodCondition(type=kind, status="False" if kind in ill else "True", lastTransitionTime=CREATED)
             for kind in kinds
         ],
         podIP=address,
         podIPs=[pb.PodIP(ip=address)],
-        startTime=_MADE,
+        startTime=CREATED,
         containerStatuses=[
             pb.ContainerStatus(name=name, ready=not broken, state=state)
             for name, state in zip(("app", "sidecar"), states, strict=True)
@@ -153,8 +154,8 @@ def _event(number: int) -> pb.Event:
         reason="Failed",
         message='Failed to pull image "registry.example/app:1.2.3": not found',
         count=40,
-        firstTimestamp=_MADE,
-        lastTimestamp=pb.Time(seconds=int(NOW.timestamp()) - 30),
+        firstTimestamp=CREATED,
+        lastTimestamp=ago(30),
     )
 
 

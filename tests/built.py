@@ -1,9 +1,8 @@
 """Objects of a cluster that has never been, among them a pod to which faults are done one after another."""
 
 import json
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
-
-from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
@@ -11,16 +10,12 @@ from kubevitals.objects import statuses
 from kubevitals.pod_faults import PodFault, pod_faults
 from kubevitals.source import Answer, Request
 from scenarios.harness import lines, verdicts
-from tests.fakes import CREATED, NOW, Answers, cluster_of
+from tests.fakes import CREATED, Answers, ago, cluster_of
 
 HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))
 
 NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:x"
 """What a node without CNI says of itself."""
-
-
-def ago(seconds: int) -> pb.Time:
-    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
 
 
 def node(name: str = "one", *cidrs: str, message: str = "", created: pb.Time = CREATED) -> pb.Node:
@@ -64,7 +59,7 @@ class BuiltPod:
             for kind, status in (("PodScheduled", "True"), ("PodReadyToStartContainers", "False"))
         ]
         self.sidecars, self.node = sidecars, node()
-        self.events: list[Message] = []
+        self.events: list[pb.Event] = []
         self.logs: dict[str, str] = {}
         self.memory = 0
         self.pod = pb.Pod(
@@ -87,9 +82,9 @@ class BuiltPod:
         own.ready = not waits
         self.pod.status.phase = "Pending" if waits else "Running"
 
-    def mounting(self, name: str, **source: Message) -> None:
+    def mounting(self, name: str, **source: Any) -> None:
         """Have the pod's container mount a volume."""
-        self.pod.spec.volumes.append(pb.Volume(name=name, volumeSource=pb.VolumeSource(**source)))  # type: ignore[arg-type]
+        self.pod.spec.volumes.append(pb.Volume(name=name, volumeSource=pb.VolumeSource(**source)))
         self.pod.spec.containers[0].volumeMounts.append(pb.VolumeMount(name=name))
 
     def said(self, reason: str, message: str, before: int = 10, container: str = "") -> None:
@@ -103,9 +98,9 @@ class BuiltPod:
         about = pb.ObjectReference(kind="Node", name="one")
         self.events.append(pb.Event(involvedObject=about, reason=reason, lastTimestamp=ago(before)))
 
-    def container(self, status: pb.ContainerStatus, *, init: bool = False, **spec: Message) -> None:
+    def container(self, status: pb.ContainerStatus, *, init: bool = False, **spec: Any) -> None:
         """Add a container beside the pod's own, which has been started, or waits for init containers."""
-        container = pb.Container(name=status.name, **spec)  # type: ignore[arg-type]
+        container = pb.Container(name=status.name, **spec)
         if init or self.sidecars:
             container.restartPolicy = "" if init else "Always"
             self.pod.spec.initContainers.append(container)
@@ -158,7 +153,7 @@ class BuiltPod:
             restartCount=restarts,
             ready=not waiting,
         )
-        spec: dict[str, Message] = {"livenessProbe": probe(HEALTHZ, period=10)} if probed else {}
+        spec: dict[str, Any] = {"livenessProbe": probe(HEALTHZ, period=10)} if probed else {}
         spec |= {"lifecycle": pb.Lifecycle(postStart=pb.Present())} if hooked else {}
         self.container(status, init=init, **spec)
         if probed:

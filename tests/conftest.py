@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
-from kubernetes.utils.retry import Backoff
+from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
 from kubevitals import live
 from kubevitals.errors import NotObserved
@@ -81,7 +82,7 @@ def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     monkeypatch.setattr(live, "_BACKOFF", Backoff(steps=4, duration=0.001, factor=2.0, jitter=0.1))
     opened: list[Live] = []
 
-    def connect(**options: float) -> Live:
+    def connect(**options: Any) -> Live:
         opened.append(Live(kubeconfig=str(kubeconfig), **options))
         return opened[-1]
 

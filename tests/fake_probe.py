@@ -67,9 +67,10 @@ class ProbedCluster:
             if pattern.search(self.asked[-1]):
                 reply = (events.pop(0) if len(events) > 1 else events[0])()
                 if reply is not None:
-                    return handler.send(reply)
+                    handler.send(reply)
+                    return
         query = {key: values[0] for key, values in parse_qs(path.query).items()}
-        return handler.send(getattr(self, f"_{handler.command.lower()}")(path.path, query, handler.content))
+        handler.send(getattr(self, f"_{handler.command.lower()}")(path.path, query, handler.content))
 
     def _get(self, path: str, query: dict[str, str], _: bytes) -> Reply:
         if path == PLACE:

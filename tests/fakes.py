@@ -3,7 +3,7 @@
 import json
 import ssl
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -23,7 +23,14 @@ from kubevitals.source import PROBE_HINT, Answer, Request, answered
 from kubevitals.wire import MAGIC
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-CREATED = pb.Time(seconds=int(NOW.timestamp()) - 86400)
+
+
+def ago(seconds: int) -> pb.Time:
+    """Return the time so many seconds before the fake clusters' now."""
+    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
+
+
+CREATED = ago(86400)
 
 
 def envelope(raw: bytes) -> bytes:
@@ -47,9 +54,15 @@ def proto_field(number: int, raw: bytes) -> bytes:
 
 def list_bytes(items: Iterable[Message] = (), token: str = "") -> bytes:
     """Return a list as the API server sends it."""
-    metadata = pb.ListMeta(resourceVersion="1", **{"continue": token})
-    fields = [proto_field(1, metadata.SerializeToString()), *(item_bytes(i.SerializeToString()) for i in items)]
+    fields = [proto_field(1, list_meta(token).SerializeToString()), *(item_bytes(i.SerializeToString()) for i in items)]
     return envelope(b"".join(fields))
+
+
+def list_meta(token: str) -> pb.ListMeta:
+    """Return a list's metadata; Python has no other way to name a field called continue."""
+    metadata = pb.ListMeta(resourceVersion="1")
+    setattr(metadata, "continue", token)
+    return metadata
 
 
 def status_bytes(message: str) -> bytes:
@@ -62,8 +75,10 @@ def status_json(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
-Answers = Mapping[str, Answer | str | Callable[[Request], Answer]]
-"""What paths answer; a text is why there is no answer."""
+Said = Answer | str | Callable[[Request], Answer]
+"""What a path answers; a text is why there is no answer."""
+
+Answers = Mapping[str, Said]
 
 
 class FakeSource:
@@ -94,7 +109,7 @@ class FakeSource:
         self.closed = True
 
 
-def cluster_of(answers: Answers | None = None, **lists: list[Message]) -> Cluster:
+def cluster_of(answers: Answers | None = None, /, **lists: Sequence[Message]) -> Cluster:
     """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
     served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
     return Cluster(FakeSource(served | dict(answers or {})))
@@ -111,7 +126,28 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-Behaviour = Reply | Callable[[BaseHTTPRequestHandler], None]
+class Handler(BaseHTTPRequestHandler):
+    """Handles a request whose content was read."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    content = b""
+
+    def send(self, reply: Reply) -> None:
+        """Send a reply."""
+        self.send_response_only(reply.status)
+        headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
+        for name, value in (headers | dict(reply.headers)).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+Behaviour = Reply | Callable[[Handler], None]
 
 
 class ApiServer:
@@ -156,7 +192,7 @@ class ApiServer:
         script = self._scripts.get(path, [self.otherwise])
         return script.pop(0) if len(script) > 1 else script[0]
 
-    def hang(self, handler: BaseHTTPRequestHandler) -> None:
+    def hang(self, handler: Handler) -> None:
         """Accept a request and never answer it."""
         self.stopped.wait()
 
@@ -171,7 +207,7 @@ class ApiServer:
         self._server.server_close()
 
 
-def break_off(handler: BaseHTTPRequestHandler) -> None:
+def break_off(handler: Handler) -> None:
     """Announce a long answer and end the connection in the middle of it."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
@@ -180,11 +216,8 @@ def break_off(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+def _handler(server: ApiServer) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             server.requests.append((self.path, dict(self.headers)))
             self.content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -196,18 +229,7 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
 
         do_HEAD = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-        def send(self, reply: Reply) -> None:
-            self.send_response_only(reply.status)
-            headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
-            for name, value in (headers | dict(reply.headers)).items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(reply.body)
-
-        def log_message(self, *_: object) -> None: ...
-
-    return Handler
+    return Answering
 
 
 @contextmanager

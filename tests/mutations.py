@@ -35,12 +35,12 @@ LONG_NUMBERS = (*NUMBERS, 2**63 - 1, -(2**63))
 def mutate(message: Message, random: Random) -> None:
     """Change something in a message, mostly deep down where it is set."""
     present = [field for field, _ in message.ListFields()]
-    fields = present if present and random.random() < 0.85 else list(message.DESCRIPTOR.fields)
+    fields: list[Any] = present if present and random.random() < 0.85 else list(message.DESCRIPTOR.fields)
     if not fields:
         return
     field = random.choice(fields)
     if field.message_type and field.message_type.GetOptions().map_entry:
-        _mutate_map(getattr(message, field.name), field, random)
+        _mutate_map(getattr(message, field.name), field.message_type.fields_by_name["value"], random)
     elif field.is_repeated:
         _mutate_repeated(getattr(message, field.name), field, random)
     elif random.random() < 0.15:
@@ -68,8 +68,7 @@ def _mutate_repeated(values: Any, field: FieldDescriptor, random: Random) -> Non
         values.append(_value(field, random))
 
 
-def _mutate_map(values: Any, field: FieldDescriptor, random: Random) -> None:
-    kind = field.message_type.fields_by_name["value"]
+def _mutate_map(values: Any, kind: FieldDescriptor, random: Random) -> None:
     key = random.choice([*values, *TEXTS])
     if key in values and random.random() < 0.4:
         del values[key]

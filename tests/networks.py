@@ -1,8 +1,6 @@
 """Networks without a network: nodes, daemons, and what a probe would tell of them."""
 
-from collections.abc import Callable, Iterator, Sequence
-
-from google.protobuf.message import Message
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.declaration import Rule
@@ -12,19 +10,18 @@ from kubevitals.inventory import Cluster
 from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Through
 from kubevitals.source import Answer, Request
 from kubevitals.wire import error_message
-from tests.fakes import CREATED, NOW, FakeSource, list_bytes, status_json
+from tests.fakes import CREATED, ago, status_json
 
 CHECKS = ("test_kube_proxy", "test_cluster_dns", "test_conntrack", "test_cni_daemonset")
 DNS_IP = "10.96.0.10"
 NAME = "kubernetes.default.svc.cluster.local"
 FINE = Resolver((DNS_IP,), ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local"), ("ndots:5",))
 
+Lost = Callable[[str, str], bool]
+"""Whether what a node's pods send to another node's is lost."""
+
 UseProbe = Callable[..., None]
 """Lets checks see reports, and what told nothing: the fixture `use_probe`."""
-
-
-def ago(seconds: int) -> pb.Time:
-    return pb.Time(seconds=int(NOW.timestamp()) - seconds)
 
 
 def node(
@@ -35,7 +32,7 @@ def node(
     cidr: str = "",
     created: pb.Time = CREATED,
     conditions: Sequence[pb.NodeCondition] = (),
-    **labels: str,
+    labels: Mapping[str, str] = {},
 ) -> pb.Node:
     state = pb.NodeCondition(
         type="Ready", status=ready, message=message, reason="KubeletNotReady", lastTransitionTime=ago(300)
@@ -48,7 +45,7 @@ def node(
 
 
 def daemon_set(
-    name: str, namespace: str = "kube-system", *, created: pb.Time = CREATED, **selector: str
+    name: str, namespace: str = "kube-system", *, created: pb.Time = CREATED, selector: Mapping[str, str] = {}
 ) -> pb.DaemonSet:
     spec = pb.PodSpec(nodeSelector=selector, tolerations=[pb.Toleration(operator="Exists")])
     return pb.DaemonSet(
@@ -65,7 +62,9 @@ def daemon(of: pb.DaemonSet, on: str, ready: str = "True", since: int = 600, wai
     return made
 
 
-def pod(name: str, on: str = "one", ready: str = "True", since: int = 600, waiting: str = "", **labels: str) -> pb.Pod:
+def pod(
+    name: str, on: str = "one", ready: str = "True", since: int = 600, waiting: str = "", labels: Mapping[str, str] = {}
+) -> pb.Pod:
     state = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason=waiting)) if waiting else pb.ContainerState()
     if not waiting:
         state.running.startedAt.CopyFrom(ago(since))
@@ -80,15 +79,6 @@ def pod(name: str, on: str = "one", ready: str = "True", since: int = 600, waiti
             containerStatuses=[status],
         ),
     )
-
-
-def network_of(
-    answers: dict[str, Answer | str | Callable[[Request], Answer]] | None = None, **lists: list[Message]
-) -> Cluster:
-    """Return a cluster that has these objects, and answers on these other paths."""
-    listed = {listing.name: listing.path for listing in Cluster.listings()}
-    found = {listed[name]: Answer(200, list_bytes(items)) for name, items in lists.items()}
-    return Cluster(FakeSource({**found, **(answers or {})}))
 
 
 def judged(rule: Rule, cluster: Cluster) -> tuple[list[Finding], NotObserved | None]:
@@ -142,9 +132,7 @@ def lookup(
     )
 
 
-def mesh(
-    names: Sequence[str], lost: Callable[[str, str], bool], kinds: Sequence[Kind] = (Kind.PEER,), peers: int = 3
-) -> Iterator[Report]:
+def mesh(names: Sequence[str], lost: Lost, kinds: Sequence[Kind] = (Kind.PEER,), peers: int = 3) -> Iterator[Report]:
     """Yield the reports of nodes that each ask their own pod and a few of the next, of which some attempts are lost."""
     for place, source in enumerate(names):
         targets = dict.fromkeys(names[(place + step) % len(names)] for step in range(peers + 1))

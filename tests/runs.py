@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from tests.fakes import CREATED, NOW
+from tests.fakes import CREATED, ago
 
 CHECKS = Path(__file__).parents[1] / "checks"
 
@@ -24,7 +24,7 @@ def node() -> pb.Node:
 
 def crashing(name: str, words: str = "it died") -> pb.Pod:
     """Return a pod in CrashLoopBackOff."""
-    a_minute_ago = pb.Time(seconds=int(NOW.timestamp()) - 60)
+    a_minute_ago = ago(60)
     died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
     status = pb.ContainerStatus(
         name="app",

@@ -177,6 +177,7 @@ def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> Non
     outcome, (name, words) = kept["test_containers_start_and_stay[app-exit]"]
     assert outcome == ("outcome", "broken")
     assert name == "finding"
+    assert words
     assert words.startswith("Pod/shop/web-0 ")
     (root,) = ET.parse("junit.xml").findall("./testsuite/properties/property[@name='root']")
     assert root.get("value") == words

@@ -1,6 +1,9 @@
 """What keeps names from being resolved, and who is to blame."""
 
+from collections.abc import Sequence
+
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -19,24 +22,12 @@ from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
 from kubevitals.probe.report import ABSENT, Kind, Lookup, Report, Through
 from kubevitals.source import Answer
-from tests.networks import (
-    DNS_IP,
-    FINE,
-    UseProbe,
-    found,
-    judged,
-    lookup,
-    mesh,
-    network_of,
-    node,
-    pod,
-    reach,
-    refused_by_rbac,
-)
+from tests.fakes import Answers, cluster_of
+from tests.networks import DNS_IP, FINE, UseProbe, found, judged, lookup, mesh, node, pod, reach, refused_by_rbac
 
 NODES = [node("one"), node("two"), node("three")]
 MARK = {"k8s-app": "kube-dns"}
-A, B = pod("dns-a", "one", **MARK), pod("dns-b", "two", **MARK)
+A, B = pod("dns-a", "one", labels=MARK), pod("dns-b", "two", labels=MARK)
 
 
 def dns_service(name: str = "kube-dns", namespace: str = "kube-system", **selector: str) -> pb.Service:
@@ -58,10 +49,15 @@ METRICS = "/api/v1/namespaces/kube-system/pods/{}:9153/proxy/metrics"
 QUIET = Answer(200, b"coredns_panics_total 0\n")
 
 
-def dns_cluster(answers: dict[str, object] | None = None, **lists: list[object]) -> Cluster:
-    lists = {"nodes": NODES, "services": [dns_service()], "endpoint_slices": [slice_of(True)], "pods": [A, B]} | lists  # type: ignore[dict-item]
+def dns_cluster(answers: Answers | None = None, /, **lists: Sequence[Message]) -> Cluster:
+    healthy: dict[str, Sequence[Message]] = {
+        "nodes": NODES,
+        "services": [dns_service()],
+        "endpoint_slices": [slice_of(True)],
+        "pods": [A, B],
+    }
     quiet = {METRICS.format(name): QUIET for name in ("dns-a", "dns-b")}
-    return network_of(quiet | (answers or {}), **lists)  # type: ignore[arg-type, operator]
+    return cluster_of({**quiet, **(answers or {})}, **(healthy | lists))
 
 
 CLUSTER = dns_cluster()
@@ -94,8 +90,8 @@ def test_without_a_dns_service_nothing_is_observed() -> None:
 
 # --- no-endpoints ---
 
-DOWN = [pod(p.metadata.name, p.spec.nodeName, "False", 300, **MARK) for p in (A, B)]
-STARTING = [pod(p.metadata.name, p.spec.nodeName, "False", 10, **MARK) for p in (A, B)]
+DOWN = [pod(p.metadata.name, p.spec.nodeName, "False", 300, labels=MARK) for p in (A, B)]
+STARTING = [pod(p.metadata.name, p.spec.nodeName, "False", 10, labels=MARK) for p in (A, B)]
 SCALED = pb.Deployment(metadata=pb.ObjectMeta(name="coredns", namespace="kube-system", labels=MARK))
 
 
@@ -112,8 +108,8 @@ SCALED = pb.Deployment(metadata=pb.ObjectMeta(name="coredns", namespace="kube-sy
     ],
     ids=["no pods", "scaled down", "not ready", "selector"],
 )
-def test_a_service_without_endpoints_says_why(lists: dict[str, list[object]], expected: str) -> None:
-    (finding,), _ = judged(no_endpoints, dns_cluster(**({"endpoint_slices": []} | lists)))
+def test_a_service_without_endpoints_says_why(lists: dict[str, Sequence[Message]], expected: str) -> None:
+    (finding,), _ = judged(no_endpoints, dns_cluster(**{"endpoint_slices": [], **lists}))
     assert str(finding.obj) == "Service/kube-system/kube-dns"
     assert expected in finding.says
 
@@ -123,7 +119,7 @@ def test_a_service_without_endpoints_says_why(lists: dict[str, list[object]], ex
     [{}, {"endpoint_slices": [slice_of(False, True)]}, {"endpoint_slices": [slice_of(False)], "pods": STARTING}],
     ids=["ready", "one ready", "just started"],
 )
-def test_a_service_that_serves_or_starts_is_left_alone(lists: dict[str, list[object]]) -> None:
+def test_a_service_that_serves_or_starts_is_left_alone(lists: dict[str, Sequence[Message]]) -> None:
     assert found(no_endpoints, dns_cluster(**lists)) == []
 
 
@@ -303,7 +299,7 @@ def test_the_share_of_servfail(answer: Answer, expected: list[str]) -> None:
 
 @pytest.mark.usefixtures("no_probe")
 def test_a_share_counted_for_long_is_of_the_past() -> None:
-    old = pod("dns-a", "one", since=7200, **MARK)
+    old = pod("dns-a", "one", since=7200, labels=MARK)
     cluster = dns_cluster({METRICS.format("dns-a"): counts(500, 1000)}, pods=[old])
     assert found(failing, cluster) == ["Pod/dns-a (warning)"]
 
@@ -342,7 +338,7 @@ LOOP = (
 
 
 def crashing(name: str) -> pb.Pod:
-    made = pod(name, "one", "False", 20, "CrashLoopBackOff", **MARK, **{"pod-template-hash": "abc"})
+    made = pod(name, "one", "False", 20, "CrashLoopBackOff", labels={**MARK, "pod-template-hash": "abc"})
     made.metadata.ownerReferences.append(pb.OwnerReference(kind="ReplicaSet", name="coredns-abc", controller=True))
     return made
 

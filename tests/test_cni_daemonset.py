@@ -8,39 +8,41 @@ from hypothesis import strategies as st
 
 from checks.test_cni_daemonset import network_unavailable, no_route, not_running
 from kubevitals import schema_pb2 as pb
-from kubevitals.cni import RECOGNISED, daemon_sets
+from kubevitals.cni import RECOGNISED, Cni, daemon_sets
 from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
 from kubevitals.probe.report import Kind, Reach, Report, Route
 from kubevitals.reach import Pair, Way, blame
-from tests.networks import UseProbe, ago, daemon, daemon_set, found, judged, mesh, network_of, node, reach
+from tests.fakes import ago, cluster_of
+from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, mesh, node, reach
 
 KINDNET = daemon_set("kindnet")
 NAMES = ("one", "two", "three", "four", "five", "six")
 NODES = [node(name, cidr=f"10.244.{number}.0/24") for number, name in enumerate(NAMES)]
 PODS = [daemon(KINDNET, name) for name in NAMES]
-CLUSTER = network_of(nodes=NODES, daemon_sets=[KINDNET], pods=PODS)
+CLUSTER = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=PODS)
 
 
 # --- not-running, network-unavailable ---
 
 
 @pytest.mark.parametrize("cni", RECOGNISED, ids=lambda cni: cni.daemon_set)
-def test_a_cni_is_recognised_where_it_is_installed(cni: object) -> None:
-    place = cni.namespaces[0] if cni.namespaces else "anywhere"  # type: ignore[attr-defined]
-    made = daemon_set(cni.daemon_set, place)  # type: ignore[attr-defined]
-    assert [ds.metadata.name for ds in daemon_sets(network_of(daemon_sets=[made, daemon_set("fluentd")]))] == [
+def test_a_cni_is_recognised_where_it_is_installed(cni: Cni) -> None:
+    place = cni.namespaces[0] if cni.namespaces else "anywhere"
+    made = daemon_set(cni.daemon_set, place)
+    assert [ds.metadata.name for ds in daemon_sets(cluster_of(daemon_sets=[made, daemon_set("fluentd")]))] == [
         made.metadata.name
     ]
 
 
 def test_any_other_is_named_by_an_option() -> None:
     others = [daemon_set("my-cni", "net"), daemon_set("kindnet", "shop")]
-    assert "--cni-daemonset" in str(judged(not_running, network_of(daemon_sets=others, nodes=NODES))[1])
-    named = network_of(daemon_sets=others, nodes=NODES[:2], pods=[daemon(others[0], "one")])
+    assert "--cni-daemonset" in str(judged(not_running, cluster_of(daemon_sets=others, nodes=NODES))[1])
+    named = cluster_of(daemon_sets=others, nodes=NODES[:2], pods=[daemon(others[0], "one")])
     named.cni_daemon_sets = frozenset({"net/my-cni"})
     assert found(not_running, named) == ["Node/two"]
-    misspelt = network_of(daemon_sets=others)
+    misspelt = cluster_of(daemon_sets=others)
     misspelt.cni_daemon_sets = frozenset({"net/my-cnii"})
     with pytest.raises(NotObserved, match="there is no DaemonSet net/my-cnii"):
         list(not_running(misspelt))
@@ -66,7 +68,7 @@ NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:Net
 def test_a_node_without_a_network_has_one_owner(
     last: pb.Node, pods: list[pb.Pod], lacking: bool, unavailable: bool
 ) -> None:
-    cluster = network_of(nodes=[*NODES[:5], last], daemon_sets=[KINDNET], pods=pods)
+    cluster = cluster_of(nodes=[*NODES[:5], last], daemon_sets=[KINDNET], pods=pods)
     assert found(not_running, cluster) == ["Node/six"] * lacking
     assert found(network_unavailable, cluster) == ["Node/six"] * unavailable
 
@@ -79,14 +81,14 @@ def test_the_condition_counts_when_it_lasts(status: str, since: int, expected: l
     state = pb.NodeCondition(
         type="NetworkUnavailable", status=status, reason="NoRouteCreated", lastTransitionTime=ago(since)
     )
-    assert found(network_unavailable, network_of(nodes=[node("one", conditions=[state])])) == expected
+    assert found(network_unavailable, cluster_of(nodes=[node("one", conditions=[state])])) == expected
 
 
 # --- no-route ---
 
 
-def said(cluster: object = CLUSTER) -> list[tuple[str, str]]:
-    findings, unseen = judged(no_route, cluster)  # type: ignore[arg-type]
+def said(cluster: Cluster = CLUSTER) -> list[tuple[str, str]]:
+    findings, unseen = judged(no_route, cluster)
     assert unseen is None, unseen
     return [(str(finding.obj), finding.says) for finding in findings]
 
@@ -115,8 +117,8 @@ def test_two_dead_nodes_are_both_blamed(use_probe: UseProbe) -> None:
     ],
     ids=["out", "in"],
 )
-def test_one_direction_of_a_node(use_probe: UseProbe, lost: object, words: str) -> None:
-    use_probe(mesh(NAMES[:4], lost))  # type: ignore[arg-type]
+def test_one_direction_of_a_node(use_probe: UseProbe, lost: Lost, words: str) -> None:
+    use_probe(mesh(NAMES[:4], lost))
     ((obj, says),) = said()
     assert obj == "Node/two"
     assert words in says
@@ -162,7 +164,7 @@ def test_no_route_is_missing_where_none_is_a_nodes_own(use_probe: UseProbe, rout
 
 def test_nodes_that_another_finding_explains_are_left_out(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [Silent("two", "pod", "probe-x", "no sandbox")])
-    assert said(network_of(nodes=NODES, daemon_sets=[KINDNET], pods=[PODS[0], *PODS[2:]])) == []
+    assert said(cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[PODS[0], *PODS[2:]])) == []
 
 
 def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
@@ -194,9 +196,9 @@ def test_a_single_node_has_no_pairs(use_probe: UseProbe) -> None:
         list(no_route(CLUSTER))
 
 
-def large(lost: object) -> list[Report]:
+def large(lost: Lost) -> list[Report]:
     plain = {report.node: report for report in mesh(NAMES[:3], lambda *ends: False)}
-    big = mesh(NAMES[:3], lost, (Kind.LARGE,))  # type: ignore[arg-type]
+    big = mesh(NAMES[:3], lost, (Kind.LARGE,))
     return [Report(r.node, "pod", whole=True, reached=plain[r.node].reached + r.reached) for r in big]
 
 
@@ -247,7 +249,7 @@ def test_a_thousand_nodes_take_no_time(use_probe: UseProbe) -> None:
     assert {
         obj
         for obj, _ in said(
-            network_of(
+            cluster_of(
                 nodes=[node(name) for name in names], daemon_sets=[KINDNET], pods=[daemon(KINDNET, n) for n in names]
             )
         )

@@ -1,6 +1,7 @@
 """What changed since an earlier run."""
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import pytest
 
 from kubevitals.assemble import assemble
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.finding import Severity
+from kubevitals.finding import Finding, Severity
 from kubevitals.history import History, load
 from kubevitals.objects import Ref
 from kubevitals.report import ClusterInfo, Report
 from kubevitals.scope import Scope
-from kubevitals.verdict import Outcome
+from kubevitals.verdict import Outcome, Verdict
 from tests.fakes import NOW
 from tests.findings import finding, report_of, run_of, verdict
 
@@ -22,7 +23,7 @@ WEB = Ref("Deployment", "shop", "web")
 YESTERDAY = NOW - timedelta(days=1)
 
 
-def earlier(*verdicts: object, history: History | None = None) -> Report:
+def earlier(*verdicts: Verdict, history: History | None = None) -> Report:
     """Return the report of yesterday's run."""
     report = report_of(*verdicts, history=history)
     findings = [
@@ -87,7 +88,7 @@ def test_what_is_in_namespaces_that_are_not_looked_at_is_not_resolved() -> None:
 # --- only what is new fails ---
 
 
-def outcome(before: Report, *findings: object) -> Outcome:
+def outcome(before: Report, *findings: Finding) -> Outcome:
     run = run_of(history=History(before), only_new=True)
     return verdict("a[b]", *findings, run=run).outcome
 
@@ -129,7 +130,9 @@ def test_an_empty_folder_is_the_first_run(tmp_path: Path) -> None:
     assert load(tmp_path).report is None
 
 
-BROKEN = {
+Change = Callable[[bytes], bytes]
+
+BROKEN: dict[str, tuple[Change, str]] = {
     "cut off": (lambda text: text[:100], "is no findings file of kubevitals"),
     "empty": (lambda _: b"", "is no findings file"),
     "no JSON": (lambda _: b"\xff\xfe", "is no findings file"),
@@ -144,9 +147,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("change", "message"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_or_foreign_file_is_refused_in_one_line(tmp_path: Path, change: object, message: str) -> None:
+def test_a_broken_or_foreign_file_is_refused_in_one_line(tmp_path: Path, change: Change, message: str) -> None:
     path = write(tmp_path / "findings.json", report_of(verdict("a[b]", finding("Node/a"))))
-    path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]
+    path.write_bytes(change(path.read_bytes()))
     for given in (path, tmp_path):
         with pytest.raises(Unusable, match=message) as error:
             load(given)

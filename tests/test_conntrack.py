@@ -6,20 +6,22 @@ from hypothesis import strategies as st
 
 from checks.test_conntrack import entries_lost, table_full
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import Rule
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.node_exporter import conntracks
 from kubevitals.probe.probed import Silent
-from kubevitals.probe.report import Conntrack, Report
+from kubevitals.probe.report import Conntrack, Network, Report
 from kubevitals.source import Answer
-from tests.networks import UseProbe, found, judged, network_of, node, pod, refused_by_rbac
+from tests.fakes import Answers, Said, cluster_of
+from tests.networks import UseProbe, found, judged, node, pod, refused_by_rbac
 
 NODES = [node("one"), node("two")]
-CLUSTER = network_of(nodes=NODES)
+CLUSTER = cluster_of(nodes=NODES)
 
 
-def report(*readings: Conntrack, name: str = "one", network: str = "host") -> Report:
-    return Report(name, network, whole=True, conntrack=readings)  # type: ignore[arg-type]
+def report(*readings: Conntrack, name: str = "one", network: Network = "host") -> Report:
+    return Report(name, network, whole=True, conntrack=readings)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +62,10 @@ def test_a_pods_own_table_is_not_looked_at(use_probe: UseProbe) -> None:
 
 
 @pytest.mark.parametrize("rule", [table_full, entries_lost])
-def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: object) -> None:
+def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: Rule) -> None:
     full = report(Conntrack(1000, 1000), Conntrack(1000, 1000, 5))
     use_probe([full], [Silent("two", "host", "probe-x", "ImagePullBackOff")])
-    findings, unseen = judged(rule, CLUSTER)  # type: ignore[arg-type]
+    findings, unseen = judged(rule, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/one"]
     assert "the probe told nothing on two: ImagePullBackOff" in str(unseen)
 
@@ -76,8 +78,8 @@ def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe
 # --- without a probe ---
 
 EXPORTERS = [
-    pod("exporter-1", "one", **{"app.kubernetes.io/name": "node-exporter"}),
-    pod("exporter-2", "two", app="node-exporter"),
+    pod("exporter-1", "one", labels={"app.kubernetes.io/name": "node-exporter"}),
+    pod("exporter-2", "two", labels={"app": "node-exporter"}),
 ]
 METRICS = "/api/v1/namespaces/kube-system/pods/{}:9100/proxy/metrics"
 
@@ -87,10 +89,10 @@ def metrics(count: str, limit: str = "262144") -> Answer:
     return Answer(200, text.encode())
 
 
-def exporting(one: object, two: object, **options: bool) -> Cluster:
-    paths = {METRICS.format("exporter-1"): one, METRICS.format("exporter-2"): two}
-    made = network_of(paths, nodes=NODES, pods=EXPORTERS)  # type: ignore[arg-type]
-    made.ask_kubelets = options.get("ask", True)
+def exporting(one: Said, two: Said, *, ask: bool = True) -> Cluster:
+    paths: Answers = {METRICS.format("exporter-1"): one, METRICS.format("exporter-2"): two}
+    made = cluster_of(paths, nodes=NODES, pods=EXPORTERS)
+    made.ask_kubelets = ask
     return made
 
 
@@ -119,13 +121,13 @@ def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> N
 
 @pytest.mark.usefixtures("no_probe")
 def test_a_node_without_an_exporter_is_not_observed() -> None:
-    cluster = network_of({METRICS.format("exporter-1"): metrics("1")}, nodes=NODES, pods=EXPORTERS[:1])
+    cluster = cluster_of({METRICS.format("exporter-1"): metrics("1")}, nodes=NODES, pods=EXPORTERS[:1])
     assert "no node exporter runs on two" in str(judged(table_full, cluster)[1])
 
 
 @given(st.binary(max_size=300) | st.text(alphabet="node_f cktris l0123456789e+.\n", max_size=200).map(str.encode))
 def test_any_answer_of_an_exporter_is_figures_or_not_observed(body: bytes) -> None:
-    cluster = network_of({METRICS.format("exporter-1"): Answer(200, body)}, nodes=NODES[:1], pods=EXPORTERS[:1])
+    cluster = cluster_of({METRICS.format("exporter-1"): Answer(200, body)}, nodes=NODES[:1], pods=EXPORTERS[:1])
     with pytest.raises(NotObserved, match="no figures"):
         list(conntracks(cluster, NotObserved("no probe")))
 
@@ -134,4 +136,4 @@ def test_only_running_exporters_count() -> None:
     gone = pb.Pod.FromString(EXPORTERS[0].SerializeToString())
     gone.status.conditions[0].status = "False"
     with pytest.raises(NotObserved, match="no probe"):
-        list(conntracks(network_of(pods=[gone]), NotObserved("no probe")))
+        list(conntracks(cluster_of(pods=[gone]), NotObserved("no probe")))

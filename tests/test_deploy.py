@@ -20,10 +20,11 @@ from kubevitals.probe.manifests import Made
 from kubevitals.probe.plan import Options, Plan
 from kubevitals.recording import Snapshot
 from kubevitals.scope import Scope
+from kubevitals.source import Answer
 from scenarios.harness import RECORDINGS, verdicts
 from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster
-from tests.fakes import Answer, ApiServer, FakeSource, list_bytes
+from tests.fakes import ApiServer, FakeSource, list_bytes
 from tests.runs import crashing
 
 MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")

@@ -3,13 +3,12 @@
 import gzip
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from secrets import token_hex
 from time import perf_counter, sleep
 
 import pytest
-from kubernetes.utils.retry import Backoff
+from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
 from kubevitals import listing, live, received, wire
 from kubevitals import schema_pb2 as pb
@@ -20,6 +19,7 @@ from kubevitals.wire import MAGIC
 from tests.fakes import (
     ApiServer,
     Behaviour,
+    Handler,
     Reply,
     break_off,
     envelope,
@@ -40,18 +40,18 @@ WHOLE = list_bytes([POD] * 100)
 LARGE = item_bytes(pb.Pod(metadata=pb.ObjectMeta(name="x" * 100_000)).SerializeToString())
 
 
-def truncated(handler: BaseHTTPRequestHandler) -> None:
+def truncated(handler: Handler) -> None:
     """Send a list that ends in the middle of an object, as a broken proxy would: with a length that is right."""
-    handler.send(Reply(WHOLE[: len(WHOLE) // 2 + 3]))  # type: ignore[attr-defined]
+    handler.send(Reply(WHOLE[: len(WHOLE) // 2 + 3]))
 
 
-def late(handler: BaseHTTPRequestHandler) -> None:
+def late(handler: Handler) -> None:
     """Send the right list, too late."""
     sleep(1)
-    handler.send(Reply(WHOLE))  # type: ignore[attr-defined]
+    handler.send(Reply(WHOLE))
 
 
-def trickling(handler: BaseHTTPRequestHandler) -> None:
+def trickling(handler: Handler) -> None:
     """Send the right list a byte at a time, each soon enough."""
     handler.send_response_only(200)
     handler.send_header("Content-Length", str(len(WHOLE)))
@@ -62,7 +62,7 @@ def trickling(handler: BaseHTTPRequestHandler) -> None:
             sleep(0.05)
 
 
-def endless(handler: BaseHTTPRequestHandler) -> None:
+def endless(handler: Handler) -> None:
     """Send objects until nobody listens."""
     handler.send_response_only(200)
     handler.end_headers()
@@ -73,9 +73,9 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
             handler.wfile.write(LARGE)
 
 
-def another_page(handler: BaseHTTPRequestHandler) -> None:
+def another_page(handler: Handler) -> None:
     """Send a page, and a new token for one more."""
-    handler.send(Reply(list_bytes([POD], token=token_hex(8))))  # type: ignore[attr-defined]
+    handler.send(Reply(list_bytes([POD], token=token_hex(8))))
 
 
 BOMB = gzip.compress(envelope(LARGE * 500))

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -12,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from kubernetes.utils.retry import Backoff
+from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -20,7 +19,17 @@ from kubevitals import live
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.wire import _lenient
-from tests.fakes import CREATED, ApiServer, Reply, envelope, item_bytes, list_bytes, status_json, write_kubeconfig
+from tests.fakes import (
+    CREATED,
+    ApiServer,
+    Handler,
+    Reply,
+    envelope,
+    item_bytes,
+    list_bytes,
+    status_json,
+    write_kubeconfig,
+)
 from tests.runs import Run, crashing, node
 
 pytest_plugins = ["pytester"]
@@ -121,9 +130,9 @@ def serve(server: ApiServer, text: bytes) -> None:
     server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(json.dumps(stats).encode()))
     server.script("/api/v1/nodes/worker/proxy/configz", Reply(text))
 
-    def otherwise(handler: BaseHTTPRequestHandler) -> None:
+    def otherwise(handler: Handler) -> None:
         is_log = handler.path.partition("?")[0].endswith("/log")
-        handler.send(Reply(text if is_log else list_bytes()))  # type: ignore[attr-defined]
+        handler.send(Reply(text if is_log else list_bytes()))
 
     server.otherwise = otherwise
 

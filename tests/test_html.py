@@ -27,7 +27,7 @@ from kubevitals.report import Report
 from kubevitals.source import Answer, Request
 from scenarios.harness import CHECKS
 from tests.browser import DESKTOP, PHONE, chromium, missing, show
-from tests.fakes import CREATED, NOW, FakeSource, list_bytes
+from tests.fakes import CREATED, FakeSource, ago, list_bytes
 from tests.findings import finding, report_of, verdict
 
 needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
@@ -77,7 +77,7 @@ def node(name: str, ready: str = "False", message: str = "it died") -> pb.Node:
 
 
 def crashing(name: str, namespace: str, words: str) -> pb.Pod:
-    a_minute_ago = pb.Time(seconds=int(NOW.timestamp()) - 60)
+    a_minute_ago = ago(60)
     status = pb.ContainerStatus(
         name="app",
         restartCount=7,

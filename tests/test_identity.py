@@ -53,12 +53,12 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
-def test_what_is_generated_anew_makes_no_difference(one: object, other: object) -> None:
+def test_what_is_generated_anew_makes_no_difference(one: Finding, other: Finding) -> None:
     assert identity("a[b]", one) == identity("a[b]", other)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
-def test_what_is_another_fault_has_another_identity(one: object, other: object) -> None:
+def test_what_is_another_fault_has_another_identity(one: Finding, other: Finding) -> None:
     assert identity("a[b]", one) != identity("a[b]", other)
 
 

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +14,7 @@ from kubevitals.recording import Snapshot
 from kubevitals.report import Report
 from kubevitals.source import Request
 from kubevitals.verdict import Outcome
-from tests.fakes import ApiServer, Reply
+from tests.fakes import ApiServer, Handler, Reply
 from tests.runs import CHECKS, crashing, log_path, node
 
 pytest_plugins = ["pytester"]
@@ -38,7 +37,7 @@ class Stuck:
     def __init__(self, server: ApiServer) -> None:
         self._server, self.asked = server, Event()
 
-    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+    def __call__(self, handler: Handler) -> None:
         """Hang."""
         self.asked.set()
         self._server.hang(handler)

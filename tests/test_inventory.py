@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from itertools import count
 from threading import Barrier
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,12 +14,12 @@ from kubevitals.listing import Listing
 from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, SILENT
 from kubevitals.source import NAMES_ONLY, Answer, Request
 from kubevitals.text import LINE_LIMIT
-from tests.fakes import NOW, FakeSource, cluster_of, list_bytes, status_bytes, status_json
+from tests.fakes import FakeSource, ago, cluster_of, list_bytes, status_bytes, status_json
 
 Answering = Callable[[Request], Answer]
 
 
-def pod(name: str = "web-0", uid: str = "", **fields: object) -> pb.Pod:
+def pod(name: str = "web-0", uid: str = "", **fields: Any) -> pb.Pod:
     return pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", uid=uid, **fields))
 
 
@@ -178,7 +179,7 @@ def test_a_version_that_is_none_is_not_observed(body: bytes) -> None:
 # --- events ---
 
 
-def event(kind: str, name: str, uid: str = "", seconds: int = 0, **fields: object) -> pb.Event:
+def event(kind: str, name: str, uid: str = "", seconds: int = 0, **fields: Any) -> pb.Event:
     about = pb.ObjectReference(kind=kind, namespace="shop" if kind == "Pod" else "", name=name, uid=uid)
     return pb.Event(involvedObject=about, lastTimestamp=pb.Time(seconds=seconds), **fields)
 
@@ -307,7 +308,7 @@ def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
 
 def test_ages_are_counted_from_the_clusters_time() -> None:
     cluster = Cluster(FakeSource())
-    assert cluster.age(pb.Time(seconds=int(NOW.timestamp()) - 90)) == 90
+    assert cluster.age(ago(90)) == 90
     assert cluster.age(pb.Time()) == float("inf")
 
 

@@ -13,8 +13,8 @@ from kubevitals.addresses import Pool, overlaps, pools, strays
 from kubevitals.errors import NotApplicable
 from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
 from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
-from tests.built import ago, node
-from tests.fakes import cluster_of
+from tests.built import node
+from tests.fakes import ago, cluster_of
 
 ID = "54964c602aff5070aea6546f12f66b78d94c1effa4f193f117cf919e8117f046"
 HEAD = f'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "{ID}": '

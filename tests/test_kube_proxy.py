@@ -5,17 +5,17 @@ import pytest
 from checks.test_kube_proxy import node_port, not_running, rules_wrong, unhealthy
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
+from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
 from kubevitals.probe.report import Kind, Reach, Report
 from kubevitals.source import Answer
+from tests.fakes import Said, ago, cluster_of
 from tests.networks import (
     UseProbe,
-    ago,
     daemon,
     daemon_set,
     found,
     judged,
-    network_of,
     node,
     pod,
     reach,
@@ -46,7 +46,7 @@ ALL_WELL = {LIVEZ.format(n.metadata.name): WELL for n in NODES}
     ids=["missing", "crashing", "not ready", "just started", "running"],
 )
 def test_a_node_without_its_pod_is_named_whatever_the_daemon_set_counts(third: list[pb.Pod], expected: str) -> None:
-    findings, _ = judged(not_running, network_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], *third]))
+    findings, _ = judged(not_running, cluster_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], *third]))
     assert [expected in finding.says for finding in findings] == ([True] if expected else [])
     assert all(str(finding.obj) == "Node/three" for finding in findings)
 
@@ -56,7 +56,7 @@ def test_a_pod_that_is_not_scheduled_counts_for_the_node_that_it_is_meant_for() 
     field = pb.NodeSelectorRequirement(key="metadata.name", operator="In", values=["three"])
     required = waiting.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
     required.nodeSelectorTerms.append(pb.NodeSelectorTerm(matchFields=[field]))
-    findings, _ = judged(not_running, network_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], waiting]))
+    findings, _ = judged(not_running, cluster_of(nodes=NODES, daemon_sets=[PROXY], pods=[*PODS[:2], waiting]))
     assert [("is not scheduled" in f.says, str(f.concerns[0])) for f in findings] == [
         (True, "Pod/kube-system/kube-proxy-")
     ]
@@ -68,30 +68,30 @@ def test_a_pod_that_is_not_scheduled_counts_for_the_node_that_it_is_meant_for() 
     ids=["silent", "not ready", "just joined"],
 )
 def test_a_node_that_is_down_or_young_is_not_blamed(third: pb.Node) -> None:
-    assert found(not_running, network_of(nodes=[*NODES[:2], third], daemon_sets=[PROXY], pods=PODS[:2])) == []
+    assert found(not_running, cluster_of(nodes=[*NODES[:2], third], daemon_sets=[PROXY], pods=PODS[:2])) == []
 
 
 def test_nodes_that_the_daemon_set_leaves_out_lack_nothing() -> None:
-    chosen = daemon_set("kube-proxy", **{"kubernetes.io/os": "linux"})
-    nodes = [node("one", **{"kubernetes.io/os": "linux"}), node("windows", **{"kubernetes.io/os": "windows"})]
-    assert found(not_running, network_of(nodes=nodes, daemon_sets=[chosen], pods=[daemon(chosen, "one")])) == []
+    chosen = daemon_set("kube-proxy", selector={"kubernetes.io/os": "linux"})
+    nodes = [node(name, labels={"kubernetes.io/os": os}) for name, os in (("one", "linux"), ("windows", "windows"))]
+    assert found(not_running, cluster_of(nodes=nodes, daemon_sets=[chosen], pods=[daemon(chosen, "one")])) == []
 
 
 def test_a_cluster_without_kube_proxy_is_not_judged() -> None:
     cilium = daemon_set("cilium")
     for rule in (not_running, unhealthy):
         with pytest.raises(NotApplicable, match="something else forwards Service traffic"):
-            list(rule(network_of(nodes=NODES, daemon_sets=[cilium], pods=[daemon(cilium, "one")])))
+            list(rule(cluster_of(nodes=NODES, daemon_sets=[cilium], pods=[daemon(cilium, "one")])))
 
 
 def test_static_pods_count() -> None:
     static = [
-        pod("kube-proxy-one", "one", component="kube-proxy"),
-        pod("kube-proxy-two", "two", "False", component="kube-proxy"),
+        pod("kube-proxy-one", "one", labels={"component": "kube-proxy"}),
+        pod("kube-proxy-two", "two", "False", labels={"component": "kube-proxy"}),
     ]
     for made in static:
         made.metadata.ownerReferences.append(pb.OwnerReference(kind="Node", controller=True))
-    assert found(not_running, network_of(nodes=NODES, pods=static)) == ["Node/two"]
+    assert found(not_running, cluster_of(nodes=NODES, pods=static)) == ["Node/two"]
 
 
 # --- unhealthy, without a probe ---
@@ -100,47 +100,47 @@ def test_static_pods_count() -> None:
 STALE = Answer(503, b'{"lastUpdated": "2026-03-01T11:50:00Z", "currentTime": "2026-03-01T12:00:00Z"}')
 
 
-def ask(**answers: object) -> object:
+def ask(**answers: Said) -> Cluster:
     paths = ALL_WELL | {LIVEZ.format(name): answer for name, answer in answers.items()}
-    return network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS)  # type: ignore[arg-type]
+    return cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS)
 
 
 @pytest.mark.usefixtures("no_probe")
 def test_the_api_server_asks_where_there_is_no_probe() -> None:
-    assert found(unhealthy, ask()) == []  # type: ignore[arg-type]
-    assert found(unhealthy, ask(two=unreachable_port)) == ["Node/two"]  # type: ignore[arg-type]
-    assert found(unhealthy, ask(two=STALE)) == ["Node/two"]  # type: ignore[arg-type]
+    assert found(unhealthy, ask()) == []
+    assert found(unhealthy, ask(two=unreachable_port)) == ["Node/two"]
+    assert found(unhealthy, ask(two=STALE)) == ["Node/two"]
 
 
 @pytest.mark.usefixtures("no_probe")
 def test_all_kube_proxies_may_be_stale_at_once() -> None:
-    assert found(unhealthy, ask(one=STALE, two=unreachable_port, three=STALE)) == ["Node/one", "Node/two", "Node/three"]  # type: ignore[arg-type]
+    assert found(unhealthy, ask(one=STALE, two=unreachable_port, three=STALE)) == ["Node/one", "Node/two", "Node/three"]
 
 
 @pytest.mark.usefixtures("no_probe")
 def test_what_the_api_server_may_not_or_cannot_ask_is_not_observed() -> None:
-    findings, unseen = judged(unhealthy, ask(two=unreachable_port, three="no answer"))  # type: ignore[arg-type]
+    findings, unseen = judged(unhealthy, ask(two=unreachable_port, three="no answer"))
     assert [str(finding.obj) for finding in findings] == ["Node/two"]
     assert unseen
     assert "no answer" in str(unseen)
-    _, unseen = judged(unhealthy, ask(one=refused_by_rbac, two=refused_by_rbac, three=refused_by_rbac))  # type: ignore[arg-type]
+    _, unseen = judged(unhealthy, ask(one=refused_by_rbac, two=refused_by_rbac, three=refused_by_rbac))
     assert unseen
     assert unseen.right == "get nodes/proxy"
 
 
 @pytest.mark.usefixtures("failed_probe")
 def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> None:
-    assert found(unhealthy, ask()) == []  # type: ignore[arg-type]
+    assert found(unhealthy, ask()) == []
     cluster = ask()
-    cluster.ask_kubelets = False  # type: ignore[attr-defined]
-    _, unseen = judged(unhealthy, cluster)  # type: ignore[arg-type]
+    cluster.ask_kubelets = False
+    _, unseen = judged(unhealthy, cluster)
     assert unseen
     assert (unseen.right, unseen.unasked) == ("create services", False)
 
 
 @pytest.mark.usefixtures("no_probe")
 def test_a_port_that_answers_nowhere_is_another_port() -> None:
-    findings, unseen = judged(unhealthy, ask(one=unreachable_port, two=unreachable_port, three=unreachable_port))  # type: ignore[arg-type]
+    findings, unseen = judged(unhealthy, ask(one=unreachable_port, two=unreachable_port, three=unreachable_port))
     assert findings == []
     assert "healthzBindAddress" in str(unseen)
 
@@ -148,14 +148,14 @@ def test_a_port_that_answers_nowhere_is_another_port() -> None:
 @pytest.mark.usefixtures("no_probe")
 def test_a_node_without_its_pod_is_not_asked() -> None:
     paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
-    assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS[:2])) == []
+    assert found(unhealthy, cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS[:2])) == []
 
 
 @pytest.mark.usefixtures("no_probe")
 def test_one_that_has_just_started_is_not_asked() -> None:
     paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
     pods = [*PODS[:2], daemon(PROXY, "three", since=20)]
-    assert found(unhealthy, network_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
+    assert found(unhealthy, cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
 
 
 # --- with a probe ---
@@ -166,7 +166,7 @@ def host(name: str, answered: int) -> Report:
 
 
 def test_the_probe_asks_on_the_node(use_probe: UseProbe) -> None:
-    cluster = network_of(nodes=NODES, daemon_sets=[PROXY], pods=PODS)
+    cluster = cluster_of(nodes=NODES, daemon_sets=[PROXY], pods=PODS)
     use_probe([host("one", 2), host("two", 0), host("three", 2)])
     assert found(unhealthy, cluster) == ["Node/two"]
     use_probe([host("one", 2)], [Silent("two", "host", "probe-x", "ErrImagePull")])
@@ -212,21 +212,21 @@ def test_a_service_is_wrong_only_where_what_is_behind_it_answers(
     use_probe: UseProbe, report: Report, expected: list[str]
 ) -> None:
     use_probe([report, GOOD])
-    assert found(rules_wrong, network_of(nodes=NODES)) == expected
+    assert found(rules_wrong, cluster_of(nodes=NODES)) == expected
 
 
 def test_a_single_node_asks_its_own_pod(use_probe: UseProbe) -> None:
     use_probe([from_node("one", reach(Kind.PEER, "one"), LOST_SERVICE)])
-    assert found(rules_wrong, network_of(nodes=NODES)) == ["Node/one"]
+    assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one"]
 
 
 def test_a_service_that_answers_nowhere_is_not_laid_at_every_node(use_probe: UseProbe) -> None:
     use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
-    findings, unseen = judged(rules_wrong, network_of(nodes=NODES))
+    findings, unseen = judged(rules_wrong, cluster_of(nodes=NODES))
     assert findings == []
     assert "endpoints" in str(unseen)
     use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE, LOST_API, API) for name in ("one", "two")])
-    assert found(rules_wrong, network_of(nodes=NODES)) == ["Node/one", "Node/two"]
+    assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one", "Node/two"]
 
 
 def port(target: str, answered: int = 2) -> Reach:
@@ -253,17 +253,17 @@ def test_a_node_port_is_judged_where_services_answer(
     use_probe: UseProbe, reports: list[Report], expected: list[str]
 ) -> None:
     use_probe(reports)
-    assert found(node_port, network_of(nodes=NODES)) == expected
+    assert found(node_port, cluster_of(nodes=NODES)) == expected
 
 
 def test_a_node_port_that_answers_only_some_names_them(use_probe: UseProbe) -> None:
     use_probe([from_node("one", SERVICE, port("one")), from_node("two", SERVICE, port("one", 0))])
-    (finding,), _ = judged(node_port, network_of(nodes=NODES))
+    (finding,), _ = judged(node_port, cluster_of(nodes=NODES))
     assert (str(finding.obj), [str(ref) for ref in finding.concerns]) == ("Node/one", ["Node/two"])
 
 
 def test_node_ports_that_answer_nowhere_may_be_shut_on_purpose(use_probe: UseProbe) -> None:
     use_probe([from_node(name, SERVICE, port(name, 0)) for name in ("one", "two")])
-    findings, unseen = judged(node_port, network_of(nodes=NODES))
+    findings, unseen = judged(node_port, cluster_of(nodes=NODES))
     assert findings == []
     assert "nodePortAddresses" in str(unseen)

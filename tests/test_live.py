@@ -4,11 +4,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from shutil import which
 from socket import create_server
 from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -21,6 +21,7 @@ from kubevitals.source import PROTOBUF, Answer, Request
 from tests.fakes import (
     NOW,
     ApiServer,
+    Handler,
     Reply,
     api_server,
     break_off,
@@ -87,7 +88,7 @@ def test_a_server_that_never_answers_is_waited_for_once_and_not_for_long(server:
 def test_a_server_that_falls_silent_within_an_answer_is_not_waited_for_long(
     server: ApiServer, connect: Connect
 ) -> None:
-    def silent(handler: BaseHTTPRequestHandler) -> None:
+    def silent(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "100")
         handler.end_headers()
@@ -102,7 +103,7 @@ def test_a_server_that_falls_silent_within_an_answer_is_not_waited_for_long(
 def test_an_answer_that_trickles_in_is_given_up(
     server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trickle(handler: BaseHTTPRequestHandler) -> None:
+    def trickle(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000000")
         handler.end_headers()
@@ -121,7 +122,7 @@ def test_an_answer_that_trickles_in_is_given_up(
 def test_an_answer_in_chunks_is_put_together(server: ApiServer, connect: Connect, size: int) -> None:
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
 
-    def chunked(handler: BaseHTTPRequestHandler) -> None:
+    def chunked(handler: Handler) -> None:
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")
         handler.end_headers()
@@ -173,30 +174,30 @@ def test_an_answer_that_is_always_cut_short_is_not_observed(server: ApiServer, c
     assert server.asked("/api/v1/pods") == 4
 
 
-def hang_up(handler: BaseHTTPRequestHandler) -> None:
+def hang_up(handler: Handler) -> None:
     handler.close_connection = True
 
 
-def babble(handler: BaseHTTPRequestHandler) -> None:
+def babble(handler: Handler) -> None:
     handler.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
     handler.close_connection = True
 
 
-def bad_chunks(handler: BaseHTTPRequestHandler) -> None:
+def bad_chunks(handler: Handler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nnonsense")
     handler.close_connection = True
 
 
-def bad_gzip(handler: BaseHTTPRequestHandler) -> None:
+def bad_gzip(handler: Handler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nk8s\x00")
 
 
-def bad_length(handler: BaseHTTPRequestHandler) -> None:
+def bad_length(handler: Handler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5, 7\r\n\r\nk8s\x00")
     handler.close_connection = True
 
 
-def endless_headers(handler: BaseHTTPRequestHandler) -> None:
+def endless_headers(handler: Handler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1000 + b"\r\n")
     handler.close_connection = True
 
@@ -204,7 +205,7 @@ def endless_headers(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")  # urllib3 leaves one to the GC
 @pytest.mark.parametrize("nonsense", [hang_up, babble, bad_chunks, bad_gzip, bad_length, endless_headers])
 def test_what_is_no_http_is_not_observed_in_one_line(
-    server: ApiServer, connect: Connect, nonsense: Callable[[BaseHTTPRequestHandler], None]
+    server: ApiServer, connect: Connect, nonsense: Callable[[Handler], None]
 ) -> None:
     server.script("/api/v1/pods", nonsense)
     with pytest.raises(NotObserved, match=r"http://127\.0\.0\.1:\d+ cannot be asked: \S+") as caught:
@@ -314,7 +315,7 @@ def test_a_certificate_that_nobody_vouches_for_is_told_in_one_line(kubeconfig: P
 # --- kubeconfig ---
 
 
-def refused(match: str, **options: str) -> str:
+def refused(match: str, **options: Any) -> str:
     with pytest.raises(Unusable, match=match) as caught:
         Live(**options)
     assert str(caught.value).isprintable()
@@ -382,7 +383,9 @@ def test_several_files_are_one_kubeconfig(kubeconfig: Path, tmp_path: Path, monk
 
 def plugin(kubeconfig: Path, server: ApiServer, command: str, *args: str) -> str:
     version = "client.authentication.k8s.io/v1"
-    user = {"exec": {"apiVersion": version, "command": command, "args": args, "interactiveMode": "Never"}}
+    user: dict[str, Any] = {
+        "exec": {"apiVersion": version, "command": command, "args": args, "interactiveMode": "Never"}
+    }
     return str(write_kubeconfig(kubeconfig, server.address, **user))
 
 

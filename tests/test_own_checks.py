@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,7 +13,7 @@ import pytest
 import kubevitals
 from kubevitals import schema_pb2 as pb
 from kubevitals.verdict import Outcome
-from tests.fakes import ApiServer, Reply, list_bytes, status_json
+from tests.fakes import ApiServer, Handler, Reply, list_bytes, status_json
 from tests.own_checks import DEPLOYMENTS, DOCUMENT, PODS, ROOT, Look, item, report
 
 pytest_plugins = ["pytester"]
@@ -34,9 +33,9 @@ def deployments(healthy: ApiServer) -> ApiServer:
     """A cluster with a Deployment that is down and one that lacks a replica."""
     listed = json.dumps({"metadata": {}, "items": [deployment("down", 0), deployment("slow", 2), deployment("ok", 3)]})
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def answer(handler: Handler) -> None:
         as_json = handler.headers["Accept"] == "application/json"
-        handler.send(Reply(listed.encode() if as_json else list_bytes()))  # type: ignore[attr-defined]
+        handler.send(Reply(listed.encode() if as_json else list_bytes()))
 
     healthy.script(PATH, answer)
     return healthy

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from kubevitals import pod_faults
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import SANDBOX_FAULTS, TABLE, PodFault
-from tests.built import NO_NETWORK, BuiltPod, ago, config_map, findings, node, owner_of
-from tests.fakes import cluster_of
+from tests.built import NO_NETWORK, BuiltPod, config_map, findings, node, owner_of
+from tests.fakes import ago, cluster_of
 
 Mark = Callable[[BuiltPod], None]
 
@@ -65,8 +65,8 @@ def unattached(built: BuiltPod) -> None:
     built.said("FailedAttachVolume", f'AttachVolume.Attach failed for volume "{ATTACH_FAILED}" : x', before=20)
 
 
-def crashing(name: str, code: int = 1, reason: str = "Error", **how: str | bool) -> Mark:
-    return lambda built: built.crashing(name, code, reason, **how)  # type: ignore[arg-type]
+def crashing(name: str, code: int = 1, reason: str = "Error", **how: Any) -> Mark:
+    return lambda built: built.crashing(name, code, reason, **how)
 
 
 def waiting(name: str, reason: str, message: str) -> Mark:

@@ -8,7 +8,7 @@ from kubevitals.probe.manifests import NETWORKS, Made
 from kubevitals.probe.plan import Options
 
 MADE = Made.new(Options(pull_secret="registry"))
-PODS = {network: MADE.daemon_set(network)["spec"]["template"] for network in NETWORKS}
+PODS: dict[str, dict[str, Any]] = {str(network): MADE.daemon_set(network)["spec"]["template"] for network in NETWORKS}
 
 
 @pytest.fixture(params=PODS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.probe.plan import API_ENDPOINTS, DNS_PODS, PEERS, Options, Own, Place, Plan, plan, targets
-from kubevitals.probe.report import ABSENT
+from kubevitals.probe.report import ABSENT, Network
 
 OWN = Own(("10.96.7.7",), 30777)
 
@@ -42,7 +42,7 @@ def places(count: int, *, dual: bool = False, hosts: bool = True) -> list[Place]
     found = []
     for number in range(count):
         address = f"{number >> 8}.{number & 255}"
-        networks = {"pod": "10.1", "host": "10.2"} if hosts else {"pod": "10.1"}
+        networks: dict[Network, str] = {"pod": "10.1", "host": "10.2"} if hosts else {"pod": "10.1"}
         for network, prefix in networks.items():
             second = (f"fd0{len(network)}::{number:x}",) if dual else ()
             found.append(Place(f"{network}-{number}", f"n{number:04}", network, (f"{prefix}.{address}", *second)))

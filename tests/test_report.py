@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from kubevitals import files
 from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Severity
+from kubevitals.finding import Finding, Severity
 from kubevitals.github import annotations
 from kubevitals.known import KnownIssue
 from kubevitals.markdown import markdown
@@ -31,7 +31,7 @@ ACCEPTED = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date
 HOSTILE = 'Pod/shop/"><img src=x onerror=alert(1)>|[x](http://evil)`::error::%0A\\'
 
 
-def replicas(node: str, count: int = 2) -> list[object]:
+def replicas(node: str, count: int = 2) -> list[Finding]:
     return [finding(f"Pod/shop/web-{node}-{n}", owner=WEB, node=node) for n in range(count)]
 
 

@@ -1,20 +1,24 @@
 """What pods and nodes are given to resolve names with."""
 
+from collections.abc import Sequence
+
 import pytest
+from google.protobuf.message import Message
 
 from checks.test_cluster_dns import kubelet_mismatch, resolv_conf_node, resolv_conf_pod
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
-from kubevitals.probe.report import Lookup, Report, Resolver, Through
+from kubevitals.probe.report import Lookup, Network, Report, Resolver, Through
 from kubevitals.source import Answer
-from tests.networks import DNS_IP, UseProbe, ago, found, judged, lookup, refused_by_rbac
+from tests.fakes import ago
+from tests.networks import DNS_IP, UseProbe, found, judged, lookup, refused_by_rbac
 from tests.test_cluster_dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 
 # --- resolv.conf ---
 
 
-def resolving(network: str, found: Resolver | None, *lookups: Lookup) -> Report:
-    return Report("one", network, whole=True, resolver=found, lookups=lookups)  # type: ignore[arg-type]
+def resolving(network: Network, found: Resolver | None, *lookups: Lookup) -> Report:
+    return Report("one", network, whole=True, resolver=found, lookups=lookups)
 
 
 def resolver(
@@ -105,7 +109,7 @@ def test_a_resolv_conf_that_was_cut_is_told_by_events(said: pb.Event, expected: 
 CONFIGZ = "/api/v1/nodes/{}/proxy/configz"
 
 
-def given_by_kubelets(*servers: str, **lists: list[object]) -> Cluster:
+def given_by_kubelets(*servers: str, **lists: Sequence[Message]) -> Cluster:
     body = '{{"kubeletconfig": {{"clusterDNS": [{}], "staticPodURLHeader": {{"x": ["secret"]}}}}}}'.format(
         ", ".join(f'"{s}"' for s in servers)
     )

@@ -45,7 +45,7 @@ def asked(whom: str) -> Iterator[Asked]:
 
     def run(count: int, *, silent: bool = False) -> tuple[list[str], list[str]]:
         names = [f"node-{number:04}" for number in range(count)]
-        exporters = [pod(f"exporter-{name}", name, app="node-exporter") for name in names]
+        exporters = [pod(f"exporter-{name}", name, labels={"app": "node-exporter"}) for name in names]
         source = FakeSource(
             {
                 "/api/v1/nodes": Answer(200, list_bytes([node(name) for name in names])),

@@ -13,6 +13,7 @@ from checks.test_kube_proxy import not_running
 from checks.test_memory_limit import node_oom
 from checks.test_volume_claim import driver_down
 from kubevitals import schema_pb2 as pb
+from kubevitals.declaration import Rule
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.inventory import Cluster
 from kubevitals.recording import Recording, Snapshot
@@ -162,11 +163,11 @@ def test_what_can_be_no_namespace_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", [headroom, not_running, node_oom, driver_down])
-def test_what_takes_other_namespaces_is_not_observed(rule: object) -> None:
+def test_what_takes_other_namespaces_is_not_observed(rule: Rule) -> None:
     told = source()
     told.answers["/apis/storage.k8s.io/v1/csidrivers"] = Answer(200, list_bytes([pb.CSIDriver()]))
     with pytest.raises(NotObserved, match="looked at") as caught:
-        list(rule(Cluster(told, scope=Scope(["shop"]))))  # type: ignore[operator]
+        list(rule(Cluster(told, scope=Scope(["shop"]))))
     assert caught.value.unasked
 
 

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
 from checks.test_config_mount import node_disk_full
 from checks.test_storage_full import node_disk
@@ -14,7 +16,8 @@ from kubevitals.evictions import DISK, MEMORY, evicted_for
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.source import Answer
-from tests.fakes import NOW, FakeSource, list_bytes
+from tests import fakes
+from tests.fakes import ago
 
 SUMMARY, CONFIGZ = "/api/v1/nodes/one/proxy/stats/summary", "/api/v1/nodes/one/proxy/configz"
 DEFAULTS = {"nodefs.available": "10%", "nodefs.inodesFree": "5%", "imagefs.available": "15%"}
@@ -41,17 +44,19 @@ def node(pressure: str = "False") -> pb.Node:
 
 
 def cluster_of(
-    node: pb.Node, figures: dict[str, Any] | Answer, evicts: dict[str, str] | Answer = DEFAULTS, **lists: Any
+    node: pb.Node,
+    figures: dict[str, Any] | Answer,
+    evicts: dict[str, str] | Answer = DEFAULTS,
+    **lists: Sequence[Message],
 ) -> Cluster:
     def told(answer: dict[str, Any] | Answer, body: object) -> Answer:
         return answer if isinstance(answer, Answer) else Answer(200, json.dumps(body).encode())
 
     answers = {
-        "/api/v1/nodes": Answer(200, list_bytes([node])),
         SUMMARY: told(figures, {"node": figures}),
         CONFIGZ: told(evicts, {"kubeletconfig": {"evictionHard": evicts}}),
     }
-    return Cluster(FakeSource(answers | {path: Answer(200, list_bytes(items)) for path, items in lists.items()}))
+    return fakes.cluster_of(answers, nodes=[node], **lists)
 
 
 def says(cluster: Cluster) -> list[str]:
@@ -112,7 +117,7 @@ def test_without_a_kubelets_thresholds_nine_tenths_are_the_limit() -> None:
 
 @pytest.mark.parametrize(("used", "expected"), [(86, 1), (50, 0)])
 def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, expected: int) -> None:
-    time = pb.Time(seconds=int(NOW.timestamp()) - 90)
+    time = ago(90)
     waiting = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="ContainerCreating"))
     pod = pb.Pod(
         metadata=pb.ObjectMeta(name="app", namespace="shop", uid="1"),
@@ -135,7 +140,7 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
         message='MountVolume.SetUp failed for volume "data" : cannot write',
         lastTimestamp=time,
     )
-    cluster = cluster_of(node(), {"fs": disk(used)}, **{"/api/v1/pods": [pod], "/api/v1/events": [failed]})
+    cluster = cluster_of(node(), {"fs": disk(used)}, pods=[pod], all_events=[failed])
     assert len(list(node_disk_full(cluster))) == expected
 
 

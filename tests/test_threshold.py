@@ -1,10 +1,9 @@
 import pytest
 
-from kubevitals import schema_pb2 as pb
 from kubevitals.errors import Unusable
 from kubevitals.inventory import Cluster
 from kubevitals.threshold import Threshold, parse_thresholds
-from tests.fakes import NOW, FakeSource
+from tests.fakes import FakeSource, ago
 
 STUCK = Threshold("pod.stuck", 60, "")
 RESTARTS = Threshold("pod.restarts", 3, "")
@@ -34,5 +33,5 @@ def test_a_value_that_is_none_is_refused(value: str) -> None:
 def test_a_state_counts_once_it_has_lasted_as_long_as_the_threshold(
     age: int, given: dict[Threshold, float], over: bool
 ) -> None:
-    began = pb.Time(seconds=int(NOW.timestamp()) - age)
+    began = ago(age)
     assert Cluster(FakeSource(), given).over(began, STUCK) is over

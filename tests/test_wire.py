@@ -1,4 +1,5 @@
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from google.protobuf.message import Message
@@ -10,7 +11,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.free_text import redact_texts
 from kubevitals.reduced import BATCH
 from kubevitals.wire import Page, decode_list, encode_list, encode_status, error_message
-from tests.fakes import envelope, item_bytes, list_bytes, proto_field, status_bytes, status_json
+from tests.fakes import envelope, item_bytes, list_bytes, list_meta, proto_field, status_bytes, status_json
 
 NAMES = st.text(max_size=20)
 PODS = st.builds(
@@ -26,7 +27,7 @@ PODS = st.builds(
 
 @given(st.lists(PODS, max_size=5), st.text(max_size=30))
 def test_what_is_encoded_decodes_to_the_same(pods: list[pb.Pod], token: str) -> None:
-    metadata, decoded = decode_list(encode_list(Page(pb.ListMeta(**{"continue": token}), pods)), pb.Pod)
+    metadata, decoded = decode_list(encode_list(Page(list_meta(token), pods)), pb.Pod)
     assert decoded == pods
     assert getattr(metadata, "continue") == token
 
@@ -204,8 +205,8 @@ def test_free_texts_are_redacted_wherever_they_are(message: Message) -> None:
 
 @pytest.mark.parametrize("encode", [status_bytes, status_json])
 @pytest.mark.parametrize("words", ["pods is forbidden", "ü" * 200])
-def test_a_refusal_is_read_in_either_encoding(encode: object, words: str) -> None:
-    assert error_message(encode(words)) == words  # type: ignore[operator]
+def test_a_refusal_is_read_in_either_encoding(encode: Callable[[str], bytes], words: str) -> None:
+    assert error_message(encode(words)) == words
 
 
 def test_a_refusal_is_redacted_in_either_encoding() -> None:
