@@ -19,7 +19,7 @@ from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import CHECKS, UseProbe
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import CHECKS as FOLDER
-from tests.runs import Run, node
+from tests.runs import Run, crashing, log_path, node
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
@@ -62,6 +62,14 @@ def healthy(server: ApiServer) -> ApiServer:
     server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
     server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
     return server
+
+
+@pytest.fixture
+def broken(healthy: ApiServer) -> ApiServer:
+    """A cluster with a pod that crashes."""
+    healthy.serve("/api/v1/pods", crashing("web-0"))
+    healthy.script(log_path("web-0"), Reply(b"cannot open config\n"))
+    return healthy
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Runs of the checks as a user starts them, against the fake API server."""
 
-import gzip
 import html
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree as ET
@@ -16,12 +14,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Found
 from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
-from tests.runs import CHECKS, Run, crashing, log_path
+from tests.runs import Run, crashing, log_path
 
 pytest_plugins = ["pytester"]
-
-HOSTILE = "<script>alert(1)</script>\x1b[2J\u202egnp"
-SHOWN = r"<script>alert(1)</script>\x1b[2J\u202egnp"
 
 
 @pytest.fixture
@@ -29,14 +24,6 @@ def unreachable(run: Run, kubeconfig: Path) -> Run:
     """Runs the checks on a cluster that is not there."""
     write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
     return run
-
-
-@pytest.fixture
-def broken(healthy: ApiServer) -> ApiServer:
-    """A cluster with a pod that crashes."""
-    healthy.serve("/api/v1/pods", crashing("web-0"))
-    healthy.script(log_path("web-0"), Reply(b"cannot open config\n"))
-    return healthy
 
 
 def page() -> dict[str, Any]:
@@ -212,19 +199,6 @@ def test_a_run_is_compared_with_the_one_before(run: Run, broken: ApiServer) -> N
     result.stdout.fnmatch_lines(["resolved: Pod/shop/web-0 loses *", "since *: 1 new, 0 ongoing, 1 resolved"])
 
 
-def test_what_is_refused_leaves_every_report_as_it_was(run: Run, broken: ApiServer) -> None:
-    other = read_json(run, "other.json") | {"cluster": {"context": "other"}}
-    Path("other.json").write_text(json.dumps(other))
-    kept = {path: path.read_bytes() for path in (Path("reports/health.html"), Path("other.json"))}
-    _is_refused(run("--compare=other.json", "--findings=other.json"), "its findings are of another cluster, other")
-    assert {path: path.read_bytes() for path in kept} == kept
-
-
-def read_json(run: Run, path: str) -> dict[str, Any]:
-    run(f"--findings={path}")
-    return cast("dict[str, Any]", json.loads(Path(path).read_text()))
-
-
 def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
     run: Run, healthy: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,121 +250,3 @@ def test_an_unreachable_cluster_can_be_recorded_too(unreachable: Run) -> None:
     recorded = findings()
     assert unreachable("--snapshot=cluster.recording").ret == 1
     assert findings() == recorded
-
-
-@pytest.mark.parametrize("options", [[], ["--record=cluster.recording"]], ids=["live", "recorded"])
-def test_no_secret_reaches_a_report_or_a_recording(run: Run, healthy: ApiServer, options: list[str]) -> None:
-    told = "dial postgres://shop:hunter2@db failed: password=hunter2"
-    healthy.serve("/api/v1/pods", crashing("web-0", told))
-    healthy.script(log_path("web-0"), Reply(told.encode()))
-    about = pb.ObjectReference(kind="Pod", namespace="shop", name="web-0", uid="web-0")
-    healthy.serve("/api/v1/events", pb.Event(involvedObject=about, type="Warning", reason="BackOff", message=told))
-    result = run(*options)
-    assert "[redacted]" in result.stdout.str()
-    assert "hunter2" not in result.stdout.str() + result.stderr.str()
-    for file in ("junit.xml", "reports/health.html", "findings.json"):
-        assert "hunter2" not in Path(file).read_text()
-    for recording in Path().glob("*.recording"):
-        assert b"hunter2" not in gzip.decompress(recording.read_bytes())
-
-
-# --- hostile names ---
-
-
-@pytest.fixture
-def hostile(healthy: ApiServer, kubeconfig: Path) -> ApiServer:
-    """A cluster whose names, messages and logs attack whoever reads them."""
-    write_kubeconfig(kubeconfig, healthy.address, HOSTILE)
-    pod = crashing(HOSTILE, HOSTILE)
-    about = pb.ObjectReference(kind="Pod", namespace="shop", name=HOSTILE, uid=HOSTILE)
-    healthy.serve("/api/v1/pods", pod)
-    healthy.serve("/api/v1/events", pb.Event(involvedObject=about, type=HOSTILE, reason=HOSTILE, message=HOSTILE))
-    healthy.script("/version", Reply(json.dumps({"gitVersion": HOSTILE}).encode()))
-    healthy.script("/apis/apps/v1/daemonsets", Reply(status_json(HOSTILE), 403))
-    return healthy
-
-
-def test_hostile_names_do_not_act_on_the_terminal(run: Run, hostile: ApiServer) -> None:
-    shown = run("-v").stdout.str()
-    assert f"Pod/shop/{SHOWN}" in shown
-    assert [line for line in shown.splitlines() if not line.isprintable()] == []
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _texts(list(value.values()))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
-def test_hostile_names_do_not_act_on_the_page(run: Run, hostile: ApiServer) -> None:
-    run()
-    texts = [*_texts(page()), Path("reports/health.html").read_text()]
-    assert any(html.escape(SHOWN) in text for text in texts[:-1])
-    for text in texts:
-        assert "<script>alert" not in text
-        assert "\x1b" not in text
-        assert "\u202e" not in text
-
-
-# --- what cannot be used ---
-
-UNUSABLE = {
-    "unknown context": (["--context=other"], r"the kubeconfig .* has no context other; it has: fake"),
-    "no recording": (["--snapshot=absent"], "absent cannot be read: No such file or directory"),
-    "broken recording": (["--snapshot=broken"], "broken is no kubevitals recording"),
-    "record a recording": (["--snapshot=broken", "--record=x"], "--record .* does not go with --snapshot"),
-    "record nowhere": (["--record=absent/x"], "no recording can be written to absent/x: No such file"),
-    "record a folder": (["--record=."], r"no recording can be written to \.: it is a directory"),
-    "no known issues": (["--known-issues=absent"], "the known issues absent cannot be read"),
-    "broken known issues": (["--known-issues=broken"], "the known issues broken cannot be used"),
-    "unknown threshold": (["--threshold=pod.stack=5m"], r"there is no threshold 'pod\.stack'; there are: .*pod\.stuck"),
-    "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: 'soon' is no duration"),
-    "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
-    "no time at all": (["--request-timeout=0"], "--request-timeout: it must be more than 0"),
-    "too much time": (["--request-timeout=999999999d"], "--request-timeout: it must be .* at most 3600 s"),
-    "only new of what": (["--only-new"], "--only-new needs to know what is not new: give --compare with it"),
-    "compare with nothing": (["--compare=absent"], "--compare absent cannot be read: No such file or directory"),
-    "compare with what is none": (["--compare=broken"], "broken is no findings file of kubevitals"),
-    "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
-    "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
-    "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
-    "later live": (["--later=1h"], "--later moves the time of a recording on: give --snapshot with it"),
-}
-
-
-@pytest.mark.parametrize(("options", "message"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_cannot_be_used_is_one_line_and_exit_code_4(
-    run: Run, server: ApiServer, options: list[str], message: str
-) -> None:
-    Path("broken").write_text("[[issue")
-    _is_refused(run(*options), message)
-    assert server.requests == []
-    assert not Path("x").exists()
-
-
-def test_without_a_kubeconfig_the_user_is_told_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KUBECONFIG")
-    _is_refused(run(), "no cluster to look at: set KUBECONFIG")
-
-
-def _is_refused(result: pytest.RunResult, message: str) -> None:
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    (line,) = filter(None, result.errlines)
-    assert re.fullmatch(f"ERROR: .*{message}.*", line)
-    assert "Traceback" not in result.stdout.str()
-
-
-# --- in a process of its own ---
-
-
-def test_a_run_of_its_own_has_the_exit_code_and_the_error_on_stderr(
-    pytester: pytest.Pytester, unreachable: Run
-) -> None:
-    del unreachable
-    options = (CHECKS, "-p", "no:cacheprovider")
-    assert pytester.runpytest_subprocess(*options).ret == 1
-    _is_refused(pytester.runpytest_subprocess(*options, "--context=other"), "has no context other")

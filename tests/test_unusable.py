@@ -1,0 +1,76 @@
+"""Options, files and environments that cannot be used: one line says so, before anything is asked or written."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import ApiServer, write_kubeconfig
+from tests.runs import CHECKS, Run
+
+pytest_plugins = ["pytester"]
+
+UNUSABLE = {
+    "unknown context": (["--context=other"], r"the kubeconfig .* has no context other; it has: fake"),
+    "no recording": (["--snapshot=absent"], "absent cannot be read: No such file or directory"),
+    "broken recording": (["--snapshot=broken"], "broken is no kubevitals recording"),
+    "record a recording": (["--snapshot=broken", "--record=x"], "--record .* does not go with --snapshot"),
+    "record nowhere": (["--record=absent/x"], "no recording can be written to absent/x: No such file"),
+    "record a folder": (["--record=."], r"no recording can be written to \.: it is a directory"),
+    "no known issues": (["--known-issues=absent"], "the known issues absent cannot be read"),
+    "broken known issues": (["--known-issues=broken"], "the known issues broken cannot be used"),
+    "unknown threshold": (["--threshold=pod.stack=5m"], r"there is no threshold 'pod\.stack'; there are: .*pod\.stuck"),
+    "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: 'soon' is no duration"),
+    "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
+    "no time at all": (["--request-timeout=0"], "--request-timeout: it must be more than 0"),
+    "too much time": (["--request-timeout=999999999d"], "--request-timeout: it must be .* at most 3600 s"),
+    "only new of what": (["--only-new"], "--only-new needs to know what is not new: give --compare with it"),
+    "compare with nothing": (["--compare=absent"], "--compare absent cannot be read: No such file or directory"),
+    "compare with what is none": (["--compare=broken"], "broken is no findings file of kubevitals"),
+    "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
+    "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
+    "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
+    "later live": (["--later=1h"], "--later moves the time of a recording on: give --snapshot with it"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_cannot_be_used_is_one_line_and_exit_code_4(
+    run: Run, server: ApiServer, options: list[str], message: str
+) -> None:
+    Path("broken").write_text("[[issue")
+    _is_refused(run(*options), message)
+    assert server.requests == []
+    assert not Path("x").exists()
+
+
+def test_without_a_kubeconfig_the_user_is_told_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG")
+    _is_refused(run(), "no cluster to look at: set KUBECONFIG")
+
+
+def _is_refused(result: pytest.RunResult, message: str) -> None:
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, result.errlines)
+    assert re.fullmatch(f"ERROR: .*{message}.*", line)
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_what_is_refused_leaves_every_report_as_it_was(run: Run, broken: ApiServer) -> None:
+    run("--findings=other.json")
+    other = json.loads(Path("other.json").read_bytes()) | {"cluster": {"context": "other"}}
+    Path("other.json").write_text(json.dumps(other))
+    kept = {path: path.read_bytes() for path in (Path("reports/health.html"), Path("other.json"))}
+    _is_refused(run("--compare=other.json", "--findings=other.json"), "its findings are of another cluster, other")
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_run_of_its_own_has_the_exit_code_and_the_error_on_stderr(
+    pytester: pytest.Pytester, run: Run, kubeconfig: Path
+) -> None:
+    del run
+    write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
+    options = (CHECKS, "-p", "no:cacheprovider")
+    assert pytester.runpytest_subprocess(*options).ret == 1
+    _is_refused(pytester.runpytest_subprocess(*options, "--context=other"), "has no context other")
