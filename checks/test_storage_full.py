@@ -55,7 +55,8 @@ EXPLAINS = (
 def volume(cluster: Cluster) -> Iterator[Finding]:
     """Find claims whose volume is full in space or inodes, by kubelets' figures; hostPath volumes have none.
 
-    Volumes that are only read are left out, and `local` volumes on a plain folder: their figures are the node's.
+    Left out are volumes that are only read, block devices, of which no kubelet knows what is used, and `local` volumes
+    on a plain folder: their figures are the node's.
     """
     told: set[Ref] = set()
     for _, summary in kubelet.summaries(cluster):
@@ -92,7 +93,8 @@ def _percent(whole: int | None, left: int | None) -> float:
 
 
 def _is_excepted(claim: pb.PersistentVolumeClaim) -> bool:
-    return list(claim.spec.accessModes) == ["ReadOnlyMany"] or claim.metadata.labels.get(BY_DESIGN) == "true"
+    is_only_read = list(claim.spec.accessModes) == ["ReadOnlyMany"]
+    return is_only_read or claim.spec.volumeMode == "Block" or claim.metadata.labels.get(BY_DESIGN) == "true"
 
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:
