@@ -2,8 +2,9 @@
 
 import pytest
 
-from kubevitals.pod_faults import PodFault
-from tests.built import BuiltPod, config_map, findings, owner_of
+from kubevitals import schema_pb2 as pb
+from kubevitals.pod_faults import PodFault, pod_faults
+from tests.built import BuiltPod, ago, config_map, findings, owner_of
 
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 
@@ -99,3 +100,26 @@ def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_bro
     assert findings(pod.cluster()) == ["memory-limit[near-limit] Pod/app (warning)"]
     pod.crashing("web", 137, "OOMKilled")
     assert findings(pod.cluster()) == [OOM]
+
+
+def test_a_sidecar_that_was_ended_with_its_failed_pod_is_not_to_blame() -> None:
+    pod = BuiltPod(sidecars=True)
+    pod.crashing("proxy", 137, probed=True)
+    pod.events.clear()
+    own, proxy = pod.pod.status.containerStatuses[0], pod.pod.status.initContainerStatuses[0]
+    own.state.terminated.exitCode = 3
+    proxy.state.CopyFrom(proxy.lastState)
+    pod.pod.status.phase, pod.pod.spec.restartPolicy = "Failed", "Never"
+    (symptom,) = pod_faults(pod.cluster()).found[PodFault.APP_EXIT]
+    assert symptom.status.name == "app"
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", PodFault.APP_EXIT), ("OnFailure", None)])
+def test_the_restart_policy_of_a_container_counts_before_its_pods(own: str, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.crashing("setup", restarts=1)
+    pod.pod.spec.containers[1].restartPolicy = own
+    setup = pod.pod.status.containerStatuses[1]
+    completed = pb.ContainerStateTerminated(reason="Completed", finishedAt=ago(20))
+    setup.state.CopyFrom(pb.ContainerState(terminated=completed))
+    assert owner_of(pod.cluster()) is expected

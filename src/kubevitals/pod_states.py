@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import condition, is_ready, statuses
+from kubevitals.probes import container_of
 from kubevitals.threshold import Threshold
 
 STUCK = Threshold(
@@ -83,7 +84,8 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
         return last
     if state.HasField("terminated"):
         if pod.status.phase == "Failed":
-            return state.terminated if state.terminated.exitCode and failed_for_good(pod, cluster) else None
+            failed = state.terminated.exitCode and not is_sidecar(pod, status)
+            return state.terminated if failed and failed_for_good(pod, cluster) else None
         bad = state.terminated.exitCode or not _may_end(pod, status)
         return state.terminated if bad and status.restartCount else None
     if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
@@ -100,10 +102,19 @@ def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
     return not is_ready(pod) and cluster.over(since, after)
 
 
+def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
+    """Return whether the container is an init container that runs on; its pod ends it, never the other way."""
+    return any(c.name == status.name and c.restartPolicy == "Always" for c in pod.spec.initContainers)
+
+
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
-    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job."""
-    restart = next((c.restartPolicy for c in pod.spec.initContainers if c.name == status.name), None)
-    return pod.spec.restartPolicy != "Always" if restart is None else restart != "Always"
+    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job.
+
+    A container's own restartPolicy counts before its pod's.
+    """
+    if any(container.name == status.name for container in pod.spec.initContainers):
+        return not is_sidecar(pod, status)
+    return (container_of(pod, status).restartPolicy or pod.spec.restartPolicy) != "Always"
 
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
