@@ -5,6 +5,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import PodFault, pod_faults
 from tests.built import BuiltPod, ago, config_map, findings, owner_of
+from tests.fakes import cluster_of
 
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 
@@ -38,8 +39,54 @@ def test_a_mount_that_has_succeeded_since_is_no_fault_of_a_pod_whose_image_is_be
 def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: PodFault) -> None:
     pod = BuiltPod()
     pod.said("FailedMount", NO_CACHE, before=before)
+    pod.events[0].count = 2
     pod.said("FailedCreatePodSandBox", TOO_LITTLE, before=10)
     assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, None), (4, PodFault.MOUNT_FAILED)])
+def test_a_kubelet_that_has_not_heard_of_a_config_map_once_is_no_fault(count: int, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map("present"))
+    pod.said("FailedMount", NO_CACHE, before=300)
+    pod.events[0].count = count
+    assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("present", None), ("absent", PodFault.MISSING_OBJECT)], ids=["there by now", "absent"]
+)
+def test_what_was_absent_and_is_there_by_now_is_mounted_at_the_next_try(name: str, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map(name))
+    pod.said("FailedMount", f'MountVolume.SetUp failed for volume "data" : configmap "{name}" not found', before=40)
+    pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out", before=20)
+    assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(("attached", "expected"), [(False, "attach-failed"), (True, "mount-failed")])
+def test_a_volume_that_is_not_attached_is_not_found_once_more_for_not_being_mounted(
+    attached: bool, expected: str
+) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out")
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
+    claim.spec.volumeName, claim.status.phase = "disk", "Bound"
+    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
+    disk.spec.claimRef.CopyFrom(pb.ObjectReference(namespace="shop", name="data"))
+    attachment = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="csi-1", creationTimestamp=ago(500)))
+    attachment.spec.nodeName, attachment.spec.source.persistentVolumeName = "one", "disk"
+    attachment.status.attached = attached
+    cluster = cluster_of(
+        pods=[pod.pod],
+        nodes=[pod.node],
+        all_events=pod.events,
+        claims=[claim],
+        volumes=[disk],
+        attachments=[attachment],
+    )
+    assert findings(cluster) == [f"volume-claim[{expected}] PersistentVolumeClaim/data"]
 
 
 HOURS = 7200

@@ -37,6 +37,9 @@ class Symptom:
 SANDBOX_FAILURE = "FailedCreatePodSandBox"
 """The reason of the event of a sandbox that could not be made."""
 
+ALL_VOLUMES = "Unable to attach or mount volumes"
+"""How the kubelet begins when it sums up which of a pod's volumes it waits for."""
+
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -66,7 +69,7 @@ def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
     every = cluster.events(pod)
     tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE != reason), default=0)
     events = [event for event in every if event.reason == reason and last_seen(event) >= tried]
-    return sorted(events, key=lambda event: not event.message.startswith("Unable to attach or mount volumes"))
+    return sorted(events, key=lambda event: not event.message.startswith(ALL_VOLUMES))
 
 
 def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) -> Symptom | None:
