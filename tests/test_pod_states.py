@@ -2,6 +2,7 @@
 
 import pytest
 
+from checks.test_memory_limit import node_oom
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import PodFault, pod_faults
 from tests.built import BuiltPod, ago, config_map, findings, owner_of
@@ -170,3 +171,34 @@ def test_the_restart_policy_of_a_container_counts_before_its_pods(own: str, expe
     completed = pb.ContainerStateTerminated(reason="Completed", finishedAt=ago(20))
     setup.state.CopyFrom(pb.ContainerState(terminated=completed))
     assert owner_of(pod.cluster()) is expected
+
+
+def evicted(ago_: int, message: str, *, owned: bool = True) -> BuiltPod:
+    """What is left of a pod that was made a month ago."""
+    pod = BuiltPod()
+    pod.pod.status.startTime.CopyFrom(ago(30 * 86400))
+    for condition in pod.pod.status.conditions:
+        condition.lastTransitionTime.CopyFrom(pod.pod.status.startTime)
+    pod.pod.status.phase, pod.pod.status.reason, pod.pod.status.message = "Failed", "Evicted", message
+    pod.pod.status.conditions.add(type="DisruptionTarget", status="True").lastTransitionTime.CopyFrom(ago(ago_))
+    if owned:
+        pod.pod.metadata.ownerReferences.add(kind="ReplicaSet", name="app-1", controller=True)
+    return pod
+
+
+@pytest.mark.parametrize(("before", "expected"), [(60, ["error"]), (HOURS, ["warning"]), (14 * 86400, [])])
+def test_pods_evicted_for_memory_tell_of_their_node_as_an_oom_kill_does_of_a_pod(
+    before: int, expected: list[str]
+) -> None:
+    pod = evicted(before, "The node was low on resource: memory. Threshold quantity: 100Mi")
+    assert [finding.severity for finding in node_oom(pod.cluster())] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "owned", "expected"),
+    [(60, True, ""), (HOURS, True, " (warning)"), (HOURS, False, "")],
+    ids=["now", "replaced", "alone"],
+)
+def test_a_pod_evicted_for_its_disk_and_replaced_is_of_the_past(before: int, owned: bool, expected: str) -> None:
+    pod = evicted(before, 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".', owned=owned)
+    assert findings(pod.cluster()) == [f"storage-full[evicted] Pod/app{expected}"]
