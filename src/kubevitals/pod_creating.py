@@ -64,7 +64,8 @@ def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
     return line
 
 
-_ABSENT = re.compile(r'(configmap|secret) "([^"]{1,253})" not found')
+_ABSENT = re.compile(r'(configmap|secret)s? "([^"]{1,253})" not found')
+"""What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 

@@ -42,6 +42,7 @@ _IMAGE = frozenset(
         "InvalidImageName",
         "ErrImageNeverPull",
         "ImageInspectError",
+        "RegistryUnavailable",
         "SignatureValidationFailed",
     }
 )
@@ -59,7 +60,7 @@ _NOT_CREATED = frozenset(
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 _REFERENCE = re.compile(
-    r'(?:configmap|secret) "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
+    r'(?:configmap|secret)s? "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
     re.IGNORECASE,
 )
 
