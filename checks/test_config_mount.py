@@ -53,7 +53,7 @@ EXPLAINS = (
 def missing_object(cluster: Cluster) -> Iterator[Finding]:
     """Find pods that wait for a ConfigMap or Secret that does not exist; references marked optional do not count."""
     for symptom in broken_pods(cluster, PodFault.MISSING_OBJECT):
-        absent = [(KINDS[kind], name) for kind, name in re.findall(r'(configmap|secret) "([^"]+)"', symptom.words)]
+        absent = [(KINDS[kind], name) for kind, name in re.findall(r'(configmap|secret)s? "([^"]+)"', symptom.words)]
         namespace = symptom.pod.metadata.namespace
         meant = [f'{kind} "{name}" does not exist{_near(cluster, kind, name, namespace)}' for kind, name in absent]
         yield _finding(

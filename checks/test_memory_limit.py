@@ -24,13 +24,13 @@ from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_NODE, Explains
-from kubevitals.evictions import MEMORY, evicted_for
+from kubevitals.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import containers, node_condition, ref
 from kubevitals.pod_faults import PodFault, broken_pods, is_broken
-from kubevitals.pod_running import OOM_RECENT, OOM_TEXT
+from kubevitals.pod_running import OOM_PAST, OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
@@ -103,13 +103,18 @@ def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator
 
 
 def node_oom(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that ran out of memory: MemoryPressure, a SystemOOM event within the hour, pods evicted for memory."""
+    """Find nodes that ran out of memory: MemoryPressure, a SystemOOM event within the hour, pods evicted for memory.
+
+    Pods evicted longer ago than `memory-limit.recent` tell of the past.
+    """
     evicted = cluster.derive(_evicted_for_memory)
     for node in cluster.nodes:
         pods = evicted.get(node.metadata.name, [])
         pressure = node_condition(node, "MemoryPressure")
         kills = _system_ooms(node, cluster)
-        if pods or kills or (pressure and pressure.status == "True"):
+        now = bool(kills) or (pressure is not None and pressure.status == "True")
+        if pods or now:
+            now |= any(not cluster.over(evicted_at(pod), OOM_RECENT) for pod in pods)
             yield Finding(
                 ref(node),
                 says="ran out of memory",
@@ -119,6 +124,7 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
                     *(f"event: {event.reason}: {event.message}" for event in kills[-3:]),
                     *event_lines(node, cluster),
                 ],
+                severity=Severity.ERROR if now else Severity.WARNING,
                 concerns=tuple(map(ref, pods)),
             )
     cluster.scope.need_all("pods of any namespace may have been evicted for a node's memory")
@@ -132,9 +138,10 @@ def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
 
 
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
+    """Return the pods evicted within `memory-limit.past`, by their node."""
     found: dict[str, list[pb.Pod]] = {}
     for pod in cluster.pods:
-        if evicted_for(pod, MEMORY):
+        if evicted_for(pod, MEMORY) and not cluster.over(evicted_at(pod), OOM_PAST):
             found.setdefault(pod.spec.nodeName, []).append(pod)
     return found
 

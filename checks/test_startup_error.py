@@ -45,6 +45,22 @@ EXIT_CODES = {
 
 PULL_ERRORS = (
     (
+        r"no match for platform|no image found in (?:image index|manifest list)|exec format",
+        "the image is not for the node's architecture",
+        "build it for that architecture",
+    ),
+    (
+        r"pull access denied|may require authorization",
+        "there is no such image, or the registry does not show it to everybody",
+        "correct the image's name, or give the pod an imagePullSecret for the registry",
+    ),
+    (r"no space left on device", "the node's disk has no space for it", "free space on the node, or add some"),
+    (
+        r"SignatureValidationFailed|signature validation failed",
+        "its signature is refused",
+        "sign the image, or correct the policy of the node's container runtime",
+    ),
+    (
         r"not found|manifest unknown|does not exist",
         "there is no such image",
         "correct the image's name or tag, or push it",
@@ -60,14 +76,10 @@ PULL_ERRORS = (
         "authenticate to the registry or use a mirror",
     ),
     (
-        r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|EOF",
+        r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|EOF"
+        r"|RegistryUnavailable|registry is unavailable",
         "the registry cannot be reached from the node",
         "check DNS, proxy and firewall between the node and the registry",
-    ),
-    (
-        r"no match for platform|exec format",
-        "the image is not for the node's architecture",
-        "build it for that architecture",
     ),
     (r"InvalidImageName|invalid reference", "the image's name is not valid", "correct the image's name"),
     (
@@ -76,7 +88,21 @@ PULL_ERRORS = (
         "load it onto the node or allow pulling",
     ),
 )
-"""Texts of containerd, CRI-O and the common registries, with what they mean and what helps."""
+"""Texts of containerd, CRI-O and the common registries, with what they mean and what helps. The first match counts."""
+
+START_ERRORS = (
+    (
+        r"subPath",
+        "correct subPath of the volumeMount: what it names must be in the volume, or be possible to make there",
+    ),
+    (r"no space left on device", "free space on the node, or add some"),
+    (
+        r"reserv\w{1,4} (?:container|ctr) name|deadline exceeded|due to system load",
+        "see what keeps the node's container runtime busy, its disk mostly; the kubelet tries again by itself",
+    ),
+    (r"", "correct command, args and securityContext of the container, or the image's entrypoint"),
+)
+"""Texts of kubelet, containerd and CRI-O about a container that cannot be started, with what helps."""
 
 EXPLAINS = (
     Explains(
@@ -107,7 +133,7 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
         near, namespace = "", symptom.pod.metadata.namespace
         missing: tuple[Ref, ...] = ()
-        if absent := re.search(r'(configmap|secret) "([^"]+)" not found', symptom.words):
+        if absent := re.search(r'(configmap|secret)s? "([^"]+)" not found', symptom.words):
             kind = {"configmap": "ConfigMap", "secret": "Secret"}[absent[1]]
             near = did_you_mean(absent[2], names(cluster, kind, namespace))
             missing = (Ref(kind, namespace, absent[2]),)
@@ -126,7 +152,7 @@ def bad_command(cluster: Cluster) -> Iterator[Finding]:
         yield _finding(
             symptom,
             f"cannot start container {symptom.status.name}: {_runtime_words(symptom.words)}",
-            "correct command, args and securityContext of the container, or the image's entrypoint",
+            next(remedy for text, remedy in START_ERRORS if re.search(text, symptom.words)),
             _pod_lines(symptom, cluster),
         )
 

@@ -25,18 +25,22 @@ from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
 from kubevitals.declaration import check
 from kubevitals.diagnosis import CONCERNS, SAME_NODE, Explains
-from kubevitals.evictions import DISK, evicted_for
+from kubevitals.evictions import DISK, evicted_at, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.node_disks import node_disks, tight, under_pressure
-from kubevitals.objects import Ref, node_condition, ref
+from kubevitals.objects import Ref, node_condition, owner, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
 WARN = Threshold("storage-full.warn", 85, "percent used; kubernetes-mixin warns below 15 % free")
 FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is critical below 3 % free")
+
+EVICTED = Threshold(
+    "storage-full.evicted", 3600, "a pod evicted longer ago than this, which its owner has replaced, is of the past"
+)
 
 BY_DESIGN = "kubevitals.io/full-by-design"
 
@@ -55,7 +59,8 @@ EXPLAINS = (
 def volume(cluster: Cluster) -> Iterator[Finding]:
     """Find claims whose volume is full in space or inodes, by kubelets' figures; hostPath volumes have none.
 
-    Volumes that are only read are left out, and `local` volumes on a plain folder: their figures are the node's.
+    Left out are volumes that are only read, block devices, of which no kubelet knows what is used, and `local` volumes
+    on a plain folder: their figures are the node's.
     """
     told: set[Ref] = set()
     for _, summary in kubelet.summaries(cluster):
@@ -92,7 +97,8 @@ def _percent(whole: int | None, left: int | None) -> float:
 
 
 def _is_excepted(claim: pb.PersistentVolumeClaim) -> bool:
-    return list(claim.spec.accessModes) == ["ReadOnlyMany"] or claim.metadata.labels.get(BY_DESIGN) == "true"
+    is_only_read = list(claim.spec.accessModes) == ["ReadOnlyMany"]
+    return is_only_read or claim.spec.volumeMode == "Block" or claim.metadata.labels.get(BY_DESIGN) == "true"
 
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:
@@ -121,11 +127,13 @@ def evicted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods evicted for the disk they used, or for their node's being full."""
     for pod in cluster.pods:
         if evicted_for(pod, DISK):
+            past = owner(pod) and cluster.over(evicted_at(pod), EVICTED)
             yield pod_finding(
                 pod,
                 says=f"was evicted: {pod.status.message}",
                 remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the pod",
                 evidence=pod_lines(pod, cluster),
+                severity=Severity.WARNING if past else Severity.ERROR,
             )
 
 

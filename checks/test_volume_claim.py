@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.claims import affinity_words, lost_words, users, waiting_line, why_unbound
+from kubevitals.claims import BINDING, affinity_words, lost_words, users, waiting_line, why_unbound
 from kubevitals.csi import missing_on_nodes, unready_pods
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
@@ -37,11 +37,6 @@ from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 from kubevitals.volume_symptoms import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
 
-BINDING = Threshold(
-    "volume-claim.binding",
-    60,
-    "provisioners answer within seconds; the control plane repeats its events every 15 s",
-)
 ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
 DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
 
@@ -171,7 +166,7 @@ _ONLY_THE_VOLUME = re.compile(
 def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.PersistentVolume]]:
     """Yield the pods that could be scheduled but for a bound volume that is tied to other nodes."""
     for pod in cluster.pods:
-        if pod.spec.nodeName:
+        if pod.spec.nodeName or not _scheduled_over(pod, ATTACH, cluster):
             continue
         reasons = re.findall(r"\d+ (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0])
         if not any(

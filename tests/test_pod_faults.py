@@ -156,8 +156,7 @@ PAIRS = [
     *each(SANDBOX_FAULTS, CONTAINERS),
     # Every volume is set up by itself; what tells of one may tell of two faults.
     *(apart(*pair) for pair in combinations(VOLUMES, 2)),
-    *(in_one(fault, MOUNT_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_OBJECT, MISSING_KEY)),
-    in_one(NODE_DISK_FULL, MOUNT_FAILED, ALONE[NODE_DISK_FULL], "in one volume"),
+    *(in_one(fault, MOUNT_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_KEY, NODE_DISK_FULL)),
     under_pressure(MISSING_OBJECT),
     under_pressure(MISSING_KEY),
     *map(in_a_sandbox, REPEATED),

@@ -2,8 +2,11 @@
 
 import pytest
 
-from kubevitals.pod_faults import PodFault
-from tests.built import BuiltPod, config_map, findings, owner_of
+from checks.test_memory_limit import node_oom
+from kubevitals import schema_pb2 as pb
+from kubevitals.pod_faults import PodFault, pod_faults
+from tests.built import BuiltPod, ago, config_map, findings, owner_of
+from tests.fakes import cluster_of
 
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 
@@ -37,8 +40,54 @@ def test_a_mount_that_has_succeeded_since_is_no_fault_of_a_pod_whose_image_is_be
 def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: PodFault) -> None:
     pod = BuiltPod()
     pod.said("FailedMount", NO_CACHE, before=before)
+    pod.events[0].count = 2
     pod.said("FailedCreatePodSandBox", TOO_LITTLE, before=10)
     assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, None), (4, PodFault.MOUNT_FAILED)])
+def test_a_kubelet_that_has_not_heard_of_a_config_map_once_is_no_fault(count: int, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map("present"))
+    pod.said("FailedMount", NO_CACHE, before=300)
+    pod.events[0].count = count
+    assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("present", None), ("absent", PodFault.MISSING_OBJECT)], ids=["there by now", "absent"]
+)
+def test_what_was_absent_and_is_there_by_now_is_mounted_at_the_next_try(name: str, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", configMap=config_map(name))
+    pod.said("FailedMount", f'MountVolume.SetUp failed for volume "data" : configmap "{name}" not found', before=40)
+    pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out", before=20)
+    assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(("attached", "expected"), [(False, "attach-failed"), (True, "mount-failed")])
+def test_a_volume_that_is_not_attached_is_not_found_once_more_for_not_being_mounted(
+    attached: bool, expected: str
+) -> None:
+    pod = BuiltPod()
+    pod.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out")
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
+    claim.spec.volumeName, claim.status.phase = "disk", "Bound"
+    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
+    disk.spec.claimRef.CopyFrom(pb.ObjectReference(namespace="shop", name="data"))
+    attachment = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="csi-1", creationTimestamp=ago(500)))
+    attachment.spec.nodeName, attachment.spec.source.persistentVolumeName = "one", "disk"
+    attachment.status.attached = attached
+    cluster = cluster_of(
+        pods=[pod.pod],
+        nodes=[pod.node],
+        all_events=pod.events,
+        claims=[claim],
+        volumes=[disk],
+        attachments=[attachment],
+    )
+    assert findings(cluster) == [f"volume-claim[{expected}] PersistentVolumeClaim/data"]
 
 
 HOURS = 7200
@@ -99,3 +148,57 @@ def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_bro
     assert findings(pod.cluster()) == ["memory-limit[near-limit] Pod/app (warning)"]
     pod.crashing("web", 137, "OOMKilled")
     assert findings(pod.cluster()) == [OOM]
+
+
+def test_a_sidecar_that_was_ended_with_its_failed_pod_is_not_to_blame() -> None:
+    pod = BuiltPod(sidecars=True)
+    pod.crashing("proxy", 137, probed=True)
+    pod.events.clear()
+    own, proxy = pod.pod.status.containerStatuses[0], pod.pod.status.initContainerStatuses[0]
+    own.state.terminated.exitCode = 3
+    proxy.state.CopyFrom(proxy.lastState)
+    pod.pod.status.phase, pod.pod.spec.restartPolicy = "Failed", "Never"
+    (symptom,) = pod_faults(pod.cluster()).found[PodFault.APP_EXIT]
+    assert symptom.status.name == "app"
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", PodFault.APP_EXIT), ("OnFailure", None)])
+def test_the_restart_policy_of_a_container_counts_before_its_pods(own: str, expected: PodFault | None) -> None:
+    pod = BuiltPod()
+    pod.crashing("setup", restarts=1)
+    pod.pod.spec.containers[1].restartPolicy = own
+    setup = pod.pod.status.containerStatuses[1]
+    completed = pb.ContainerStateTerminated(reason="Completed", finishedAt=ago(20))
+    setup.state.CopyFrom(pb.ContainerState(terminated=completed))
+    assert owner_of(pod.cluster()) is expected
+
+
+def evicted(ago_: int, message: str, *, owned: bool = True) -> BuiltPod:
+    """What is left of a pod that was made a month ago."""
+    pod = BuiltPod()
+    pod.pod.status.startTime.CopyFrom(ago(30 * 86400))
+    for condition in pod.pod.status.conditions:
+        condition.lastTransitionTime.CopyFrom(pod.pod.status.startTime)
+    pod.pod.status.phase, pod.pod.status.reason, pod.pod.status.message = "Failed", "Evicted", message
+    pod.pod.status.conditions.add(type="DisruptionTarget", status="True").lastTransitionTime.CopyFrom(ago(ago_))
+    if owned:
+        pod.pod.metadata.ownerReferences.add(kind="ReplicaSet", name="app-1", controller=True)
+    return pod
+
+
+@pytest.mark.parametrize(("before", "expected"), [(60, ["error"]), (HOURS, ["warning"]), (14 * 86400, [])])
+def test_pods_evicted_for_memory_tell_of_their_node_as_an_oom_kill_does_of_a_pod(
+    before: int, expected: list[str]
+) -> None:
+    pod = evicted(before, "The node was low on resource: memory. Threshold quantity: 100Mi")
+    assert [finding.severity for finding in node_oom(pod.cluster())] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "owned", "expected"),
+    [(60, True, ""), (HOURS, True, " (warning)"), (HOURS, False, "")],
+    ids=["now", "replaced", "alone"],
+)
+def test_a_pod_evicted_for_its_disk_and_replaced_is_of_the_past(before: int, owned: bool, expected: str) -> None:
+    pod = evicted(before, 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".', owned=owned)
+    assert findings(pod.cluster()) == [f"storage-full[evicted] Pod/app{expected}"]

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 
 from checks.test_config_mount import node_disk_full
-from checks.test_storage_full import node_disk
+from checks.test_storage_full import node_disk, volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.evictions import DISK, MEMORY, evicted_for
@@ -142,6 +142,21 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
     )
     cluster = cluster_of(node(), {"fs": disk(used)}, pods=[pod], all_events=[failed])
     assert len(list(node_disk_full(cluster))) == expected
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("Filesystem", ["data"]), ("Block", [])])
+def test_of_a_block_device_nobody_knows_how_full_it_is(mode: str, expected: list[str]) -> None:
+    spec = pb.PersistentVolumeClaimSpec(volumeMode=mode)
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"), spec=spec)
+    name = {"name": "data", "namespace": "shop"}
+    figures = {"name": "data", "pvcRef": name, "capacityBytes": GI, "availableBytes": 0, "inodes": 0, "inodesFree": 0}
+    summary = {"node": {}, "pods": [{"podRef": name, "volume": [figures]}]}
+    answers = {
+        "/api/v1/nodes": Answer(200, list_bytes([node()])),
+        "/api/v1/persistentvolumeclaims": Answer(200, list_bytes([claim])),
+        SUMMARY: Answer(200, json.dumps(summary).encode()),
+    }
+    assert [finding.obj.name for finding in volume(Cluster(FakeSource(answers)))] == expected
 
 
 LOW = "The node was low on resource: {}. Threshold quantity: 9Gi. Container {} was using 2Gi, request is 0. "

@@ -4,17 +4,23 @@ import re
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
+from kubevitals.inventory import Cluster, claim_names
 from kubevitals.objects import condition
 from kubevitals.quantity import amount
 from kubevitals.references import did_you_mean
 from kubevitals.text import binary, duration
+from kubevitals.threshold import Threshold
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
-_SCHEDULER_ON_VOLUMES = re.compile(
-    r"persistent volumes? to bind|enough free storage|persistentvolumeclaim|unbound", re.IGNORECASE
+_SCHEDULER_ON_VOLUMES = re.compile(r"persistent volumes? to bind|enough free storage")
+"""What the scheduler says where claims that wait for a pod keep it from every node (volumebinding/binder.go)."""
+
+BINDING = Threshold(
+    "volume-claim.binding",
+    60,
+    "provisioners answer within seconds; the control plane repeats its events every 15 s",
 )
 
 
@@ -39,14 +45,34 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
 
 
 def _why_not_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> str:
+    name, provisioner = storage_class.metadata.name, storage_class.provisioner
     waits = storage_class.volumeBindingMode == "WaitForFirstConsumer"
-    if waits and not claim.metadata.annotations.get(_SELECTED_NODE) and not _scheduler_says(claim, cluster):
+    asked = not waits or bool(claim.metadata.annotations.get(_SELECTED_NODE))
+    if waits and not (_lasts(claim, cluster) and (asked or _scheduler_says(claim, cluster))):
         return ""
-    if storage_class.provisioner == NO_PROVISIONER:
-        return f'StorageClass "{storage_class.metadata.name}" makes no volumes' + _no_match(claim, cluster, ", and ")
+    if provisioner == NO_PROVISIONER:
+        return f'StorageClass "{name}" makes no volumes' + _no_match(claim, cluster, ", and ")
+    if not asked:
+        blamed = _shares_a_pod_with_a_static_one(claim, cluster)
+        return "" if blamed else f'no node suits both its pod and StorageClass "{name}" (allowedTopologies, capacity)'
     if failed := _last_event(claim, "ProvisioningFailed", cluster):
-        return f"provisioner {storage_class.provisioner} fails: {failed}"
-    return f"provisioner {storage_class.provisioner} does not answer"
+        return f"provisioner {provisioner} fails: {failed}"
+    begun = _last_event(claim, "Provisioning", cluster)
+    return f"provisioner {provisioner} " + ("has begun and not come to an end" if begun else "does not answer")
+
+
+def _lasts(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether a pod has waited for the claim for long: it may have been made long before the first one."""
+    pods = users(claim, cluster)
+    return not pods or any(cluster.over(pod.metadata.creationTimestamp, BINDING) for pod in pods)
+
+
+def _shares_a_pod_with_a_static_one(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether the claim's pod has another one that waits, and for which nothing makes volumes."""
+    static = {c.metadata.name for c in cluster.storage_classes if c.provisioner == NO_PROVISIONER}
+    names = {name for pod in users(claim, cluster) for name in claim_names(pod)} - {claim.metadata.name}
+    others = [cluster.claims_by_name.get((claim.metadata.namespace, name)) for name in names]
+    return any(c and c.status.phase == "Pending" and c.spec.storageClassName in static for c in others)
 
 
 def _default_classes(cluster: Cluster) -> str:

@@ -34,6 +34,7 @@ RECOGNISED = (
     Cni("Cilium", "cilium", (), "cilium/cilium install/kubernetes/cilium/templates/cilium-agent/daemonset.yaml"),
     Cni("Cilium", "anetd", ("kube-system",), "GKE Dataplane V2: cloud.google.com/kubernetes-engine/docs dataplane-v2"),
     Cni("Flannel", "kube-flannel-ds", ("kube-flannel", "kube-system"), "flannel-io/flannel Documentation/"),
+    Cni("Flannel", "kube-flannel", ("kube-system",), "siderolabs/talos k8stemplates/testdata/flannel-daemonset.yaml"),
     Cni(
         "kindnet", "kindnet", ("kube-system",), "kubernetes-sigs/kind images/kindnetd, pkg/build/nodeimage/const_cni.go"
     ),
@@ -78,10 +79,13 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
 def lacking_network(cluster: Cluster) -> list[Lack]:
     """Return the nodes without a working pod of the CNI, but not those that are not ready for another reason.
 
+    Where several DaemonSets belong on a node it needs them all: Azure's CNS and Cilium, for instance.
+
     Raises:
         NotObserved: the CNI's DaemonSets are not known.
     """
-    return [lack for lack in lacking(daemon_sets(cluster), cluster) if is_ready(lack.node) or no_network(lack.node)]
+    lacks = {lack.node.metadata.name: lack for ds in daemon_sets(cluster) for lack in lacking([ds], cluster)}
+    return [lack for lack in lacks.values() if is_ready(lack.node) or no_network(lack.node)]
 
 
 def no_network(node: pb.Node) -> str:

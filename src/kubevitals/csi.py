@@ -1,9 +1,13 @@
 """Which pods make up a CSI driver, and on which nodes it should be registered."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from operator import eq
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
+from kubevitals.objects import condition, is_ready, owner, ref
 from kubevitals.placement import belongs_on
 from kubevitals.pod_states import is_down
 from kubevitals.threshold import Threshold
@@ -16,39 +20,70 @@ _CONTROLLER_SIDECARS = frozenset({"csi-provisioner", "csi-attacher", "csi-resize
 
 
 def unready_pods(driver: str, cluster: Cluster) -> list[pb.Pod]:
-    """Return the driver's pods, of its nodes and of its controller, that are not ready and have had time to be."""
-    own = [pod for pod in cluster.pods if _is_node_plugin(pod.spec, driver)]
-    namespaces = {pod.metadata.namespace for pod in own}
-    controllers = [pod for pod in cluster.pods if pod.metadata.namespace in namespaces and _is_controller(pod)]
-    return [pod for pod in [*own, *controllers] if _is_down(pod, cluster)]
+    """Return the driver's pods, of its nodes and of its controller, that are not ready and have had time to be.
+
+    On a node that is down no pod is ready: that is the node's fault.
+    """
+    return [pod for pod in cluster.derive(_pods_by_driver).get(driver, ()) if _is_down(pod, cluster)]
 
 
 def missing_on_nodes(driver: str, cluster: Cluster) -> Iterator[pb.Node]:
     """Yield the nodes where the driver's DaemonSet belongs but the driver is not registered, though it is on others.
 
-    Where the driver's pod on the node is down, that is the fault.
+    Where the driver's pod on the node is down, that is the fault; where it has just started, it may yet register.
     """
-    down = {pod.spec.nodeName for pod in unready_pods(driver, cluster)}
+    excused = {
+        pod.spec.nodeName
+        for pod in cluster.derive(_pods_by_driver).get(driver, ())
+        if _is_down(pod, cluster) or _has_just_turned(pod, cluster)
+    }
     registered = {node.metadata.name for node in cluster.csi_nodes if any(d.name == driver for d in node.spec.drivers)}
     plugins = [
         daemon_set.spec.template.spec
         for daemon_set in cluster.daemon_sets
-        if _is_node_plugin(daemon_set.spec.template.spec, driver)
+        if driver in _folders(daemon_set.spec.template.spec)
+        and cluster.over(daemon_set.metadata.creationTimestamp, DRIVER_START)
     ]
     if not registered or not plugins:
         return
     for node in cluster.nodes:
         if (
-            node.metadata.name not in registered | down
+            node.metadata.name not in registered | excused
             and cluster.over(node.metadata.creationTimestamp, DRIVER_START)
             and any(belongs_on(spec, node) for spec in plugins)
         ):
             yield node
 
 
-def _is_node_plugin(spec: pb.PodSpec, driver: str) -> bool:
-    """Return whether the pod holds the driver's socket: by convention in the kubelet's folder plugins/DRIVER."""
-    return any(driver in volume.volumeSource.hostPath.path.split("/") for volume in spec.volumes)
+def _pods_by_driver(cluster: Cluster) -> Mapping[str, list[pb.Pod]]:
+    """Return the pods that make up each driver: those that hold its socket, and its controller's in their namespace."""
+    drivers = {driver.metadata.name for driver in cluster.csi_drivers}
+    found: dict[str, list[pb.Pod]] = defaultdict(list)
+    for pod in cluster.pods:
+        for driver in drivers & _folders(pod.spec):
+            found[driver].append(pod)
+    plugins = {(pod.metadata.namespace, _maker(pod), driver) for driver, own in found.items() for pod in own}
+    for pod in filter(_is_controller, cluster.pods):
+        near = [(maker, driver) for place, maker, driver in plugins if place == pod.metadata.namespace]
+        for driver in _most_alike(_maker(pod), near) - _folders(pod.spec):
+            found[driver].append(pod)
+    return found
+
+
+def _most_alike(controller: str, plugins: list[tuple[str, str]]) -> set[str]:
+    """Return the drivers whose plugin is named most like the controller: ``ebs-csi-node``, ``ebs-csi-controller``."""
+    alike = [(sum(takewhile(bool, map(eq, controller, maker))), driver) for maker, driver in plugins]
+    most = max(alike, default=(0, ""))[0]
+    return {driver for length, driver in alike if length == most}
+
+
+def _maker(pod: pb.Pod) -> str:
+    return (owner(pod) or ref(pod)).name
+
+
+def _folders(spec: pb.PodSpec) -> set[str]:
+    """Return the folders that the pod mounts of its node: a driver's socket is by convention in plugins/DRIVER."""
+    return {folder for volume in spec.volumes for folder in volume.volumeSource.hostPath.path.split("/")}
 
 
 def _is_controller(pod: pb.Pod) -> bool:
@@ -56,5 +91,16 @@ def _is_controller(pod: pb.Pod) -> bool:
 
 
 def _is_down(pod: pb.Pod, cluster: Cluster) -> bool:
-    gone = pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded"
-    return not gone and is_down(pod, cluster, DRIVER_START)
+    gone = pod.metadata.HasField("deletionTimestamp") or pod.status.phase in ("Succeeded", "Failed")
+    return not gone and not _is_on_dead_node(pod, cluster) and is_down(pod, cluster, DRIVER_START)
+
+
+def _is_on_dead_node(pod: pb.Pod, cluster: Cluster) -> bool:
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    return bool(pod.spec.nodeName) and not (node and is_ready(node))
+
+
+def _has_just_turned(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has just become ready or not ready, or has just been made."""
+    ready = condition(pod, "Ready")
+    return not cluster.over(ready.lastTransitionTime if ready else pod.metadata.creationTimestamp, DRIVER_START)

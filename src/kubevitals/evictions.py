@@ -18,3 +18,13 @@ DISK = re.compile(
 def evicted_for(pod: pb.Pod, resource: re.Pattern[str]) -> bool:
     """Return whether the pod was evicted for this resource."""
     return pod.status.reason == "Evicted" and bool(resource.match(pod.status.message))
+
+
+def evicted_at(pod: pb.Pod) -> pb.Time:
+    """Return when the pod was evicted: the last that changed of it. What is left of it may lie around for weeks."""
+    times = [
+        pod.metadata.creationTimestamp,
+        pod.status.startTime,
+        *(c.lastTransitionTime for c in pod.status.conditions),
+    ]
+    return max(times, key=lambda time: time.seconds)

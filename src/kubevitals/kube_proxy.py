@@ -14,6 +14,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.kubelet import RIGHT
 from kubevitals.objects import internal_address, is_ready, path
 from kubevitals.patience import Patience
+from kubevitals.placement import belongs_on
 from kubevitals.pod_states import is_down
 from kubevitals.sampled import asked_nodes
 from kubevitals.source import Answer, Request, Server, refusal
@@ -80,10 +81,11 @@ def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:
     Of static pods only those are found that are down: nothing says where one belongs.
 
     Raises:
-        NotApplicable: there is no kube-proxy.
+        NotApplicable: there is no kube-proxy, or a node selector keeps it off all nodes, as it does on Calico's advice.
     """
     sets, static = daemon_sets(cluster), static_pods(cluster)
-    if not sets and not static:
+    specs = [ds.spec.template.spec for ds in sets]
+    if not static and not any(belongs_on(spec, node) for spec in specs for node in cluster.nodes):
         raise NotApplicable(NONE)
     down = (pod for pod in static if is_down(pod, cluster, START))
     lacks = [

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
+from kubevitals.inventory import Cluster, claim_name
 from kubevitals.node_disks import tight, under_pressure
 from kubevitals.objects import condition, node_condition
-from kubevitals.pod_states import SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
+from kubevitals.pod_states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.references import names, volume_references
 
 NO_SPACE = "no space left on device"
@@ -63,7 +64,8 @@ def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
     return line
 
 
-_ABSENT = re.compile(r'(configmap|secret) "([^"]{1,253})" not found')
+_ABSENT = re.compile(r'(configmap|secret)s? "([^"]{1,253})" not found')
+"""What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 
@@ -126,12 +128,43 @@ _ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})'
 
 
 def attach_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod whose volume could not be attached, and was not since."""
+    """Match a pod whose volume could not be attached, and was not since, or that waits for one that is not attached."""
     symptom = by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
     attached = stuck_events(pod, cluster, "SuccessfulAttachVolume") if symptom else []
-    return symptom if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached) else None
+    if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached):
+        return symptom
+    waiting = by_event(pod, cluster, "FailedMount", _WAITING)
+    unattached = waiting and next((v.name for v in pod.spec.volumes if _is_unattached(pod, v, cluster)), None)
+    return replace(waiting, volume=unattached) if waiting and unattached else None
+
+
+_WAITING = re.compile(f"^{ALL_VOLUMES}")
+
+
+def _is_unattached(pod: pb.Pod, volume: pb.Volume, cluster: Cluster) -> bool:
+    """Return whether the volume's VolumeAttachment says that it is not attached to the pod's node."""
+    claim = cluster.claims_by_name.get((_ns(pod), claim_name(pod, volume)))
+    return claim is not None and (claim.spec.volumeName, pod.spec.nodeName) in cluster.derive(_unattached)
+
+
+def _unattached(cluster: Cluster) -> set[tuple[str, str]]:
+    return {(a.spec.source.persistentVolumeName, a.spec.nodeName) for a in cluster.attachments if not a.status.attached}
+
+
+_NO_CACHE = re.compile(r"failed to sync \w{1,20} cache")
 
 
 def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod whose volume could not be mounted, for whatever reason is left."""
-    return by_event(pod, cluster, "FailedMount", _ANY_VOLUME)
+    """Match a pod whose volume could not be mounted, for whatever reason is left and does not pass by itself.
+
+    The kubelet tries again what was absent and is there by now, and has often not heard of a ConfigMap at first.
+    """
+    events = stuck_events(pod, cluster, "FailedMount")
+    left = [event for event in events if not _ABSENT.search(event.message)]
+    for event in reversed(left):
+        passes = _NO_CACHE.search(event.message) and max(event.count, event.series.count) <= 1
+        summary = _WAITING.match(event.message) and len(left) < len(events)
+        volume = _ANY_VOLUME.search(event.message)
+        if volume and not passes and not summary:
+            return Symptom(pod, event.message, volume=volume["volume"])
+    return None

@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import statuses
 from kubevitals.pod_creating import NO_SPACE
-from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good
+from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good, is_sidecar
 from kubevitals.probes import KILLERS, container_events, container_of, is_told_of, killed_by, killings
 from kubevitals.threshold import Threshold
 
@@ -42,6 +42,7 @@ _IMAGE = frozenset(
         "InvalidImageName",
         "ErrImageNeverPull",
         "ImageInspectError",
+        "RegistryUnavailable",
         "SignatureValidationFailed",
     }
 )
@@ -59,7 +60,7 @@ _NOT_CREATED = frozenset(
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 
 _REFERENCE = re.compile(
-    r'(?:configmap|secret) "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
+    r'(?:configmap|secret)s? "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
     re.IGNORECASE,
 )
 
@@ -193,8 +194,7 @@ def _no_space(lines: Sequence[str]) -> str | None:
 
 def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match an init container that fails; sidecars are none."""
-    sidecars = {container.name for container in pod.spec.initContainers if container.restartPolicy == "Always"}
-    return _crashing(pod, [s for s in pod.status.initContainerStatuses if s.name not in sidecars], cluster)
+    return _crashing(pod, [s for s in pod.status.initContainerStatuses if not is_sidecar(pod, s)], cluster)
 
 
 def app_exit(pod: pb.Pod, cluster: Cluster) -> Symptom | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
 from kubevitals.objects import condition, is_ready, statuses
+from kubevitals.probes import container_of
 from kubevitals.threshold import Threshold
 
 STUCK = Threshold(
@@ -36,6 +37,9 @@ class Symptom:
 SANDBOX_FAILURE = "FailedCreatePodSandBox"
 """The reason of the event of a sandbox that could not be made."""
 
+ALL_VOLUMES = "Unable to attach or mount volumes"
+"""How the kubelet begins when it sums up which of a pod's volumes it waits for."""
+
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -65,7 +69,7 @@ def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
     every = cluster.events(pod)
     tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE != reason), default=0)
     events = [event for event in every if event.reason == reason and last_seen(event) >= tried]
-    return sorted(events, key=lambda event: not event.message.startswith("Unable to attach or mount volumes"))
+    return sorted(events, key=lambda event: not event.message.startswith(ALL_VOLUMES))
 
 
 def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) -> Symptom | None:
@@ -83,7 +87,8 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
         return last
     if state.HasField("terminated"):
         if pod.status.phase == "Failed":
-            return state.terminated if state.terminated.exitCode and failed_for_good(pod, cluster) else None
+            failed = state.terminated.exitCode and not is_sidecar(pod, status)
+            return state.terminated if failed and failed_for_good(pod, cluster) else None
         bad = state.terminated.exitCode or not _may_end(pod, status)
         return state.terminated if bad and status.restartCount else None
     if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
@@ -100,10 +105,19 @@ def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
     return not is_ready(pod) and cluster.over(since, after)
 
 
+def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
+    """Return whether the container is an init container that runs on; its pod ends it, never the other way."""
+    return any(c.name == status.name and c.restartPolicy == "Always" for c in pod.spec.initContainers)
+
+
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
-    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job."""
-    restart = next((c.restartPolicy for c in pod.spec.initContainers if c.name == status.name), None)
-    return pod.spec.restartPolicy != "Always" if restart is None else restart != "Always"
+    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job.
+
+    A container's own restartPolicy counts before its pod's.
+    """
+    if any(container.name == status.name for container in pod.spec.initContainers):
+        return not is_sidecar(pod, status)
+    return (container_of(pod, status).restartPolicy or pod.spec.restartPolicy) != "Always"
 
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
