@@ -59,6 +59,7 @@ def daemon_set(
 
 def daemon(of: pb.DaemonSet, on: str, ready: str = "True", since: int = 600, waiting: str = "") -> pb.Pod:
     made = pod(f"{of.metadata.name}-{on}", on, ready, since, waiting)
+    made.metadata.namespace = of.metadata.namespace
     made.metadata.ownerReferences.append(
         pb.OwnerReference(kind="DaemonSet", name=of.metadata.name, uid=of.metadata.uid, controller=True)
     )
@@ -80,6 +81,13 @@ def pod(name: str, on: str = "one", ready: str = "True", since: int = 600, waiti
             containerStatuses=[status],
         ),
     )
+
+
+def exporter(name: str, on: str, **labels: str) -> pb.Pod:
+    """Return a node exporter's pod."""
+    made = pod(name, on, **labels or {"app": "node-exporter"})
+    made.spec.hostNetwork = True
+    return made
 
 
 def network_of(

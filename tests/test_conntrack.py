@@ -12,7 +12,7 @@ from kubevitals.node_exporter import conntracks
 from kubevitals.probe.probed import Silent
 from kubevitals.probe.report import Conntrack, Report
 from kubevitals.source import Answer
-from tests.networks import UseProbe, found, judged, network_of, node, pod, refused_by_rbac
+from tests.networks import UseProbe, exporter, found, judged, network_of, node, refused_by_rbac
 
 NODES = [node("one"), node("two")]
 CLUSTER = network_of(nodes=NODES)
@@ -76,8 +76,8 @@ def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe
 # --- without a probe ---
 
 EXPORTERS = [
-    pod("exporter-1", "one", **{"app.kubernetes.io/name": "node-exporter"}),
-    pod("exporter-2", "two", app="node-exporter"),
+    exporter("exporter-1", "one", **{"app.kubernetes.io/name": "node-exporter"}),
+    exporter("exporter-2", "two"),
 ]
 METRICS = "/api/v1/namespaces/kube-system/pods/{}:9100/proxy/metrics"
 
