@@ -56,6 +56,7 @@ def daemon_set(
 
 def daemon(of: pb.DaemonSet, on: str, ready: str = "True", since: int = 600, waiting: str = "") -> pb.Pod:
     made = pod(f"{of.metadata.name}-{on}", on, ready, since, waiting)
+    made.metadata.namespace = of.metadata.namespace
     made.metadata.ownerReferences.append(
         pb.OwnerReference(kind="DaemonSet", name=of.metadata.name, uid=of.metadata.uid, controller=True)
     )
@@ -79,6 +80,13 @@ def pod(
             containerStatuses=[status],
         ),
     )
+
+
+def exporter(name: str, on: str, label: str = "app") -> pb.Pod:
+    """Return a node exporter's pod."""
+    made = pod(name, on, labels={label: "node-exporter"})
+    made.spec.hostNetwork = True
+    return made
 
 
 def judged(rule: Rule, cluster: Cluster) -> tuple[list[Finding], NotObserved | None]:

@@ -5,8 +5,8 @@ from google.protobuf.message import Message
 
 from checks.test_volume_claim import attach_failed, unbound
 from kubevitals import schema_pb2 as pb
-from tests.fakes import CREATED, cluster_of
-from tests.networks import ago, judged, node
+from tests.fakes import CREATED, ago, cluster_of
+from tests.networks import judged, node
 
 NO_VOLUME = "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind."
 OUT_OF_REACH = "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity."

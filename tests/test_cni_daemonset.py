@@ -52,8 +52,8 @@ def test_a_node_needs_all_daemons_that_belong_there() -> None:
     cilium, cns = daemon_set("cilium"), daemon_set("azure-cns")
     pods = [daemon(cilium, "one", "False", 600, "CrashLoopBackOff"), daemon(cns, "one")]
     pods += [daemon(cilium, "two"), daemon(cns, "two")]
-    assert found(not_running, network_of(daemon_sets=[cilium, cns], nodes=NODES[:2], pods=pods)) == ["Node/one"]
-    assert found(not_running, network_of(daemon_sets=[cilium, cns], nodes=NODES[:1])) == ["Node/one"]
+    assert found(not_running, cluster_of(daemon_sets=[cilium, cns], nodes=NODES[:2], pods=pods)) == ["Node/one"]
+    assert found(not_running, cluster_of(daemon_sets=[cilium, cns], nodes=NODES[:1])) == ["Node/one"]
 
 
 NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"

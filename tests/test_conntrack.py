@@ -14,7 +14,7 @@ from kubevitals.probe.probed import Silent
 from kubevitals.probe.report import Conntrack, Network, Report
 from kubevitals.source import Answer
 from tests.fakes import Answers, Said, cluster_of
-from tests.networks import UseProbe, found, judged, node, pod, refused_by_rbac
+from tests.networks import UseProbe, exporter, found, judged, node, refused_by_rbac
 
 NODES = [node("one"), node("two")]
 CLUSTER = cluster_of(nodes=NODES)
@@ -78,8 +78,8 @@ def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe
 # --- without a probe ---
 
 EXPORTERS = [
-    pod("exporter-1", "one", labels={"app.kubernetes.io/name": "node-exporter"}),
-    pod("exporter-2", "two", labels={"app": "node-exporter"}),
+    exporter("exporter-1", "one", "app.kubernetes.io/name"),
+    exporter("exporter-2", "two"),
 ]
 METRICS = "/api/v1/namespaces/kube-system/pods/{}:9100/proxy/metrics"
 

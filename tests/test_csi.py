@@ -4,8 +4,8 @@ import pytest
 
 from checks.test_volume_claim import driver_down
 from kubevitals import schema_pb2 as pb
-from tests.fakes import CREATED, cluster_of
-from tests.networks import ago, daemon, daemon_set, found, node, pod
+from tests.fakes import CREATED, ago, cluster_of
+from tests.networks import daemon, daemon_set, found, node, pod
 
 EBS, EFS = "ebs.csi.example", "efs.csi.example"
 

@@ -85,10 +85,10 @@ def test_a_cluster_without_kube_proxy_is_not_judged() -> None:
 
 
 def test_a_kube_proxy_that_a_node_selector_keeps_off_all_nodes_is_none() -> None:
-    kept_off = daemon_set("kube-proxy", **{"non-calico": "true"})
+    kept_off = daemon_set("kube-proxy", selector={"non-calico": "true"})
     for rule in (not_running, unhealthy):
         with pytest.raises(NotApplicable):
-            list(rule(network_of(nodes=NODES, daemon_sets=[kept_off])))
+            list(rule(cluster_of(nodes=NODES, daemon_sets=[kept_off])))
 
 
 def test_static_pods_count() -> None:

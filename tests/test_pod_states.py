@@ -5,8 +5,8 @@ import pytest
 from checks.test_memory_limit import node_oom
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import PodFault, pod_faults
-from tests.built import BuiltPod, ago, config_map, findings, owner_of
-from tests.fakes import cluster_of
+from tests.built import BuiltPod, config_map, findings, owner_of
+from tests.fakes import ago, cluster_of
 
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 

@@ -14,7 +14,7 @@ from kubevitals.patience import SILENT
 from kubevitals.sampled import SAMPLE
 from kubevitals.source import Answer
 from tests.fakes import FakeSource, list_bytes
-from tests.networks import daemon, daemon_set, node, pod
+from tests.networks import daemon, daemon_set, exporter, node
 
 PROXY = daemon_set("kube-proxy")
 LARGE = int(SAMPLE.default) + 20
@@ -45,7 +45,7 @@ def asked(whom: str) -> Iterator[Asked]:
 
     def run(count: int, *, silent: bool = False) -> tuple[list[str], list[str]]:
         names = [f"node-{number:04}" for number in range(count)]
-        exporters = [pod(f"exporter-{name}", name, labels={"app": "node-exporter"}) for name in names]
+        exporters = [exporter(f"exporter-{name}", name) for name in names]
         source = FakeSource(
             {
                 "/api/v1/nodes": Answer(200, list_bytes([node(name) for name in names])),

@@ -151,12 +151,9 @@ def test_of_a_block_device_nobody_knows_how_full_it_is(mode: str, expected: list
     name = {"name": "data", "namespace": "shop"}
     figures = {"name": "data", "pvcRef": name, "capacityBytes": GI, "availableBytes": 0, "inodes": 0, "inodesFree": 0}
     summary = {"node": {}, "pods": [{"podRef": name, "volume": [figures]}]}
-    answers = {
-        "/api/v1/nodes": Answer(200, list_bytes([node()])),
-        "/api/v1/persistentvolumeclaims": Answer(200, list_bytes([claim])),
-        SUMMARY: Answer(200, json.dumps(summary).encode()),
-    }
-    assert [finding.obj.name for finding in volume(Cluster(FakeSource(answers)))] == expected
+    answers = {SUMMARY: Answer(200, json.dumps(summary).encode())}
+    cluster = fakes.cluster_of(answers, nodes=[node()], claims=[claim])
+    assert [finding.obj.name for finding in volume(cluster)] == expected
 
 
 LOW = "The node was low on resource: {}. Threshold quantity: 9Gi. Container {} was using 2Gi, request is 0. "

@@ -16,7 +16,7 @@ class Cni(NamedTuple):
     """A CNI, and the DaemonSet that serves pods' networks on each node.
 
     Attributes:
-        namespaces: where it is installed by its own manifests; none where that is left to the user.
+        namespaces: where its own manifests and documentation put it; what is called so elsewhere may be anybody's.
         source: the project and the file where the name stands.
     """
 
@@ -31,7 +31,12 @@ RECOGNISED = (
     Cni("Calico", "calico-node-windows", ("kube-system", "calico-system"), "projectcalico/calico manifests/"),
     Cni("Canal", "canal", ("kube-system",), "projectcalico/calico manifests/canal.yaml"),
     Cni("Canal", "rke2-canal", ("kube-system",), "rancher/rke2-charts charts/rke2-canal/templates/daemonset.yaml"),
-    Cni("Cilium", "cilium", (), "cilium/cilium install/kubernetes/cilium/templates/cilium-agent/daemonset.yaml"),
+    Cni(
+        "Cilium",
+        "cilium",
+        ("kube-system", "cilium"),
+        "cilium/cilium install/kubernetes/cilium/templates/cilium-agent/daemonset.yaml",
+    ),
     Cni("Cilium", "anetd", ("kube-system",), "GKE Dataplane V2: cloud.google.com/kubernetes-engine/docs dataplane-v2"),
     Cni("Flannel", "kube-flannel-ds", ("kube-flannel", "kube-system"), "flannel-io/flannel Documentation/"),
     Cni("Flannel", "kube-flannel", ("kube-system",), "siderolabs/talos k8stemplates/testdata/flannel-daemonset.yaml"),
@@ -43,7 +48,12 @@ RECOGNISED = (
     Cni("Azure CNS", "azure-cns", ("kube-system",), "Azure/azure-container-networking cns/azure-cns.yaml"),
     Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml"),
     Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/"),
-    Cni("OVN-Kubernetes", "ovnkube-node", (), "ovn-kubernetes/ovn-kubernetes dist/templates/ovnkube-node.yaml.j2"),
+    Cni(
+        "OVN-Kubernetes",
+        "ovnkube-node",
+        ("ovn-kubernetes", "openshift-ovn-kubernetes"),
+        "ovn-kubernetes/ovn-kubernetes dist/templates/ovnkube-node.yaml.j2",
+    ),
 )
 
 _NO_NETWORK = (
@@ -106,5 +116,4 @@ def without_network(cluster: Cluster) -> set[str]:
 
 
 def _is_of(daemon_set: pb.DaemonSet, cni: Cni) -> bool:
-    name, place = daemon_set.metadata.name, daemon_set.metadata.namespace
-    return name == cni.daemon_set and (not cni.namespaces or place in cni.namespaces)
+    return daemon_set.metadata.name == cni.daemon_set and daemon_set.metadata.namespace in cni.namespaces

@@ -78,11 +78,16 @@ def lacking(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[L
 
 
 def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
-    """Return the pods of every DaemonSet, by its uid and the name of the node that they are on or meant for."""
+    """Return the pods of every DaemonSet, by its uid and the name of the node that they are on or meant for.
+
+    A pod of another namespace may name it as its owner, and is none of its pods.
+    """
+    namespaces = {ds.metadata.uid: ds.metadata.namespace for ds in cluster.daemon_sets}
     found: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
     for pod in cluster.pods:
         for reference in pod.metadata.ownerReferences:
-            if reference.controller and reference.kind == "DaemonSet":
+            claims = reference.controller and reference.kind == "DaemonSet"
+            if claims and namespaces.get(reference.uid) == pod.metadata.namespace:
                 found[reference.uid, pod.spec.nodeName or meant_for(pod)].append(pod)
     return found
 

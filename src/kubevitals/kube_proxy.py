@@ -61,6 +61,8 @@ class Unhealthy(NamedTuple):
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     """Return kube-proxy's DaemonSets: one, or one for each architecture or system.
 
+    Whoever owns another namespace can call what they like so there.
+
     Raises:
         NotObserved: its namespace is not looked at.
     """
@@ -161,9 +163,8 @@ def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
 
 
 def _is_named(metadata: pb.ObjectMeta) -> bool:
-    return "kube-proxy" in (metadata.name, metadata.labels.get("k8s-app"), metadata.labels.get("component")) or (
-        metadata.namespace == "kube-system" and metadata.name.startswith("kube-proxy-")
-    )
+    named = "kube-proxy" in (metadata.name, metadata.labels.get("k8s-app"), metadata.labels.get("component"))
+    return metadata.namespace == PLACE and (named or metadata.name.startswith("kube-proxy-"))
 
 
 def _leaves(node: pb.Node) -> bool:

@@ -43,7 +43,15 @@ def _request(pod: pb.Pod) -> Request:
 
 
 def _is_exporter(pod: pb.Pod) -> bool:
-    return is_ready(pod) and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
+    """Return whether a pod is called so and is in its node's network: any other one counts its own connections.
+
+    Whoever may only create ordinary pods can call one so, but cannot have it there.
+    """
+    return (
+        is_ready(pod)
+        and pod.spec.hostNetwork
+        and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
+    )
 
 
 def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:

@@ -198,8 +198,11 @@ def _dns_pods(
     by_service: Mapping[tuple[str, str], Iterable[pb.EndpointSlice]],
     pods: Iterable[pb.Pod],
 ) -> Iterator[tuple[str, str]]:
-    """Yield the DNS pods that answer on port 53: those behind the Service; where there are none, those of its label."""
-    found = False
+    """Yield the DNS pods that answer on port 53: those behind the Service; where there are none, those of its label.
+
+    The label counts where clusters have their DNS: elsewhere anybody's pod may have it.
+    """
+    found, homes = False, {namespace for namespace, _ in _DNS}
     for service in services:
         for part in by_service.get((service.metadata.namespace, service.metadata.name), ()):
             for endpoint in part.endpoints:
@@ -209,7 +212,8 @@ def _dns_pods(
                     yield from ((ip, f"{about.namespace}/{about.name}") for ip in endpoint.addresses[:1] if about.name)
     if not found:
         for pod in pods:
-            if pod.metadata.labels.get("k8s-app") == "kube-dns" and pod.status.phase == "Running":
+            labelled = pod.metadata.namespace in homes and pod.metadata.labels.get("k8s-app") == "kube-dns"
+            if labelled and pod.status.phase == "Running":
                 yield from ((ip.ip, f"{pod.metadata.namespace}/{pod.metadata.name}") for ip in pod.status.podIPs)
 
 
