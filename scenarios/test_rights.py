@@ -29,6 +29,9 @@ pytestmark = [
 EVERYBODYS = {("get", "/readyz"), ("get", "/version")}
 """What Kubernetes' own role system:public-info-viewer lets everybody get, with ours or without."""
 
+PROBE = Options(timeout=180)
+"""The cluster that manifests break keeps its machine busy: what a probe cannot see then is not what is asked here."""
+
 
 class Overlay(NamedTuple):
     """A way to deploy the checks.
@@ -68,7 +71,7 @@ OVERLAYS = (
         places=_broken_namespaces(),
         undeciding={("list", "endpointslices.discovery.k8s.io")},
     ),
-    Overlay("probe", granted("components/probe/rbac.yaml"), BASE, (Options().namespace,)),
+    Overlay("probe", granted("components/probe/rbac.yaml"), BASE, (PROBE.namespace,)),
 )
 
 
@@ -114,7 +117,7 @@ class Looks:
         cluster = Cluster(
             source,
             ask_kubelets=overlay.name == "kubelet",
-            probe=Options() if overlay.name == "probe" else None,
+            probe=PROBE if overlay.name == "probe" else None,
             scope=Scope(chosen, within=recorded.scope if recorded else None, namespaced_only=bool(chosen)),
         )
         wait(cluster.prefetch())
@@ -126,7 +129,7 @@ class Looks:
         """Return the cluster as an account sees it that has these rights of the overlay's own."""
         if overlay.name == "probe":
             self._live.kubectl(["apply", "-f", str(DEPLOY / "components/probe/rbac.yaml")])
-            self._live.kubectl(f"-n {Options().namespace} delete daemonsets,services --all")
+            self._live.kubectl(f"-n {PROBE.namespace} delete daemonsets,services --all")
         grants = dict.fromkeys(overlay.places or [""], own)
         if overlay.others:
             grants[""] = [*grants.get("", ()), *overlay.others]
