@@ -375,6 +375,13 @@ def test_a_log_that_may_not_be_read_is_not_observed() -> None:
 
 
 @pytest.mark.usefixtures("no_probe")
+def test_a_container_that_was_never_started_has_no_log_to_be_observed() -> None:
+    never = pod("dns-a", "one", "False", 300, "ContainerCreating", labels=MARK)
+    never.status.containerStatuses[0].lastState.Clear()
+    assert found(failing, dns_cluster({LOG.format("dns-a"): Answer(400, b"not found")}, pods=[never])) == []
+
+
+@pytest.mark.usefixtures("no_probe")
 def test_the_log_of_a_pod_that_serves_is_not_read() -> None:
     assert found(failing, dns_cluster({LOG.format("dns-a"): Answer(200, LOOP)})) == []
 

@@ -110,8 +110,11 @@ def by_log(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _last_words(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> tuple[str, ...]:
-    running = status.state.HasField("running") or status.state.HasField("terminated")
-    return cluster.log(pod, status.name, previous=not running)
+    """Return the log's last lines; a container that was never started has none."""
+    has_begun = status.state.HasField("running") or status.state.HasField("terminated")
+    if not has_begun and not status.lastState.HasField("terminated"):
+        return ()
+    return cluster.log(pod, status.name, previous=not has_begun)
 
 
 def by_metrics(cluster: Cluster) -> Iterator[Finding]:
