@@ -1,6 +1,6 @@
 """Fixtures of the library's own tests."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import CHECKS, UseProbe
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import CHECKS as FOLDER
-from tests.runs import Run, crashing, log_path, node
+from tests.runs import Connect, Run, crashing, log_path, node
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
@@ -85,7 +85,7 @@ def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Live]]:
+def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Connects to the fake API server; what is tried again is tried again at once."""
     monkeypatch.setattr(live, "_BACKOFF", Backoff(steps=4, duration=0.001, factor=2.0, jitter=0.1))
     opened: list[Live] = []

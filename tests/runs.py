@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.live import Live
 from tests.fakes import CREATED, ago
 
 CHECKS = Path(__file__).parents[1] / "checks"
 
 Run = Callable[..., pytest.RunResult]
+"""Runs the checks with these options: the fixture `run`."""
+
+Connect = Callable[..., Live]
+"""Connects to the fake API server: the fixture `connect`."""
 
 
 def node() -> pb.Node:

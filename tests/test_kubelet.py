@@ -1,6 +1,6 @@
 """Kubelets: asked themselves or by way of the API server, and never read as well where they do not answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
@@ -15,10 +15,10 @@ from kubevitals.kubelet import RIGHT, configs, summaries
 from kubevitals.live import Live
 from kubevitals.source import Answer, Request, Server
 from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
+from tests.runs import Connect
 
 pytestmark = pytest.mark.skipif(not which("openssl"), reason="openssl makes the kubelet's certificate")
 
-Connect = Callable[..., Live]
 PROXIED = "/api/v1/nodes/one/proxy/stats/summary"
 FIGURES = Reply(b'{"node": {"fs": {"capacityBytes": 100, "availableBytes": 9}}}')
 

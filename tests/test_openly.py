@@ -1,7 +1,7 @@
 """Who answers anybody is asked without credentials, and never waited for in vain for long."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +12,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.live import Live
 from kubevitals.source import Request, Server
 from tests.fakes import ApiServer, Reply, api_server, break_off
-
-Connect = Callable[..., Live]
+from tests.runs import Connect
 
 PROXIED = "/api/v1/namespaces/kube-system/pods/coredns:9153/proxy/metrics"
 

@@ -1,36 +1,27 @@
 """A cluster, asked through its API server."""
 
-import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import Any, cast
 
 import msgspec
 import urllib3
 from kubernetes import client, config
-from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
-from kubevitals.errors import NotObserved, Unusable
+from kubevitals.credentials import IN_CLUSTER, connect, for_kubelets
+from kubevitals.errors import NotObserved
 from kubevitals.openly import Openly
 from kubevitals.probe.plan import Plan
 from kubevitals.probe.run import run
 from kubevitals.received import received, words
 from kubevitals.source import PROBE_HINT, Answer, Request, Server
-from kubevitals.text import clean
 
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that does not answer counts as unreachable."""
-
-IN_CLUSTER = "in-cluster"
-"""What a cluster is called whose own pod asks."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
@@ -62,10 +53,10 @@ class Live:
         Raises:
             Unusable: there are none, or they do not say how to reach a cluster.
         """
-        self._client, self.context = _connect(context, kubeconfig)
+        self._client, self.context = connect(context, kubeconfig)
         in_cluster = self.context == IN_CLUSTER
         self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
-        self._kubelets = _kubelet_client(self._client, verify=not kubelet_insecure_tls)
+        self._kubelets = for_kubelets(self._client, verify=not kubelet_insecure_tls)
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._openly = Openly(CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()
@@ -188,74 +179,3 @@ def _is_transient(error: Exception) -> bool:
     if isinstance(error, urllib3.exceptions.TimeoutError | urllib3.exceptions.SSLError):
         return False
     return isinstance(error, _Busy | urllib3.exceptions.HTTPError | OSError)
-
-
-def _kubelet_client(api: client.ApiClient, *, verify: bool) -> client.ApiClient:
-    """Return a client with the same credentials for servers whose certificates may not be known."""
-    settings = deepcopy(api.configuration)
-    settings.verify_ssl = verify
-    settings.tls_server_name = None
-    return client.ApiClient(settings)
-
-
-def _connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:
-    settings = client.Configuration()
-    settings.retries = False
-    settings.connection_pool_maxsize = 16
-    file = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if file == "~/.kube/config" and not Path(file).expanduser().exists():
-        return _connect_in_cluster(context, settings)
-    try:
-        return _connect_by_kubeconfig(file, context, settings)
-    except Exception as error:
-        raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
-
-
-def _connect_by_kubeconfig(file: str, context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
-    name = _context_name(KubeConfigMerger(file).config, context)
-    with _errors_logged() as errors:
-        api = config.new_client_from_config(
-            config_file=file, context=name, persist_config=False, client_configuration=settings
-        )
-    if errors:
-        raise Unusable(f"it gives no credentials for the context {name}: {errors[0]}")
-    return api, name
-
-
-def _context_name(merged: ConfigNode | None, context: str | None) -> str:
-    if merged is None:
-        raise Unusable("there is no such file")
-    names = [str(entry["name"]) for entry in merged.value["contexts"]]
-    name = context or str(merged.value.get("current-context") or "")
-    if name not in names:
-        wanted = f"no context {name}" if name else "no current context: give --context"
-        raise Unusable(f"it has {wanted}; it has: {', '.join(names) or 'none at all'}")
-    return name
-
-
-@contextmanager
-def _errors_logged() -> Iterator[list[str]]:
-    """Collect the errors that are logged: of a credential plugin that fails the client says no more."""
-    errors: list[str] = []
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: errors.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger().addHandler(handler)
-    try:
-        yield errors
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-
-def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
-    try:
-        config.load_incluster_config(client_configuration=settings)
-    except (config.ConfigException, OSError) as error:
-        raise Unusable(
-            "no cluster to look at: set KUBECONFIG or have ~/.kube/config (kubectl config view shows it), "
-            f"or give --snapshot demo to see what a run looks like; in a pod: {clean(str(error))}"
-        ) from error
-    if context:
-        raise Unusable(
-            f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used"
-        )
-    return client.ApiClient(settings), IN_CLUSTER
