@@ -14,9 +14,9 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Probed
 from kubevitals.probe.report import Conntrack, Kind, Lookup, Network, Report, Route, Through
+from tests.dns import MARK, dns_service, slice_of
 from tests.fakes import cluster_of
 from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, node, pod, reach
-from tests.test_cluster_dns import MARK, dns_service, slice_of
 
 if TYPE_CHECKING:
     from kubevitals import schema_pb2 as pb

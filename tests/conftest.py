@@ -16,10 +16,10 @@ from kubevitals.live import Live
 from kubevitals.probe.probed import Probed, Silent
 from kubevitals.probe.report import Network, Report
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
-from tests.networks import CHECKS, UseProbe
+from tests.networks import CHECKS, UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import CHECKS as FOLDER
-from tests.runs import Connect, Run, crashing, log_path, node
+from tests.runs import Connect, Run, crashing, log_path
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
@@ -58,7 +58,7 @@ def kubeconfig(server: ApiServer, tmp_path: Path) -> Path:
 @pytest.fixture
 def healthy(server: ApiServer) -> ApiServer:
     """A cluster of one node that is ready."""
-    server.serve("/api/v1/nodes", node())
+    server.serve("/api/v1/nodes", node("worker", cidr="10.244.1.0/24"))
     server.script("/api/v1/nodes/worker/proxy/stats/summary", Reply(b'{"node": {}, "pods": []}'))
     server.script("/api/v1/nodes/worker/proxy/configz", Reply(b'{"kubeletconfig": {}}'))
     return server

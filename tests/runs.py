@@ -18,19 +18,9 @@ Connect = Callable[..., Live]
 """Connects to the fake API server: the fixture `connect`."""
 
 
-def node() -> pb.Node:
-    ready = pb.NodeCondition(type="Ready", status="True", lastTransitionTime=CREATED)
-    return pb.Node(
-        metadata=pb.ObjectMeta(name="worker", creationTimestamp=CREATED),
-        spec=pb.NodeSpec(podCIDR="10.244.1.0/24"),
-        status=pb.NodeStatus(conditions=[ready]),
-    )
-
-
-def crashing(name: str, words: str = "it died") -> pb.Pod:
+def crashing(name: str, words: str = "it died", namespace: str = "shop", on: str = "worker") -> pb.Pod:
     """Return a pod in CrashLoopBackOff."""
-    a_minute_ago = ago(60)
-    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
+    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=ago(60))
     status = pb.ContainerStatus(
         name="app",
         restartCount=7,
@@ -38,8 +28,8 @@ def crashing(name: str, words: str = "it died") -> pb.Pod:
         lastState=pb.ContainerState(terminated=died),
     )
     return pb.Pod(
-        metadata=pb.ObjectMeta(name=name, namespace="shop", uid=name, creationTimestamp=CREATED),
-        spec=pb.PodSpec(nodeName="worker", containers=[pb.Container(name="app")]),
+        metadata=pb.ObjectMeta(name=name, namespace=namespace, uid=name, creationTimestamp=CREATED),
+        spec=pb.PodSpec(nodeName=on, containers=[pb.Container(name="app")]),
         status=pb.PodStatus(phase="Running", startTime=CREATED, containerStatuses=[status]),
     )
 

@@ -1,7 +1,6 @@
 """What explains what: roots, their symptoms, and what must not be confused."""
 
 import re
-from itertools import pairwise
 from time import process_time
 
 import pytest
@@ -21,13 +20,12 @@ from kubevitals.diagnosis import (
     declared,
     roots_of,
 )
-from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref
 from kubevitals.recording import Snapshot
 from kubevitals.report import Report
 from scenarios.harness import RECORDINGS, check_modules, rules, verdicts
-from tests.findings import case, finding, report_of, verdict
+from tests.findings import case, report_of
 
 DECLARED = declared(check_modules().values())
 APP_CONFIG = Ref("ConfigMap", "shop", "app-config")
@@ -278,35 +276,3 @@ def test_faults_of_their_own_stay_roots() -> None:
     report = recorded("manifests")
     assert len([root for root in report.roots if not root.symptoms]) > 20
     assert {symptom for root in report.roots for symptom in root.symptoms} == {f.id for f in report.findings if f.root}
-
-
-# --- the order of roots ---
-
-
-def test_roots_come_worst_first_then_by_what_they_explain() -> None:
-    on_a = [finding(f"Pod/shop/a-{n}", node="a") for n in range(2)]
-    on_b = [finding(f"Pod/shop/b-{n}", node="b") for n in range(3)]
-    report = report_of(
-        verdict("image[pull]", finding("Pod/shop/alone")),
-        verdict("risk[near]", finding("Pod/shop/risk", severity=Severity.WARNING)),
-        verdict("node[down]", finding("Node/a"), finding("Node/b")),
-        verdict("net[gone]", *on_a, *on_b),
-        rules=[Explains(("node",), SAME_NODE, ("net",))],
-    )
-    assert [(root.objects, root.explains) for root in report.roots] == [
-        ("Node/b", 3),
-        ("Node/a", 2),
-        ("Pod/shop/alone", 0),
-        ("Pod/shop/risk", 0),
-    ]
-    order = [found.root or found.id for found in report.findings]
-    assert sum(before != after for before, after in pairwise(order)) == len(report.roots) - 1
-
-
-def test_a_warning_that_explains_an_error_is_as_bad() -> None:
-    report = report_of(
-        verdict("pool[tight]", finding("Node/a", severity=Severity.WARNING)),
-        verdict("pool[empty]", finding("Pod/shop/web", node="a")),
-        rules=[Explains(("pool[tight]",), SAME_NODE, ("pool[empty]",))],
-    )
-    assert [(root.check, root.severity) for root in report.roots] == [("pool[tight]", Severity.ERROR)]

@@ -30,7 +30,8 @@ from tests.fakes import (
     status_json,
     write_kubeconfig,
 )
-from tests.runs import Run, crashing, node
+from tests.networks import node
+from tests.runs import Run, crashing
 
 pytest_plugins = ["pytester"]
 
@@ -106,7 +107,7 @@ def objects(text: bytes) -> dict[str, list[bytes]]:
         metadata=pb.AnnotatedMeta(creationTimestamp=CREATED), status=pb.PersistentVolumeClaimStatus(phase="Lost")
     )
     return {
-        "/api/v1/nodes": [item_bytes(node().SerializeToString()), silent_node(text)],
+        "/api/v1/nodes": [item_bytes(node("worker").SerializeToString()), silent_node(text)],
         "/api/v1/pods": [hostile(pod, text, "message"), hostile(crashing("web-1"), text, "message", "reason")],
         "/api/v1/events": [
             hostile(pb.Event(involvedObject=about, type="Warning", firstTimestamp=CREATED), text),

@@ -27,8 +27,10 @@ from kubevitals.report import Report
 from kubevitals.source import Answer, Request
 from scenarios.harness import CHECKS
 from tests.browser import DESKTOP, PHONE, chromium, missing, show
-from tests.fakes import CREATED, FakeSource, ago, list_bytes
+from tests.fakes import FakeSource, list_bytes
 from tests.findings import finding, report_of, verdict
+from tests.networks import node
+from tests.runs import crashing
 
 needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 AXE = Path(os.environ.get("KUBEVITALS_AXE", "absent"))
@@ -67,32 +69,6 @@ def recorded(path: Path, **lists: list[Any]) -> Path:
     return path
 
 
-def node(name: str, ready: str = "False", message: str = "it died") -> pb.Node:
-    condition = pb.NodeCondition(
-        type="Ready", status=ready, reason="KubeletNotReady", message=message, lastTransitionTime=CREATED
-    )
-    return pb.Node(
-        metadata=pb.ObjectMeta(name=name, creationTimestamp=CREATED), status=pb.NodeStatus(conditions=[condition])
-    )
-
-
-def crashing(name: str, namespace: str, words: str) -> pb.Pod:
-    a_minute_ago = ago(60)
-    status = pb.ContainerStatus(
-        name="app",
-        restartCount=7,
-        state=pb.ContainerState(waiting=pb.ContainerStateWaiting(reason="CrashLoopBackOff")),
-        lastState=pb.ContainerState(
-            terminated=pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=a_minute_ago)
-        ),
-    )
-    return pb.Pod(
-        metadata=pb.ObjectMeta(name=name, namespace=namespace, uid=name, creationTimestamp=CREATED),
-        spec=pb.PodSpec(nodeName="worker-7", containers=[pb.Container(name="app")]),
-        status=pb.PodStatus(phase="Running", startTime=CREATED, containerStatuses=[status]),
-    )
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the demo recording."""
@@ -123,8 +99,8 @@ def requests(browser: Chrome) -> set[str]:
 
 @needs_browser
 def test_nothing_that_a_cluster_says_acts(browser: Chrome, tmp_path: Path) -> None:
-    pods = [crashing(f"web-{attack}", attack, attack) for attack in ATTACKS]
-    nodes = [node(attack, message=attack) for attack in ATTACKS]
+    pods = [crashing(f"web-{attack}", attack, namespace=attack, on="worker-7") for attack in ATTACKS]
+    nodes = [node(attack, "False", attack) for attack in ATTACKS]
     namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=attack)) for attack in ATTACKS]
     path = run(recorded(tmp_path / "hostile.recording", pods=pods, nodes=nodes, namespaces=namespaces), tmp_path)
     browser.get_log("browser")
@@ -294,7 +270,7 @@ def shell(report: Report) -> str:
 @needs_browser
 def test_a_thousand_nodes_are_read_at_once(browser: Chrome, tmp_path: Path) -> None:
     nodes = [node(f"worker-{n}", "True" if n % 3 else "Unknown") for n in range(1000)]
-    pods = [crashing(f"web-{n}", f"team-{n % 40}", "it died " * 40) for n in range(2000)]
+    pods = [crashing(f"web-{n}", "it died " * 40, namespace=f"team-{n % 40}", on="worker-7") for n in range(2000)]
     path = run(recorded(tmp_path / "large.recording", nodes=nodes, pods=pods), tmp_path)
     assert path.stat().st_size < 3_000_000
 

@@ -15,7 +15,8 @@ from kubevitals.report import Report
 from kubevitals.source import Request
 from kubevitals.verdict import Outcome
 from tests.fakes import ApiServer, Handler, Reply
-from tests.runs import CHECKS, crashing, log_path, node
+from tests.networks import node
+from tests.runs import CHECKS, crashing, log_path
 
 pytest_plugins = ["pytester"]
 
@@ -46,7 +47,7 @@ class Stuck:
 @pytest.fixture
 def stuck(server: ApiServer) -> Stuck:
     """A cluster with a pod that crashes, and something that can be made to hang."""
-    server.serve("/api/v1/nodes", node())
+    server.serve("/api/v1/nodes", node("worker"))
     server.serve("/api/v1/pods", crashing("web-0"))
     server.script(log_path("web-0"), Reply(b"cannot open config\n"))
     return Stuck(server)

@@ -11,9 +11,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.listing import Listing
-from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, SILENT
 from kubevitals.source import NAMES_ONLY, Answer, Request
-from kubevitals.text import LINE_LIMIT
 from tests.fakes import FakeSource, ago, cluster_of, list_bytes, status_bytes, status_json
 
 Answering = Callable[[Request], Answer]
@@ -216,91 +214,6 @@ def test_events_of_the_old_and_the_new_api_are_in_one_order() -> None:
         event("Pod", "web-0", reason="first", metadata=pb.ObjectMeta(creationTimestamp=pb.Time(seconds=2))),
     ]
     assert [e.reason for e in cluster_of(all_events=events).events(pod())] == ["first", "second", "third", "fourth"]
-
-
-# --- logs ---
-
-
-def log_of(body: bytes, status: int = 200) -> tuple[str, ...]:
-    path = "/api/v1/namespaces/shop/pods/web-0/log"
-    return Cluster(FakeSource({path: Answer(status, body)})).log(pod(), "web", previous=True)
-
-
-def test_a_log_is_asked_for_with_its_bounds() -> None:
-    source = FakeSource()
-    assert Cluster(source).log(pod(), "web", previous=True) == ("(the log is empty)",)
-    assert parse_qs(urlsplit(source.requests[0].path).query) == {
-        "container": ["web"],
-        "tailLines": [str(LOG_LINES)],
-        "limitBytes": [str(LOG_BYTES)],
-        "previous": ["true"],
-    }
-
-
-def test_a_log_is_bounded_though_the_server_keeps_no_bounds() -> None:
-    lines = log_of(b"line\n" * 10_000_000)
-    assert len(lines) == LOG_LINES
-    assert all(len(line) <= LINE_LIMIT for line in log_of(b"x" * 10_000_000))
-
-
-def test_a_log_is_safe_to_show() -> None:
-    assert log_of(b"\x1b[31mred\xff password=hunter2\r\nlast") == (
-        "\\x1b[31mred\N{REPLACEMENT CHARACTER} password=[redacted]",
-        "last",
-    )
-
-
-def test_a_key_of_several_lines_is_redacted_whole_or_cut() -> None:
-    key = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\nhunter2\n-----END PRIVATE KEY-----\n"
-    assert "hunter2" not in "".join(log_of(b"starting\n" + key + b"done"))
-    assert "hunter2" not in "".join(log_of(key.partition(b"MII")[2] + b"done"))
-
-
-@pytest.mark.parametrize(("status", "right"), [(403, "get pods/log"), (400, ""), (500, "")])
-def test_a_log_that_cannot_be_read_is_not_observed(status: int, right: str) -> None:
-    with pytest.raises(NotObserved, match="not today") as caught:
-        log_of(status_json("not today"), status)
-    assert caught.value.right == right
-
-
-def test_names_cannot_lead_a_log_request_elsewhere() -> None:
-    source = FakeSource()
-    Cluster(source).log(pod("../../secrets?x="), "a&previous=b", previous=False)
-    split = urlsplit(source.requests[0].path)
-    assert split.path == "/api/v1/namespaces/shop/pods/..%2F..%2Fsecrets%3Fx%3D/log"
-    assert parse_qs(split.query)["container"] == ["a&previous=b"]
-
-
-def test_containers_of_one_owner_are_read_once() -> None:
-    source = FakeSource()
-    cluster = Cluster(source)
-    owners = [pb.OwnerReference(kind="StatefulSet", name="web", controller=True)]
-    for n in range(10):
-        cluster.log(pod(f"web-{n}", ownerReferences=owners), "web", previous=False)
-    assert len(source.requests) == 1
-
-
-def test_only_so_many_logs_are_read_in_a_run() -> None:
-    source = FakeSource()
-    cluster = Cluster(source)
-    for n in range(LOG_REQUESTS):
-        cluster.log(pod(f"web-{n}"), "web", previous=False)
-    for _ in range(3):
-        with pytest.raises(NotObserved, match=f"{LOG_REQUESTS} logs are read in a run"):
-            cluster.log(pod("another"), "web", previous=False)
-    assert len(source.requests) == LOG_REQUESTS
-
-
-def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
-    source = FakeSource({f"/api/v1/namespaces/shop/pods/web-{n}/log": "no answer" for n in range(10)})
-    cluster = Cluster(source)
-    reasons = []
-    for n in range(10):
-        with pytest.raises(NotObserved) as caught:
-            cluster.log(pod(f"web-{n}"), "web", previous=False)
-        reasons.append(caught.value.reason)
-    assert len(source.requests) == SILENT
-    assert reasons[-1] == "logs are not asked any more: 3 gave no answer, and none gave any"
 
 
 # --- time, derived views ---

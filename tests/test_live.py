@@ -14,16 +14,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.source import PROTOBUF, Answer, Request
-from tests.fakes import (
-    NOW,
-    ApiServer,
-    Handler,
-    Reply,
-    break_off,
-    list_bytes,
-    status_bytes,
-    status_json,
-)
+from tests.fakes import NOW, ApiServer, Handler, Reply, break_off, list_bytes, status_bytes, status_json
 from tests.runs import Connect
 
 PODS = Request("/api/v1/pods?limit=1000&resourceVersion=0", pb.Pod, PROTOBUF)

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -110,6 +111,38 @@ def test_the_schema_describes_every_attribute_that_a_docstring_tells_of() -> Non
 def test_a_report_survives_being_written_and_read() -> None:
     report = report_of(verdict("net[gone]", *replicas("a"), known=[ACCEPTED]), verdict("a[b]", finding("Node/a")))
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+# --- the order of roots ---
+
+
+def test_roots_come_worst_first_then_by_what_they_explain() -> None:
+    on_a = [finding(f"Pod/shop/a-{n}", node="a") for n in range(2)]
+    on_b = [finding(f"Pod/shop/b-{n}", node="b") for n in range(3)]
+    report = report_of(
+        verdict("image[pull]", finding("Pod/shop/alone")),
+        verdict("risk[near]", finding("Pod/shop/risk", severity=Severity.WARNING)),
+        verdict("node[down]", finding("Node/a"), finding("Node/b")),
+        verdict("net[gone]", *on_a, *on_b),
+        rules=NODES_EXPLAIN,
+    )
+    assert [(root.objects, root.explains) for root in report.roots] == [
+        ("Node/b", 3),
+        ("Node/a", 2),
+        ("Pod/shop/alone", 0),
+        ("Pod/shop/risk", 0),
+    ]
+    order = [found.root or found.id for found in report.findings]
+    assert sum(before != after for before, after in pairwise(order)) == len(report.roots) - 1
+
+
+def test_a_warning_that_explains_an_error_is_as_bad() -> None:
+    report = report_of(
+        verdict("pool[tight]", finding("Node/a", severity=Severity.WARNING)),
+        verdict("pool[empty]", finding("Pod/shop/web", node="a")),
+        rules=[Explains(("pool[tight]",), SAME_NODE, ("pool[empty]",))],
+    )
+    assert [(root.check, root.severity) for root in report.roots] == [("pool[tight]", Severity.ERROR)]
 
 
 # --- metrics ---

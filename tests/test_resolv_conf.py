@@ -10,9 +10,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
 from kubevitals.probe.report import Lookup, Network, Report, Resolver, Through
 from kubevitals.source import Answer
+from tests.dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 from tests.fakes import ago
 from tests.networks import DNS_IP, UseProbe, found, judged, lookup, refused_by_rbac
-from tests.test_cluster_dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 
 # --- resolv.conf ---
 
