@@ -17,7 +17,6 @@ Mitigation:
     at most two minutes later.
 """
 
-import re
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
@@ -36,10 +35,9 @@ from kubevitals.references import (
     listed_names,
     names,
     references,
+    said_absent,
     volume_references,
 )
-
-KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 
 EXPLAINS = (
     Explains(
@@ -53,7 +51,7 @@ EXPLAINS = (
 def missing_object(cluster: Cluster) -> Iterator[Finding]:
     """Find pods that wait for a ConfigMap or Secret that does not exist; references marked optional do not count."""
     for symptom in broken_pods(cluster, PodFault.MISSING_OBJECT):
-        absent = [(KINDS[kind], name) for kind, name in re.findall(r'(configmap|secret)s? "([^"]+)"', symptom.words)]
+        absent = said_absent(symptom.words)
         namespace = symptom.pod.metadata.namespace
         meant = [f'{kind} "{name}" does not exist{_near(cluster, kind, name, namespace)}' for kind, name in absent]
         yield _finding(

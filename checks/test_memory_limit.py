@@ -27,8 +27,8 @@ from kubevitals.diagnosis import SAME_NODE, Explains
 from kubevitals.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster, last_seen
-from kubevitals.objects import containers, node_condition, ref
+from kubevitals.inventory import Cluster, seen_ago
+from kubevitals.objects import containers, last_end, node_condition, ref
 from kubevitals.pod_faults import PodFault, broken_pods, is_broken
 from kubevitals.pod_running import OOM_PAST, OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
@@ -52,7 +52,7 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
     """Find containers killed for going over their limit, init containers and sidecars too, or too small to start."""
     for symptom in broken_pods(cluster, PodFault.OOM_KILLED):
         pod, status = symptom.pod, symptom.status
-        ended = status.state.terminated if status.state.HasField("terminated") else status.lastState.terminated
+        ended = last_end(status)
         limit = _limit(pod, status.name)
         small = OOM_TEXT.search(symptom.words)
         may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
@@ -131,10 +131,8 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
-    now = cluster.now.timestamp()
-    return [
-        e for e in cluster.events(node) if e.reason == "SystemOOM" and now - last_seen(e) < cluster.limit(OOM_RECENT)
-    ]
+    recent = cluster.limit(OOM_RECENT)
+    return [e for e in cluster.events(node) if e.reason == "SystemOOM" and seen_ago(e, cluster) < recent]
 
 
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:

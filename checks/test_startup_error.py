@@ -27,10 +27,10 @@ from kubevitals.diagnosis import SAME_MISSING, Explains
 from kubevitals.evidence import container_lines, pod_lines
 from kubevitals.finding import Finding, pod_finding
 from kubevitals.inventory import Cluster
-from kubevitals.objects import Ref, containers
+from kubevitals.objects import Ref, containers, last_end
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import Symptom
-from kubevitals.references import did_you_mean, names
+from kubevitals.references import did_you_mean, names, said_absent
 
 EXIT_CODES = {
     0: "the command ends by itself: a container that is to stay up needs one that does not",
@@ -131,18 +131,15 @@ def image(cluster: Cluster) -> Iterator[Finding]:
 def bad_reference(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose environment refers to a ConfigMap, Secret, key or field that does not exist."""
     for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
-        near, namespace = "", symptom.pod.metadata.namespace
-        missing: tuple[Ref, ...] = ()
-        if absent := re.search(r'(configmap|secret)s? "([^"]+)" not found', symptom.words):
-            kind = {"configmap": "ConfigMap", "secret": "Secret"}[absent[1]]
-            near = did_you_mean(absent[2], names(cluster, kind, namespace))
-            missing = (Ref(kind, namespace, absent[2]),)
+        namespace = symptom.pod.metadata.namespace
+        absent = said_absent(symptom.words)[:1]
+        near = "".join(did_you_mean(name, names(cluster, kind, namespace)) for kind, name in absent)
         yield _finding(
             symptom,
             f"names what does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
             "create what is missing, or correct env and envFrom in the workload's template",
             _pod_lines(symptom, cluster),
-            missing,
+            tuple(Ref(kind, namespace, name) for kind, name in absent),
         )
 
 
@@ -180,8 +177,7 @@ def app_exit(cluster: Cluster) -> Iterator[Finding]:
 
 def _crashes(cluster: Cluster, fault: PodFault, says: str) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, fault):
-        state = symptom.status.state
-        ended = state.terminated if state.HasField("terminated") else symptom.status.lastState.terminated
+        ended = last_end(symptom.status)
         often = "for good" if symptom.pod.status.phase == "Failed" else "again and again"
         yield _finding(
             symptom,

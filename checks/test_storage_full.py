@@ -31,6 +31,7 @@ from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.node_disks import node_disks, tight, under_pressure
 from kubevitals.objects import Ref, node_condition, owner, ref
+from kubevitals.pod_creating import NO_SPACE
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
@@ -44,7 +45,6 @@ EVICTED = Threshold(
 
 BY_DESIGN = "kubevitals.io/full-by-design"
 
-NO_SPACE = "no space left on device"
 IN_LOGS = ("storage-full[no-space-in-log]", "startup-error")
 UNDER_PRESSURE = ("node-ready", "storage-full[evicted]")
 

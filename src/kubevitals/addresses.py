@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
+from kubevitals.objects import is_finished
 from kubevitals.reduced import CLUSTER_CIDR
 
 Network = IPv4Network | IPv6Network
@@ -50,7 +51,7 @@ def _networks(cidrs: Iterable[str]) -> list[Network]:
 
 def held_addresses(pod: pb.Pod) -> list[str]:
     """Return the pod's own addresses; in the host network it has none, and a finished pod has given them back."""
-    if pod.spec.hostNetwork or pod.status.phase in ("Succeeded", "Failed"):
+    if pod.spec.hostNetwork or is_finished(pod):
         return []
     return [ip.ip for ip in pod.status.podIPs if ip.ip] or [pod.status.podIP] * bool(pod.status.podIP)
 

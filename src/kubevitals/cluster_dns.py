@@ -12,7 +12,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
-from kubevitals.objects import is_ready, path
+from kubevitals.objects import is_finished, is_ready, path
 from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
 
@@ -99,7 +99,7 @@ def _labelled(cluster: Cluster, namespace: str) -> list[pb.Pod]:
         for pod in cluster.pods
         if pod.metadata.namespace == namespace
         and not pod.metadata.HasField("deletionTimestamp")
-        and pod.status.phase not in ("Succeeded", "Failed")
+        and not is_finished(pod)
     ]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster, event_line, last_seen
-from kubevitals.objects import KubeObject
+from kubevitals.inventory import Cluster, event_line, seen_ago
+from kubevitals.objects import KubeObject, last_end
 from kubevitals.text import duration
 
 EVENTS = 4
@@ -23,7 +23,7 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
         yield f"events not observed: {error}"
         return
     for event in events[-EVENTS:]:
-        yield f"event {duration(cluster.now.timestamp() - last_seen(event))} ago: {event_line(event)}"
+        yield f"event {duration(seen_ago(event, cluster))} ago: {event_line(event)}"
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
@@ -38,14 +38,13 @@ def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
 
 def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
     """Yield how a container ended, how often, its last log lines, and those of the one that runs in its stead."""
-    now = status.state.HasField("terminated")
-    ended = status.state.terminated if now else status.lastState.terminated
+    ended = last_end(status)
     yield f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
     if ended.finishedAt.seconds:
         yield f"last ended {duration(cluster.age(ended.finishedAt))} ago"
     if ended.message:
         yield f"termination message: {ended.message}"
-    for line in _log(pod, status, cluster, previous=not now):
+    for line in _log(pod, status, cluster, previous=not status.state.HasField("terminated")):
         yield f"log: {line}"
     if status.state.HasField("running"):
         for line in _log(pod, status, cluster, previous=False):

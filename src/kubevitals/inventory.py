@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.fetching import Fetching
 from kubevitals.listing import Kind, Listing
 from kubevitals.logs import Logs
-from kubevitals.objects import KubeObject, ref
+from kubevitals.objects import KubeObject, is_finished, ref
 from kubevitals.probe.plan import Options
 from kubevitals.resource import Resource
 from kubevitals.scope import Scope
@@ -22,7 +21,6 @@ from kubevitals.source import NAMES_ONLY, Source
 from kubevitals.text import clean, duration
 from kubevitals.threshold import Threshold
 
-M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
@@ -167,7 +165,8 @@ class Cluster(Fetching):
         """Return what a function makes of the cluster, computed once however often it is asked for."""
         if function not in self._derived:
             self._derived[function] = function(self)
-        return self._derived[function]  # type: ignore[no-any-return]
+        found: T = self._derived[function]
+        return found
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, pb.Node]:
@@ -177,7 +176,7 @@ class Cluster(Fetching):
     @cached_property
     def claims_by_name(self) -> Mapping[tuple[str, str], pb.PersistentVolumeClaim]:
         """All claims, by namespace and name."""
-        return _by_name(self.claims)
+        return {(claim.metadata.namespace, claim.metadata.name): claim for claim in self.claims}
 
     @cached_property
     def volumes_by_name(self) -> Mapping[str, pb.PersistentVolume]:
@@ -189,7 +188,7 @@ class Cluster(Fetching):
         """The pods that use a claim and are not finished, by the claim's namespace and name."""
         index: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
         for pod in self.pods:
-            if pod.status.phase not in ("Succeeded", "Failed"):
+            if not is_finished(pod):
                 for name in claim_names(pod):
                     index[pod.metadata.namespace, name].append(pod)
         return index
@@ -217,6 +216,11 @@ def last_seen(event: pb.Event) -> int:
     )
 
 
+def seen_ago(event: pb.Event, cluster: Cluster) -> float:
+    """Return the seconds since the event was last seen."""
+    return cluster.now.timestamp() - last_seen(event)
+
+
 def first_seen(event: pb.Event) -> int:
     """Return when the event was first seen, in seconds since 1970."""
     return event.firstTimestamp.seconds or event.eventTime.seconds or event.metadata.creationTimestamp.seconds
@@ -237,7 +241,3 @@ def _by_object(events: Iterable[pb.Event]) -> Mapping[tuple[str, str, str], list
     for found in index.values():
         found.sort(key=last_seen)
     return index
-
-
-def _by_name(objects: Iterable[M]) -> dict[tuple[str, str], M]:
-    return {(obj.metadata.namespace, obj.metadata.name): obj for obj in objects}  # type: ignore[attr-defined]

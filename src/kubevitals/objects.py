@@ -70,6 +70,11 @@ def owner(pod: pb.Pod) -> Ref | None:
     return None
 
 
+def is_finished(pod: pb.Pod) -> bool:
+    """Return whether all containers of the pod have ended for good."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
 def condition(pod: pb.Pod, kind: str) -> pb.PodCondition | None:
     """Return the pod's condition of this type, or nothing."""
     return next((c for c in pod.status.conditions if c.type == kind), None)
@@ -93,6 +98,12 @@ def internal_address(node: pb.Node) -> str:
 def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
     """Return the statuses of all the pod's containers, init containers first."""
     return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]
+
+
+def last_end(status: pb.ContainerStatus) -> pb.ContainerStateTerminated:
+    """Return how a container ended, or the one before it that it runs in the stead of."""
+    ended = status.state.HasField("terminated")
+    return status.state.terminated if ended else status.lastState.terminated
 
 
 def containers(spec: pb.PodSpec) -> list[pb.Container]:

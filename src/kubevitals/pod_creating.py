@@ -10,7 +10,7 @@ from kubevitals.inventory import Cluster, claim_name
 from kubevitals.node_disks import tight, under_pressure
 from kubevitals.objects import condition, node_condition
 from kubevitals.pod_states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
-from kubevitals.references import names, volume_references
+from kubevitals.references import names, said_absent, volume_references
 
 NO_SPACE = "no space left on device"
 """What the C library says of ENOSPC, and every program after it."""
@@ -64,36 +64,27 @@ def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
     return line
 
 
-_ABSENT = re.compile(r'(configmap|secret)s? "([^"]{1,253})" not found')
-"""What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
-
-_KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
-
-
 def missing_object(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod that mounts a ConfigMap or Secret that does not exist."""
     if not is_stuck(pod, cluster):
         return None
     mounted = list(volume_references(pod.spec))
-    absent = [r for r in mounted if (found := names(cluster, r.kind, _ns(pod))) is not None and r.name not in found]
-    words = [f'{reference.kind.lower()} "{reference.name}" not found' for reference in absent]
-    if not words and any(names(cluster, reference.kind, _ns(pod)) is None for reference in mounted):
-        words = _said_absent(pod, cluster)
-    return Symptom(pod, ", ".join(dict.fromkeys(words))) if words else None
+    seen = {reference.kind: names(cluster, reference.kind, pod.metadata.namespace) for reference in mounted}
+    absent = [(r.kind, r.name) for r in mounted if (found := seen[r.kind]) is not None and r.name not in found]
+    if not absent and None in seen.values():
+        absent = _told_absent(pod, cluster)
+    words = ", ".join(f'{kind.lower()} "{name}" not found' for kind, name in dict.fromkeys(absent))
+    return Symptom(pod, words) if words else None
 
 
-def _said_absent(pod: pb.Pod, cluster: Cluster) -> list[str]:
+def _told_absent(pod: pb.Pod, cluster: Cluster) -> list[tuple[str, str]]:
     """Return what events say is absent, without what is there by now."""
     return [
-        match[0]
+        (kind, name)
         for event in stuck_events(pod, cluster, "FailedMount")
-        for match in _ABSENT.finditer(event.message)
-        if match[2] not in (names(cluster, _KINDS[match[1]], _ns(pod)) or ())
+        for kind, name in said_absent(event.message)
+        if name not in (names(cluster, kind, pod.metadata.namespace) or ())
     ]
-
-
-def _ns(pod: pb.Pod) -> str:
-    return pod.metadata.namespace
 
 
 _NO_KEY = re.compile(r"references non-existent (?:config|secret) key: (\S{1,253})")
@@ -143,7 +134,7 @@ _WAITING = re.compile(f"^{ALL_VOLUMES}")
 
 def _is_unattached(pod: pb.Pod, volume: pb.Volume, cluster: Cluster) -> bool:
     """Return whether the volume's VolumeAttachment says that it is not attached to the pod's node."""
-    claim = cluster.claims_by_name.get((_ns(pod), claim_name(pod, volume)))
+    claim = cluster.claims_by_name.get((pod.metadata.namespace, claim_name(pod, volume)))
     return claim is not None and (claim.spec.volumeName, pod.spec.nodeName) in cluster.derive(_unattached)
 
 
@@ -160,7 +151,7 @@ def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     The kubelet tries again what was absent and is there by now, and has often not heard of a ConfigMap at first.
     """
     events = stuck_events(pod, cluster, "FailedMount")
-    left = [event for event in events if not _ABSENT.search(event.message)]
+    left = [event for event in events if not said_absent(event.message)]
     for event in reversed(left):
         passes = _NO_CACHE.search(event.message) and max(event.count, event.series.count) <= 1
         summary = _WAITING.match(event.message) and len(left) < len(events)

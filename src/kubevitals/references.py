@@ -1,5 +1,6 @@
 """Which ConfigMaps and Secrets a pod refers to, and what a missing name was probably meant to be."""
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -11,6 +12,11 @@ from kubevitals.objects import containers
 
 PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that the control plane puts into every namespace."""
+
+
+_KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
+_ABSENT = re.compile(r'(configmap|secret)s? "([^"]+)" not found')
+"""What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
 
 
 class Reference(NamedTuple):
@@ -76,6 +82,11 @@ def listed_names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str]:
         NotObserved: they could not be listed, or are not looked at.
     """
     return cluster.derive(_config_map_names if kind == "ConfigMap" else _secret_names).get(namespace, frozenset())
+
+
+def said_absent(words: str) -> list[tuple[str, str]]:
+    """Return the kinds and names of the ConfigMaps and Secrets that a kubelet's words say do not exist."""
+    return [(_KINDS[kind], name) for kind, name in _ABSENT.findall(words)]
 
 
 def names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str] | None:

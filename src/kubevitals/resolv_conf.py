@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from kubevitals.cluster_dns import is_node_local
 from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster, event_line, last_seen
+from kubevitals.inventory import Cluster, event_line, seen_ago
 from kubevitals.lookups import fails, lookups
 from kubevitals.objects import Ref
 from kubevitals.probe.report import Report, Through
@@ -79,7 +79,7 @@ def over_limits(cluster: Cluster) -> Mapping[str, list[str]]:
     on = {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in cluster.pods}
     found: dict[str, list[str]] = defaultdict(list)
     for event in cluster.all_events:
-        recent = cluster.now.timestamp() - last_seen(event) < cluster.limit(RECENT)
+        recent = seen_ago(event, cluster) < cluster.limit(RECENT)
         if recent and any(text in event.message for text in _LIMITS):
             about = event.involvedObject
             node = about.name if about.kind == "Node" else on.get((about.namespace, about.name), "")

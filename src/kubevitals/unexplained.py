@@ -7,7 +7,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster, last_seen
+from kubevitals.inventory import Cluster, last_seen, seen_ago
 from kubevitals.objects import Ref
 from kubevitals.text import clean, duration, plural
 
@@ -55,6 +55,6 @@ def _about(event: pb.Event) -> set[Ref]:
 def _line(group: Group, cluster: Cluster) -> str:
     latest = max(group.events, key=last_seen)
     involved = latest.involvedObject
-    ago = duration(cluster.now.timestamp() - last_seen(latest))
+    ago = duration(seen_ago(latest, cluster))
     name = Ref(involved.kind, involved.namespace, involved.name)
     return clean(f"{len(group.events):,}× {group.reason} on {group.kind}, {ago} ago on {name}: {latest.message}", 300)
