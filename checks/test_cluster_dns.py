@@ -20,7 +20,7 @@ Mitigation:
     pod at all, its CNI.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from kubevitals import cluster_dns as dns
 from kubevitals import dns_faults, resolv_conf
@@ -34,8 +34,7 @@ from kubevitals.lookups import by_pod, deaf, fails, lookups, reaches_others, ref
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Lookup, Report, Through
-from kubevitals.reach import lost, require_all
-from kubevitals.text import plural
+from kubevitals.reach import lost, node_names, require_all
 
 NAME_ERRORS = (
     "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
@@ -114,7 +113,7 @@ def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
             whole = len(failed) == len(due)
             yield Finding(
                 ref(pod),
-                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {_some(failed)}'}",
+                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {node_names(failed)}'}",
                 remedy="see what stands between: NetworkPolicies, the pod's node and its CNI; delete the pod, so that "
                 "another takes its place",
                 evidence=_asked(failed),
@@ -190,7 +189,7 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
         whole = len(failed) == len(asked)
         yield Finding(
             ref(dns.service(cluster)),
-            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {_some(failed)}'}",
+            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {node_names(failed)}'}",
             remedy="see where `forward` of the Corefile points, whether these servers live, and whether the DNS pods' "
             "nodes reach them on port 53, UDP and TCP",
             evidence=[*_asked(failed), *dns_faults.by_nodes_resolver(found)],
@@ -233,11 +232,6 @@ def _resolves_only_own(report: Report) -> bool:
 
 def _asked(failed: Mapping[str, list[Lookup]]) -> list[str]:
     return [f"from {node}: {told(asked[0])}" for node, asked in sorted(failed.items())[:NODES_SHOWN] if asked]
-
-
-def _some(nodes: Iterable[str]) -> str:
-    names = sorted(nodes)
-    return ", ".join(names[:3]) + (f" and {plural(len(names) - 3, 'more node')}" if len(names) > 3 else "")
 
 
 @check(

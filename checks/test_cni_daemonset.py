@@ -31,7 +31,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, node_condition, ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind
-from kubevitals.reach import Blame, Pair, Way, blame, nothing_passes, own, pairs, require_all
+from kubevitals.reach import PAIRS_SHOWN, Blame, Pair, Way, blame, nothing_passes, own, pairs, require_all
 from kubevitals.routes import missing_routes
 from kubevitals.threshold import Threshold
 
@@ -157,7 +157,7 @@ def _lost_large(every: list[Pair]) -> Iterator[Finding]:
             says="loses large packets between all nodes, small ones pass: its packet size (MTU) is too large",
             remedy="set the CNI's MTU to that of the nodes' network less what its tunnel adds (VXLAN 50, IP-in-IP 20, "
             "WireGuard 60 bytes)",
-            evidence=map(str, every[:6]),
+            evidence=map(str, every[:PAIRS_SHOWN]),
             look="kubectl get pods -A -o wide",
         )
         return
@@ -183,7 +183,7 @@ def _nothing_passes(every: list[Pair], found: Probed) -> Finding:
         says="carries nothing between nodes, though pods of one node reach each other",
         remedy="let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
         "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); see whether a NetworkPolicy forbids the probe's",
-        evidence=map(str, every[:6]),
+        evidence=map(str, every[:PAIRS_SHOWN]),
         look="kubectl get pods -A -o wide",
     )
 

@@ -13,17 +13,9 @@ from kubevitals.errors import NotObserved
 from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
 from kubevitals.objects import is_finished, is_ready, path
+from kubevitals.probe.plan import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns
 from kubevitals.source import Answer, Request, Server
 from kubevitals.text import clean
-
-LABEL, VALUE = "k8s-app", "kube-dns"
-"""What marks the DNS Service and its pods, whatever serves (kubernetes/kubernetes cluster/addons/dns)."""
-
-_NAMES = ("kube-dns", "coredns", "rke2-coredns-rke2-coredns")
-"""Names of the Service: kubeadm and most others; the CoreDNS chart; RKE2's chart."""
-
-_ELSEWHERE = ("openshift-dns", "dns-default")
-"""OpenShift's DNS Service (openshift/cluster-dns-operator)."""
 
 PODS_ASKED = 20
 """DNS pods whose metrics are read: clusters have from two to some dozen."""
@@ -38,17 +30,17 @@ def service(cluster: Cluster) -> pb.Service:
     named = {
         (s.metadata.namespace, s.metadata.name): s for s in cluster.services if s.spec.clusterIP not in ("", "None")
     }
-    places = [*(("kube-system", name) for name in _NAMES), _ELSEWHERE]
+    places = [*(("kube-system", name) for name in DNS_NAMES), DNS_ELSEWHERE]
     if found := next((named[place] for place in places if place in named), None):
         return found
     for (namespace, _), candidate in sorted(named.items()):
-        if namespace == "kube-system" and candidate.metadata.labels.get(LABEL) == VALUE and _serves_dns(candidate):
+        if namespace == "kube-system" and is_dns(candidate.metadata) and _serves_dns(candidate):
             return candidate
     cluster.scope.need("kube-system")
-    cluster.scope.need(_ELSEWHERE[0])
+    cluster.scope.need(DNS_ELSEWHERE[0])
     raise NotObserved(
-        f"no DNS Service is found: neither {', '.join(_NAMES)} nor one with the label {LABEL}={VALUE} in kube-system, "
-        f"nor {'/'.join(_ELSEWHERE)}"
+        f"no DNS Service is found: neither {', '.join(DNS_NAMES)} nor one with the label "
+        f"{DNS_LABEL}={DNS_VALUE} in kube-system, nor {'/'.join(DNS_ELSEWHERE)}"
     )
 
 
@@ -74,17 +66,13 @@ def _serves_dns(candidate: pb.Service) -> bool:
 def pods(cluster: Cluster) -> list[pb.Pod]:
     """Return the pods that the DNS Service selects, and are not finished or on their way out."""
     wanted, place = dict(service(cluster).spec.selector), service(cluster).metadata.namespace
-    return [pod for pod in _labelled(cluster, place) if wanted and wanted.items() <= dict(pod.metadata.labels).items()]
+    return [pod for pod in _lasting(cluster, place) if wanted and wanted.items() <= dict(pod.metadata.labels).items()]
 
 
 def likely_pods(cluster: Cluster) -> list[pb.Pod]:
     """Return the pods that look like the cluster's DNS, selected or not: by their label or their owner's name."""
     place = service(cluster).metadata.namespace
-    return [
-        pod
-        for pod in _labelled(cluster, place)
-        if pod.metadata.labels.get(LABEL) == VALUE or "coredns" in pod.metadata.name
-    ]
+    return [pod for pod in _lasting(cluster, place) if is_dns(pod.metadata) or "coredns" in pod.metadata.name]
 
 
 def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:
@@ -93,7 +81,8 @@ def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:
     return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in found if is_ready(pod)}
 
 
-def _labelled(cluster: Cluster, namespace: str) -> list[pb.Pod]:
+def _lasting(cluster: Cluster, namespace: str) -> list[pb.Pod]:
+    """Return the namespace's pods that are not finished or on their way out."""
     return [
         pod
         for pod in cluster.pods
@@ -109,7 +98,7 @@ def deployments(cluster: Cluster) -> list[pb.Deployment]:
     return [
         d
         for d in cluster.deployments
-        if d.metadata.namespace == place and (d.metadata.labels.get(LABEL) == VALUE or d.metadata.name in _NAMES)
+        if d.metadata.namespace == place and (is_dns(d.metadata) or d.metadata.name in DNS_NAMES)
     ]
 
 

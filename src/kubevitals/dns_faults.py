@@ -12,6 +12,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.lookups import lookups, told
 from kubevitals.objects import Ref, owner, ref, statuses
 from kubevitals.pod_states import is_down
+from kubevitals.probe.plan import DNS_LABEL
 from kubevitals.probe.probed import Probed
 from kubevitals.probe.report import ABSENT, Through
 from kubevitals.text import duration, plural
@@ -58,7 +59,7 @@ def why_empty(cluster: Cluster) -> Why | None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(others[0].metadata.labels.items()))
         return Why(
             f"its selector {wanted or '(none)'} matches no pod, though DNS pods run",
-            f"correct its selector: the DNS pods have {dns.LABEL}={others[0].metadata.labels.get(dns.LABEL, '…')}",
+            f"correct its selector: the DNS pods have {DNS_LABEL}={others[0].metadata.labels.get(DNS_LABEL, '…')}",
             [f"{ref(others[0])} has the labels {labels}"],
             tuple(map(ref, others)),
         )

@@ -10,12 +10,11 @@ from kubevitals.errors import Unusable
 from kubevitals.finding import Severity
 from kubevitals.inventory import Cluster
 from kubevitals.probe import options as probe_options
-from kubevitals.probe.options import seconds
 from kubevitals.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.scope import Scope
 from kubevitals.source import Source
 from kubevitals.text import clean, redacting
-from kubevitals.threshold import Threshold, parse_thresholds
+from kubevitals.threshold import Threshold, parse_thresholds, seconds
 
 MAX_TIMEOUT = 3600
 """Seconds of silence that a user may wait for."""

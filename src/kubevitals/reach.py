@@ -197,11 +197,13 @@ def require_all(found: Probed, network: Network, explained: Collection[str] = ()
     """
     silent = [s for s in found.silent if s.network == network and s.node not in explained]
     if silent:
-        raise NotObserved(f"the probe told nothing on {_names([s.node for s in silent])}: {silent[0].reason}")
+        raise NotObserved(f"the probe told nothing on {node_names(s.node for s in silent)}: {silent[0].reason}")
     if broken := [r.node for r in found.of(network) if not r.whole and r.node not in explained]:
-        raise NotObserved(f"the probe did not come to its end on {_names(broken)}")
+        raise NotObserved(f"the probe did not come to its end on {node_names(broken)}")
 
 
-def _names(nodes: list[str]) -> str:
-    more = f" and {plural(len(nodes) - 3, 'more node')}" if len(nodes) > 3 else ""
-    return ", ".join(nodes[:3]) + more
+def node_names(nodes: Iterable[str]) -> str:
+    """Return the names of nodes: all of a few, the first ones of many."""
+    names = sorted(nodes)
+    more = f" and {plural(len(names) - 3, 'more node')}" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -46,8 +46,17 @@ def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) ->
         name, _, value = setting.partition("=")
         if name not in known:
             raise Unusable(f"there is no threshold {clean(name)!r}; there are: {', '.join(sorted(known))}")
-        try:
-            values[known[name]] = parse_duration(value)
-        except ValueError as error:
-            raise Unusable(f"--threshold {clean(setting)}: {error}") from error
+        values[known[name]] = seconds(f"--threshold {clean(setting)}", value)
     return values
+
+
+def seconds(option: str, text: str) -> float:
+    """Return an option's duration in seconds.
+
+    Raises:
+        Unusable: it is none.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Unusable(f"{option}: {error}") from error

@@ -8,7 +8,8 @@ import yaml
 from kubevitals.errors import Unusable
 from kubevitals.probe.manifests import Made
 from kubevitals.probe.plan import Options
-from kubevitals.text import clean, parse_duration
+from kubevitals.text import clean
+from kubevitals.threshold import seconds
 
 MIN_TIMEOUT, MAX_TIMEOUT = 20, 600
 """Seconds that the probe may have: pods take some seconds to start, asking all takes up to 15."""
@@ -39,21 +40,21 @@ def add(group: pytest.OptionGroup) -> None:
         action="store_true",
         help="look at the network from inside: creates 2 pods a node for under a minute, and removes them",
     )
-    for name, option, text in (
-        ("image", "--probe-image", "image of the probe's pods; any busybox"),
-        ("namespace", "--probe-namespace", "where the probe's pods live"),
-        ("domain", "--cluster-domain", "the cluster's DNS domain"),
+    for name, text in (
+        ("image", "image of the probe's pods; any busybox"),
+        ("namespace", "where the probe's pods live"),
+        ("domain", "the cluster's DNS domain"),
     ):
         default = getattr(defaults, name)
-        group.addoption(option, metavar=name.upper(), default=default, help=f"{text} (default: {default})")
+        group.addoption(_OPTIONS[name], metavar=name.upper(), default=default, help=f"{text} (default: {default})")
     group.addoption(
-        "--probe-image-pull-secret", metavar="NAME", default="", help="an existing Secret to pull that image with"
+        _OPTIONS["pull_secret"], metavar="NAME", default="", help="an existing Secret to pull that image with"
     )
     group.addoption(
         "--probe-timeout", metavar="DURATION", default="60s", help="time for the whole probe (default: 60s)"
     )
     group.addoption(
-        "--probe-outside",
+        _OPTIONS["outside"],
         metavar="NAME",
         default=defaults.outside,
         help=f"a name outside the cluster to look up, '' for none (default: {defaults.outside}, which does not exist)",
@@ -88,15 +89,3 @@ def dry_run(config: pytest.Config) -> str:
     if config.getoption("snapshot"):
         raise Unusable("--probe-dry-run shows what would be created in a cluster: it does not go with --snapshot")
     return yaml.safe_dump_all(Made.new(chosen(config)).all(), sort_keys=False)
-
-
-def seconds(option: str, text: str) -> float:
-    """Return an option's duration in seconds.
-
-    Raises:
-        Unusable: it is none.
-    """
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise Unusable(f"{option}: {error}") from error

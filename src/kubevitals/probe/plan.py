@@ -30,7 +30,16 @@ OS = "kubernetes.io/os"
 NOT_REAL = (("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate"))
 """Labels of nodes that are none: no DaemonSet's pod runs there."""
 
-_DNS = {("kube-system", "kube-dns"), ("kube-system", "coredns"), ("openshift-dns", "dns-default")}
+DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
+"""What marks the DNS Service and its pods, whatever serves (kubernetes/kubernetes cluster/addons/dns)."""
+
+DNS_NAMES = ("kube-dns", "coredns", "rke2-coredns-rke2-coredns")
+"""Names of the Service in kube-system: kubeadm and most others; the CoreDNS chart; RKE2's chart."""
+
+DNS_ELSEWHERE = ("openshift-dns", "dns-default")
+"""OpenShift's DNS Service (openshift/cluster-dns-operator)."""
+
+_DNS = frozenset({DNS_ELSEWHERE, *(("kube-system", name) for name in DNS_NAMES)})
 _WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
 
 
@@ -100,7 +109,7 @@ def plan(
     dns, api = [], []
     for service in services:
         name = (service.metadata.namespace, service.metadata.name)
-        if name in _DNS or (name[0] == "kube-system" and service.metadata.labels.get("k8s-app") == "kube-dns"):
+        if name in _DNS or (name[0] == "kube-system" and is_dns(service.metadata)):
             dns.append(service)
         elif name == ("default", "kubernetes"):
             api.append(service)
@@ -120,6 +129,11 @@ def is_probed(node: pb.Node) -> bool:
     labels = node.metadata.labels
     pretended = any(labels.get(key) == value for key, value in NOT_REAL)
     return labels.get(OS) == "linux" and not pretended and is_ready(node)
+
+
+def is_dns(metadata: pb.ObjectMeta) -> bool:
+    """Return whether an object is marked as the cluster's DNS, or a part of it."""
+    return metadata.labels.get(DNS_LABEL) == DNS_VALUE
 
 
 def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:
@@ -212,8 +226,7 @@ def _dns_pods(
                     yield from ((ip, f"{about.namespace}/{about.name}") for ip in endpoint.addresses[:1] if about.name)
     if not found:
         for pod in pods:
-            labelled = pod.metadata.namespace in homes and pod.metadata.labels.get("k8s-app") == "kube-dns"
-            if labelled and pod.status.phase == "Running":
+            if pod.metadata.namespace in homes and is_dns(pod.metadata) and pod.status.phase == "Running":
                 yield from ((ip.ip, f"{pod.metadata.namespace}/{pod.metadata.name}") for ip in pod.status.podIPs)
 
 
