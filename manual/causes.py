@@ -11,6 +11,7 @@ from typing import Any
 
 from kubevitals import threshold
 from kubevitals.declaration import Rule
+from kubevitals.naming import check_name
 from kubevitals.threshold import Threshold
 from manual.relations import module_of
 from manual.watch import Needs, needs
@@ -102,7 +103,7 @@ def _belongs(threshold: Threshold, cause: str, used: set[Threshold]) -> bool:
 
 def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
     """Return how bad findings are: what scenarios show, and a warning where the rule's code knows one."""
-    check = f"{cause}[{variant}] "
+    check = f"{check_name(cause, variant)} "
     lines = [line for scenario in scenarios() for line in scenario.finds if line.startswith(check)]
     found = {"warning" if line.endswith(" (warning)") else "error" for line in lines}
     if any("Severity.WARNING" in getsource(function) for function in _reached(rule)):

@@ -1,11 +1,11 @@
 """What explains what, in words."""
 
-import re
 from collections.abc import Iterator
 from functools import cache
 
 from kubevitals import diagnosis
 from kubevitals.diagnosis import Explains, Relation
+from kubevitals.naming import cause_in, variant_in
 from manual.documented import documented
 from scenarios.harness import check_modules
 
@@ -25,16 +25,16 @@ def _words() -> dict[Relation, str]:
 
 def explaining(cause: str) -> Iterator[str]:
     """Yield a line for each rule by which the cause, or a variant of it, explains something."""
-    yield from _told(rule for rule in declared() if any(_of(name) == cause for name in rule.roots))
+    yield from _told(rule for rule in declared() if _has(rule.roots, cause))
 
 
 def explained(cause: str) -> Iterator[str]:
     """Yield a line for each rule by which another cause explains this one, or a variant of it."""
-    yield from _told(
-        rule
-        for rule in declared()
-        if any(_of(name) == cause for name in rule.symptoms) and not any(_of(name) == cause for name in rule.roots)
-    )
+    yield from _told(r for r in declared() if _has(r.symptoms, cause) and not _has(r.roots, cause))
+
+
+def _has(names: tuple[str, ...], cause: str) -> bool:
+    return cause in map(cause_in, names)
 
 
 def _told(rules: Iterator[Explains]) -> Iterator[str]:
@@ -49,8 +49,7 @@ def _links(names: tuple[str, ...]) -> str:
 
 
 def _named(name: str) -> str:
-    variant = re.search(r"\[(.+)\]", name)
-    return link(_of(name), variant[1] if variant else "", name)
+    return link(cause_in(name), variant_in(name), name)
 
 
 def link(cause: str, variant: str = "", text: str = "") -> str:
@@ -62,7 +61,3 @@ def link(cause: str, variant: str = "", text: str = "") -> str:
 def module_of(cause: str) -> str:
     """Return the name of the module of a cause's check, which is that of its scenarios, too."""
     return f"test_{cause.replace('-', '_')}"
-
-
-def _of(name: str) -> str:
-    return name.partition("[")[0]

@@ -173,7 +173,7 @@ class Seen:
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """The outcome of every item that is not healthy."""
-        return {f"{v.cause}[{v.variant}]": v.outcome for v in self.verdicts if v.outcome is not Outcome.HEALTHY}
+        return {v.check: v.outcome for v in self.verdicts if v.outcome is not Outcome.HEALTHY}
 
     def says(self, part: str) -> bool:
         """Return whether a finding on the scenario's objects contains a text in what a person would read."""
@@ -189,7 +189,7 @@ def lines(cluster: Cluster, verdict: Verdict) -> Iterator[tuple[Ref, str]]:
     """Yield each finding's object, and the finding as scenarios write it."""
     for finding in verdict.findings:
         note = " (warning)" if finding.severity is Severity.WARNING else ""
-        yield finding.obj, f"{verdict.cause}[{verdict.variant}] {short(cluster, finding.obj, finding)}{note}"
+        yield finding.obj, f"{verdict.check} {short(cluster, finding.obj, finding)}{note}"
 
 
 def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:

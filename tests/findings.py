@@ -10,6 +10,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding, Severity
 from kubevitals.history import History
 from kubevitals.known import KnownIssue, KnownIssues
+from kubevitals.naming import cause_in, variant_in
 from kubevitals.objects import Ref
 from kubevitals.report import Report
 from kubevitals.run import Run
@@ -28,8 +29,7 @@ def finding(name: str, **more: Any) -> Finding:
 
 def case(check: str, name: str, **more: Any) -> Case:
     """Return a finding of a check."""
-    cause, _, variant = check.rstrip("]").partition("[")
-    return Case(cause, variant, finding(name, **more))
+    return Case(cause_in(check), variant_in(check), finding(name, **more))
 
 
 def verdict(
@@ -46,9 +46,8 @@ def verdict(
         if unseen:
             raise unseen
 
-    cause, _, variant = check.rstrip("]").partition("[")
     more = (run.exempts,) if run else ()
-    return judge(cause, variant, look, KnownIssues(known, TODAY), Severity.ERROR, *more)
+    return judge(cause_in(check), variant_in(check), look, KnownIssues(known, TODAY), Severity.ERROR, *more)
 
 
 def run_of(

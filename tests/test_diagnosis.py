@@ -21,6 +21,7 @@ from kubevitals.diagnosis import (
     roots_of,
 )
 from kubevitals.inventory import Cluster
+from kubevitals.naming import check_name
 from kubevitals.objects import Ref
 from kubevitals.recording import Snapshot
 from kubevitals.report import Report
@@ -235,7 +236,7 @@ def test_the_effort_grows_with_the_number_of_findings() -> None:
 
 def test_declared_rules_name_checks_that_exist() -> None:
     causes = {cause for cause, _ in rules()}
-    checks = {f"{cause}[{variant}]" for cause, variant in rules()}
+    checks = {check_name(cause, variant) for cause, variant in rules()}
     named = {name for rule in DECLARED for name in (*rule.roots, *rule.symptoms)}
     assert named
     assert named <= causes | checks

@@ -10,6 +10,7 @@ from threading import Event
 import pytest
 
 from kubevitals.history import read
+from kubevitals.naming import cause_in
 from kubevitals.recording import Snapshot
 from kubevitals.report import Report
 from kubevitals.source import Request
@@ -96,7 +97,7 @@ def test_what_was_judged_so_far_is_reported_as_partial(
     server.script("/api/v1/nodes/worker/proxy/stats/summary", stuck)
     report, said = interrupted(start("-k", "test_startup_error or test_storage_full"), stuck, number)
     assert [root.objects for root in report.roots] == ["Pod/shop/web-0"]
-    assert {item.check.partition("[")[0] for item in report.items} == {"startup-error"}
+    assert {cause_in(item.check) for item in report.items} == {"startup-error"}
     assert report.unjudged[0] == "storage-full[volume]"
     assert f"interrupted: {number.name}" in report.remarks
     assert "Partial: 6 of 10 checks judged. Broken: 1 root cause" in said

@@ -8,6 +8,7 @@ import pytest
 from _pytest.config.argparsing import Parser
 
 from kubevitals import options
+from kubevitals.naming import cause_in
 from manual import tables
 from manual.causes import causes
 from manual.links import FILES, REPOSITORY, Links
@@ -94,7 +95,7 @@ def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None
         for name in (*rule.roots, *rule.symptoms):
             assert any(
                 all(f"[`{other}`]" in line for other in (*rule.roots, *rule.symptoms))
-                for line in page_of(name.partition("[")[0]).splitlines()
+                for line in page_of(cause_in(name)).splitlines()
             ), (name, rule)
 
 

@@ -12,6 +12,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.finding import Severity, in_pieces
 from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
+from kubevitals.naming import cause_in
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
 from kubevitals.story import some
@@ -167,7 +168,7 @@ def _roots(findings: Iterable[Found], run: Run) -> list[Root]:
     known = {found.id for found in findings if found.known}
 
     def order(root: Root) -> tuple[object, ...]:
-        chapter = run.chapters.get(root.check.partition("[")[0], "")
+        chapter = run.chapters.get(cause_in(root.check), "")
         return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.objects)
 
     return sorted(roots, key=order)

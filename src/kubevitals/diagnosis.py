@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from kubevitals.errors import BadCheck
 from kubevitals.finding import Finding
 from kubevitals.known import KnownIssue
+from kubevitals.naming import check_name
 
 _CHECK = re.compile(r"[a-z0-9-]+(?:\[[a-z0-9-]+\])?")
 
@@ -103,7 +104,7 @@ class Case:
     @property
     def check(self) -> str:
         """The check's name, ``cause[variant]``."""
-        return f"{self.cause}[{self.variant}]"
+        return check_name(self.cause, self.variant)
 
 
 def declared(modules: Iterable[object]) -> list[Explains]:

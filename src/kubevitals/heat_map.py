@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kubevitals.finding import Severity
+from kubevitals.naming import cause_in
 from kubevitals.report import Found, Report
 from kubevitals.text import plural
 
@@ -92,8 +93,8 @@ def heat_map(report: Report) -> HeatMap | None:
     drawn = [node for node in nodes if len(nodes) <= ALL_NODES or node in ailing][:ROWS]
     rows = {node: Row(HEAD + CELL * place, node) for place, node in enumerate(drawn)}
     label = LETTER * (max((len(row.short) for row in rows.values()), default=0) + 2)
-    causes = dict.fromkeys(cause for _, cause in sorted((i.chapter, i.check.partition("[")[0]) for i in report.items))
-    unseen = {item.check.partition("[")[0] for item in report.items if item.unseen}
+    causes = dict.fromkeys(cause for _, cause in sorted((i.chapter, cause_in(i.check)) for i in report.items))
+    unseen = {cause_in(item.check) for item in report.items if item.unseen}
     columns = {
         cause: Column(label + CELL * place, f"{cause} ?" if cause in unseen else cause)
         for place, cause in enumerate(causes)
@@ -107,14 +108,14 @@ def _by_node_and_cause(report: Report) -> dict[tuple[str, str], list[Found]]:
     found: dict[tuple[str, str], list[Found]] = {}
     for each in report.findings:
         for node in dict.fromkeys(place.node for place in each.places if place.node):
-            found.setdefault((node, each.check.partition("[")[0]), []).append(each)
+            found.setdefault((node, cause_in(each.check)), []).append(each)
     return found
 
 
 def _cell(column: Column, row: Row, findings: list[Found]) -> Cell:
     count = sum(place.node == row.name for found in findings for place in found.places)
     worst = Severity.ERROR if any(f.severity is Severity.ERROR for f in findings) else Severity.WARNING
-    cause = findings[0].check.partition("[")[0]
+    cause = cause_in(findings[0].check)
     says = f"{row.name}, {cause}: {plural(count, 'finding')}: {findings[0].says}"
     return Cell(column.x, row.y, worst, count, says)
 

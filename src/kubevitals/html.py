@@ -15,6 +15,7 @@ from pytest_html.basereport import BaseReport
 from pytest_metadata.plugin import metadata_key
 
 from kubevitals import files, heat_map, page, story
+from kubevitals.naming import cause_in, variant_in
 from kubevitals.report import Found, Item, Report, Root
 from kubevitals.run import REPORTED, Run
 from kubevitals.verdict import Outcome, Verdict
@@ -164,14 +165,14 @@ _WORDS: dict[str, object] = {
     "moment": story.moment,
     "cluster_line": story.cluster_line,
     "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
-    "variant": lambda item: item.check.partition("[")[2].rstrip("]"),
+    "variant": lambda item: variant_in(item.check),
     "shown_concerns": CONCERNS,
     "shown_past": PAST,
 }
 
 
 def _chapter(item: Item) -> tuple[str, str]:
-    return item.chapter, item.check.partition("[")[0]
+    return item.chapter, cause_in(item.check)
 
 
 def _map(report: Report) -> dict[str, object]:

@@ -9,6 +9,7 @@ import msgspec
 
 from kubevitals.errors import Unusable
 from kubevitals.finding import Finding
+from kubevitals.naming import check_name
 from kubevitals.text import clean
 
 DEFAULT_FILE = Path("known-issues.toml")
@@ -31,7 +32,7 @@ class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def covers(self, cause: str, variant: str) -> bool:
         """Return whether the issue is about this variant of a cause."""
-        return self.check in (cause, f"{cause}[{variant}]")
+        return self.check in (cause, check_name(cause, variant))
 
     def matches(self, cause: str, variant: str, finding: Finding) -> bool:
         """Return whether this is the expected finding."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from kubevitals.finding import Severity
+from kubevitals.naming import cause_in, variant_in
 from kubevitals.report import Report
 from kubevitals.text import clean
 from kubevitals.verdict import Outcome
@@ -63,8 +64,7 @@ def _roots(report: Report) -> Samples:
 
 
 def _labels(check: str) -> dict[str, str]:
-    cause, _, variant = check.partition("[")
-    return {"cause": cause, "variant": variant.rstrip("]")}
+    return {"cause": cause_in(check), "variant": variant_in(check)}
 
 
 def _gauge(name: str, says: str, samples: Samples) -> Iterator[str]:

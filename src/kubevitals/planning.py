@@ -12,6 +12,7 @@ import pytest
 
 from kubevitals.declaration import Rule, variant_name
 from kubevitals.errors import Unusable
+from kubevitals.naming import check_name
 from kubevitals.text import clean
 
 GROUP = "kubevitals.checks"
@@ -128,7 +129,7 @@ def variant_of(item: pytest.Function) -> Rule:
 
 def check_of(item: pytest.Function) -> str:
     """Return the name of an item's check, ``cause[variant]``."""
-    return f"{cause_of(item.path)}[{variant_name(variant_of(item))}]"
+    return check_name(cause_of(item.path), variant_name(variant_of(item)))
 
 
 def _short(path: Path, item: pytest.Item) -> Path:

@@ -14,6 +14,7 @@ from kubevitals.history import History
 from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
+from kubevitals.naming import cause_in
 from kubevitals.report import Report
 from kubevitals.source import PROBE_HINT
 from kubevitals.text import plural
@@ -107,7 +108,7 @@ class Run:
     @property
     def stale(self) -> list[str]:
         """The known issues that are past their date, match nothing, or name no check."""
-        unknown = [i for i in self.known.valid if i.check.partition("[")[0] not in self.causes]
+        unknown = [i for i in self.known.valid if cause_in(i.check) not in self.causes]
         judged = ((v.cause, v.variant) for v in self.verdicts if v.outcome is not Outcome.NOT_OBSERVED)
         return [*(f"names no check: {issue}" for issue in unknown), *self.known.stale(judged)]
 

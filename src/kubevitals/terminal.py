@@ -196,7 +196,7 @@ def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWrit
         return
     reporter.section("warned and known", sep="=")
     for verdict in remarks:
-        tw.line(f"{verdict.cause}[{verdict.variant}]", bold=True)
+        tw.line(verdict.check, bold=True)
         for group in fold(verdict.findings):
             write_findings(tw, group, verdict, run)
         write_known(tw, verdict)

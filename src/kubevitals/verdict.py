@@ -7,6 +7,7 @@ from enum import StrEnum
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.finding import Finding, Severity
 from kubevitals.known import KnownIssue, KnownIssues
+from kubevitals.naming import check_name
 
 
 class Outcome(StrEnum):
@@ -42,7 +43,7 @@ class Verdict:
     @property
     def check(self) -> str:
         """The item's name, ``cause[variant]``."""
-        return f"{self.cause}[{self.variant}]"
+        return check_name(self.cause, self.variant)
 
     @property
     def unasked(self) -> bool:
@@ -85,7 +86,7 @@ def judge(
         unseen = error
     except NotApplicable as reason:
         return Verdict(cause, variant, Outcome.NOT_APPLICABLE, inapplicable=str(reason))
-    counting = [finding for finding in findings if not exempt(f"{cause}[{variant}]", finding)]
+    counting = [finding for finding in findings if not exempt(check_name(cause, variant), finding)]
     outcome = _outcome(counting, findings or expected, unseen, fail_on)
     return Verdict(cause, variant, outcome, findings, expected, unseen)
 
