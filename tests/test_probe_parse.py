@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
@@ -42,7 +42,6 @@ def test_a_healthy_cluster_answers_everything() -> None:
             assert each.whole
             assert all(reach.ok and not reach.said for reach in each.reached), each.reached
             assert {r.kind for r in each.reached} == set(Kind) - ({Kind.KUBE_PROXY} if each.network == "pod" else set())
-            assert each.mtu == 1500
             inside = [lookup for lookup in each.lookups if (each.network, lookup.through) != ("host", Through.RESOLVER)]
             assert {lookup.through for lookup in inside} >= {Through.SERVICE, Through.POD}
             assert all(lookup.addresses == ("10.96.0.1",) and lookup.answered == lookup.tries for lookup in inside)
@@ -159,8 +158,8 @@ def test_a_lookup_counts_its_tries() -> None:
 
 
 def test_a_log_is_whole_only_if_its_last_line_is_its_own_end() -> None:
-    assert report("mtu 1500", f"end {RUN}", "").whole
-    for lines in (["mtu 1500"], [f"end {RUN}", "mtu 1500"], ["end other"], [f"end {RUN} "[:-3]], []):
+    assert report("conntrack 1 2", f"end {RUN}", "").whole
+    for lines in (["conntrack 1 2"], [f"end {RUN}", "conntrack 1 2"], ["end other"], [f"end {RUN} "[:-3]], []):
         assert not report(*lines).whole
 
 
@@ -210,11 +209,9 @@ def test_routes_are_read_from_both_files() -> None:
 
 # --- hostile ---
 
-WORDS = st.sampled_from(
-    ["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "mtu", "end", *Kind, *Through]
-)
+WORDS = st.sampled_from(["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "end", *Kind, *Through])
 HOSTILE = st.text(max_size=40) | st.sampled_from(
-    ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "ndots:²", "FFFFFFFF", "0" * 32]
+    ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "FFFFFFFF", "0" * 32]
 )
 LINE = st.builds(lambda word, parts: " ".join([word, *parts]), WORDS, st.lists(HOSTILE, max_size=9))
 
@@ -224,11 +221,8 @@ def _texts(report: Report) -> list[str]:
 
 
 @given(st.lists(LINE | st.text(max_size=200), max_size=40), st.sampled_from(["pod", "host"]))
-@example(["resolv options ndots:" + "9" * 5000, f"end {RUN}"], "pod")
 def test_whatever_a_pod_prints_the_report_is_clean(lines: list[str], network: str) -> None:
     found = report(*lines, network=network)
-    for resolver in filter(None, [found.resolver]):
-        assert resolver.ndots >= 0
     assert all(text.isprintable() for text in _texts(found))
     assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found
 

@@ -59,7 +59,6 @@ def parse(pod: RanPod, run: str, token: str) -> Report:
         lookups=tuple(_lookups(lines)),
         conntrack=tuple(_conntrack(lines)) if pod.network == "host" else (),
         routes=parse_routes(lines) if pod.network == "host" else (),
-        mtu=next((_number(line) for word, line in lines if word == "mtu"), 0),
     )
 
 

@@ -108,12 +108,6 @@ class Resolver(Struct, frozen=True):
     search: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
-    @property
-    def ndots(self) -> int:
-        """After how many dots a name is first tried as it is; the C library's default is 1."""
-        values = [option.partition(":")[2] for option in self.options if option.startswith("ndots:")]
-        return int(values[-1]) if values and values[-1].isdecimal() else 1
-
 
 class Conntrack(Struct, frozen=True):
     """One reading of the node's connection tracking: entries, their maximum, and what was lost since the boot.
@@ -146,7 +140,6 @@ class Report(Struct, frozen=True):
         node: the node's name.
         whole: whether the pod came to its end; of one that did not, only what it printed so far is known.
         conntrack: two readings, some seconds apart (host network only).
-        mtu: of the interface that the default route uses, 0 where not told.
     """
 
     node: str
@@ -157,4 +150,3 @@ class Report(Struct, frozen=True):
     lookups: tuple[Lookup, ...] = ()
     conntrack: tuple[Conntrack, ...] = ()
     routes: tuple[Route, ...] = ()
-    mtu: int = 0

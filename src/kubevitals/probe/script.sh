@@ -69,16 +69,6 @@ conntrack() {
     printf 'conntrack %s %s\n' "$count" "$max" && show stat /proc/net/stat/nf_conntrack 40000
 }
 
-# Print the MTU of the interface of each default route.
-mtu() {
-  {
-    while read -r device network _; do [ "$network" = 00000000 ] && echo "$device"; done </proc/net/route
-    while read -r network size _ _ _ _ _ _ _ device; do
-      [ "$network$size" = 0000000000000000000000000000000000 ] && [ "$device" != lo ] && echo "$device"
-    done </proc/net/ipv6_route
-  } 2>/dev/null | head -n 3 | while read -r device; do show mtu "/sys/class/net/$device/mtu" 20; done
-}
-
 routes() {
   {
     while read -r device network via _ _ _ _ mask _; do echo "route $device $network $via $mask"; done </proc/net/route
@@ -97,7 +87,6 @@ else
   conntrack 2>/dev/null
 fi
 [ -r /etc/resolv.conf ] && echo 'resolv # read, be it empty' && show resolv /etc/resolv.conf 8000
-mtu
 until [ -s /targets/targets ]; do sleep 1; done
 while read -r what words; do
   case $what in
