@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from kubernetes import client, config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
@@ -36,7 +35,9 @@ def connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClie
         raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
 
 
-def _connect_by_kubeconfig(file: str, context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
+def _connect_by_kubeconfig(
+    file: str, context: str | None, settings: client.Configuration
+) -> tuple[client.ApiClient, str]:
     name = _context_name(KubeConfigMerger(file).config, context)
     with _errors_logged() as errors:
         api = config.new_client_from_config(
@@ -71,7 +72,7 @@ def _errors_logged() -> Iterator[list[str]]:
         logging.getLogger().removeHandler(handler)
 
 
-def _connect_in_cluster(context: str | None, settings: Any) -> tuple[client.ApiClient, str]:
+def _connect_in_cluster(context: str | None, settings: client.Configuration) -> tuple[client.ApiClient, str]:
     try:
         config.load_incluster_config(client_configuration=settings)
     except (config.ConfigException, OSError) as error:

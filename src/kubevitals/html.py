@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import pytest_html.plugin
@@ -115,7 +115,7 @@ class HtmlReport:
             prefix.append(render(report))
 
 
-def _reports(config: pytest.Config) -> list[Any]:
+def _reports(config: pytest.Config) -> list[BaseReport]:
     return [plugin for plugin in config.pluginmanager.get_plugins() if isinstance(plugin, BaseReport)]
 
 

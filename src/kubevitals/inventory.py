@@ -44,7 +44,7 @@ class Cluster(Fetching):
     namespaces = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
     pods = Listing("/api/v1/pods", pb.Pod, namespaced=True)
     all_events = Listing("/api/v1/events", pb.Event, namespaced=True)
-    node_events = Listing("/api/v1/namespaces/default/events", pb.Event)
+    node_events = Listing("/api/v1/namespaces/default/events", pb.Event, selector="involvedObject.namespace=")
     config_maps = Listing("/api/v1/configmaps", pb.ConfigMap, NAMES_ONLY, namespaced=True)
     secrets = Listing("/api/v1/secrets", pb.Secret, NAMES_ONLY, namespaced=True)
     services = Listing("/api/v1/services", pb.Service, namespaced=True)

@@ -35,8 +35,11 @@ class _Lists(Protocol):
 class Listing(Generic[M]):
     """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
 
-    def __init__(self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False) -> None:
-        self.path, self.schema, self.accept, self.namespaced = path, schema, accept, namespaced
+    def __init__(
+        self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False, selector: str = ""
+    ) -> None:
+        self.path, self.schema, self.accept = path, schema, accept
+        self.namespaced, self.selector = namespaced, selector
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -119,8 +122,8 @@ def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[A
     if scope.namespaced_only and not listing.namespaced:
         reason = f"{listing.resource} outside of the namespaces are not asked for (--namespaced-only)"
         raise NotObserved(reason, unasked=True)
-    if listing.name == "node_events":
-        return [Asked(listing.path, "involvedObject.namespace=")]
+    if listing.selector:
+        return [Asked(listing.path, listing.selector)]
     wanted = scope.wants if listing.namespaced and not scope.is_all else None
     if listing.namespaced and chosen and (len(chosen) <= LISTED or scope.listed.namespaced_only):
         return [Asked(listing.path_in(name), wanted=wanted) for name in chosen]
