@@ -7,7 +7,7 @@ from operator import eq
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
-from kubevitals.objects import condition, is_ready, owner, ref
+from kubevitals.objects import condition, is_finished, is_ready, owner, ref
 from kubevitals.placement import belongs_on
 from kubevitals.pod_states import is_down
 from kubevitals.threshold import Threshold
@@ -91,7 +91,7 @@ def _is_controller(pod: pb.Pod) -> bool:
 
 
 def _is_down(pod: pb.Pod, cluster: Cluster) -> bool:
-    gone = pod.metadata.HasField("deletionTimestamp") or pod.status.phase in ("Succeeded", "Failed")
+    gone = pod.metadata.HasField("deletionTimestamp") or is_finished(pod)
     return not gone and not _is_on_dead_node(pod, cluster) and is_down(pod, cluster, DRIVER_START)
 
 
