@@ -19,7 +19,8 @@ Mitigation:
     BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from kubevitals import cni
 from kubevitals.declaration import check
@@ -31,7 +32,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, node_condition, ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind
-from kubevitals.reach import PAIRS_SHOWN, Blame, Pair, Way, blame, nothing_passes, own, pairs, require_all
+from kubevitals.reach import PAIRS_SHOWN, Blame, Pair, Way, blame, is_ipv6, lost_wholly, own, pairs, require_all
 from kubevitals.routes import missing_routes
 from kubevitals.threshold import Threshold
 
@@ -133,11 +134,18 @@ def _named_lacking(cluster: Cluster) -> set[str]:
 
 
 def _lost(every: list[Pair], found: Probed, cluster: Cluster) -> Iterator[Finding]:
-    if nothing_passes(every):
-        yield _nothing_passes(every, found)
-        return
+    for family, failing in lost_wholly(every).items():
+        if not family:
+            yield _nothing_passes(failing, found)
+            return
+        yield _network_finding(
+            f"carries nothing between nodes over {family}, though it does over the other address family",
+            "see whether the nodes forward it (net.ipv6.conf.all.forwarding, net.ipv4.ip_forward), have routes to each "
+            "other's pods, and whether firewalls and security groups between them pass it",
+            failing,
+        )
     routes = missing_routes(every, found, cluster)
-    working = {(pair.source, pair.target) for pair in every if pair.ok}
+    working = {(pair.source, pair.target, is_ipv6(pair.reach.address)) for pair in every if pair.ok}
     for fault in blame(every):
         at_fault = next((pair for pair in fault.pairs if (pair.source, pair.target) in routes), None)
         if fault.way is Way.PAIR and at_fault:
@@ -145,28 +153,30 @@ def _lost(every: list[Pair], found: Probed, cluster: Cluster) -> Iterator[Findin
         missing = [
             f"{s} has no route to {routes[s, t]}, the pods of {t}" for s, t, _ in fault.pairs if (s, t) in routes
         ]
-        back = all((peer, fault.node) in working for peer in fault.peers) and fault.way is Way.PAIR_OUT
-        says = _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + ("; the other way works" if back else "")
-        yield _finding(fault, says, missing)
+        back = {(target, source, is_ipv6(reach.address)) for source, target, reach in fault.pairs} <= working
+        works = "; the other way works" if back and fault.way is Way.PAIR_OUT else ""
+        yield _finding(fault, f"{_says(fault)}{works}", missing)
 
 
 def _lost_large(every: list[Pair]) -> Iterator[Finding]:
-    if nothing_passes(every):
-        yield Finding(
-            POD_NETWORK,
-            says="loses large packets between all nodes, small ones pass: its packet size (MTU) is too large",
-            remedy="set the CNI's MTU to that of the nodes' network less what its tunnel adds (VXLAN 50, IP-in-IP 20, "
+    for family, failing in lost_wholly(every).items():
+        over = f" over {family}" if family else ""
+        yield _network_finding(
+            f"loses large packets between all nodes{over}, small ones pass: its packet size (MTU) is too large",
+            "set the CNI's MTU to that of the nodes' network less what its tunnel adds (VXLAN 50, IP-in-IP 20, "
             "WireGuard 60 bytes)",
-            evidence=map(str, every[:PAIRS_SHOWN]),
-            look="kubectl get pods -A -o wide",
+            failing,
         )
-        return
     for fault in blame(every):
-        says = _LOST[fault.way].format(peers=", ".join(fault.peers[:3]))
-        yield _finding(fault, f"{says}: only large packets are lost, the packet size (MTU) differs", [])
+        yield _finding(fault, f"{_says(fault)}: only large packets are lost, the packet size (MTU) differs", [])
 
 
-def _nothing_passes(every: list[Pair], found: Probed) -> Finding:
+def _says(fault: Blame) -> str:
+    only = f" (over {fault.family} only)" if fault.family else ""
+    return _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + only
+
+
+def _nothing_passes(failing: Iterable[Pair], found: Probed) -> Finding:
     """Return the finding that the whole network is at fault, where pods of one node do reach each other.
 
     Raises:
@@ -178,14 +188,17 @@ def _nothing_passes(every: list[Pair], found: Probed) -> Finding:
             "no probe pod reaches another one, on any node: a NetworkPolicy, a service mesh or a firewall may forbid "
             "what the probe asks; let its namespace be reached, or see whether the pod network works at all"
         )
-    return Finding(
-        POD_NETWORK,
-        says="carries nothing between nodes, though pods of one node reach each other",
-        remedy="let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
+    return _network_finding(
+        "carries nothing between nodes, though pods of one node reach each other",
+        "let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
         "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); see whether a NetworkPolicy forbids the probe's",
-        evidence=map(str, every[:PAIRS_SHOWN]),
-        look="kubectl get pods -A -o wide",
+        failing,
     )
+
+
+def _network_finding(says: str, remedy: str, failing: Iterable[Pair]) -> Finding:
+    evidence = map(str, islice(failing, PAIRS_SHOWN))
+    return Finding(POD_NETWORK, says=says, remedy=remedy, evidence=evidence, look="kubectl get pods -A -o wide")
 
 
 def _finding(fault: Blame, says: str, missing: list[str]) -> Finding:

@@ -3,8 +3,6 @@
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from checks.test_cni_daemonset import network_unavailable, no_route, not_running
 from kubevitals import schema_pb2 as pb
@@ -12,8 +10,7 @@ from kubevitals.cni import RECOGNISED, Cni, daemon_sets
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.probe.probed import Silent
-from kubevitals.probe.report import Kind, Reach, Report, Route
-from kubevitals.reach import Pair, Way, blame
+from kubevitals.probe.report import Kind, Report, Route
 from tests.fakes import ago, cluster_of
 from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, mesh, node, reach
 
@@ -224,30 +221,6 @@ def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
 def test_large_packets_count_only_where_small_ones_pass(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:4], lambda *ends: "two" in ends, (Kind.PEER, Kind.LARGE)))
     assert len(said()) == 1
-
-
-def test_families_are_judged_apart(use_probe: UseProbe) -> None:
-    reports = []
-    for report in mesh(NAMES[:4], lambda *ends: "two" in ends):
-        six = [Reach(r.kind, f"[fd00::{r.address.partition(':')[0][-1]}]:80", r.node, 2, 2, 1) for r in report.reached]
-        reports.append(Report(report.node, "pod", whole=True, reached=(*report.reached, *six)))
-    use_probe(reports)
-    assert [obj for obj, _ in said()] == ["Node/two"]
-
-
-ENDS = st.tuples(st.integers(0, 8), st.integers(0, 8)).filter(lambda ends: ends[0] != ends[1])
-
-
-@given(st.dictionaries(ENDS, st.booleans(), max_size=40))
-def test_every_failure_is_laid_somewhere_once(tried: dict[tuple[int, int], bool]) -> None:
-    every = [Pair(str(s), str(t), reach(Kind.PEER, str(t), 2 * ok)) for (s, t), ok in tried.items()]
-    blamed = [pair for fault in blame(every) for pair in fault.pairs]
-    failing = [pair for pair in every if not pair.ok]
-    assert sorted(map(str, blamed)) == (sorted(map(str, failing)) if any(pair.ok for pair in every) else [])
-    for fault in blame(every):
-        assert all(fault.node in (pair.source, pair.target) for pair in fault.pairs)
-        if fault.way is Way.BOTH:
-            assert not any(pair.ok and fault.node in (pair.source, pair.target) for pair in every)
 
 
 def test_a_thousand_nodes_take_no_time(use_probe: UseProbe) -> None:

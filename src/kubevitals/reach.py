@@ -46,12 +46,14 @@ class Blame(NamedTuple):
     Attributes:
         peers: the other ends.
         pairs: the attempts that failed.
+        family: the address family that alone is lost; nothing where there is no other one, or that is lost, too.
     """
 
     node: str
     way: Way
     peers: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    family: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -96,15 +98,38 @@ def blame(every: Collection[Pair]) -> Iterator[Blame]:
     """Yield who is to blame for the pairs that fail: one finding for each node at fault, none for its peers.
 
     A node that fails with two peers or more and succeeds with none is to blame, first for both directions, then for
-    one; what is left are single pairs. Nothing is said where no pair at all succeeds: see `nothing_passes`.
+    one; what is left are single pairs. Address families are judged apart: the one may work where the other does not.
+    Nothing is said where no pair at all succeeds: see `lost_wholly`.
     """
-    for family in (False, True):
-        left = [pair for pair in every if is_ipv6(pair.reach.address) is family]
-        if nothing_passes(left):
-            continue
-        for way in (Way.BOTH, Way.OUT, Way.IN):
-            yield from _blame_nodes(left, way)
-        yield from _blame_pairs([pair for pair in left if not pair.ok])
+    apart = _families(every)
+    found: dict[tuple[str, Way, tuple[str, ...]], dict[str, tuple[Pair, ...]]] = defaultdict(dict)
+    for family, left in apart.items():
+        for fault in () if nothing_passes(left) else _blame_family(left):
+            found[fault.node, fault.way, fault.peers][family] = fault.pairs
+    for key, failing in found.items():
+        family = next(iter(failing)) if len(failing) < len(apart) else ""
+        yield Blame(*key, tuple(pair for own_pairs in failing.values() for pair in own_pairs), family)
+
+
+def _families(every: Iterable[Pair]) -> Mapping[str, list[Pair]]:
+    """Return pairs by the name of their address family."""
+    found: dict[str, list[Pair]] = defaultdict(list)
+    for pair in every:
+        found["IPv6" if is_ipv6(pair.reach.address) else "IPv4"].append(pair)
+    return found
+
+
+def _blame_family(left: list[Pair]) -> Iterator[Blame]:
+    for way in (Way.BOTH, Way.OUT, Way.IN):
+        yield from _blame_nodes(left, way)
+    yield from _blame_pairs([pair for pair in left if not pair.ok])
+
+
+def lost_wholly(every: Collection[Pair]) -> Mapping[str, Collection[Pair]]:
+    """Return the pairs of each address family of which none succeeds; under no name all of them, where none does."""
+    if nothing_passes(every):
+        return {"": every}
+    return {family: own_pairs for family, own_pairs in _families(every).items() if nothing_passes(own_pairs)}
 
 
 class Lost(NamedTuple):
