@@ -108,7 +108,7 @@ def node_port(cluster: Cluster) -> Iterator[Finding]:
             Ref("Node", "", target),
             says="does not answer on its NodePorts" + (" to some nodes, to others it does" if some else ""),
             remedy="see whether a firewall stands before the node's ports 30000-32767; restart what writes its rules",
-            evidence=map(str, pairs),
+            evidence=dict.fromkeys(map(str, pairs)),
             concerns=tuple(Ref("Node", "", source) for source in sorted({p.source for p in pairs})) if some else (),
         )
     require_all(found, "pod")
