@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
 from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
-from tests.built import node
+from tests.built import NO_NETWORK, node
 from tests.fakes import ago, cluster_of
 
 ID = "54964c602aff5070aea6546f12f66b78d94c1effa4f193f117cf919e8117f046"
@@ -36,6 +36,14 @@ SAID = [
         "plugin type='azure-vnet' failed (add): IPAM Invoker Add failed with error: Failed to get IP address from CNS "
         "with error: %w: AllocateIPConfig failed: not enough IPs available for 9c6a7f37-dd43-4f7c-a01f-1ff41653609c, "
         "waiting on Azure CNS to allocate more with NC Status: ",
+    ),
+    (EXHAUSTED, "AssignPodIPs: not enough IPs available, waiting on Azure CNS to allocate more"),
+    (EXHAUSTED, "InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses"),
+    (
+        EXHAUSTED,
+        'plugin type="cilium-cni" failed (add): unable to allocate IP via local cilium agent: [POST /ipam][502] '
+        'postIpamFailure "no IPs currently available on the node, allocation will be retried once Cilium Operator '
+        'allocates more IPs"',
     ),
     (EXHAUSTED, "Failed to allocate pool: Failed to delegate: Failed to allocate address: No available addresses"),
     (
@@ -212,6 +220,11 @@ def test_a_node_without_network_explains_its_pods_but_not_those_in_the_host_netw
     )
     assert fault_of(stuck(), on=bare) is PodFault.CNI_MISCONFIGURED
     assert fault_of(stuck(host_network=True), on=bare) is None
+
+
+@pytest.mark.parametrize(("joined", "expected"), [(100, None), (600, PodFault.CNI_MISCONFIGURED)])
+def test_the_cni_of_a_node_that_has_just_joined_is_yet_to_come(joined: int, expected: PodFault | None) -> None:
+    assert fault_of(stuck(), on=node(message=NO_NETWORK, created=ago(joined))) is expected
 
 
 def test_a_stuck_pod_without_a_word_is_not_claimed() -> None:

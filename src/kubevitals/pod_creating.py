@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from kubevitals import sandbox_errors
 from kubevitals import schema_pb2 as pb
+from kubevitals.daemon_pods import START
 from kubevitals.inventory import Cluster, claim_name
 from kubevitals.node_disks import tight, under_pressure
-from kubevitals.objects import condition, node_condition
+from kubevitals.objects import condition, is_ready, node_condition
 from kubevitals.pod_states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.references import names, said_absent, volume_references
 
@@ -19,8 +20,12 @@ NO_SPACE = "no space left on device"
 def _has_no_sandbox(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether the pod has been on its node without a sandbox for longer than `pod.stuck`.
 
-    After a reboot of the node that can be a pod that ran before.
+    After a reboot of the node that can be a pod that ran before. On a node that has just joined and is not ready the
+    CNI is yet to come.
     """
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    if node and not is_ready(node) and not cluster.over(node.metadata.creationTimestamp, START):
+        return False
     ready = condition(pod, "PodReadyToStartContainers")
     if ready is None:
         return is_stuck(pod, cluster)

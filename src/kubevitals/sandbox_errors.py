@@ -52,9 +52,15 @@ ERRORS = (
     ),
     SandboxError(
         EXHAUSTED,
-        r"not enough IPs available for .{1,80}, waiting on Azure CNS",
+        r"(?:no|not enough) IPs available\b.{0,120}, waiting on Azure CNS",
         "Azure CNS has no free address for the node",
-        "Azure/azure-container-networking cns/restserver/ipam.go",
+        "Azure/azure-container-networking cns/restserver/ipam.go, issue 2999",
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"InsufficientFreeAddressesInSubnet|InsufficientCidrBlocks",
+        "the AWS subnet has no free address",
+        "aws/aws-sdk-go service/ec2 error codes",
     ),
     SandboxError(
         EXHAUSTED,
@@ -64,9 +70,10 @@ ERRORS = (
     ),
     SandboxError(
         EXHAUSTED,
-        r"postIpam\w* .{0,40}(?:range is full|No more IPs available|all CIDR ranges are exhausted)",
+        r"postIpam\w* .{0,40}(?:range is full|No more IPs available|all CIDR ranges are exhausted"
+        r"|no IPs currently available)",
         "the node's Cilium addresses are used up",
-        "cilium/cilium pkg/ipam/service/ipallocator/allocator.go, issues 10627, 17691 and 46598",
+        "cilium/cilium pkg/ipam/service/ipallocator/allocator.go, pkg/ipam/crd.go, issues 10627, 17691 and 46598",
     ),
     SandboxError(
         EXHAUSTED,
