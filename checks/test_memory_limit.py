@@ -28,7 +28,7 @@ from kubevitals.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.evidence import container_lines, event_lines, pod_lines
 from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster, seen_ago
-from kubevitals.objects import containers, last_end, node_condition, ref
+from kubevitals.objects import containers, last_end, node_condition, ref, statuses
 from kubevitals.pod_faults import PodFault, broken_pods, is_broken
 from kubevitals.pod_running import OOM_PAST, OOM_RECENT, OOM_TEXT
 from kubevitals.quantity import amount
@@ -145,8 +145,14 @@ def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
 
 
 def _limit(pod: pb.Pod, name: str) -> float:
-    """Return a container's memory limit in bytes; the sandbox may use what all containers together may."""
-    return sum(amount(c.resources.limits, "memory") for c in containers(pod.spec) if name in ("", c.name))
+    """Return a container's memory limit in bytes, as it is and not as it is to be after a resize, or else its pod's.
+
+    The sandbox may use what the pod may, or else all containers together.
+    """
+    actual = {status.name: status.resources.limits for status in statuses(pod) if status.HasField("resources")}
+    limits = (actual.get(c.name, c.resources.limits) for c in containers(pod.spec) if name in ("", c.name))
+    own, whole = sum(amount(each, "memory") for each in limits), amount(pod.spec.resources.limits, "memory")
+    return own or whole if name else whole or own
 
 
 @check(oom_killed, near_limit, node_oom, chapter="2.2")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.test_memory_limit import node_oom
+from checks.test_memory_limit import node_oom, oom_killed
 from kubevitals import schema_pb2 as pb
 from kubevitals.pod_faults import PodFault, pod_faults
 from tests.built import BuiltPod, config_map, findings, owner_of
@@ -171,6 +171,24 @@ def test_the_restart_policy_of_a_container_counts_before_its_pods(own: str, expe
     completed = pb.ContainerStateTerminated(reason="Completed", finishedAt=ago(20))
     setup.state.CopyFrom(pb.ContainerState(terminated=completed))
     assert owner_of(pod.cluster()) is expected
+
+
+@pytest.mark.parametrize(("where", "limit"), [("container", "128Mi"), ("resized", "64Mi"), ("pod", "32Mi")])
+def test_the_limit_that_counts_is_the_one_that_the_container_has(where: str, limit: str) -> None:
+    """Not the one that a resize in place waits for; and its pod's, where it has none of its own."""
+    pod = BuiltPod()
+    if where == "pod":
+        pod.pod.spec.resources.limits["memory"].string = "32Mi"
+    else:
+        pod.pod.spec.containers[0].resources.limits["memory"].string = "128Mi"
+    if where == "resized":
+        pod.pod.status.containerStatuses[0].resources.limits["memory"].string = "64Mi"
+    pod.start()
+    ended = pb.ContainerStateTerminated(exitCode=137, reason="OOMKilled", finishedAt=ago(30))
+    pod.pod.status.containerStatuses[0].lastState.terminated.CopyFrom(ended)
+    pod.pod.status.containerStatuses[0].restartCount = 1
+    (finding,) = oom_killed(pod.cluster())
+    assert finding.says.endswith(f"it may use {limit}")
 
 
 def evicted(ago_: int, message: str, *, owned: bool = True) -> BuiltPod:

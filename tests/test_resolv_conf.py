@@ -12,7 +12,7 @@ from kubevitals.probe.report import Lookup, Network, Report, Resolver, Through
 from kubevitals.source import Answer
 from tests.dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 from tests.fakes import ago
-from tests.networks import DNS_IP, UseProbe, found, judged, lookup, refused_by_rbac
+from tests.networks import DNS_IP, UseProbe, found, judged, lookup, pod, refused_by_rbac
 
 # --- resolv.conf ---
 
@@ -102,6 +102,14 @@ def test_a_resolv_conf_that_was_cut_is_told_by_events(said: pb.Event, expected: 
     findings, unseen = judged(resolv_conf_node, dns_cluster(all_events=[said]))
     assert [f"{f.obj.kind}/{f.obj.name}" for f in findings] == expected
     assert "no probe" in str(unseen)
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize("adds", [{"nameservers": ["1.1.1.1"]}, {"searches": ["shop.example"]}])
+def test_of_a_pod_that_adds_name_servers_of_its_own_it_tells_nothing_of_the_node(adds: dict[str, list[str]]) -> None:
+    adding = pod("dns-a", "one")
+    adding.spec.dnsConfig.CopyFrom(pb.PodDNSConfig(**adds))
+    assert judged(resolv_conf_node, dns_cluster(all_events=[event(CUT)], pods=[adding]))[0] == []
 
 
 # --- kubelet-mismatch ---

@@ -82,6 +82,20 @@ def test_only_arguments_that_checks_read_are_kept() -> None:
     assert [[*c.command, *c.args] for c in kept.spec.containers] == [["--cluster-cidr=10.244.0.0/16"]] * 2
 
 
+def test_of_the_resources_that_containers_have_only_those_are_kept_that_they_are_not_to_have() -> None:
+    def memory(limit: str) -> pb.ResourceRequirements:
+        return pb.ResourceRequirements(limits={"memory": pb.Quantity(string=limit)})
+
+    spec = pb.PodSpec(containers=[pb.Container(name=name, resources=memory("2Gi")) for name in ("settled", "growing")])
+    statuses = [
+        pb.ContainerStatus(name="settled", resources=memory("2Gi")),
+        pb.ContainerStatus(name="growing", resources=memory("1Gi")),
+    ]
+    sent = pb.Pod(spec=spec, status=pb.PodStatus(containerStatuses=statuses))
+    (kept,) = decode_list([list_bytes([sent])], pb.Pod)[1]
+    assert [status.HasField("resources") for status in kept.status.containerStatuses] == [False, True]
+
+
 def test_of_variables_only_those_are_kept_that_refer_to_something() -> None:
     key = pb.EnvVarSource(configMapKeyRef=pb.KeySelector(key="colour"))
     sent = pb.Pod(spec=pb.PodSpec(containers=[pb.Container(env=[{"name": "A"}, {"name": "B", "valueFrom": key}])]))

@@ -31,8 +31,10 @@ def reduce(item: Message) -> None:
     if isinstance(metadata, pb.AnnotatedMeta):
         for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
             del metadata.annotations[key]
-    if isinstance(item, pb.Pod) and item.spec.tolerations:
-        item.spec.ClearField("tolerations")
+    if isinstance(item, pb.Pod):
+        if item.spec.tolerations:
+            item.spec.ClearField("tolerations")
+        _reduce_statuses(item)
     for spec in _pod_specs(item):
         for container in (*spec.initContainers, *spec.containers):
             _reduce_container(container)
@@ -45,6 +47,14 @@ def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
         yield item.spec.template.spec
     elif isinstance(item, pb.CronJob):
         yield item.spec.jobTemplate.spec.template.spec
+
+
+def _reduce_statuses(pod: pb.Pod) -> None:
+    """Drop the resources that containers have where they are those that they are to have: mostly they are."""
+    wanted = {container.name: container.resources for container in (*pod.spec.initContainers, *pod.spec.containers)}
+    for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses):
+        if status.HasField("resources") and status.resources == wanted.get(status.name):
+            status.ClearField("resources")
 
 
 def _reduce_container(container: pb.Container) -> None:

@@ -74,9 +74,13 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def over_limits(cluster: Cluster) -> Mapping[str, list[str]]:
-    """Return what kubelets say of a resolv.conf that is too long, by node: it is cut, and then fits."""
+    """Return what kubelets say of a resolv.conf that is too long, by node: it is cut, and then fits.
+
+    Of pods that add name servers or search domains of their own it tells nothing of the node's.
+    """
     cluster.scope.need_all("kubelets tell of a resolv.conf by events on pods")
-    on = {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in cluster.pods}
+    inherit = (p for p in cluster.pods if not (p.spec.dnsConfig.nameservers or p.spec.dnsConfig.searches))
+    on = {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in inherit}
     found: dict[str, list[str]] = defaultdict(list)
     for event in cluster.all_events:
         recent = seen_ago(event, cluster) < cluster.limit(RECENT)
