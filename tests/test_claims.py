@@ -5,6 +5,7 @@ from google.protobuf.message import Message
 
 from checks.test_volume_claim import attach_failed, unbound
 from kubevitals import schema_pb2 as pb
+from kubevitals.volume_symptoms import mount_remedy
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import judged, node
 
@@ -91,3 +92,14 @@ def test_a_node_that_reaches_the_volume_may_yet_join(since: int, *, found: bool)
     pod = waiting("data", since=since, said=OUT_OF_REACH)
     cluster = cluster_of(pods=[pod], claims=[bound], volumes=[disk], nodes=[node("one")])
     assert bool(judged(attach_failed, cluster)[0]) is found
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("mount.nfs: mounting 10.0.0.9:/x failed, reason given by server: No such file or directory", "on the storage"),
+        ("lstat /data: no such file or directory", "on the node"),
+    ],
+)
+def test_a_path_is_missing_on_the_server_or_on_the_node(words: str, remedy: str) -> None:
+    assert remedy in mount_remedy(words)

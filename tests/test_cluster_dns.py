@@ -111,9 +111,10 @@ def test_the_share_of_servfail(answer: Answer, expected: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_a_share_counted_for_long_is_of_the_past() -> None:
+@pytest.mark.parametrize("counted", [counts(500, 1000), counts(0, 0, panics=2)], ids=["SERVFAIL", "panics"])
+def test_what_was_counted_for_long_is_of_the_past(counted: Answer) -> None:
     old = pod("dns-a", "one", since=7200, labels=MARK)
-    cluster = dns_cluster({METRICS.format("dns-a"): counts(500, 1000)}, pods=[old])
+    cluster = dns_cluster({METRICS.format("dns-a"): counted}, pods=[old])
     assert found(failing, cluster) == ["Pod/dns-a (warning)"]
 
 

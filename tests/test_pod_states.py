@@ -109,6 +109,22 @@ def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
     assert findings(pod.cluster()) == [OOM]
 
 
+@pytest.mark.parametrize(
+    ("kernel", "expected"),
+    [
+        ("Memory cgroup out of memory: Killed process 4711 (java)", PodFault.KILLED_BY_PROBE),
+        ("Out of memory: Killed process 4711 (java)", PodFault.OOM_KILLED),
+    ],
+    ids=["a container's limit", "the node"],
+)
+def test_an_oom_kill_of_another_container_is_not_taken_for_a_probes(kernel: str, expected: PodFault) -> None:
+    pod = BuiltPod()
+    pod.crashing("web", 137, probed=True)
+    pod.node_said("OOMKilling", before=32)
+    pod.events[-1].message = kernel
+    assert owner_of(pod.cluster()) is expected
+
+
 def test_a_sidecar_may_have_a_post_start_hook() -> None:
     pod = BuiltPod(sidecars=True)
     pod.crashing("proxy", 137, hooked=True)

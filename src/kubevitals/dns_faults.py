@@ -28,7 +28,7 @@ SERVFAIL_ERROR = Threshold(
 SERVFAIL_RECENT = Threshold(
     "cluster-dns.servfail-recent",
     3600,
-    "a share counted for longer than this tells of the past: no more than a warning",
+    "what was counted for longer than this tells of the past: no more than a warning",
 )
 ANSWERS = Threshold("cluster-dns.answers", 1000, "answers below which a share of SERVFAIL tells nothing")
 
@@ -138,7 +138,10 @@ def by_metrics(cluster: Cluster) -> Iterator[Finding]:
             )
         if counted.panics:
             yield _finding(
-                counted.pod, "panics while it answers", f"{counted.panics} panics since its start {since} ago"
+                counted.pod,
+                "panics while it answers",
+                f"{counted.panics} panics since its start {since} ago",
+                Severity.WARNING if cluster.over(began, SERVFAIL_RECENT) else Severity.ERROR,
             )
 
 

@@ -23,6 +23,9 @@ OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
 NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
 """Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""
 
+_OF_A_LIMIT = "Memory cgroup out of memory"
+"""How the kernel begins when a container went over its limit, not the node (mm/memcontrol.c)."""
+
 SIGKILLED = 137
 
 OOM_NEAR = 60
@@ -116,7 +119,7 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
     for status in statuses(pod):
         for ended in (status.state.terminated, status.lastState.terminated):
-            if _out_of_memory(pod, ended, cluster) and not cluster.over(ended.finishedAt, over):
+            if _out_of_memory(pod, status, ended, cluster) and not cluster.over(ended.finishedAt, over):
                 return Symptom(pod, ended.message, status)
     return None
 
@@ -128,15 +131,23 @@ def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
     )
 
 
-def _out_of_memory(pod: pb.Pod, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
-    """Return whether a container ran out of memory: it says so, or it was killed while its node was out of memory."""
+def _out_of_memory(
+    pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster
+) -> bool:
+    """Return whether a container ran out of memory: it says so, or it was killed while its node was out of memory.
+
+    That some container went over its limit then tells nothing of one that its probe had killed.
+    """
     if ended.reason == "OOMKilled" or OOM_TEXT.search(ended.message):
         return True
     node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
-    return node is not None and any(
-        event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
-        for event in cluster.events(node)
-    )
+    near = [
+        event
+        for event in (cluster.events(node) if node else ())
+        if event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
+    ]
+    whole = any(_OF_A_LIMIT not in event.message for event in near)
+    return whole or (bool(near) and not killed_by(pod, status, ended, cluster))
 
 
 def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:

@@ -26,6 +26,7 @@ MOUNT_ERRORS = (
         r"timed out|no route to host|connection refused|host is down",
         "see whether the node reaches the storage server",
     ),
+    (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
     (r"access denied|permission denied", "let the storage server's export or credentials admit the node"),
     (
         r"does not exist|no such file|hostPath type check failed",
