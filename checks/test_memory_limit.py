@@ -30,8 +30,9 @@ from kubevitals.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import Cluster, seen_ago
 from kubevitals.objects import containers, last_end, node_condition, ref, statuses
 from kubevitals.pod_faults import PodFault, broken_pods, is_broken
-from kubevitals.pod_running import OOM_PAST, OOM_RECENT, OOM_TEXT
+from kubevitals.pod_running import OOM_PAST, OOM_RECENT
 from kubevitals.quantity import amount
+from kubevitals.sandbox_errors import OOM_TEXT
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 

@@ -116,7 +116,7 @@ EXPLAINS = (
 def image(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose image cannot be had: ErrImagePull, InvalidImageName, ErrImageNeverPull and their kin."""
     for symptom in broken_pods(cluster, PodFault.IMAGE):
-        name = next((c.image for c in containers(symptom.pod.spec) if c.name == symptom.status.name), "")
+        name = _image_name(symptom)
         evidence = list(_pod_lines(symptom, cluster))
         text = "\n".join([symptom.words, *(line for line in evidence if "Failed to pull" in line)])
         meaning, remedy = next(
@@ -126,6 +126,13 @@ def image(cluster: Cluster) -> Iterator[Finding]:
         yield _finding(
             symptom, f'has no image "{name}" for container {symptom.status.name}: {meaning}', remedy, evidence
         )
+
+
+def _image_name(symptom: Symptom) -> str:
+    """Return what is pulled in vain: the container's image, or that of a volume, which only the message names."""
+    if named := re.search(r'Back-off pulling image "([^"]+)"', symptom.words):
+        return named[1]
+    return next((c.image for c in containers(symptom.pod.spec) if c.name == symptom.status.name), "")
 
 
 def bad_reference(cluster: Cluster) -> Iterator[Finding]:

@@ -11,6 +11,25 @@ from tests.fakes import ago, cluster_of
 TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit too low?)"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        TOO_LITTLE,
+        "set memory limit 1048576 too low; should be at least 12582912",
+        "container create failed: OOM: the memory limit could be too low: read from the init process",
+    ],
+    ids=["runc", "CRI-O", "crun"],
+)
+def test_what_is_said_of_too_little_memory_depends_on_the_runtime(words: str) -> None:
+    pod = BuiltPod()
+    pod.waiting("web", "CreateContainerError", words)
+    assert owner_of(pod.cluster()) is PodFault.OOM_KILLED
+    pod = BuiltPod()
+    pod.said("FailedCreatePodSandBox", f"Failed to create pod sandbox: rpc error: code = Unknown desc = pod {words}")
+    (finding,) = oom_killed(pod.cluster())
+    assert "the pod's sandbox cannot start in so little memory" in finding.says
+
+
 @pytest.mark.parametrize("has_run", [True, False], ids=["containerd", "CRI-O"])
 def test_a_container_that_cannot_start_in_so_little_memory_waits_in_the_words_of_its_runtime(has_run: bool) -> None:
     pod = BuiltPod()
@@ -45,11 +64,17 @@ def test_a_sandbox_is_tried_when_all_volumes_are_mounted(before: int, expected: 
     assert owner_of(pod.cluster()) is expected
 
 
+NOT_REGISTERED = 'MountVolume.SetUp failed for volume "data" : object "shop"/"present" not registered'
+
+
+@pytest.mark.parametrize("words", [NO_CACHE, NOT_REGISTERED], ids=["no cache", "not registered"])
 @pytest.mark.parametrize(("count", "expected"), [(1, None), (4, PodFault.MOUNT_FAILED)])
-def test_a_kubelet_that_has_not_heard_of_a_config_map_once_is_no_fault(count: int, expected: PodFault | None) -> None:
+def test_a_kubelet_that_has_not_heard_of_a_config_map_once_is_no_fault(
+    words: str, count: int, expected: PodFault | None
+) -> None:
     pod = BuiltPod()
     pod.mounting("data", configMap=config_map("present"))
-    pod.said("FailedMount", NO_CACHE, before=300)
+    pod.said("FailedMount", words, before=300)
     pod.events[0].count = count
     assert owner_of(pod.cluster()) is expected
 

@@ -44,6 +44,23 @@ def test_what_is_said_of_an_image_is_explained(reason: str, message: str, meanin
 
 
 @pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ('Back-off pulling image "shop/web:2"', "shop/web:2"),
+        ('Back-off pulling image "shop/data:1": ErrImagePull: shop/data:1: not found', "shop/data:1"),
+        ("the registry is gone", "shop/web:2"),
+    ],
+    ids=["the container's", "a volume's", "not named"],
+)
+def test_the_image_is_named_that_is_pulled_in_vain(message: str, name: str) -> None:
+    pod = BuiltPod()
+    pod.waiting("web", "ImagePullBackOff", message)
+    pod.pod.spec.containers[1].image = "shop/web:2"
+    (finding,) = image(pod.cluster())
+    assert f'has no image "{name}" for container web' in finding.says
+
+
+@pytest.mark.parametrize(
     ("reason", "message", "remedy"),
     [
         ("CreateContainerConfigError", 'failed to prepare subPath for volumeMount "x" of container "web"', "subPath"),

@@ -147,7 +147,8 @@ def _unattached(cluster: Cluster) -> set[tuple[str, str]]:
     return {(a.spec.source.persistentVolumeName, a.spec.nodeName) for a in cluster.attachments if not a.status.attached}
 
 
-_NO_CACHE = re.compile(r"failed to sync \w{1,20} cache")
+_NO_CACHE = re.compile(r"failed to sync \w{1,20} cache|object \S{1,600} not registered")
+"""What the kubelet says of a ConfigMap or Secret that it has not heard of yet, or no longer watches for the pod."""
 
 
 def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:

@@ -9,6 +9,7 @@ from kubevitals.objects import statuses
 from kubevitals.pod_creating import NO_SPACE
 from kubevitals.pod_states import RECENT, SANDBOX_FAILURE, STUCK, Symptom, by_event, crash, failed_for_good, is_sidecar
 from kubevitals.probes import KILLERS, container_events, container_of, is_told_of, killed_by, killings
+from kubevitals.sandbox_errors import OOM_TEXT
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
@@ -16,9 +17,6 @@ OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come 
 OOM_RECENT = Threshold(
     "memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault"
 )
-
-OOM_TEXT = re.compile(r"OOM-killed|memory limit too low", re.IGNORECASE)
-"""What runc says when a memory limit is too small for a container to start (libcontainer/process_linux.go)."""
 
 NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
 """Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""

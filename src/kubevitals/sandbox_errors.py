@@ -179,7 +179,11 @@ ERRORS = (
     ),
 )
 
-_NOT_OURS = re.compile(r"OOM-killed \(memory limit too low\?\)|no space left on device")
+OOM_TEXT = re.compile(r"OOM-killed|memory limit (?:\d{1,20} |could be )?too low", re.IGNORECASE)
+"""What is said when a memory limit is too small for a sandbox or a container to start: by runc
+(libcontainer/process_linux.go), crun (src/libcrun/container.c) and CRI-O (internal/config/cgmgr/cgmgr_linux.go)."""
+
+_NOT_OURS = re.compile(rf"{OOM_TEXT.pattern}|no space left on device", re.IGNORECASE)
 """A sandbox that runs into a memory limit or a full disk: other causes tell of these."""
 
 _OTHER = SandboxError(UNKNOWN, "", "", "")
