@@ -81,6 +81,15 @@ def test_a_provisioner_is_called_silent_only_when_it_was_asked_and_has_said_noth
     assert "no node suits" in says(waiting("data", said=NO_VOLUME), claim("data"))["data"]
 
 
+def test_a_claim_may_name_its_class_by_an_annotation() -> None:
+    old = claim("data")
+    old.spec.ClearField("storageClassName")
+    old.metadata.annotations["volume.beta.kubernetes.io/storage-class"] = "dynamic"
+    assert says(waiting("other"), old).keys() == {"other"}
+    old.metadata.annotations["volume.beta.kubernetes.io/storage-class"] = "dynamics"
+    assert 'StorageClass "dynamics" does not exist' in says(waiting("data"), old)["data"]
+
+
 @pytest.mark.parametrize(("since", "found"), [(600, True), (30, False)])
 def test_a_node_that_reaches_the_volume_may_yet_join(since: int, *, found: bool) -> None:
     bound = claim("data")

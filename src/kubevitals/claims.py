@@ -7,6 +7,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, claim_names
 from kubevitals.objects import condition
 from kubevitals.quantity import amount
+from kubevitals.reduced import STORAGE_CLASS
 from kubevitals.references import did_you_mean
 from kubevitals.text import binary, duration
 from kubevitals.threshold import Threshold
@@ -32,16 +33,21 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
     """
     if claim.spec.volumeName:
         return _why_not_that_volume(claim, cluster)
-    if not claim.spec.HasField("storageClassName"):
+    if (name := class_name(claim)) is None:
         return f"it names no StorageClass; the cluster has {_default_classes(cluster)}{_no_match(claim, cluster, '; ')}"
-    if not claim.spec.storageClassName:
+    if not name:
         return 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
     classes = {found.metadata.name: found for found in cluster.storage_classes}
-    if not (storage_class := classes.get(claim.spec.storageClassName)):
-        near = did_you_mean(claim.spec.storageClassName, classes)
+    if not (storage_class := classes.get(name)):
         fits = _no_match(claim, cluster, "; ", silent=True)
-        return f'StorageClass "{claim.spec.storageClassName}" does not exist{near}{fits}'
+        return f'StorageClass "{name}" does not exist{did_you_mean(name, classes)}{fits}'
     return _why_not_by_class(claim, storage_class, cluster)
+
+
+def class_name(claim: pb.PersistentVolumeClaim) -> str | None:
+    """Return the StorageClass that the claim names, by the annotation of old or by its field, or nothing."""
+    field = claim.spec.storageClassName if claim.spec.HasField("storageClassName") else None
+    return claim.metadata.annotations.get(STORAGE_CLASS, field)
 
 
 def _why_not_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> str:
@@ -72,7 +78,7 @@ def _shares_a_pod_with_a_static_one(claim: pb.PersistentVolumeClaim, cluster: Cl
     static = {c.metadata.name for c in cluster.storage_classes if c.provisioner == NO_PROVISIONER}
     names = {name for pod in users(claim, cluster) for name in claim_names(pod)} - {claim.metadata.name}
     others = [cluster.claims_by_name.get((claim.metadata.namespace, name)) for name in names]
-    return any(c and c.status.phase == "Pending" and c.spec.storageClassName in static for c in others)
+    return any(c and c.status.phase == "Pending" and class_name(c) in static for c in others)
 
 
 def _default_classes(cluster: Cluster) -> str:
@@ -112,7 +118,7 @@ def _why_not_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> s
 
 def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
     """Return why each free volume of the claim's class does not fit, three at the most."""
-    candidates = cluster.derive(_free_volumes).get(claim.spec.storageClassName, [])
+    candidates = cluster.derive(_free_volumes).get(class_name(claim) or "", [])
     reasons = [reason for volume in candidates if (reason := mismatch(claim, volume, cluster))]
     if not reasons:
         return "" if silent else f"{joint}there is no free volume of that class"
@@ -139,7 +145,7 @@ def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, clust
         f"is {phase}, reserved for {'/'.join(reserved)}": any(reserved)
         and reserved != (claim.metadata.namespace, claim.metadata.name),
         f"is {phase} {volume.status.message}".strip(): phase in ("Released", "Failed"),
-        f'is of StorageClass "{offered.storageClassName}"': wanted.storageClassName != offered.storageClassName,
+        f'is of StorageClass "{offered.storageClassName}"': (class_name(claim) or "") != offered.storageClassName,
         f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}": bool(missing),
         f"is a {modes[1]} volume, not {modes[0]}": modes[0] != modes[1],
         f"has {binary(capacity)} of the {binary(size)} asked for": capacity < size,

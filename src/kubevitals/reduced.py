@@ -19,7 +19,12 @@ CLUSTER_CIDR = "--cluster-cidr="
 BATCH = 64
 """Objects that share one piece of memory: with one of its own, each would take more than twice as much."""
 
-_READ_ANNOTATIONS = frozenset({"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node"})
+STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
+"""The annotation by which claims named their StorageClass before Kubernetes 1.6, and still may."""
+
+_READ_ANNOTATIONS = frozenset(
+    {"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node", STORAGE_CLASS}
+)
 _READ_ARGUMENTS = (CLUSTER_CIDR,)
 _ITEM = 1 << 3 | 2
 
