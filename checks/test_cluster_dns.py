@@ -45,6 +45,7 @@ NAME_ERRORS = (
 EXPLAINS = (
     Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),
     Explains(BROKEN_PODS, CONCERNED, ("cluster-dns[no-endpoints]",)),
+    Explains(("node-ready[silent]", "node-ready[not-ready]"), CONCERNED, ("cluster-dns[no-endpoints]",)),
     Explains(("cluster-dns",), EVERYWHERE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),
     Explains(("cluster-dns",), SAME_NODE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),
 )
@@ -65,7 +66,7 @@ def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
             says=f"has no ready endpoint: {why.says}",
             remedy=why.remedy,
             evidence=why.lines,
-            concerns=why.pods,
+            concerns=why.concerns,
         )
 
 

@@ -20,7 +20,8 @@ Mitigation:
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.claims import BINDING, affinity_words, lost_words, users, waiting_line, why_unbound
@@ -125,10 +126,30 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
             yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
     for obj, symptoms in by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
         if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
-            why = f"cannot be attached: {volume_words(late[0].words)}"
+            pods = [symptom.pod for symptom in late]
+            holder = _holder(late[0].volume, pods, cluster)
+            held = [f"attached to node {holder}"] if holder else []
             yield _attach_finding(
-                obj, why, waiting_lines(late, cluster), [symptom.pod for symptom in late], only_node(late)
+                obj,
+                f"cannot be attached: {volume_words(late[0].words)}",
+                [*held, *waiting_lines(late, cluster)],
+                pods,
+                holder or only_node(late),
             )
+
+
+def _holder(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster) -> str:
+    """Return the node that has the volume attached while pods on other nodes wait for it; it may be down."""
+    others = cluster.derive(_attached).get(volume, set()) - {pod.spec.nodeName for pod in waiting}
+    return min(others, default="")
+
+
+def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
+    nodes: dict[str, set[str]] = defaultdict(set)
+    for attachment in cluster.attachments:
+        if attachment.status.attached:
+            nodes[attachment.spec.source.persistentVolumeName].add(attachment.spec.nodeName)
+    return nodes
 
 
 def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = "") -> Finding:

@@ -1,6 +1,6 @@
 """Why the cluster's DNS does not serve, as its objects, logs and metrics tell it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kubevitals import cluster_dns as dns
@@ -10,7 +10,7 @@ from kubevitals.evidence import pod_lines
 from kubevitals.finding import Finding, Severity
 from kubevitals.inventory import Cluster
 from kubevitals.lookups import lookups, told
-from kubevitals.objects import Ref, owner, ref, statuses
+from kubevitals.objects import Ref, is_ready, owner, ref, statuses
 from kubevitals.pod_states import is_down
 from kubevitals.probe.plan import DNS_LABEL
 from kubevitals.probe.probed import Probed
@@ -39,7 +39,7 @@ class Why(NamedTuple):
     says: str
     remedy: str
     lines: list[str]
-    pods: tuple[Ref, ...] = ()
+    concerns: tuple[Ref, ...] = ()
 
 
 def why_empty(cluster: Cluster) -> Why | None:
@@ -52,7 +52,7 @@ def why_empty(cluster: Cluster) -> Why | None:
             f"{plural(len(chosen), 'pod')} that it selects {'is' if len(chosen) == 1 else 'are'} not ready",
             "bring the DNS pods back: their log and events say what they lack",
             [line for pod in chosen[:3] for line in (f"not ready: {ref(pod)}", *pod_lines(pod, cluster))],
-            tuple(map(ref, chosen)),
+            (*map(ref, chosen), *_dead_nodes(chosen, cluster)),
         )
     wanted = ",".join(f"{key}={value}" for key, value in sorted(dns.service(cluster).spec.selector.items()))
     if others := dns.likely_pods(cluster):
@@ -64,6 +64,15 @@ def why_empty(cluster: Cluster) -> Why | None:
             tuple(map(ref, others)),
         )
     return _nothing_runs(wanted, cluster)
+
+
+def _dead_nodes(pods: Iterable[pb.Pod], cluster: Cluster) -> Iterator[Ref]:
+    """Yield the nodes of the pods that are down, as far as nodes are observed."""
+    try:
+        nodes = [cluster.nodes_by_name.get(pod.spec.nodeName) for pod in pods]
+    except NotObserved:
+        return
+    yield from dict.fromkeys(ref(node) for node in nodes if node and not is_ready(node))
 
 
 def _nothing_runs(wanted: str, cluster: Cluster) -> Why:
