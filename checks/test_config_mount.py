@@ -102,12 +102,12 @@ def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
             continue
         for name in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
             existing = listed_names(cluster, name.kind, workload.metadata.namespace)
-            if name.name not in existing | PROVIDED:
+            if name.name not in existing and name.name not in PROVIDED:
                 yield _dangling(workload, name, existing, cluster)
 
 
 def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str], cluster: Cluster) -> Finding:
-    near = did_you_mean(reference.name, existing)
+    near = did_you_mean(reference.name, existing, reference.kind, workload.metadata.namespace, cluster)
     runs = isinstance(workload, pb.CronJob)
     outlook = "its next run will not start" if runs else "its present pods run on, new ones will not start"
     return Finding(
@@ -137,7 +137,7 @@ def _templates(cluster: Cluster) -> Iterator[tuple[KubeObject, pb.PodSpec]]:
 
 
 def _near(cluster: Cluster, kind: str, name: str, namespace: str) -> str:
-    return did_you_mean(name, names(cluster, kind, namespace))
+    return did_you_mean(name, names(cluster, kind, namespace), kind, namespace, cluster)
 
 
 def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, missing: tuple[Ref, ...] = ()) -> Finding:

@@ -140,7 +140,9 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
         namespace = symptom.pod.metadata.namespace
         absent = said_absent(symptom.words)[:1]
-        near = "".join(did_you_mean(name, names(cluster, kind, namespace)) for kind, name in absent)
+        near = "".join(
+            did_you_mean(name, names(cluster, kind, namespace), kind, namespace, cluster) for kind, name in absent
+        )
         yield _finding(
             symptom,
             f"names what does not exist in the environment of container {symptom.status.name}: {symptom.words}{near}",
@@ -210,7 +212,7 @@ def exit_meaning(code: int, reason: str) -> str:
 
 def _runtime_words(words: str) -> str:
     """Return what kubelet and container runtime say, without the layers it went through and the pod's name."""
-    words = re.sub(r" \(pod: \"[^\"]*\", container: [^)]*\)", "", words)
+    words = re.sub(r" \(pod: \"[^\"]{0,400}\", container: [^)]{0,400}\)", "", words)
     return re.sub(
         r"^.*?(?:OCI runtime create failed: |runc create failed: |unable to start container process: )+",
         "",

@@ -95,7 +95,8 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
         pod = pods[0]
         if (namespace, name) in cluster.claims_by_name or not cluster.over(pod.metadata.creationTimestamp, BINDING):
             continue
-        near = did_you_mean(name, (other for space, other in cluster.claims_by_name if space == namespace))
+        existing = cluster.derive(_claim_names).get(namespace)
+        near = did_you_mean(name, existing, "PersistentVolumeClaim", namespace, cluster)
         yield Finding(
             Ref("PersistentVolumeClaim", namespace, name),
             says=f"does not exist{near}, and {plural(len(pods), 'pod')} cannot start without it",
@@ -105,6 +106,13 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
             concerns=tuple(map(ref, pods)),
             look=ref(pod).kubectl("describe"),
         )
+
+
+def _claim_names(cluster: Cluster) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for namespace, name in cluster.claims_by_name:
+        found.setdefault(namespace, []).append(name)
+    return found
 
 
 def attach_failed(cluster: Cluster) -> Iterator[Finding]:
@@ -189,7 +197,9 @@ def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.Persistent
     for pod in cluster.pods:
         if pod.spec.nodeName or not _scheduled_over(pod, ATTACH, cluster):
             continue
-        reasons = re.findall(r"\d+ (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0])
+        reasons = re.findall(
+            r"\b\d{1,9} (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0]
+        )
         if not any(
             "PersistentVolume's node affinity" in reason or "volume node affinity" in reason for reason in reasons
         ):

@@ -1,6 +1,7 @@
 """Why a claim has no volume: what binding it would take, compared with what there is."""
 
 import re
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -11,6 +12,9 @@ from kubevitals.reduced import STORAGE_CLASS
 from kubevitals.references import did_you_mean
 from kubevitals.text import binary, duration
 from kubevitals.threshold import Threshold
+
+LOOKED_AT = 100
+"""Free volumes that are compared with a claim; in one namespace tens of thousands of claims may wait."""
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -39,8 +43,9 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
         return 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
     classes = {found.metadata.name: found for found in cluster.storage_classes}
     if not (storage_class := classes.get(name)):
+        near = did_you_mean(name, classes, "StorageClass", claim.metadata.namespace, cluster)
         fits = _no_match(claim, cluster, "; ", silent=True)
-        return f'StorageClass "{name}" does not exist{did_you_mean(name, classes)}{fits}'
+        return f'StorageClass "{name}" does not exist{near}{fits}'
     return _why_not_by_class(claim, storage_class, cluster)
 
 
@@ -112,18 +117,20 @@ def _why_not_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> s
     name = claim.spec.volumeName
     volume = cluster.volumes_by_name.get(name)
     if volume is None:
-        return f'the volume "{name}" that it names does not exist{did_you_mean(name, cluster.volumes_by_name)}'
+        near = did_you_mean(name, cluster.volumes_by_name, "PersistentVolume", claim.metadata.namespace, cluster)
+        return f'the volume "{name}" that it names does not exist{near}'
     return f"the volume that it names does not fit: {mismatch(claim, volume, cluster) or 'it is not bound to it'}"
 
 
 def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
-    """Return why each free volume of the claim's class does not fit, three at the most."""
+    """Return why each free volume of the claim's class does not fit, three at the most; of very many some are left."""
     candidates = cluster.derive(_free_volumes).get(class_name(claim) or "", [])
-    reasons = [reason for volume in candidates if (reason := mismatch(claim, volume, cluster))]
+    reasons = [reason for volume in candidates[:LOOKED_AT] if (reason := mismatch(claim, volume, cluster))]
     if not reasons:
         return "" if silent else f"{joint}there is no free volume of that class"
     more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f"{joint}no volume fits: {'; '.join(reasons[:3])}{more}"
+    left = f"; {len(candidates) - LOOKED_AT:,} others were not compared" if len(candidates) > LOOKED_AT else ""
+    return f"{joint}no volume fits: {'; '.join(reasons[:3])}{more}{left}"
 
 
 def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
@@ -136,26 +143,34 @@ def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
 
 def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> str:
     """Return what keeps this volume from this claim, or nothing."""
-    wanted, offered, phase = claim.spec, volume.spec, volume.status.phase
-    reserved = (offered.claimRef.namespace, offered.claimRef.name)
-    missing = sorted(set(wanted.accessModes) - set(offered.accessModes))
-    size, capacity = amount(wanted.resources.requests, "storage"), amount(offered.capacity, "storage")
+    return next((f"{volume.metadata.name} {reason}" for reason in _mismatches(claim, volume, cluster)), "")
+
+
+def _mismatches(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> Iterator[str]:
+    wanted, offered = claim.spec, volume.spec
+    yield from _taken(claim, volume)
+    if (class_name(claim) or "") != offered.storageClassName:
+        yield f'is of StorageClass "{offered.storageClassName}"'
+    if missing := sorted(set(wanted.accessModes) - set(offered.accessModes)):
+        yield f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}"
     modes = [spec.volumeMode or "Filesystem" for spec in (wanted, offered)]
-    reasons = {
-        f"is {phase}, reserved for {'/'.join(reserved)}": any(reserved)
-        and reserved != (claim.metadata.namespace, claim.metadata.name),
-        f"is {phase} {volume.status.message}".strip(): phase in ("Released", "Failed"),
-        f'is of StorageClass "{offered.storageClassName}"': (class_name(claim) or "") != offered.storageClassName,
-        f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}": bool(missing),
-        f"is a {modes[1]} volume, not {modes[0]}": modes[0] != modes[1],
-        f"has {binary(capacity)} of the {binary(size)} asked for": capacity < size,
-        "lacks the labels that the claim selects by": not _selected(wanted.selector, volume),
-        f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run": offered.HasField(
-            "nodeAffinity"
-        )
-        and _scheduler_says(claim, cluster),
-    }
-    return next((f"{volume.metadata.name} {reason}" for reason, wrong in reasons.items() if wrong), "")
+    if modes[0] != modes[1]:
+        yield f"is a {modes[1]} volume, not {modes[0]}"
+    size, capacity = amount(wanted.resources.requests, "storage"), amount(offered.capacity, "storage")
+    if capacity < size:
+        yield f"has {binary(capacity)} of the {binary(size)} asked for"
+    if not _selected(wanted.selector, volume):
+        yield "lacks the labels that the claim selects by"
+    if offered.HasField("nodeAffinity") and _scheduler_says(claim, cluster):
+        yield f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
+
+
+def _taken(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume) -> Iterator[str]:
+    phase, reserved = volume.status.phase, (volume.spec.claimRef.namespace, volume.spec.claimRef.name)
+    if any(reserved) and reserved != (claim.metadata.namespace, claim.metadata.name):
+        yield f"is {phase}, reserved for {'/'.join(reserved)}"
+    if phase in ("Released", "Failed"):
+        yield f"is {phase} {volume.status.message}".strip()
 
 
 def affinity_words(volume: pb.PersistentVolume) -> str:

@@ -135,8 +135,9 @@ def _jobs_by_uid(cluster: Cluster) -> dict[str, pb.Job]:
 
 
 def _succeeded_since(job: pb.Job, time: pb.Time, cluster: Cluster) -> bool:
-    makers = {reference.uid for reference in job.metadata.ownerReferences}
-    return bool(makers) and any(
-        cron_job.metadata.uid in makers and cron_job.status.lastSuccessfulTime.seconds >= time.seconds
-        for cron_job in cluster.cron_jobs
-    )
+    makers = (cluster.derive(_cron_jobs_by_uid).get(reference.uid) for reference in job.metadata.ownerReferences)
+    return any(maker and maker.status.lastSuccessfulTime.seconds >= time.seconds for maker in makers)
+
+
+def _cron_jobs_by_uid(cluster: Cluster) -> dict[str, pb.CronJob]:
+    return {cron_job.metadata.uid: cron_job for cron_job in cluster.cron_jobs}

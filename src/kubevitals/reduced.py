@@ -19,6 +19,9 @@ CLUSTER_CIDR = "--cluster-cidr="
 BATCH = 64
 """Objects that share one piece of memory: with one of its own, each would take more than twice as much."""
 
+EVENT_LIMIT = 16_384
+"""Characters that are kept of what an event says. Kubernetes' own say 1,024; whoever makes one may say a megabyte."""
+
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 """The annotation by which claims named their StorageClass before Kubernetes 1.6, and still may."""
 
@@ -36,6 +39,8 @@ def reduce(item: Message) -> None:
     if isinstance(metadata, pb.AnnotatedMeta):
         for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
             del metadata.annotations[key]
+    if isinstance(item, pb.Event):
+        item.message, item.reason = item.message[:EVENT_LIMIT], item.reason[:EVENT_LIMIT]
     if isinstance(item, pb.Pod):
         if item.spec.tolerations:
             item.spec.ClearField("tolerations")

@@ -1,6 +1,8 @@
 """Which ConfigMaps and Secrets a pod refers to, and what a missing name was probably meant to be."""
 
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -17,6 +19,15 @@ PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 _ABSENT = re.compile(r'(configmap|secret)s? "([^"]+)" not found')
 """What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
+
+HINTS, COMPARED = 20, 400
+"""Missing names of one kind and namespace for which others are looked for, and names that each is compared with.
+
+A comparison takes about a tenth of a millisecond, and one namespace may hold tens of thousands of either.
+"""
+
+LONGEST = 253
+"""Characters of a name (validation of the API); a reference may name what nothing can be called."""
 
 
 class Reference(NamedTuple):
@@ -114,7 +125,25 @@ def _names(objects: Iterable[pb.ConfigMap | pb.Secret]) -> dict[str, frozenset[s
     return {namespace: frozenset(found) for namespace, found in index.items()}
 
 
-def did_you_mean(name: str, existing: Iterable[str] | None) -> str:
-    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing."""
-    near = get_close_matches(name, sorted(existing or ()), n=1, cutoff=0.75)
+def did_you_mean(name: str, existing: Iterable[str] | None, kind: str, namespace: str, cluster: Cluster) -> str:
+    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing.
+
+    Of very many names those are compared that stand next to it in the alphabet. Nothing is said, either, once `HINTS`
+    others of the kind were missing in the namespace.
+    """
+    hints = cluster.derive(_hints)[kind, namespace]
+    if name not in hints and len(hints) < HINTS:
+        hints[name] = _near(name, existing)
+    return hints.get(name, "")
+
+
+def _hints(_: Cluster) -> defaultdict[tuple[str, str], dict[str, str]]:
+    """Return a place for what was said of each missing name of a kind and namespace."""
+    return defaultdict(dict)
+
+
+def _near(name: str, existing: Iterable[str] | None) -> str:
+    every = sorted(existing or ()) if len(name) <= LONGEST else []
+    start = max(0, bisect_left(every, name) - COMPARED // 2)
+    near = get_close_matches(name, every[start : start + COMPARED], n=1, cutoff=0.75)
     return f' (did you mean "{near[0]}"?)' if near else ""

@@ -70,7 +70,7 @@ ERRORS = (
     ),
     SandboxError(
         EXHAUSTED,
-        r"postIpam\w* .{0,40}(?:range is full|No more IPs available|all CIDR ranges are exhausted"
+        r"postIpam\w{0,40} .{0,40}(?:range is full|No more IPs available|all CIDR ranges are exhausted"
         r"|no IPs currently available)",
         "the node's Cilium addresses are used up",
         "cilium/cilium pkg/ipam/service/ipallocator/allocator.go, pkg/ipam/crd.go, issues 10627, 17691 and 46598",

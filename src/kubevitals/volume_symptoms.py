@@ -45,7 +45,7 @@ def mount_remedy(words: str) -> str:
 def volume_words(words: str) -> str:
     """Return what is wrong, without the kubelet's preamble and the mount command, which differ from pod to pod."""
     words = words.rpartition("\nOutput: ")[2]
-    words = re.sub(r"/var/lib/kubelet/\S+?: ", "", words)
+    words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", "", words)
     return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
 
 
