@@ -1,3 +1,4 @@
+from base64 import b64encode
 from time import perf_counter
 
 import pytest
@@ -8,6 +9,13 @@ from kubevitals.text import LINE_LIMIT, PATTERNS, clean, duration, parse_duratio
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nhunter2hunter2\n-----END RSA PRIVATE KEY-----"
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789"
+
+
+def in_base_64(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
 
 CREDENTIALS = [
     (f"token {JWT} was refused", JWT),
@@ -33,6 +41,27 @@ CREDENTIALS = [
     (f"key:\n{PEM}\nend", "MIIEpAIBAAKCAQEA"),
     (PEM.partition("-----END")[0], "MIIEpAIBAAKCAQEA"),
     (PEM.partition("\n")[2], "MIIEpAIBAAKCAQEA"),
+    (PEM.replace("RSA PRIVATE KEY-", "PGP PRIVATE KEY BLOCK-"), "MIIEpAIBAAKCAQEA"),
+    (f"client-key-data: {in_base_64(PEM)}", in_base_64(PEM)[40:80]),
+    (f"read {in_base_64(JWT)}", in_base_64(JWT)[20:60]),
+    ('{"auths":{"registry.local":{"auth":"dXNlcjpodW50ZXIy"}}}', "dXNlcjpodW50ZXIy"),
+    ("dial postgres://admin:hun@ter@2@db:5432/shop", "ter"),
+    (f"dial postgres://admin:{'x' * 300}hunter2@db:5432/shop", "hunter2"),
+    ("DefaultEndpointsProtocol=https;AccountKey=aHVudGVyMg==;x", "aHVudGVyMg"),
+    ("GET https://x.blob.core.windows.net/c?sv=2022&sig=abcDEF123%2Fxyz%3D&se=2030", "abcDEF123"),
+    ("Credential=x, Signature=fe5f80f77d5fa3beca038a248ff027", "fe5f80f77d5fa3beca"),
+    ("Authorization: token hunter2hunter2", "hunter2"),
+    ('"authorization":"ApiKey aHVudGVyMg=="', "aHVudGVyMg"),
+    ("Cookie: session=hunter2; theme=dark", "hunter2"),
+    ("host=db user=shop pass=hunter2", "hunter2"),
+    ("DB_PASS=12345678", "12345678"),
+    ("db_pass: hunter2", "hunter2"),
+    (":password => 'hunter2'", "hunter2"),
+    ("<password>hunter2</password>", "hunter2"),
+    ("https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnop", "abcdefghijklmnop"),
+    *((f"using {start}{LETTERS}", LETTERS) for start in ("github_pat_", "glrt-", "sk_live_", "npm_", "hf_")),
+    *((f"using {start}{LETTERS}", LETTERS) for start in ("ya29.", "dckr_pat_", "hvs.", "sk-proj-", "xapp-1-A0BCDEF-")),
+    (f"using SG.{LETTERS}.{LETTERS}", LETTERS),
 ]
 
 READABLE = [
@@ -51,6 +80,12 @@ READABLE = [
     "basic authentication failed",
     'secrets is forbidden: User "bob" cannot list resource "secrets" in API group "" at the cluster scope',
     'container "token-exporter" is waiting to start: PodInitializing',
+    "tests: pass=12 fail=0",
+    "container sk-learn-serving-of-recommendations-7c9d8f7b6c-x2x4q is not ready",
+    "pod xapp-traffic-steering-7c9d8f7b6c-x2x4q is not ready",
+    "lookup hvs.vault-of-all-the-secrets-we-have.svc: no such host",
+    "the Authorization: header is missing",
+    "compass=north, bypass=always",
 ]
 
 
@@ -91,6 +126,18 @@ FRAGMENTS += [
     "CREDENTIAL",
     "--pwd",
     "api_key",
+    "github_pat_",
+    "LS0tLS1CRUdJTi",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    "author\u0131zation: ",
+    "coo\u212a\u0131e: x",
+    "_PA\u017f\u017f",
+    "<",
+    ">",
+    "ZXlK",
+    "sig=",
+    "hooks.slac\u212a.com/x/",
+    '"auth":"',
 ]
 
 
@@ -128,6 +175,18 @@ def test_a_long_line_says_how_long_it_was_however_often_it_is_cleaned() -> None:
 
 
 HOSTILE = ["eyJ-", "eyJaaaaaaaa.", "-----BEGIN PRIVATE KEY-----", "a\n", "token", 'token="', "a://", "bearer ", "a+/="]
+HOSTILE += [
+    "sk-",
+    "ZXlK/",
+    "<a",
+    "a://b@",
+    "a:// ",
+    "cookie: a=",
+    "authorization: A ",
+    "SG.",
+    "hooks.slack.com/a/",
+    "pass=",
+]
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
