@@ -13,6 +13,7 @@ from kubernetes import client, config
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.credentials import IN_CLUSTER, connect, for_kubelets
+from kubevitals.deadline import bound
 from kubevitals.errors import NotObserved
 from kubevitals.openly import Openly
 from kubevitals.probe.plan import Plan
@@ -57,6 +58,8 @@ class Live:
         in_cluster = self.context == IN_CLUSTER
         self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
         self._kubelets = for_kubelets(self._client, verify=not kubelet_insecure_tls)
+        for asked in (self._client, self._kubelets):
+            bound(asked.rest_client.pool_manager)
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._openly = Openly(CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()

@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import urllib3
 
+from kubevitals.deadline import bound
 from kubevitals.errors import NotObserved
 from kubevitals.received import received, words
 from kubevitals.source import Answer, Request
@@ -18,6 +19,7 @@ class Openly:
     def __init__(self, connect_timeout: float, read_timeout: float) -> None:
         timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
         self._pool = urllib3.PoolManager(timeout=timeout)
+        bound(self._pool)
 
     def get(self, request: Request) -> Answer:
         """Return the answer.

@@ -1,10 +1,10 @@
 """Answers as they arrive, within limits of size and time."""
 
 from collections.abc import Iterator
-from time import monotonic
 
 import urllib3
 
+from kubevitals.deadline import Deadline
 from kubevitals.errors import NotObserved
 from kubevitals.source import Answer, Request, answered
 
@@ -26,11 +26,15 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
     Raises:
         NotObserved: it is too large, takes too long, or should be a list and is none.
     """
-    try:
-        answer = answered(request, response.status, _chunks(response, BODY_LIMIT if request.schema else TEXT_LIMIT))
-    except BaseException:
-        response.close()
-        raise
+    limit = BODY_LIMIT if request.schema else TEXT_LIMIT
+    with Deadline(ANSWER_TIMEOUT, response.shutdown) as deadline:
+        try:
+            answer = answered(request, response.status, _chunks(response, limit, deadline))
+        except BaseException as error:
+            response.close()
+            if deadline.over:
+                raise _incomplete() from error
+            raise
     response.release_conn()
     return answer
 
@@ -40,12 +44,16 @@ def words(error: Exception) -> str:
     return str(error.args[-1] if error.args else error).rpartition(": ")[2]
 
 
-def _chunks(response: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:
-    deadline, size = monotonic() + ANSWER_TIMEOUT, 0
+def _chunks(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> Iterator[bytes]:
+    size = 0
     while part := response.read1(1 << 20):
         yield part
         size += len(part)
         if size > limit:
             raise NotObserved(f"the answer is larger than {limit:,} bytes")
-        if monotonic() > deadline:
-            raise NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
+    if deadline.over:
+        raise _incomplete()
+
+
+def _incomplete() -> NotObserved:
+    return NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
