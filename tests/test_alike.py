@@ -2,7 +2,8 @@
 
 import pytest
 
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.assemble import FRONT
+from kubevitals.diagnosis import SAME_NODE, SAME_OBJECT, Explains
 from kubevitals.finding import Finding, Severity, fold
 from kubevitals.history import History
 from kubevitals.terminal import title
@@ -50,6 +51,30 @@ def test_a_new_one_among_many_old_ones_is_told_apart() -> None:
 def test_they_may_be_in_several_namespaces() -> None:
     report = report_of(verdict("claim[unbound]", *(finding(f"Claim/{name}/data") for name in "abcd")))
     assert [root.objects for root in report.roots] == ["Claim/a/data, Claim/b/data, Claim/c/data and 1 more"]
+
+
+def test_many_of_one_namespace_do_not_keep_another_from_being_named() -> None:
+    crowd = [finding(f"Pod/crowd/{number}") for number in range(200)]
+    hidden = finding("Pod/shop/cart")
+    report = report_of(verdict("pod[broken]", *crowd, hidden))
+    assert report.roots[0].objects == "Pod/crowd/0, Pod/shop/cart, Pod/crowd/1 and 198 more"
+    shop = next(found.id for found in report.findings if found.namespace == "shop")
+    assert shop in report.roots[0].others[:2]
+    (group,) = fold([*crowd, hidden])
+    assert "Pod/shop/cart" in title(group)
+
+
+def test_many_roots_of_one_namespace_do_not_stand_before_all_others() -> None:
+    crowd = [finding(f"Pod/crowd/{number}", says=f"is broken in way {number}") for number in range(200)]
+    others = [finding("Node/one", says="is down"), finding("Pod/shop/cart", says="has no room")]
+    symptoms = [finding(f"Pod/crowd/{number}", says="suffers") for number in range(200)]
+    rules = [Explains(("a",), SAME_OBJECT, ("c",))]
+    told = (verdict("a[x]", *crowd), verdict("b[y]", *others), verdict("c[z]", *symptoms))
+    report = report_of(*told, rules=rules)
+    assert len(report.roots) == 202
+    assert {"Node/one", "Pod/shop/cart"} < {root.objects for root in report.roots[: FRONT + 2]}
+    mild = report_of(verdict("a[x]", *crowd), verdict("b[y]", finding("Node/one", severity=Severity.WARNING)))
+    assert mild.roots[-1].objects == "Node/one"
 
 
 def test_the_terminal_tells_of_many_nodes_at_once() -> None:

@@ -8,14 +8,14 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
-from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, SILENT
+from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS, SILENT
 from kubevitals.source import Answer
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import FakeSource, status_json
 
 
-def pod(name: str = "web-0", **fields: Any) -> pb.Pod:
-    return pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", **fields))
+def pod(name: str = "web-0", namespace: str = "shop", **fields: Any) -> pb.Pod:
+    return pb.Pod(metadata=pb.ObjectMeta(name=name, namespace=namespace, **fields))
 
 
 def log_of(body: bytes, status: int = 200) -> tuple[str, ...]:
@@ -81,11 +81,22 @@ def test_only_so_many_logs_are_read_in_a_run() -> None:
     source = FakeSource()
     cluster = Cluster(source)
     for n in range(LOG_REQUESTS):
-        cluster.log(pod(f"web-{n}"), "web", previous=False)
+        cluster.log(pod(f"web-{n}", namespace=f"team-{n % 5}"), "web", previous=False)
     for _ in range(3):
         with pytest.raises(NotObserved, match=f"{LOG_REQUESTS} logs are read in a run"):
             cluster.log(pod("another"), "web", previous=False)
     assert len(source.requests) == LOG_REQUESTS
+
+
+def test_a_namespace_whose_pods_all_die_leaves_logs_of_others_to_be_read() -> None:
+    source = FakeSource()
+    cluster = Cluster(source)
+    for n in range(NAMESPACE_REQUESTS):
+        cluster.log(pod(f"web-{n}"), "web", previous=False)
+    with pytest.raises(NotObserved, match=f"{NAMESPACE_REQUESTS} logs of a namespace are read in a run"):
+        cluster.log(pod("another"), "web", previous=False)
+    cluster.log(pod("coredns", namespace="kube-system"), "coredns", previous=False)
+    assert len(source.requests) == NAMESPACE_REQUESTS + 1
 
 
 def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:

@@ -15,11 +15,14 @@ from kubevitals.inventory import Cluster
 from kubevitals.naming import cause_in
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
-from kubevitals.story import some
+from kubevitals.story import counted, some
 from kubevitals.text import clean, redacting
 from kubevitals.verdict import Outcome, Verdict
 
 T = TypeVar("T")
+
+FRONT = 5
+"""Roots of one namespace that stand before those of others that are as bad: one that has hundreds hides none."""
 
 
 class _Part(NamedTuple):
@@ -171,7 +174,13 @@ def _roots(findings: Iterable[Found], run: Run) -> list[Root]:
         chapter = run.chapters.get(cause_in(root.check), "")
         return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.objects)
 
-    return sorted(roots, key=order)
+    namespaces = {found.id: found.namespace for found in findings}
+    ranked = counted(sorted(roots, key=order), lambda root: namespaces[root.id])
+    crowd = [
+        (root.id in known, _gravity(root.severity), bool(namespaces[root.id]) and before >= FRONT, root)
+        for before, root in ranked
+    ]
+    return [root for *_, root in sorted(crowd, key=lambda each: each[:3])]
 
 
 def _alike(found: Found) -> tuple[object, ...]:
@@ -182,7 +191,7 @@ def _alike(found: Found) -> tuple[object, ...]:
 
 
 def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
-    found = alike[0]
+    found, others = alike[0], sorted(counted(alike[1:], lambda each: each.namespace), key=lambda pair: pair[0])
     return Root(
         id=found.id,
         check=found.check,
@@ -191,7 +200,7 @@ def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
         severity=min((each.severity for each in (found, *symptoms)), key=_gravity),
         explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
-        others=[other.id for other in alike[1:]],
+        others=[other.id for _, other in others],
     )
 
 

@@ -1,13 +1,16 @@
 """What every report tells in the same words: the verdict, the cluster, how long it has been so, what is new."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import TypeVar
 
 from kubevitals.report import ClusterInfo, Found, Past, Report, Root
 from kubevitals.text import duration, plural
 from kubevitals.verdict import Outcome
+
+T = TypeVar("T")
 
 SUPPORTED_MINORS = range(33, 38)
 """The minor versions of Kubernetes 1 that are supported: the five newest."""
@@ -88,10 +91,25 @@ def changes(report: Report) -> str:
 
 
 def some(names: Iterable[str], shown: int = 3) -> str:
-    """Return names: all of a few, the first ones of many."""
+    """Return names: all of a few, the first ones of many, one of each namespace before a second one."""
     every = list(names)
-    more = f" and {len(every) - shown:,} more" if len(every) > shown else ""
-    return f"{', '.join(every[:shown])}{more}"
+    if len(every) <= shown:
+        return ", ".join(every)
+    first = [name for _, name in sorted(counted(every, _place), key=lambda pair: pair[0])[:shown]]
+    return f"{', '.join(first)} and {len(every) - shown:,} more"
+
+
+def _place(name: str) -> str:
+    """Return an object's kind and namespace."""
+    return name.rpartition("/")[0]
+
+
+def counted(items: Iterable[T], namespace: Callable[[T], str]) -> Iterator[tuple[int, T]]:
+    """Yield each with how many of its namespace came before it: whoever sorts by that lets none drown the others."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        yield seen[namespace(item)], item
+        seen[namespace(item)] += 1
 
 
 def place_names(found: Found, shown: int = 3) -> str:
