@@ -104,6 +104,7 @@ def counts(failed: int, answered: int, panics: int = 0) -> Answer:
         (counts(31, 1000), ["Pod/dns-a"]),
         (counts(500, 999), []),
         (counts(0, 0, panics=2), ["Pod/dns-a"]),
+        (Answer(200, b'coredns_dns_responses_total{rcode="SERVFAIL"} 1e999\ncoredns_panics_total 0\n'), ["Pod/dns-a"]),
     ],
 )
 def test_the_share_of_servfail(answer: Answer, expected: list[str]) -> None:

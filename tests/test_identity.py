@@ -3,7 +3,7 @@
 import pytest
 
 from kubevitals.finding import Finding
-from kubevitals.identity import identity
+from kubevitals.identity import DIGEST, identity
 from kubevitals.objects import Ref
 from tests.findings import finding
 
@@ -64,3 +64,7 @@ def test_what_is_another_fault_has_another_identity(one: Finding, other: Finding
 
 def test_each_check_has_its_own() -> None:
     assert identity("a[b]", finding("Node/a")) != identity("a[c]", finding("Node/a"))
+
+
+def test_it_is_long_enough_that_nobody_makes_one_that_passes_for_another() -> None:
+    assert len(identity("a[x]", finding("Pod/shop/web"))) == 2 * DIGEST >= 20

@@ -190,6 +190,7 @@ def test_leftovers_of_runs_that_are_over_go_and_others_stay(used: ProbedCluster,
     kept = [
         leave(used, "probe-pod-running", 60, **lifetime),
         leave(used, "probe-pod-young", 500),
+        leave(used, "probe-pod-hostile", 500, **{"kubevitals.io/lifetime": "9" * 5000}),
         leave(used, "somebody-elses", 9999, **{"app.kubernetes.io/managed-by": "Helm"}),
     ]
     assert probe().remarks == ()

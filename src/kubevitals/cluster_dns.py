@@ -184,6 +184,9 @@ _SAMPLE = re.compile(r"coredns_(\w{1,40})(?:\{(.{0,400})\})? (\d[\d.e+]{0,24})")
 _RCODE = re.compile(r'rcode="(\w{1,20})"')
 
 
+LARGEST = 1e18
+"""Answers beyond are no count of a name server's."""
+
 METRICS_PORT = 9153
 """Where CoreDNS tells its metrics (its plugin prometheus)."""
 
@@ -225,7 +228,7 @@ def _sum(counts: Mapping[str, float], beginning: str) -> int:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return min(float(text), LARGEST)
     except ValueError:
         return 0.0
 

@@ -52,9 +52,14 @@ def _satisfied(requirement: pb.NodeSelectorRequirement, values: dict[str, str]) 
 
 
 def _compared(operator: str, value: str | None, wanted: list[str]) -> bool:
-    if value is None or len(wanted) != 1 or not (value.isdecimal() and wanted[0].isdecimal()):
+    if value is None or len(wanted) != 1 or not (_is_number(value) and _is_number(wanted[0])):
         return False
     return int(value) > int(wanted[0]) if operator == "Gt" else int(value) < int(wanted[0])
+
+
+def _is_number(text: str) -> bool:
+    """Return whether the API server and its controllers would read a number: one of 64 bits."""
+    return text.isdecimal() and len(text) < 20
 
 
 def _tolerated(taint: pb.Taint, spec: pb.PodSpec) -> bool:

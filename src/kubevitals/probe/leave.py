@@ -66,5 +66,5 @@ def _delete(api: Api, schema: type[Message], names: list[str]) -> list[str]:
 
 def _is_over(obj: pb.DaemonSet | pb.Service, api: Api) -> bool:
     told = obj.metadata.labels.get(LIFETIME, "")
-    lifetime = int(told) if told.isdecimal() else LEFTOVER
+    lifetime = int(told) if told.isdecimal() and len(told) < 10 else LEFTOVER
     return api.cluster.now.timestamp() - obj.metadata.creationTimestamp.seconds > lifetime
