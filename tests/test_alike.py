@@ -1,13 +1,16 @@
 """Findings that say the same of many objects, in reports and in the terminal."""
 
+from io import StringIO
+
 import pytest
+from _pytest._io import TerminalWriter
 
 from kubevitals.assemble import FRONT
 from kubevitals.diagnosis import SAME_NODE, SAME_OBJECT, Explains
 from kubevitals.finding import Finding, Severity, fold
 from kubevitals.history import History
-from kubevitals.terminal import title
-from tests.findings import finding, report_of, verdict
+from kubevitals.terminal import DETAILED, FindingsRepr, title
+from tests.findings import finding, report_of, run_of, verdict
 
 
 def test_many_nodes_that_show_the_same_are_one_root() -> None:
@@ -62,6 +65,17 @@ def test_many_of_one_namespace_do_not_keep_another_from_being_named() -> None:
     assert shop in report.roots[0].others[:2]
     (group,) = fold([*crowd, hidden])
     assert "Pod/shop/cart" in title(group)
+
+
+def test_the_terminal_gives_evidence_of_some_of_very_many_and_names_all() -> None:
+    crowd = [finding(f"Pod/crowd/{n}", says=f"is broken in way {n}.", evidence=["x" * 900]) for n in range(5000)]
+    told, run = verdict("pod[broken]", *crowd, finding("Pod/shop/cart", evidence=["seen"])), run_of()
+    out = StringIO()
+    FindingsRepr(told, run).toterminal(TerminalWriter(out))
+    assert out.getvalue().count("x" * 900) == DETAILED
+    assert "    | seen" in out.getvalue()
+    assert all(f"is broken in way {n}." in out.getvalue() for n in range(5000))
+    assert len(out.getvalue()) < 1_000_000
 
 
 def test_many_roots_of_one_namespace_do_not_stand_before_all_others() -> None:

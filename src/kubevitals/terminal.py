@@ -15,6 +15,7 @@ from kubevitals.run import Run
 from kubevitals.story import (
     changes,
     cluster_line,
+    counted,
     heading,
     most_probable,
     not_observed,
@@ -29,6 +30,9 @@ from kubevitals.verdict import Outcome, Verdict
 SHOWN_OBJECTS = 5
 """Objects that are named of findings that say the same."""
 
+DETAILED = 100
+"""Findings of one check and namespace that are shown with evidence and remedy; further ones in a line."""
+
 SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_PAST = 20, 5, 20
 """Roots that are shown in the diagnosis, symptoms of each, and findings of an earlier run."""
 
@@ -42,9 +46,7 @@ class FindingsRepr(TerminalRepr):
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the findings, the expected ones, and what could not be seen."""
-        for group in fold(self.verdict.findings):
-            write_findings(tw, group, self.verdict, self._run)
-        write_known(tw, self.verdict)
+        write_all(tw, self.verdict, self._run)
         if self.verdict.unseen:
             tw.line(f"not observed: {self.verdict.unseen}", yellow=True)
 
@@ -64,6 +66,16 @@ def headline(verdict: Verdict) -> str:
     first = groups[0][0]
     more = f" (and {plural(len(verdict.findings) - 1, 'more finding')})" if len(verdict.findings) > 1 else ""
     return f"{first.obj} {first.says}{more}"
+
+
+def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
+    """Write a verdict's findings, and those that known issues expect; of very many in one namespace most in a line."""
+    for before, group in counted(fold(verdict.findings), lambda group: group[0].obj.namespace):
+        if before < DETAILED:
+            write_findings(tw, group, verdict, run)
+        else:
+            tw.line(f"{title(group)} {group[0].says}")
+    write_known(tw, verdict)
 
 
 def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, run: Run) -> None:
@@ -197,9 +209,7 @@ def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWrit
     reporter.section("warned and known", sep="=")
     for verdict in remarks:
         tw.line(verdict.check, bold=True)
-        for group in fold(verdict.findings):
-            write_findings(tw, group, verdict, run)
-        write_known(tw, verdict)
+        write_all(tw, verdict, run)
 
 
 def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
