@@ -17,6 +17,7 @@ Mitigation:
     VPN, load balancer, firewall, the address in the kubeconfig.
 """
 
+import re
 from collections.abc import Iterator
 
 from kubevitals.declaration import check
@@ -24,15 +25,23 @@ from kubevitals.errors import NotObserved
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref
+from kubevitals.source import refusal
 
 API_SERVER = Ref("APIServer", "", "kube-apiserver")
+
+_PASSED = re.compile(rb"readyz check passed\s*\Z|\Aok\Z")
+"""How /readyz ends where all is well, and what it says to those who do not ask for the parts."""
+
 READYZ = "kubectl get --raw '/readyz?verbose'"
 
 
 def unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find an API server that gives no HTTP answer at all; a refusal is an answer."""
+    """Find an API server that gives no HTTP answer at all; a refusal is an answer.
+
+    Where credentials are refused, or somebody else answers (a sign-in page), nothing of the API server is seen.
+    """
     try:
-        cluster.ask("/version")
+        answer = cluster.ask("/version")
     except NotObserved as error:
         yield Finding(
             API_SERVER,
@@ -41,11 +50,18 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
             "then the kube-apiserver container on the control-plane nodes",
             look="kubectl cluster-info",
         )
+        return
+    if answer.status == 401:
+        raise refusal(answer, "get /version")
+    if answer.status == 200:
+        _ = cluster.server_version
 
 
 def not_ready(cluster: Cluster) -> Iterator[Finding]:
     """Find an API server whose /readyz fails, with every part that it names."""
     answer = cluster.ask("/readyz?verbose")
+    if answer.status == 200 and not _PASSED.search(answer.body):
+        raise NotObserved("/readyz answers what Kubernetes does not: somebody else answers")
     if answer.status == 200:
         return
     if answer.status in (401, 403):

@@ -10,7 +10,7 @@ from time import perf_counter, sleep
 import pytest
 from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
-from kubevitals import listing, live, received, wire
+from kubevitals import deadline, listing, live, received, wire
 from kubevitals import schema_pb2 as pb
 from kubevitals.history import read
 from kubevitals.report import Report
@@ -173,3 +173,35 @@ def test_a_large_object_is_bounded_in_every_report(healthy: ApiServer, report: C
     assert any(item.outcome is Outcome.BROKEN for item in found.items)
     for path in ("findings.json", "junit.xml", "reports/health.html"):
         assert Path(path).stat().st_size < 2_000_000, path
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Reply(b"<html>Sign in</html>"), Reply(status_json("Unauthorized"), 401)],
+    ids=["a sign-in page", "credentials are refused"],
+)
+def test_where_somebody_else_answers_or_credentials_have_expired_the_run_fails(
+    run: Run, server: ApiServer, answer: Reply
+) -> None:
+    for path in ("/version", "/readyz"):
+        server.script(path, answer)
+    server.otherwise = answer
+    assert run().ret == 1
+    assert {item.outcome for item in read(Path("findings.json")).items} == {Outcome.NOT_OBSERVED}
+
+
+def test_where_every_head_trickles_in_the_server_counts_as_unreachable(
+    server: ApiServer, report: Callable[[], Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trickle(handler: Handler) -> None:
+        with suppress(OSError):
+            while not server.stopped.wait(0.05):
+                handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    monkeypatch.setattr(deadline, "HEAD_TIMEOUT", 0.1)
+    for path in ("/version", "/readyz"):
+        server.script(path, trickle)
+    server.otherwise = trickle
+    outcomes = {item.check: item.outcome for item in report().items}
+    assert outcomes["api-server[unreachable]"] is Outcome.BROKEN
+    assert outcomes["node-ready[silent]"] is Outcome.NOT_OBSERVED

@@ -154,7 +154,7 @@ class Live:
     def _server_time(self) -> datetime | None:
         try:
             response = self._send("HEAD", "/version")
-        except _ERRORS:
+        except (*_ERRORS, NotObserved):
             return None
         response.release_conn()
         try:
