@@ -11,10 +11,10 @@ from kubevitals.patience import Patience
 from kubevitals.source import Answer, Request
 from kubevitals.text import clean, redact
 
-LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 75
+LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
 
-NAMESPACE_REQUESTS = 50
+NAMESPACE_REQUESTS = 40
 """Logs of one namespace that are read: no namespace's pods keep those of others from being read."""
 
 SILENT = 3
