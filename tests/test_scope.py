@@ -109,7 +109,7 @@ def test_events_of_nodes_are_seen_whatever_is_chosen() -> None:
 
 def test_a_namespace_that_does_not_exist_is_refused() -> None:
     cluster = Cluster(source(), scope=Scope(["shpo"]))
-    with pytest.raises(Unusable, match="--namespace shpo: the cluster has no such namespace"):
+    with pytest.raises(Unusable, match=r'the cluster has no such namespace \(did you mean "shop"\?\)'):
         cluster.check_scope()
     with pytest.raises(NotObserved, match="no such namespace"):
         _ = cluster.pods

@@ -13,6 +13,10 @@ pytest_plugins = ["pytester"]
 
 UNUSABLE = {
     "unknown context": (["--context=other"], r"the kubeconfig .* has no context other; it has: fake"),
+    "nearly a context": (["--context=fakes"], r'it has no context fakes \(did you mean "fake"\?\); it has: fake'),
+    "no context": (["--context="], "--context is given without a name: give one, or leave the option out"),
+    "no snapshot": (["--snapshot="], "--snapshot is given without a name: give one, or leave the option out"),
+    "a recording and a cluster": (["--snapshot=demo", "--context=fake"], "--context .* --snapshot .*: leave out one"),
     "no recording": (["--snapshot=absent"], "absent cannot be read: No such file or directory"),
     "broken recording": (["--snapshot=broken"], "broken is no kubevitals recording"),
     "record a recording": (["--snapshot=broken", "--record=x"], "--record .* does not go with --snapshot"),
@@ -20,7 +24,10 @@ UNUSABLE = {
     "record a folder": (["--record=."], r"no recording can be written to \.: it is a directory"),
     "no known issues": (["--known-issues=absent"], "the known issues absent cannot be read"),
     "broken known issues": (["--known-issues=broken"], "the known issues broken cannot be used"),
-    "unknown threshold": (["--threshold=pod.stack=5m"], r"there is no threshold 'pod\.stack'; there are: .*pod\.stuck"),
+    "unknown threshold": (
+        ["--threshold=pod.stack=5m"],
+        r"--threshold pod\.stack=5m: no such threshold \(did you mean \"pod\.stuck\"\?\); there are: .*pod\.stuck",
+    ),
     "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: 'soon' is no duration"),
     "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
     "no time at all": (["--request-timeout=0"], "--request-timeout: it must be more than 0"),

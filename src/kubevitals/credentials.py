@@ -11,7 +11,8 @@ from kubernetes import client, config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 
 from kubevitals.errors import Unusable
-from kubevitals.text import clean
+from kubevitals.received import without_number
+from kubevitals.text import clean, near_name
 
 IN_CLUSTER = "in-cluster"
 """What a cluster is called whose own pod asks."""
@@ -32,7 +33,7 @@ def connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClie
     try:
         return _connect_by_kubeconfig(file, context, settings)
     except Exception as error:
-        raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(str(error))}") from error
+        raise Unusable(f"the kubeconfig {clean(file)} cannot be used: {clean(without_number(str(error)))}") from error
 
 
 def _connect_by_kubeconfig(
@@ -54,7 +55,7 @@ def _context_name(merged: ConfigNode | None, context: str | None) -> str:
     names = [str(entry["name"]) for entry in merged.value["contexts"]]
     name = context or str(merged.value.get("current-context") or "")
     if name not in names:
-        wanted = f"no context {name}" if name else "no current context: give --context"
+        wanted = f"no context {name}{near_name(name, names)}" if name else "no current context: give --context"
         raise Unusable(f"it has {wanted}; it has: {', '.join(names) or 'none at all'}")
     return name
 
@@ -76,9 +77,10 @@ def _connect_in_cluster(context: str | None, settings: client.Configuration) -> 
     try:
         config.load_incluster_config(client_configuration=settings)
     except (config.ConfigException, OSError) as error:
+        in_a_pod = f"; in a pod: {clean(str(error))}" if os.environ.get("KUBERNETES_SERVICE_HOST") else ""
         raise Unusable(
             "no cluster to look at: set KUBECONFIG or have ~/.kube/config (kubectl config view shows it), "
-            f"or give --snapshot demo to see what a run looks like; in a pod: {clean(str(error))}"
+            f"or give --snapshot demo to see what a run looks like{in_a_pod}"
         ) from error
     if context:
         raise Unusable(

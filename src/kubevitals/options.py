@@ -1,5 +1,6 @@
 """The command line, and what it asks for."""
 
+from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,7 +41,18 @@ def add(parser: pytest.Parser) -> None:
     probe_options.add(group)
     _add_verdict(group)
     for option, what in REPORTS.items():
-        group.addoption(option, metavar="PATH", type=Path, help=f"write {what}")
+        group.addoption(option, metavar="PATH", type=_path, help=f"write {what}")
+
+
+def _path(text: str) -> Path:
+    """Return a path; an empty one would be the current folder.
+
+    Raises:
+        ArgumentTypeError: it is empty.
+    """
+    if not text:
+        raise ArgumentTypeError("it is empty: give a path, or leave the option out")
+    return Path(text)
 
 
 def _add_cluster(group: pytest.OptionGroup) -> None:
@@ -55,7 +67,7 @@ def _add_cluster(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--record",
         metavar="PATH",
-        type=Path,
+        type=_path,
         help="write what the cluster answers to a file, redacted, for --snapshot",
     )
     group.addoption(
@@ -132,12 +144,12 @@ def _add_verdict(group: pytest.OptionGroup) -> None:
         help="fail checks that could not observe what the options let them look at",
     )
     group.addoption(
-        "--known-issues", metavar="PATH", type=Path, help=f"expected findings (default: {known.DEFAULT_FILE})"
+        "--known-issues", metavar="PATH", type=_path, help=f"expected findings (default: {known.DEFAULT_FILE})"
     )
     group.addoption(
         "--compare",
         metavar="PATH",
-        type=Path,
+        type=_path,
         help="tell what is new, ongoing and resolved since the run that wrote this findings file, or since the newest "
         "of a folder",
     )
@@ -236,13 +248,8 @@ def known_issues(config: pytest.Config) -> known.KnownIssues:
 
 def _source(config: pytest.Config, scope: Scope) -> Source:
     snapshot, record, later = (config.getoption(name) for name in ("snapshot", "record", "later"))
+    _refuse_contradictions(config)
     if snapshot:
-        if config.getoption("probe"):
-            raise Unusable(
-                "--probe looks at a cluster, and a recording shows the probe it holds: leave out one of them"
-            )
-        if record:
-            raise Unusable("--record writes what a cluster answers: it does not go with --snapshot")
         return Snapshot(
             DEMO if snapshot == "demo" else Path(snapshot),
             timedelta(seconds=seconds("--later", later or "0")),
@@ -265,6 +272,25 @@ def _source(config: pytest.Config, scope: Scope) -> Source:
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
     return Recording(live, record, scope, _left_out(config)) if record else live
+
+
+def _refuse_contradictions(config: pytest.Config) -> None:
+    """Refuse a cluster or a recording without a name, which would have another looked at, and both at once.
+
+    Raises:
+        Unusable: there is such an option.
+    """
+    for option in ("context", "snapshot"):
+        if config.getoption(option) == "":
+            raise Unusable(f"--{option} is given without a name: give one, or leave the option out")
+    if not config.getoption("snapshot"):
+        return
+    if config.getoption("probe"):
+        raise Unusable("--probe looks at a cluster, and a recording shows the probe it holds: leave out one of them")
+    if config.getoption("record"):
+        raise Unusable("--record writes what a cluster answers: it does not go with --snapshot")
+    if config.getoption("context"):
+        raise Unusable("--context names a cluster, and --snapshot a recording: leave out one of them")
 
 
 def _left_out(config: pytest.Config) -> list[str]:

@@ -1,5 +1,6 @@
 """Answers as they arrive, within limits of size and time."""
 
+import re
 from collections.abc import Iterator
 
 import urllib3
@@ -41,7 +42,12 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
 
 def words(error: Exception) -> str:
     """Return why there is no answer, without what the libraries put before it."""
-    return str(error.args[-1] if error.args else error).rpartition(": ")[2]
+    return without_number(str(error.args[-1] if error.args else error).rpartition(": ")[2])
+
+
+def without_number(error: str) -> str:
+    """Return what the system says of an error without its number: ``[Errno 111] Connection refused``."""
+    return re.sub(r"\[Errno -?\d+\] ", "", error)
 
 
 def _chunks(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> Iterator[bytes]:

@@ -1,16 +1,15 @@
 """Which ConfigMaps and Secrets a pod refers to, and what a missing name was probably meant to be."""
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.objects import containers
+from kubevitals.text import near_name
 
 PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that the control plane puts into every namespace."""
@@ -20,14 +19,8 @@ _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 _ABSENT = re.compile(r'(configmap|secret)s? "([^"]+)" not found')
 """What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
 
-HINTS, COMPARED = 20, 400
-"""Missing names of one kind and namespace for which others are looked for, and names that each is compared with.
-
-A comparison takes about a tenth of a millisecond, and one namespace may hold tens of thousands of either.
-"""
-
-LONGEST = 253
-"""Characters of a name (validation of the API); a reference may name what nothing can be called."""
+HINTS = 20
+"""Missing names of one kind and namespace for which others are looked for: there may be tens of thousands."""
 
 
 class Reference(NamedTuple):
@@ -133,17 +126,10 @@ def did_you_mean(name: str, existing: Iterable[str] | None, kind: str, namespace
     """
     hints = cluster.derive(_hints)[kind, namespace]
     if name not in hints and len(hints) < HINTS:
-        hints[name] = _near(name, existing)
+        hints[name] = near_name(name, existing)
     return hints.get(name, "")
 
 
 def _hints(_: Cluster) -> defaultdict[tuple[str, str], dict[str, str]]:
     """Return a place for what was said of each missing name of a kind and namespace."""
     return defaultdict(dict)
-
-
-def _near(name: str, existing: Iterable[str] | None) -> str:
-    every = sorted(existing or ()) if len(name) <= LONGEST else []
-    start = max(0, bisect_left(every, name) - COMPARED // 2)
-    near = get_close_matches(name, every[start : start + COMPARED], n=1, cutoff=0.75)
-    return f' (did you mean "{near[0]}"?)' if near else ""

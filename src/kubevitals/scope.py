@@ -8,7 +8,7 @@ from typing import Any
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.text import clean
+from kubevitals.text import clean, near_name
 
 LISTED = 20
 """Chosen namespaces that are listed one by one; of more, whole lists are asked for, and what is not chosen dropped."""
@@ -80,7 +80,8 @@ class Scope:
         every = sorted(existing)
         for pattern in self.chosen:
             if not any(fnmatchcase(name, pattern) for name in every):
-                raise Unusable(f"--namespace {pattern}: the cluster has no such namespace")
+                near = near_name(pattern, every)
+                raise Unusable(clean(f"--namespace {pattern}: the cluster has no such namespace{near}"))
         found = [name for name in every if self.covers(name)]
         if not found:
             raise Unusable("--namespace and --exclude-namespace leave no namespace to look at")

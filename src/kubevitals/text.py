@@ -1,8 +1,10 @@
 """Makes foreign text fit to be shown: bounded, redacted, without characters that act on a terminal."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from math import isinf
 
 LINE_LIMIT = 1000
@@ -155,6 +157,24 @@ def duration(seconds: float) -> str:
         if count or (unit == "s" and not parts):
             parts.append(f"{count}{unit}")
     return "".join(parts[:2])
+
+
+COMPARED = 400
+"""Names that a missing one is compared with: a comparison takes about a tenth of a millisecond."""
+
+LONGEST = 253
+"""Characters of a name (validation of the API); a reference may name what nothing can be called."""
+
+
+def near_name(name: str, existing: Iterable[str] | None) -> str:
+    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing.
+
+    Of very many names those are compared that stand next to it in the alphabet.
+    """
+    every = sorted(existing or ()) if len(name) <= LONGEST else []
+    start = max(0, bisect_left(every, name) - COMPARED // 2)
+    near = get_close_matches(name, every[start : start + COMPARED], n=1, cutoff=0.75)
+    return f' (did you mean "{near[0]}"?)' if near else ""
 
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

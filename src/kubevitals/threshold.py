@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kubevitals.errors import Unusable
-from kubevitals.text import clean, parse_duration
+from kubevitals.text import clean, near_name, parse_duration
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,10 @@ def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) ->
     for setting in settings:
         name, _, value = setting.partition("=")
         if name not in known:
-            raise Unusable(f"there is no threshold {clean(name)!r}; there are: {', '.join(sorted(known))}")
+            near = near_name(clean(name), known)
+            raise Unusable(
+                f"--threshold {clean(setting)}: no such threshold{near}; there are: {', '.join(sorted(known))}"
+            )
         values[known[name]] = seconds(f"--threshold {clean(setting)}", value)
     return values
 
