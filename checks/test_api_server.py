@@ -65,7 +65,7 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
     if answer.status == 200:
         return
     if answer.status in (401, 403):
-        raise NotObserved(f"/readyz answers HTTP {answer.status}", "get /readyz")
+        raise refusal(answer, "get /readyz")
     lines = answer.body.decode("utf-8", "replace").splitlines()
     failing = [line.removeprefix("[-]") for line in lines if line.startswith("[-]")]
     parts = ", ".join(part.split(" ")[0] for part in failing)

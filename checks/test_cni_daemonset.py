@@ -26,7 +26,7 @@ from kubevitals import cni
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.evidence import event_lines
+from kubevitals.evidence import daemon_look, event_lines
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, node_condition, ref
@@ -104,6 +104,7 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
                 remedy="restart the CNI's pod on the node: mostly it puts its configuration and routes in place again",
                 evidence=[f"{state.type}={state.status}", *event_lines(node, cluster)],
                 since=state.lastTransitionTime.seconds,
+                look=daemon_look(cni.pod_on(node.metadata.name, cluster)),
             )
 
 
@@ -122,7 +123,7 @@ def no_route(cluster: Cluster) -> Iterator[Finding]:
     yield from _lost(small, found, cluster)
     reached = {(p.source, p.reach.address) for p in small if p.ok}
     large = [p for p in pairs(found.of("pod"), Kind.LARGE) if (p.source, p.reach.address) in reached]
-    yield from _lost_large(large)
+    yield from _lost_large(large, cluster)
     require_all(found, "pod", explained)
 
 
@@ -155,10 +156,10 @@ def _lost(every: list[Pair], found: Probed, cluster: Cluster) -> Iterator[Findin
         ]
         back = {(target, source, is_ipv6(reach.address)) for source, target, reach in fault.pairs} <= working
         works = "; the other way works" if back and fault.way is Way.PAIR_OUT else ""
-        yield _finding(fault, f"{_says(fault)}{works}", missing)
+        yield _finding(fault, f"{_says(fault)}{works}", missing, cluster)
 
 
-def _lost_large(every: list[Pair]) -> Iterator[Finding]:
+def _lost_large(every: list[Pair], cluster: Cluster) -> Iterator[Finding]:
     for family, failing in lost_wholly(every).items():
         over = f" over {family}" if family else ""
         yield _network_finding(
@@ -168,7 +169,9 @@ def _lost_large(every: list[Pair]) -> Iterator[Finding]:
             failing,
         )
     for fault in blame(every):
-        yield _finding(fault, f"{_says(fault)}: only large packets are lost, the packet size (MTU) differs", [])
+        yield _finding(
+            fault, f"{_says(fault)}: only large packets are lost, the packet size (MTU) differs", [], cluster
+        )
 
 
 def _says(fault: Blame) -> str:
@@ -201,7 +204,7 @@ def _network_finding(says: str, remedy: str, failing: Iterable[Pair]) -> Finding
     return Finding(POD_NETWORK, says=says, remedy=remedy, evidence=evidence, look="kubectl get pods -A -o wide")
 
 
-def _finding(fault: Blame, says: str, missing: list[str]) -> Finding:
+def _finding(fault: Blame, says: str, missing: list[str], cluster: Cluster) -> Finding:
     return Finding(
         Ref("Node", "", fault.node),
         says=says,
@@ -211,6 +214,7 @@ def _finding(fault: Blame, says: str, missing: list[str]) -> Finding:
         "group, a route, a NetworkPolicy that forbids the probe's",
         evidence=[*missing, *fault.lines],
         concerns=tuple(Ref("Node", "", peer) for peer in fault.peers) if fault.way in (Way.PAIR, Way.PAIR_OUT) else (),
+        look=daemon_look(cni.pod_on(fault.node, cluster)),
     )
 
 

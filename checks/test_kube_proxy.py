@@ -24,9 +24,10 @@ from collections.abc import Iterable, Iterator
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.errors import NotObserved, demanded
+from kubevitals.evidence import daemon_look
 from kubevitals.finding import Finding
 from kubevitals.inventory import Cluster
-from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, runs_on, unhealthy_by_api
+from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, pod_on, runs_on, unhealthy_by_api
 from kubevitals.objects import Ref
 from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind, Reach, Report
@@ -61,6 +62,7 @@ def unhealthy(cluster: Cluster) -> Iterator[Finding]:
             says=f"has a kube-proxy that is not well: {ill.says}",
             remedy="read its log: mostly it does not reach the API server; restart its pod",
             evidence=[ill.line],
+            look=daemon_look(pod_on(ill.node, cluster)),
         )
 
 

@@ -30,7 +30,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, ref
 from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.pod_states import RECENT, Symptom
-from kubevitals.probe_words import answer, asks
+from kubevitals.probe_words import GONE, SILENT, answer, asks
 from kubevitals.probed_containers import Probed, probed_containers, start_took
 from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
 from kubevitals.text import duration, plural
@@ -91,6 +91,8 @@ def _cure(kind: str, probe: pb.Probe, failed: Told | None) -> str:
         return f"correct {kind}Probe.httpGet.path, or what the application answers there"
     if said == "connection refused":
         return f"correct the port of {kind}Probe, or let the application listen on it"
+    if said in (GONE, SILENT):
+        return f"do by hand in the container what {kind}Probe does, to see why it fails"
     return f"mend what {kind}Probe complains about"
 
 

@@ -43,6 +43,9 @@ NEAR = Threshold(
 ROOM = 1.5
 """How much more than the old limit, or than what is used, a new limit should be."""
 
+LEAST = 16 << 20
+"""Bytes of memory with which a container starts at all: CRI-O refuses less than 12 MiB."""
+
 EXPLAINS = (
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("node-ready[pressure]",), words="memorypressure"),
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("memory-limit[oom-killed]",), words="it has no limit"),
@@ -62,13 +65,17 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
         yield pod_finding(
             pod,
             says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
-            remedy=f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak"
-            if limit
-            else "set a limit",
+            remedy=_remedy(limit, small=bool(small)),
             evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
             severity=Severity.WARNING if died and cluster.over(ended.finishedAt, OOM_RECENT) else Severity.ERROR,
             part=status.name,
         )
+
+
+def _remedy(limit: float, *, small: bool) -> str:
+    if small:
+        return f"raise its limit, to {binary(max(limit * ROOM, LEAST))} for a start: what starts it needs some itself"
+    return f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak" if limit else "set a limit"
 
 
 def near_limit(cluster: Cluster) -> Iterator[Finding]:

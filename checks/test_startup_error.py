@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 
 from kubevitals.declaration import check
 from kubevitals.diagnosis import SAME_MISSING, Explains
-from kubevitals.evidence import container_lines, pod_lines
+from kubevitals.evidence import container_lines, log_command, pod_lines
 from kubevitals.finding import Finding, pod_finding
 from kubevitals.inventory import Cluster
 from kubevitals.objects import Ref, containers, last_end
@@ -42,6 +42,15 @@ EXIT_CODES = {
     255: "the application gave up",
 }
 """What an exit code usually means: POSIX shells for 126 to 128+n, common usage for the rest."""
+
+_READ = "read its last log lines and mend what they complain about; where there are none, run its command by hand"
+_COMMAND = "correct command and args of the container, or the image's entrypoint"
+REMEDIES = {
+    0: "let the command stay in the foreground, or run it as a Job",
+    126: _COMMAND,
+    127: _COMMAND,
+}
+"""What helps against an exit code that tells the cause by itself."""
 
 PULL_ERRORS = (
     (
@@ -191,8 +200,9 @@ def _crashes(cluster: Cluster, fault: PodFault, says: str) -> Iterator[Finding]:
         yield _finding(
             symptom,
             f"{says} {symptom.status.name} {often}: {exit_meaning(ended.exitCode, ended.reason)}",
-            "read its last log lines and mend what they complain about",
+            REMEDIES.get(ended.exitCode, _READ),
             _crash_lines(symptom, cluster),
+            look=log_command(symptom.pod, symptom.status),
         )
 
 
@@ -233,10 +243,15 @@ def _crash_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
 
 
 def _finding(
-    symptom: Symptom, says: str, remedy: str, evidence: Iterable[str], missing: tuple[Ref, ...] = ()
+    symptom: Symptom,
+    says: str,
+    remedy: str,
+    evidence: Iterable[str],
+    missing: tuple[Ref, ...] = (),
+    look: str = "",
 ) -> Finding:
     part = symptom.status.name
-    return pod_finding(symptom.pod, says=says, remedy=remedy, evidence=evidence, part=part, missing=missing)
+    return pod_finding(symptom.pod, says=says, remedy=remedy, evidence=evidence, part=part, missing=missing, look=look)
 
 
 @check(image, bad_reference, bad_command, post_start, init_container, app_exit, chapter="2.1")

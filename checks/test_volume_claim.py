@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.claims import BINDING, affinity_words, lost_words, users, waiting_line, why_unbound
+from kubevitals.claims import BINDING, Lack, affinity_words, lack, loss, users, waiting_line
 from kubevitals.csi import missing_on_nodes, unready_pods
 from kubevitals.declaration import check
 from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
@@ -40,6 +40,14 @@ from kubevitals.volume_symptoms import by_claim, claim_of, mount_remedy, only_no
 
 ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
 DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
+
+HELD = (
+    "let the pod that holds the volume end; where its node is dead, delete the Node, or give it the taint "
+    "node.kubernetes.io/out-of-service"
+)
+CONTROLLER = "see whether the driver's controller pods (csi-attacher) run, and what their log says of this volume"
+REACH = "let the pod run on those nodes: its node selector, affinity and tolerations decide, and the nodes' room"
+"""What helps against a volume that is held elsewhere, that is not attached or detached, and that is elsewhere."""
 
 UNREGISTERED = r"driver name (\S+) not found in the list of registered CSI drivers"
 
@@ -66,13 +74,13 @@ def unbound(cluster: Cluster) -> Iterator[Finding]:
         if claim.metadata.HasField("deletionTimestamp") or claim.status.phase == "Bound":
             continue
         if claim.status.phase == "Lost":
-            yield _unbound(claim, lost_words(claim), cluster)
-        elif cluster.over(claim.metadata.creationTimestamp, BINDING) and (why := why_unbound(claim, cluster)):
-            yield _unbound(claim, why, cluster)
+            yield _unbound(claim, loss(claim), cluster)
+        elif cluster.over(claim.metadata.creationTimestamp, BINDING) and (lacks := lack(claim, cluster)):
+            yield _unbound(claim, lacks, cluster)
     yield from _absent_claims(cluster)
 
 
-def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Finding:
+def _unbound(claim: pb.PersistentVolumeClaim, lacks: Lack, cluster: Cluster) -> Finding:
     waiting = users(claim, cluster)
     lines = [
         waiting_line(claim, cluster),
@@ -81,8 +89,8 @@ def _unbound(claim: pb.PersistentVolumeClaim, why: str, cluster: Cluster) -> Fin
     ]
     return Finding(
         ref(claim),
-        says=f"has no volume: {why}",
-        remedy="correct the claim or supply what it asks for: a StorageClass, a running provisioner, a fitting volume",
+        says=f"has no volume: {lacks.why}",
+        remedy=lacks.remedy,
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
@@ -126,24 +134,21 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
             told.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
             lines = [f"VolumeAttachment/{attachment.metadata.name}"]
-            yield _attach_finding(obj, why, lines, waiting, attachment.spec.nodeName)
+            yield _attach_finding(obj, why, CONTROLLER, lines, waiting, attachment.spec.nodeName)
     for pod, claim, volume in _out_of_reach(cluster):
         if claim not in told:
             told.add(claim)
             why = f"is tied to nodes with {affinity_words(volume)}, where its pod cannot run"
-            yield _attach_finding(claim, why, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
+            yield _attach_finding(claim, why, REACH, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
     for obj, symptoms in by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
         if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
             pods = [symptom.pod for symptom in late]
             holder = _holder(late[0].volume, pods, cluster)
             held = [f"attached to node {holder}"] if holder else []
-            yield _attach_finding(
-                obj,
-                f"cannot be attached: {volume_words(late[0].words)}",
-                [*held, *waiting_lines(late, cluster)],
-                pods,
-                holder or only_node(late),
-            )
+            why = f"cannot be attached: {volume_words(late[0].words)}"
+            remedy = HELD if holder or re.search(r"multi-attach|already", late[0].words, re.IGNORECASE) else CONTROLLER
+            lines = [*held, *waiting_lines(late, cluster)]
+            yield _attach_finding(obj, why, remedy, lines, pods, holder or only_node(late))
 
 
 def _holder(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster) -> str:
@@ -160,12 +165,13 @@ def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
     return nodes
 
 
-def _attach_finding(obj: Ref, why: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = "") -> Finding:
+def _attach_finding(
+    obj: Ref, why: str, remedy: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = ""
+) -> Finding:
     return Finding(
         obj,
         says=why,
-        remedy="free the volume from the node that holds it, bring the CSI controller back, "
-        "or let the pod run where the volume is",
+        remedy=remedy,
         evidence=evidence,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),

@@ -178,7 +178,7 @@ class Seen:
     def says(self, part: str) -> bool:
         """Return whether a finding on the scenario's objects contains a text in what a person would read."""
         return any(
-            part in "\n".join([finding.says, finding.remedy, *finding.evidence])
+            part in "\n".join([finding.says, finding.remedy, finding.look, *finding.evidence])
             for verdict in self.verdicts
             for finding in verdict.findings
             if self.scenario.recording != MANIFESTS or finding.obj.namespace in (self.scenario.name, "")

@@ -31,6 +31,7 @@ def test_cni_missing(seen: Seen) -> None:
 def test_cni_crashing(seen: Seen) -> None:
     """The pod is a finding of its own, and the node for what it lacks."""
     assert seen.says("has a CNI pod that is not ready")
+    assert seen.says(" -c kindnet-cni --tail=50 --previous")
 
 
 @scenario(
@@ -41,6 +42,7 @@ def test_cni_crashing(seen: Seen) -> None:
 def test_cni_config_gone(seen: Seen) -> None:
     """The daemon's pod runs; the node has no network, and is not ready for that reason."""
     assert seen.says("cni plugin not initialized")
+    assert seen.says("kubectl -n kube-system logs pod/kindnet-")
 
 
 @scenario(on_demand=True, fault=route_removed("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])

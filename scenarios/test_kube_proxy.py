@@ -42,6 +42,7 @@ def test_kube_proxy_crashing(seen: Seen) -> None:
 def test_kube_proxy_without_api_server(seen: Seen) -> None:
     """The pod runs and counts as ready: it has no probe; its health port does not listen yet."""
     assert seen.says("nothing listens on its health port")
+    assert seen.says("kubectl -n kube-system logs pod/kube-proxy-")
 
 
 @scenario(on_demand=True, fault=process_frozen("worker2", "kube-proxy"), probe=True, finds=[UNHEALTHY, RULES_WRONG])

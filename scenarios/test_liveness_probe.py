@@ -86,6 +86,7 @@ def test_killed_for_good(seen: Seen) -> None:
     """Nothing will start it again."""
     assert seen.get("Pod/app").status.phase == "Failed"
     assert seen.says("failure without output")
+    assert seen.says("do by hand in the container what livenessProbe does")
 
 
 @scenario(
@@ -97,6 +98,7 @@ def test_killed_and_events_expired(seen: Seen) -> None:
     """The exit code and the probe are left to tell of it."""
     assert seen.cluster.events(seen.get("Pod/app")) == []
     assert seen.says("(a command): the events with its answer are gone")
+    assert seen.says("do by hand in the container what livenessProbe does")
 
 
 @scenario(

@@ -56,6 +56,7 @@ def test_job_goes_over_its_limit(seen: Seen) -> None:
 def test_limit_too_small_for_the_sandbox(seen: Seen) -> None:
     """Not even the pod's own sandbox fits."""
     assert seen.says("the pod's sandbox cannot start in so little memory: it may use 1Mi")
+    assert seen.says("to 16Mi for a start")
 
 
 @scenario(

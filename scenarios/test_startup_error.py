@@ -23,18 +23,22 @@ def test_application_gives_up(seen: Seen) -> None:
     """Its last words are the evidence."""
     assert seen.says("exit code 3")
     assert seen.says("log: cannot open database")
+    assert seen.says(" -c app --tail=50 --previous")
+    assert seen.says("restarted 4×, now CrashLoopBackOff")
 
 
 @scenario(pod("app", "no-such-program"), finds=["startup-error[app-exit] Pod/app"])
 def test_shell_does_not_find_a_program(seen: Seen) -> None:
     """The shell starts, so that this is the application's own exit."""
     assert seen.says("exit code 127")
+    assert seen.says("correct command and args of the container")
 
 
 @scenario(pod("app", "echo done"), finds=["startup-error[app-exit] Pod/app"])
 def test_command_ends_by_itself(seen: Seen) -> None:
     """A container that is to stay up must not end, not even well."""
     assert seen.says("exit code 0")
+    assert seen.says("let the command stay in the foreground")
 
 
 @scenario(pod("app", COUNT + "[ $n -ge 3 ] && sleep 1d; exit 1", **KEPT), finds=["startup-error[app-exit] Pod/app"])
@@ -188,6 +192,8 @@ def test_post_start_hook_fails(seen: Seen) -> None:
 def test_bare_pod_failed(seen: Seen) -> None:
     """Nothing will start it again."""
     assert seen.get("Pod/app").status.phase == "Failed"
+    assert seen.says("kubectl -n bare-pod-failed logs pod/app -c app")
+    assert not seen.says("--previous")
 
 
 @scenario(job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*"])

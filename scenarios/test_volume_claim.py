@@ -39,24 +39,28 @@ def register(driver: str, node: str) -> str:
 def test_storage_class_misspelt(seen: Seen) -> None:
     """The finding says which name looks like the missing one."""
     assert seen.says('StorageClass "standrad" does not exist (did you mean "standard"?)')
+    assert seen.says("create that StorageClass, or name a StorageClass that exists")
 
 
 @scenario(storage_class("unanswered", "example.com/nobody"), claim(storage_class="unanswered"), finds=[UNBOUND])
 def test_provisioner_does_not_answer(seen: Seen) -> None:
     """The control plane waits for an external provisioner that is not there."""
     assert seen.says("provisioner example.com/nobody does not answer")
+    assert seen.says("see whether the pods of provisioner example.com/nobody run")
 
 
 @scenario(claim(storage_class="standard", mode="ReadWriteMany"), pod("app", volumes=claiming()), finds=[UNBOUND])
 def test_provisioner_fails(seen: Seen) -> None:
     """The provisioner answers that it cannot."""
     assert seen.says("provisioner rancher.io/local-path fails")
+    assert seen.says("mend what it complains about")
 
 
 @scenario(volume("too-small", "small", size="1Gi"), claim(storage_class="small", size="5Gi"), finds=[UNBOUND])
 def test_volume_too_small(seen: Seen) -> None:
     """Static volumes: the class need not exist as an object."""
     assert seen.says("too-small has 1Gi of the 5Gi asked for")
+    assert seen.says("create that StorageClass or a volume that fits")
 
 
 @scenario(
@@ -68,12 +72,14 @@ def test_volume_too_small(seen: Seen) -> None:
 def test_access_mode_does_not_match(seen: Seen) -> None:
     """A volume for one node cannot serve a claim for many."""
     assert seen.says("one-writer is ReadWriteOnce, not ReadWriteMany")
+    assert seen.says("create a volume of this class that fits")
 
 
 @scenario(claim(storage_class=""), finds=[UNBOUND])
 def test_no_volume_without_class(seen: Seen) -> None:
     """FailedBinding is a Normal event: a filter on warnings would lose it."""
     assert seen.says("no free volume of that class")
+    assert seen.says("create a volume without class that fits")
 
 
 @scenario(
@@ -118,6 +124,7 @@ def test_volume_on_another_node_than_the_pod(seen: Seen) -> None:
 def test_volume_gone(seen: Seen) -> None:
     """A claim that has lost its volume."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Lost"
+    assert seen.says("create the claim anew from a backup")
 
 
 @scenario(claim("data-0"), pod("app", volumes=claiming("data")), finds=[UNBOUND])
@@ -136,6 +143,7 @@ def test_bound_volume_out_of_the_pods_reach(seen: Seen) -> None:
     """Bound at once, to a volume that is only where the pod is not."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Bound"
     assert seen.says("is tied to nodes with kubevitals.test/room in b")
+    assert seen.says("let the pod run on those nodes")
 
 
 @scenario(
@@ -148,6 +156,7 @@ def test_bound_volume_out_of_the_pods_reach(seen: Seen) -> None:
 def test_attacher_does_not_answer(seen: Seen) -> None:
     """Nobody attaches the volume, and the control plane waits."""
     assert seen.says("no answer from attacher-gone.example")
+    assert seen.says("see whether the driver's controller pods (csi-attacher) run")
 
 
 def _attachment(seen: Seen) -> Any:
@@ -180,6 +189,7 @@ def test_attach_in_its_first_two_minutes(seen: Seen) -> None:
 def test_volume_attached_to_another_node(seen: Seen) -> None:
     """Multi-Attach: the second pod waits; the first has its volume attached and no driver to mount it."""
     assert seen.says("Multi-Attach error")
+    assert seen.says("let the pod that holds the volume end")
 
 
 @scenario(
@@ -207,6 +217,7 @@ def test_detach_in_its_first_minutes(seen: Seen) -> None:
 def test_detach_still_pending(seen: Seen) -> None:
     """Ten minutes later the node still holds the volume."""
     assert seen.says("still being detached from node")
+    assert seen.says("see whether the driver's controller pods (csi-attacher) run")
 
 
 @scenario(

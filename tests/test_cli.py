@@ -70,7 +70,7 @@ def test_a_broken_pod_fails_one_item_and_is_shown_with_its_log(run: Run, broken:
     result = run()
     assert result.ret == 1
     assert not_healthy() == ["test_containers_start_and_stay[app-exit]"]
-    result.stdout.fnmatch_lines(["Pod/shop/web-0*", "*log: cannot open config", "*kubectl -n shop describe pod/web-0"])
+    result.stdout.fnmatch_lines(["Pod/shop/web-0*", "*log: cannot open config", "*kubectl -n shop logs pod/web-0 *"])
 
 
 def test_every_list_is_asked_for_once(run: Run, broken: ApiServer) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -29,24 +30,38 @@ BINDING = Threshold(
 )
 
 
-def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+_ANEW = "a claim's class cannot be changed, so delete the claim and create it anew"
+_ANOTHER_CLASS = f"name a StorageClass that exists (kubectl get storageclass): {_ANEW}"
+
+
+class Lack(NamedTuple):
+    """Why a claim has no volume, and what to do about it."""
+
+    why: str
+    remedy: str
+
+
+def lack(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Lack | None:
     """Return why a pending claim has no volume, or nothing where it is no fault: nobody has asked for it yet.
 
     Raises:
         NotObserved: StorageClasses or volumes could not be listed.
     """
     if claim.spec.volumeName:
-        return _why_not_that_volume(claim, cluster)
+        return _lack_of_that_volume(claim, cluster)
     if (name := class_name(claim)) is None:
-        return f"it names no StorageClass; the cluster has {_default_classes(cluster)}{_no_match(claim, cluster, '; ')}"
+        has = f"the cluster has {_default_classes(cluster)}"
+        return Lack(f"it names no StorageClass; {has}{_no_match(claim, cluster, '; ')}", _ANOTHER_CLASS)
     if not name:
-        return 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
+        why = 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
+        return Lack(why, f"create a volume without class that fits, or {_ANOTHER_CLASS}")
     classes = {found.metadata.name: found for found in cluster.storage_classes}
     if not (storage_class := classes.get(name)):
         near = did_you_mean(name, classes, "StorageClass", claim.metadata.namespace, cluster)
         fits = _no_match(claim, cluster, "; ", silent=True)
-        return f'StorageClass "{name}" does not exist{near}{fits}'
-    return _why_not_by_class(claim, storage_class, cluster)
+        why = f'StorageClass "{name}" does not exist{near}{fits}'
+        return Lack(why, f"create that StorageClass{' or a volume that fits' if fits else ''}, or {_ANOTHER_CLASS}")
+    return _lack_by_class(claim, storage_class, cluster)
 
 
 def class_name(claim: pb.PersistentVolumeClaim) -> str | None:
@@ -55,21 +70,33 @@ def class_name(claim: pb.PersistentVolumeClaim) -> str | None:
     return claim.metadata.annotations.get(STORAGE_CLASS, field)
 
 
-def _why_not_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> str:
+def _lack_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> Lack | None:
     name, provisioner = storage_class.metadata.name, storage_class.provisioner
     waits = storage_class.volumeBindingMode == "WaitForFirstConsumer"
     asked = not waits or bool(claim.metadata.annotations.get(_SELECTED_NODE))
     if waits and not (_lasts(claim, cluster) and (asked or _scheduler_says(claim, cluster))):
-        return ""
+        return None
     if provisioner == NO_PROVISIONER:
-        return f'StorageClass "{name}" makes no volumes' + _no_match(claim, cluster, ", and ")
+        why = f'StorageClass "{name}" makes no volumes' + _no_match(claim, cluster, ", and ")
+        return Lack(why, "create a volume of this class that fits the claim and the nodes where its pod can run")
     if not asked:
-        blamed = _shares_a_pod_with_a_static_one(claim, cluster)
-        return "" if blamed else f'no node suits both its pod and StorageClass "{name}" (allowedTopologies, capacity)'
+        why = f'no node suits both its pod and StorageClass "{name}" (allowedTopologies, capacity)'
+        remedy = "let the pod run where the class makes volumes, or let the class make them where the pod can run"
+        return None if _shares_a_pod_with_a_static_one(claim, cluster) else Lack(why, remedy)
+    return _lack_by_provisioner(claim, provisioner, cluster)
+
+
+def _lack_by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: Cluster) -> Lack:
     if failed := _last_event(claim, "ProvisioningFailed", cluster):
-        return f"provisioner {provisioner} fails: {failed}"
-    begun = _last_event(claim, "Provisioning", cluster)
-    return f"provisioner {provisioner} " + ("has begun and not come to an end" if begun else "does not answer")
+        return Lack(
+            f"provisioner {provisioner} fails: {failed}",
+            "mend what it complains about in the claim, its StorageClass or the storage; its log says more",
+        )
+    if _last_event(claim, "Provisioning", cluster):
+        why = f"provisioner {provisioner} has begun and not come to an end"
+        return Lack(why, f"see what the log of provisioner {provisioner} says of this claim")
+    why = f"provisioner {provisioner} does not answer"
+    return Lack(why, f"see whether the pods of provisioner {provisioner} run: their log")
 
 
 def _lasts(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
@@ -113,13 +140,19 @@ def _last_event(claim: pb.PersistentVolumeClaim, reason: str, cluster: Cluster) 
         return f"(its events are not observed: {error})"
 
 
-def _why_not_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+def _lack_of_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Lack:
     name = claim.spec.volumeName
     volume = cluster.volumes_by_name.get(name)
     if volume is None:
         near = did_you_mean(name, cluster.volumes_by_name, "PersistentVolume", claim.metadata.namespace, cluster)
-        return f'the volume "{name}" that it names does not exist{near}'
-    return f"the volume that it names does not fit: {mismatch(claim, volume, cluster) or 'it is not bound to it'}"
+        return Lack(
+            f'the volume "{name}" that it names does not exist{near}',
+            "create that volume, or correct volumeName: delete the claim and create it anew",
+        )
+    return Lack(
+        f"the volume that it names does not fit: {mismatch(claim, volume, cluster) or 'it is not bound to it'}",
+        "correct the volume, or delete the claim and create it anew so that it fits",
+    )
 
 
 def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
@@ -194,9 +227,12 @@ def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
     )
 
 
-def lost_words(claim: pb.PersistentVolumeClaim) -> str:
+def loss(claim: pb.PersistentVolumeClaim) -> Lack:
     """Return what a lost claim has lost."""
-    return f'its volume "{claim.spec.volumeName}" is gone, and the data with it unless the volume can be restored'
+    return Lack(
+        f'its volume "{claim.spec.volumeName}" is gone, and the data with it unless the volume can be restored',
+        "look for what the volume stood for in the storage itself, or create the claim anew from a backup",
+    )
 
 
 def waiting_line(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:

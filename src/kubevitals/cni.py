@@ -6,7 +6,7 @@ Every line is cited with the project and the file where the name stands.
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.daemon_pods import Lack, lacking
+from kubevitals.daemon_pods import Lack, lacking, on_node
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster
 from kubevitals.objects import is_ready, node_condition
@@ -104,6 +104,14 @@ def no_network(node: pb.Node) -> str:
     if ready is None or ready.status != "False":
         return ""
     return ready.message if any(text.lower() in ready.message.lower() for text in _NO_NETWORK) else ""
+
+
+def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
+    """Return the CNI's pod of a node; nothing where there is none, or the CNI is not known."""
+    try:
+        return on_node(daemon_sets(cluster), node, cluster)
+    except NotObserved:
+        return None
 
 
 def without_network(cluster: Cluster) -> set[str]:

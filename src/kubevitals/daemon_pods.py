@@ -1,7 +1,7 @@
 """Which nodes lack a pod of a DaemonSet that belongs there, whatever the DaemonSet's own count says."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -90,6 +90,12 @@ def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
             if claims and namespaces.get(reference.uid) == pod.metadata.namespace:
                 found[reference.uid, pod.spec.nodeName or meant_for(pod)].append(pod)
     return found
+
+
+def on_node(daemon_sets: Iterable[pb.DaemonSet], node: str, cluster: Cluster) -> pb.Pod | None:
+    """Return a pod of the DaemonSets on a node, or nothing."""
+    pods = cluster.derive(pods_by_daemon)
+    return next((pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node), ())), None)
 
 
 def meant_for(pod: pb.Pod) -> str:

@@ -1,12 +1,13 @@
 """What a person would look at by hand: an object's events, its node, the last words of a container that died."""
 
+import shlex
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import Cluster, event_line, seen_ago
-from kubevitals.objects import KubeObject, last_end
-from kubevitals.text import duration
+from kubevitals.objects import KubeObject, last_end, ref
+from kubevitals.text import clean, duration
 
 EVENTS = 4
 """Events of an object that are shown, the latest."""
@@ -39,7 +40,11 @@ def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
 def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
     """Yield how a container ended, how often, its last log lines, and those of the one that runs in its stead."""
     ended = last_end(status)
-    yield f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
+    waits = status.state.waiting.reason
+    yield (
+        f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
+        f"{f', now {waits}' if waits else ''}"
+    )
     if ended.finishedAt.seconds:
         yield f"last ended {duration(cluster.age(ended.finishedAt))} ago"
     if ended.message:
@@ -49,6 +54,18 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
     if status.state.HasField("running"):
         for line in _log(pod, status, cluster, previous=False):
             yield f"log of the present run: {line}"
+
+
+def log_command(pod: pb.Pod, status: pb.ContainerStatus) -> str:
+    """Return the kubectl command that shows what the container wrote before it died."""
+    lasts = status.state.HasField("terminated") and (not status.restartCount or pod.status.phase == "Failed")
+    container = shlex.quote(clean(status.name))
+    return f"{ref(pod).kubectl('logs')} -c {container} --tail=50{'' if lasts else ' --previous'}"
+
+
+def daemon_look(pod: pb.Pod | None) -> str:
+    """Return the kubectl command that shows what a node's daemon wrote; nothing without its pod."""
+    return f"{ref(pod).kubectl('logs')} --tail=50" if pod else ""
 
 
 def _log(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster, *, previous: bool) -> tuple[str, ...]:

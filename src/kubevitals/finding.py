@@ -1,7 +1,8 @@
 """What checks say: a finding names an object, what is wrong with it, the evidence and the remedy."""
 
+import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
@@ -99,6 +100,7 @@ def pod_finding(
     severity: Severity = Severity.ERROR,
     part: str = "",
     missing: tuple[Ref, ...] = (),
+    look: str = "",
 ) -> Finding:
     """Return a finding on a pod, with its owner, its node, and since when it is not ready."""
     return Finding(
@@ -108,11 +110,19 @@ def pod_finding(
         evidence,
         severity,
         owner(pod),
+        look=look,
         node=pod.spec.nodeName,
         part=part,
         missing=missing,
         since=_unready_since(pod),
     )
+
+
+def in_context(finding: Finding, context: str) -> Finding:
+    """Return the finding with its kubectl commands for this context, which need not be the kubeconfig's current one."""
+    told = f"kubectl --context {shlex.quote(clean(context))} "
+    look, remedy = (text.replace("kubectl ", told) for text in (finding.look, finding.remedy))
+    return replace(finding, look=look, remedy=remedy)
 
 
 def _unready_since(pod: pb.Pod) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.daemon_pods import START, Lack, lacking, pods_by_daemon
+from kubevitals.daemon_pods import START, Lack, lacking, on_node, pods_by_daemon
 from kubevitals.errors import NotApplicable, NotObserved, until_unseen
 from kubevitals.fetching import answers
 from kubevitals.inventory import Cluster
@@ -75,6 +75,15 @@ def static_pods(cluster: Cluster) -> list[pb.Pod]:
     return [
         p for p in cluster.pods if _is_named(p.metadata) and any(r.kind == "Node" for r in p.metadata.ownerReferences)
     ]
+
+
+def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
+    """Return the kube-proxy pod of a node, or nothing."""
+    return on_node(daemon_sets(cluster), node, cluster) or cluster.derive(_static_by_node).get(node)
+
+
+def _static_by_node(cluster: Cluster) -> dict[str, pb.Pod]:
+    return {pod.spec.nodeName: pod for pod in static_pods(cluster)}
 
 
 def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:

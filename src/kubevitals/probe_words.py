@@ -20,6 +20,9 @@ ANSWERS = (
 COMMAND_ANSWERS = ((r"^command .{0,2000}timed out", LATE),)
 """Likewise of a command; anything else is what it wrote itself."""
 
+GONE, SILENT = "the events with its answer are gone", "failure without output"
+"""What stands for an answer that nobody knows."""
+
 
 def asks(probe: pb.Probe) -> str:
     """Return what the probe asks; not a query or a command, which may hold credentials."""
@@ -38,8 +41,8 @@ def _port(port: pb.IntOrString) -> str:
 def answer(probe: pb.Probe, failed: Told | None) -> str:
     """Return what the probe was answered, as far as events still tell."""
     if not failed:
-        return "the events with its answer are gone"
+        return GONE
     for pattern, meaning in COMMAND_ANSWERS if probe.handler.HasField("exec") else ANSWERS:
         if match := re.search(pattern, failed.words, re.DOTALL):
             return meaning.format(timeout=timing(probe).timeout, **match.groupdict())
-    return clean(failed.words, 200) or "failure without output"
+    return clean(failed.words, 200) or SILENT
