@@ -196,7 +196,13 @@ def test_a_run_is_compared_with_the_one_before(run: Run, broken: ApiServer) -> N
     broken.script(log_path("api-0"), Reply(b""))
     result = run(*compare)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["resolved: Pod/shop/web-0 loses *", "since *: 1 new, 0 ongoing, 1 resolved"])
+    result.stdout.fnmatch_lines(
+        ["new: Pod/shop/api-0 loses *", "resolved: Pod/shop/web-0 loses *", "since *: 1 new, 0 ongoing, 1 resolved"]
+    )
+    broken.serve("/api/v1/pods")
+    result = run(*compare)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["resolved: Pod/shop/api-0 loses *", "since *: 0 new, 0 ongoing, 1 resolved"])
 
 
 def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
@@ -210,6 +216,7 @@ def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
     assert result.ret == 1
     for option in ("findings findings.json", "html *reports/health.html"):
         result.stdout.fnmatch_lines([f"--{option} cannot be written: No space left on device"])
+    result.stdout.no_fnmatch_line("*Generated html report*")
 
 
 def test_in_a_workflow_roots_are_annotated_and_the_cluster_cannot_command(

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: what was seen so far is reported, marked as partial, and the run ends soon."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -114,3 +115,14 @@ def test_a_run_that_is_stopped_while_it_lists_waits_for_nothing(server: ApiServe
     assert report.outcome is Outcome.NOT_OBSERVED
     assert report.cluster.pods is None
     assert "nothing was judged" in said
+
+
+def test_a_run_that_is_stopped_while_it_collects_asks_for_nothing(
+    start: Start, server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stop.py").write_text("def pytest_collection_modifyitems(): raise KeyboardInterrupt")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    process = start("-p", "stop")
+    said, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert server.requests == []

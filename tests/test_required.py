@@ -34,7 +34,7 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
     unasked = sum(item.unseen.endswith(PROBE_HINT) for item in unseen().values())
     assert unasked > 5
     assert result.parseoutcomes()["failed"] == len(unseen()) - unasked
-    result.stdout.fnmatch_lines(["*not observed: forbidden: pods is forbidden (missing right: list pods)*"])
+    result.stdout.fnmatch_lines(["*not observed: pods is forbidden (missing right: list pods)*"])
 
 
 def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from kubevitals.report import Report
 from kubevitals.run import Run
+from kubevitals.story import heading, why_blind
 
 SHOWN = 10
 """Annotations of a kind that GitHub shows of a step."""
@@ -44,7 +45,9 @@ class Annotations:
 
 
 def annotations(report: Report) -> Iterator[str]:
-    """Yield a workflow command for each root, as many of a severity as GitHub shows."""
+    """Yield a workflow command for each root, as many of a severity as GitHub shows, and for a run that saw nothing."""
+    if reason := why_blind(report):
+        yield f"::error title=not observed::{_data(f'{heading(report)}: {reason}')}"
     for severity in ("error", "warning"):
         for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
             more = f" (explains {root.explains} more)" if root.explains else ""

@@ -61,12 +61,13 @@ class HtmlReport:
             except OSError as error:
                 self._run.cannot_write(f"--html {config.option.htmlpath}", error)
         for report in _reports(config):
-            report._write_report = self._writer(report._report_path)  # noqa: SLF001
+            report._write_report = self._writer(report, config)  # noqa: SLF001
             report.pytest_sessionstart(session)
             report.pytest_collection_finish(session)
 
-    def _writer(self, path: Path) -> Callable[[str], None]:
+    def _writer(self, report: BaseReport, config: pytest.Config) -> Callable[[str], None]:
         """Return what takes the place of pytest-html's own writing: the file is replaced in one step, or not at all."""
+        path: Path = report._report_path  # noqa: SLF001
 
         def write(html: str) -> None:
             if self._run.report:
@@ -74,6 +75,7 @@ class HtmlReport:
                     files.write(path, page.finish(html))
                 except OSError as error:
                     self._run.cannot_write(f"--html {path}", error)
+                    config.pluginmanager.unregister(report)  # or it would tell that it wrote the report
 
         return write
 
@@ -159,7 +161,9 @@ _WORDS: dict[str, object] = {
     "outcomes": list(Outcome),
     "signs": SIGNS,
     "heading": story.heading,
+    "calls_first": story.calls_first,
     "changes": story.changes,
+    "why_blind": story.why_blind,
     "since": story.since,
     "names": partial(story.place_names, shown=PLACES),
     "moment": story.moment,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from kubevitals.report import Report, Root
-from kubevitals.story import changes, cluster_line, heading, not_observed, since
+from kubevitals.story import changes, cluster_line, heading, not_observed, since, why_blind
 
 SHOWN = 25
 """Roots that are shown."""
@@ -18,6 +18,8 @@ def markdown(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"## {escape(heading(report))}\n\n{escape(cluster_line(report.cluster, report.taken))}\n"
     yield ", ".join(f"**{count}** {outcome}" for outcome, count in report.counts.items() if count) + "\n"
+    if reason := why_blind(report):
+        yield f"**Mostly:** {escape(reason)}\n"
     if line := changes(report):
         yield f"{escape(line)}\n"
     yield from (f"{escape(line)}\n" for line in report.remarks)

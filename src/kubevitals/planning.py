@@ -43,6 +43,11 @@ class Plan:
         return frozenset(cause_of(path) for folder in folders for path in folder.glob("test_*.py"))
 
     @property
+    def variants(self) -> dict[str, frozenset[str]]:
+        """All variants of the causes of this run, whether chosen for it or not."""
+        return {cause_of(item.path): frozenset(_variants(item.module)) for item in self.items}
+
+    @property
     def chapters(self) -> dict[str, str]:
         """The chapter of each cause."""
         return {cause_of(item.path): chapter_of(item) for item in self.items}
@@ -125,6 +130,11 @@ def chapter_of(item: pytest.Item) -> str:
 def variant_of(item: pytest.Function) -> Rule:
     """Return the rule that an item applies."""
     return cast("Rule", item.callspec.params.get("variant"))
+
+
+def _variants(module: object) -> Iterable[str]:
+    marks = [mark for value in vars(module).values() for mark in getattr(value, "pytestmark", ())]
+    return (variant_name(rule) for mark in marks if mark.name == "parametrize" for rule in mark.args[1])
 
 
 def check_of(item: pytest.Function) -> str:

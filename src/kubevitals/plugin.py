@@ -1,7 +1,7 @@
 """The pytest plugin: from a check's findings to pytest's reports. It does nothing where no check is collected."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from inspect import signature
 
@@ -14,13 +14,13 @@ from kubevitals.declaration import variant_name
 from kubevitals.errors import Unusable
 from kubevitals.failed_itself import UNREAD, FailedItself, Unread
 from kubevitals.file_reports import FileReports
-from kubevitals.finding import Severity
+from kubevitals.finding import Finding, Severity, in_context
 from kubevitals.html import HtmlReport
 from kubevitals.inventory import Cluster
 from kubevitals.partial import Partial
 from kubevitals.probe import options as probe_options
 from kubevitals.run import REPORTED, RUN, VERDICT, Run
-from kubevitals.terminal import FindingsRepr, load, summarize
+from kubevitals.terminal import Conclusion, FindingsRepr, load, write_details
 from kubevitals.text import clean, unredacted
 from kubevitals.verdict import Outcome, Verdict, judge
 
@@ -74,9 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Open the cluster once there are checks to run, and not before: collecting asks the cluster nothing."""
     config = session.config
+    if isinstance(sys.exception(), KeyboardInterrupt):
+        return  # pytest ends its collection this way, too
     try:
         planned = planning.plan(session, config.stash[UNREAD].files)
         if not planned.items or config.option.collectonly:
+            return
+        if hasattr(config, "workerinput"):
+            _refuse_to_share(session)
             return
         run = config.stash[RUN] = _run(planned, config)
     except Unusable as error:
@@ -86,6 +91,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     _start_reports(run, session)
 
 
+def _refuse_to_share(session: pytest.Session) -> None:
+    """End a run that pytest-xdist spreads over processes: checks share one look at the cluster, and its report."""
+    session.items.clear()
+    session.shouldstop = "checks share one look at the cluster, which takes one process: leave out -n, or give -n 0"
+
+
 def _run(planned: planning.Plan, config: pytest.Config) -> Run:
     known, earlier = options.known_issues(config), options.earlier(config)
     return Run(
@@ -93,6 +104,7 @@ def _run(planned: planning.Plan, config: pytest.Config) -> Run:
         known,
         Severity(config.getoption("fail_on")),
         causes=planned.causes,
+        variants=planned.variants,
         chapters=planned.chapters,
         rules=diagnosis.declared(planned.modules),
         planned=planned.checks,
@@ -112,6 +124,7 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     html = HtmlReport(run)
     plugins.register(html, "kubevitals.html")
     plugins.register(FileReports(run, options.report_paths(session.config)), "kubevitals.files")
+    plugins.register(Conclusion(run), "kubevitals.conclusion")
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
@@ -150,12 +163,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     config = pyfuncitem.config
     run = config.stash[RUN]
-    arguments = {name: pyfuncitem.funcargs[name] for name in signature(pyfuncitem.obj).parameters}
     variant = variant_name(planning.variant_of(pyfuncitem))
     verdict = judge(
         planning.cause_of(pyfuncitem.path),
         variant,
-        lambda: pyfuncitem.obj(**arguments),
+        lambda: _found(pyfuncitem),
         run.known,
         run.fail_on,
         run.exempts,
@@ -170,6 +182,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
         pytest.skip(str(verdict.unseen or verdict.inapplicable))
     return True
+
+
+def _found(item: pytest.Function) -> Iterable[Finding]:
+    """Return what a check finds; the commands in it are for the context that the user named."""
+    found: Iterable[Finding] = item.obj(**{name: item.funcargs[name] for name in signature(item.obj).parameters})
+    context = item.config.getoption("context")
+    return (in_context(finding, context) for finding in found) if context else found
 
 
 @pytest.hookimpl(wrapper=True)
@@ -187,7 +206,7 @@ def pytest_runtest_makereport(
         setattr(report, REPORTED, verdict)
         item.config.stash[RUN].seconds[verdict.check] = report.duration
         if report.failed:
-            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN])
+            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN], item.config.option.tbstyle)
     return report
 
 
@@ -212,10 +231,10 @@ def pytest_report_teststatus(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Show what pytest's own sections leave out, and count every outcome."""
+    """Show what pytest's own sections leave out."""
     run = config.stash.get(RUN, None)
-    if run and exitstatus != pytest.ExitCode.USAGE_ERROR:
-        summarize(run, terminalreporter)
+    if run and exitstatus != pytest.ExitCode.USAGE_ERROR and terminalreporter.verbosity >= 0:
+        write_details(run, terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

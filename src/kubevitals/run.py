@@ -14,12 +14,15 @@ from kubevitals.history import History
 from kubevitals.identity import identity
 from kubevitals.inventory import Cluster
 from kubevitals.known import KnownIssues
-from kubevitals.naming import cause_in
+from kubevitals.naming import cause_in, variant_in
 from kubevitals.report import Report
 from kubevitals.source import PROBE_HINT
 from kubevitals.text import plural
 from kubevitals.unexplained import unexplained
 from kubevitals.verdict import Outcome, Verdict
+
+API_SERVER = "api-server"
+"""The cause that takes no right: whoever may see nothing at all sees that the API server is up."""
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Run:
 
     Attributes:
         causes: all there are, whether chosen for this run or not.
+        variants: likewise all variants of the causes of this run.
         chapters: of the guide, by cause.
         rules: what explains what.
         history: what an earlier run found.
@@ -44,6 +48,7 @@ class Run:
     known: KnownIssues
     fail_on: Severity
     causes: frozenset[str]
+    variants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     chapters: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Explains] = ()
     planned: Sequence[str] = ()
@@ -89,8 +94,10 @@ class Run:
 
     @property
     def observed(self) -> bool:
-        """Whether any check could see what it needs."""
-        return any(v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE) for v in self.verdicts)
+        """Whether any check could see what it needs: one of the cluster, unless only its API server was looked at."""
+        seen = {v.cause for v in self.verdicts if v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)}
+        asked = {v.cause for v in self.verdicts}
+        return bool(seen - {API_SERVER}) or (bool(seen) and asked == {API_SERVER})
 
     @property
     def unprobed(self) -> str:
@@ -100,17 +107,22 @@ class Run:
 
     @property
     def unexplained(self) -> list[str]:
-        """The Warning events that no finding explains, once every cause was judged."""
-        if self.unjudged or self.causes - {verdict.cause for verdict in self.verdicts}:
+        """The Warning events that no finding explains, once every cause was judged and something was observed."""
+        if self.unjudged or not self.observed or self.causes - {verdict.cause for verdict in self.verdicts}:
             return []
         return unexplained(self.cluster, (finding for v in self.verdicts for finding in v.all_findings))
 
     @property
     def stale(self) -> list[str]:
         """The known issues that are past their date, match nothing, or name no check."""
-        unknown = [i for i in self.known.valid if cause_in(i.check) not in self.causes]
+        unknown = [issue for issue in self.known.valid if not self._there_is(issue.check)]
         judged = ((v.cause, v.variant) for v in self.verdicts if v.outcome is not Outcome.NOT_OBSERVED)
         return [*(f"names no check: {issue}" for issue in unknown), *self.known.stale(judged)]
+
+    def _there_is(self, check: str) -> bool:
+        """Return whether a check may be there: of a cause that this run leaves out the variants are not known."""
+        cause, variant = cause_in(check), variant_in(check)
+        return cause in self.causes and (not variant or variant in self.variants.get(cause, (variant,)))
 
 
 RUN = pytest.StashKey[Run]()

@@ -99,7 +99,7 @@ def refusal(answer: Answer, right: str) -> NotObserved:
     if answer.status == 401:
         return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
     if answer.status == 403:
-        return NotObserved(f"forbidden: {words}", right)
+        return NotObserved(words if "forbidden" in words else f"forbidden: {words}", right)
     return NotObserved(f"{right} answers HTTP {answer.status}: {words}")
 
 

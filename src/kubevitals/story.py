@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from kubevitals.report import ClusterInfo, Found, Past, Report, Root
+from kubevitals.naming import cause_in, check_name, variant_in
+from kubevitals.report import ClusterInfo, Found, Item, Past, Report
 from kubevitals.text import duration, plural
 from kubevitals.verdict import Outcome
 
@@ -39,9 +40,10 @@ def _verdict(report: Report) -> str:
     return f"{str(report.outcome).capitalize()}: {plural(len(roots), 'root cause')}{more}"
 
 
-def most_probable(report: Report) -> Root | None:
-    """Return the root to begin with, or nothing where nothing is found."""
-    return next(iter(report.roots), None)
+def calls_first(report: Report) -> str:
+    """Return what the first root is called: the most probable one where it explains others or stands alone."""
+    first = report.roots[0]
+    return "most probable root" if first.explains or len(report.roots) == 1 else "to begin with"
 
 
 def cluster_line(cluster: ClusterInfo, taken: datetime) -> str:
@@ -122,11 +124,33 @@ def past_line(past: Past) -> str:
     return f"{past.object} {past.says}  [{past.check}]"
 
 
+def why_blind(report: Report) -> str:
+    """Return what kept most checks of a whole run that observed nothing from seeing what they need; else nothing."""
+    if report.outcome is not Outcome.NOT_OBSERVED or report.unjudged:
+        return ""
+    reasons = Counter(_reason(item) for item in report.items if item.unseen)
+    return reasons.most_common(1)[0][0] if reasons else ""
+
+
+def _reason(item: Item) -> str:
+    return f"{item.unseen} (missing right: {item.right})" if item.right else item.unseen
+
+
 def not_observed(report: Report) -> dict[str, list[str]]:
-    """Return what could not be seen: the reasons, each with the checks that it affects."""
-    reasons: dict[str, list[str]] = defaultdict(list)
+    """Return what could not be seen: the reasons, each with the checks that it affects, by cause."""
+    variants: dict[str, list[str]] = defaultdict(list)
+    reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for item in sorted(report.items, key=lambda item: item.unseen):
+        cause, variant = cause_in(item.check), variant_in(item.check)
+        variants[cause].append(variant)
         if item.unseen:
-            right = f" (missing right: {item.right})" if item.right else ""
-            reasons[item.unseen + right].append(item.check)
-    return reasons
+            reasons[_reason(item)][cause].append(variant)
+    return {
+        reason: [_affected(cause, blind, variants[cause]) for cause, blind in causes.items()]
+        for reason, causes in reasons.items()
+    }
+
+
+def _affected(cause: str, variants: list[str], every: list[str]) -> str:
+    """Return the variants of a cause, or the cause alone where they are all that it has in this run."""
+    return cause if len(variants) == len(every) > 1 else check_name(cause, ", ".join(variants))

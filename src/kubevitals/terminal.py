@@ -1,6 +1,6 @@
 """What a person reads in the terminal, written through pytest's own reporter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import wait
 
 import pytest
@@ -10,19 +10,20 @@ from _pytest._io import TerminalWriter
 from kubevitals.assemble import cluster_info
 from kubevitals.finding import Finding, Severity, fold
 from kubevitals.inventory import Cluster
-from kubevitals.report import Found, Past, Report, Root
+from kubevitals.report import Found, Report, Root
 from kubevitals.run import Run
 from kubevitals.story import (
+    calls_first,
     changes,
     cluster_line,
     counted,
     heading,
-    most_probable,
     not_observed,
     past_line,
     place_names,
     since,
     some,
+    why_blind,
 )
 from kubevitals.text import plural
 from kubevitals.verdict import Outcome, Verdict
@@ -33,29 +34,34 @@ SHOWN_OBJECTS = 5
 DETAILED = 100
 """Findings of one check and namespace that are shown with evidence and remedy; further ones in a line."""
 
-SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_PAST = 20, 5, 20
-"""Roots that are shown in the diagnosis, symptoms of each, and findings of an earlier run."""
+SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHANGES = 20, 5, 20
+"""Roots that are shown in the diagnosis, symptoms of each, and findings of each kind of change."""
 
 
 class FindingsRepr(TerminalRepr):
-    """The findings of a failed item, in place of a traceback."""
+    """The findings of a failed item, in place of a traceback; with ``--tb=line`` pytest shows but a line."""
 
-    def __init__(self, verdict: Verdict, run: Run) -> None:
-        self.verdict, self._run = verdict, run
-        self.reprcrash = _Line(headline(verdict))
+    def __init__(self, verdict: Verdict, run: Run, style: str = "auto") -> None:
+        self.verdict, self._run, self._style = verdict, run, style
+        self.reprcrash = _Line(verdict.check, headline(verdict))
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the findings, the expected ones, and what could not be seen."""
+        if self._style == "line":
+            return
         write_all(tw, self.verdict, self._run)
         if self.verdict.unseen:
             tw.line(f"not observed: {self.verdict.unseen}", yellow=True)
 
 
 class _Line:
-    """What pytest's short summary shows of a failure."""
+    """What pytest's short summary shows of a failure behind its name, and ``--tb=line`` by itself."""
 
-    def __init__(self, message: str) -> None:
-        self.message = message
+    def __init__(self, check: str, message: str) -> None:
+        self._check, self.message = check, message
+
+    def __str__(self) -> str:
+        return f"{self._check}: {self.message}"
 
 
 def headline(verdict: Verdict) -> str:
@@ -88,8 +94,7 @@ def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, r
         tw.line(f"  symptom of: {root}", bold=True)
     for line in first.evidence:
         tw.line(f"    | {line}")
-    tw.line(f"  remedy: {first.remedy}", green=True)
-    tw.line(f"  look:   {first.look}", light=True)
+    _write_help(first, tw)
 
 
 def title(group: list[Finding]) -> str:
@@ -128,38 +133,68 @@ def describe(cluster: Cluster) -> list[str]:
     return [f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}"]
 
 
-def summarize(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write what passed with a remark, what was not observed, and in the end the diagnosis and the counts."""
+def write_details(run: Run, reporter: pytest.TerminalReporter) -> None:
+    """Write what passed with a remark, events that nothing explains, and what was not observed."""
     tw: TerminalWriter = reporter._tw  # noqa: SLF001
-    report = run.report
-    if reporter.verbosity >= 0:
-        _write_remarks(run, reporter, tw)
-        if report:
-            _write_unexplained(report, reporter)
-            _write_unseen(report, reporter, tw)
-            _write_diagnosis(report, reporter, tw)
+    reporter.ensure_newline()
+    _write_remarks(run, reporter, tw)
+    if run.report:
+        _write_unexplained(run.report, reporter, tw)
+        _write_unseen(run.report, reporter, tw)
+
+
+class Conclusion:
+    """Writes the diagnosis and the verdict below all else, pytest's own summary included: that is read first."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> Generator[None, None, None]:
+        """Let all others write before."""
+        yield
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
+            conclude(self._run, terminalreporter)
+
+
+def conclude(run: Run, reporter: pytest.TerminalReporter) -> None:
+    """Write the diagnosis, what the user should know of the run, the counts, and the root to begin with."""
+    tw: TerminalWriter = reporter._tw  # noqa: SLF001
+    report, counts = run.report, run.counts
+    if report and reporter.verbosity > -2:
+        _write_diagnosis(report, reporter, tw)
+        _write_changes(report, reporter, tw)
     for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
-        reporter.write_line(line, yellow=True)
+        tw.line(line, yellow=True)
     reporter.section("cluster health", sep="=")
-    counts = run.counts
-    reporter.write_line(
-        ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing was judged"
-    )
-    if report:
-        _write_verdict(report, reporter)
-    if run.verdicts and not run.observed:
-        reporter.write_line("nothing could be observed: this run says nothing about the cluster", red=True)
+    tw.line(", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing was judged")
     if run.unprobed:
-        reporter.write_line(run.unprobed, yellow=True)
+        tw.line(run.unprobed, yellow=True)
+    if run.verdicts and not run.observed:
+        tw.line("nothing could be observed: this run says nothing about the cluster", red=True)
+    if report:
+        _write_verdict(report, tw)
 
 
-def _write_verdict(report: Report, reporter: pytest.TerminalReporter) -> None:
+def _write_verdict(report: Report, tw: TerminalWriter) -> None:
     if report.unjudged:
-        reporter.write_line(heading(report), yellow=True)
-    if root := most_probable(report):
-        reporter.write_line(f"most probable root: {root}", bold=True)
+        tw.line(heading(report), yellow=True)
+    if reason := why_blind(report):
+        tw.line(f"mostly: {reason}", bold=True)
     if line := changes(report):
-        reporter.write_line(line)
+        tw.line(line)
+    if report.roots:
+        root = report.roots[0]
+        found = next(found for found in report.findings if found.id == root.id)
+        tw.line(f"{calls_first(report)}: {root}", bold=True)
+        _write_help(found, tw)
+
+
+def _write_help(finding: Finding | Found, tw: TerminalWriter) -> None:
+    tw.line(f"  remedy: {finding.remedy}", green=True)
+    tw.line(f"  look:   {finding.look}")
 
 
 def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
@@ -171,22 +206,32 @@ def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: Term
         _write_root(root, found, report, tw)
     if len(report.roots) > SHOWN_ROOTS:
         tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root')}")
-    if report.comparison:
-        _write_past("resolved", report.comparison.resolved, tw, green=True)
-        _write_past("not looked at again", report.comparison.unconfirmed, tw, yellow=True)
 
 
-def _write_past(what: str, past: Sequence[Past], tw: TerminalWriter, **markup: bool) -> None:
-    for each in past[:SHOWN_PAST]:
-        tw.line(f"{what}: {past_line(each)}", **markup)
-    if len(past) > SHOWN_PAST:
-        tw.line(f"{what}: {len(past) - SHOWN_PAST} more", **markup)
+def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    if not (told := report.comparison):
+        return
+    reporter.section("changes", sep="=")
+    for status in ("new", "worse"):
+        found = [found for found in report.findings if found.status == status]
+        _write_some(status, [f"{place_names(each)} {each.says}  [{each.check}]" for each in found], tw, red=True)
+    _write_some("resolved", list(map(past_line, told.resolved)), tw, green=True)
+    _write_some("not looked at again", list(map(past_line, told.unconfirmed)), tw, yellow=True)
+
+
+def _write_some(what: str, lines: Sequence[str], tw: TerminalWriter, **markup: bool) -> None:
+    for line in lines[:SHOWN_CHANGES]:
+        tw.line(f"{what}: {line}", **markup)
+    if len(lines) > SHOWN_CHANGES:
+        tw.line(f"{what}: {len(lines) - SHOWN_CHANGES} more", **markup)
 
 
 def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
     found = by_id[root.id]
     tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
-    told = filter(None, (root.check, found.status, "known" if found.known else "", since(found, report)))
+    began = since(found, report)
+    known = "known" if found.known else ""
+    told = filter(None, (root.check, found.status, known, f"since {began}" if began else ""))
     tw.line(f"  {', '.join(told)}", light=True)
     if root.symptoms:
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")
@@ -222,8 +267,8 @@ def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: Termina
         tw.line(f"  affects {', '.join(checks)}")
 
 
-def _write_unexplained(report: Report, reporter: pytest.TerminalReporter) -> None:
+def _write_unexplained(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
     if lines := report.unexplained:
         reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
         for line in lines:
-            reporter.write_line(line)
+            tw.line(line)

@@ -1,0 +1,123 @@
+"""What a person reads in the terminal: the verdict last, in few words, whatever pytest's options leave out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import ApiServer, Reply, status_json
+from tests.runs import CHECKS, Run, crashing
+
+pytest_plugins = ["pytester"]
+
+TWO_FAULTS = f"--snapshot={CHECKS.parent / 'scenarios/recordings/two-faults-at-once.recording'}"
+COREDNS = "Deployment/kube-system/coredns does not serve: its Corefile has an error"
+EVIDENCE = "    | log: /etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'forwrd'"
+
+
+@pytest.mark.parametrize("options", [[], ["-q"], ["-qq"], ["-v"], ["--tb=no"], ["-rA"], ["--no-summary"]])
+def test_the_verdict_is_the_last_that_is_shown(run: Run, options: list[str]) -> None:
+    lines = [line for line in run(TWO_FAULTS, *options).outlines if not re.search(r" in [\d.]+s", line)]
+    assert lines[-4].startswith("35 healthy, 6 broken, 10 not observed")
+    assert lines[-3:] == [
+        f"most probable root: {COREDNS}",
+        "  remedy: correct the Corefile in its ConfigMap: kubectl -n kube-system edit configmap coredns",
+        "  look:   kubectl -n kube-system describe deployment/coredns",
+    ]
+
+
+def test_a_quiet_run_has_the_diagnosis_and_a_very_quiet_one_has_not(run: Run) -> None:
+    diagnosis = "*= diagnosis: broken: 2 root causes, with 5 symptoms =*"
+    run(TWO_FAULTS, "-q").stdout.fnmatch_lines(
+        [diagnosis, COREDNS, "  cluster-dns[[]failing]", "  explains 3 symptoms:"]
+    )
+    run(TWO_FAULTS, "-qq").stdout.no_fnmatch_line(diagnosis)
+
+
+def test_a_line_is_all_that_is_shown_of_a_failure_where_no_more_is_asked_for(run: Run) -> None:
+    lines = run(TWO_FAULTS, "--tb=line").outlines
+    assert f"cluster-dns[failing]: {COREDNS}" in lines
+    assert EVIDENCE not in lines
+    assert EVIDENCE in run(TWO_FAULTS, "--tb=short").outlines
+
+
+def test_what_is_not_observed_for_one_reason_is_told_by_cause(run: Run) -> None:
+    lines = run(TWO_FAULTS).outlines
+    (reason,) = [number for number, line in enumerate(lines) if line == "the recorded run had no probe"]
+    dns = "service-unreachable, pod-unreachable, resolv-conf-pod, resolv-conf-node, upstream"
+    assert lines[reason + 1] == (
+        f"  affects cluster-dns[{dns}], cni-daemonset[no-route], conntrack, kube-proxy[rules-wrong, node-port]"
+    )
+
+
+def test_of_roots_that_explain_nothing_none_is_called_most_probable(run: Run, healthy: ApiServer) -> None:
+    healthy.serve("/api/v1/pods", crashing("web-0"), crashing("api-0", "it hangs"))
+    run().stdout.fnmatch_lines(["to begin with: Pod/shop/*"])
+    healthy.serve("/api/v1/pods", crashing("web-0"))
+    run().stdout.fnmatch_lines(["most probable root: Pod/shop/web-0 *"])
+
+
+def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:
+    server.otherwise = Reply(status_json("it is forbidden"), 403)
+    result = run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "2 healthy, 49 not observed",
+            "nothing could be observed: this run says nothing about the cluster",
+            "mostly: it is forbidden (missing right: list pods)",
+        ]
+    )
+    assert "Healthy" not in Path("reports/health.html").read_text().partition("As pytest counts")[0]
+    assert run("-k", "test_api_server").ret == 0
+
+
+def test_credentials_that_have_expired_are_what_is_told_in_the_end(
+    run: Run, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    server.otherwise = Reply(status_json("Unauthorized"), 401)
+    server.script("/readyz", server.otherwise)
+    result = run("--markdown=summary.md")
+    assert result.ret == 1
+    told = "the API server refuses the credentials (401): they are wrong or have expired; log in again"
+    assert result.outlines[-3] == f"mostly: {told}"
+    assert (
+        f"::error title=not observed::Not observed: this run says nothing about the cluster: {told}" in result.outlines
+    )
+    assert f"<b>Mostly:</b> {told}" in Path("reports/health.html").read_text()
+    assert "**Mostly:** the API server refuses the credentials" in Path("summary.md").read_text()
+
+
+def test_commands_are_for_the_context_that_was_named(run: Run, healthy: ApiServer) -> None:
+    healthy.serve("/api/v1/pods", crashing("web-0"))
+    for options, command in ([], "kubectl -n shop"), (["--context=fake"], "kubectl --context fake -n shop"):
+        run(*options).stdout.fnmatch_lines([f"  look:   {command} *web-0*"])
+        assert f"{command} " in Path("findings.json").read_text()
+
+
+def test_checks_are_not_spread_over_processes(run: Run, server: ApiServer, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        worker="def pytest_configure(config): config.workerinput = {}\n"
+        "def pytest_sessionfinish(session): print(f'stopped: {session.shouldstop}')\n"
+    )
+    pytester.syspathinsert()
+    run("-p", "worker", "-s").stdout.fnmatch_lines(["*stopped: checks share one look at the cluster*leave out -n*"])
+    assert server.requests == []
+
+
+def test_a_known_issue_of_a_variant_that_there_is_not_is_reported(run: Run, healthy: ApiServer) -> None:
+    issue = '[[issue]]\ncheck = "startup-error[{}]"\nobject = "*"\nreason = "next sprint"\nuntil = 9999-01-01\n'
+    Path("known-issues.toml").write_text("".join(map(issue.format, ("app-exit", "app-exits"))))
+    lines = run("-k", "bad-command or node").outlines
+    assert [line for line in lines if line.startswith("known issue")] == [
+        "known issue names no check: startup-error[app-exits] on *: next sprint (until 9999-01-01)"
+    ]
+
+
+@pytest.mark.parametrize("option", ["--compare", "--known-issues", "--record", "--findings"])
+def test_an_empty_path_is_not_the_current_folder(run: Run, server: ApiServer, option: str) -> None:
+    result = run(f"{option}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*error: argument {option}: it is empty: give a path, or leave the option out"])
+    assert server.requests == []
