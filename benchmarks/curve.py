@@ -3,6 +3,7 @@
 Made-up clusters of 1,000, 10,000 and 30,000 pods, ten a node; medians of three runs.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,9 @@ class Panel(NamedTuple):
 
 def main() -> None:
     """Measure, and draw."""
-    path = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.curve", description=__doc__)
+    parser.add_argument("path", type=Path, help="the picture, an SVG")
+    path = parser.parse_args().path
     figures = [measured(RUNS, ["--kubelet=none"], (pods // 10, pods)) for pods in SIZES]
     for pods, found in zip(SIZES, figures, strict=True):
         sys.stdout.write(
