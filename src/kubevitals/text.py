@@ -97,6 +97,7 @@ PATTERNS = tuple(
     (hints, tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in patterns))
     for hints, *patterns in _SECRETS
 )
+_HINTS = tuple(hint for hints, _ in PATTERNS for hint in hints)
 
 
 class _Redaction:
@@ -124,9 +125,11 @@ def redact(text: str) -> str:
     """Return the text without what looks like a credential; redacting twice changes nothing more."""
     if not redacting():
         return text
-    folded = text.casefold()
+    has = text.casefold().__contains__
+    if not any(map(has, _HINTS)):
+        return text
     for hints, patterns in PATTERNS:
-        if any(hint in folded for hint in hints):
+        if any(map(has, hints)):
             for pattern, replacement in patterns:
                 text = pattern.sub(replacement, text)
     return text
