@@ -4,6 +4,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from google.protobuf.message import Message
+
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
 from kubevitals.objects import statuses
@@ -86,6 +88,18 @@ class BuiltPod:
         """Have the pod's container mount a volume."""
         self.pod.spec.volumes.append(pb.Volume(name=name, volumeSource=pb.VolumeSource(**source)))
         self.pod.spec.containers[0].volumeMounts.append(pb.VolumeMount(name=name))
+
+    def mounting_disk(self, on: str, *, attached: bool = True) -> dict[str, list[Message]]:
+        """Have the pod mount a claim of a volume that is attached to a node, or is to be; return the lists of these."""
+        self.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+        claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
+        claim.spec.volumeName, claim.status.phase = "disk", "Bound"
+        disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
+        disk.spec.claimRef.CopyFrom(pb.ObjectReference(namespace="shop", name="data"))
+        held = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="csi-1", creationTimestamp=ago(500)))
+        held.spec.CopyFrom(pb.VolumeAttachmentSpec(nodeName=on, attacher="disk.example"))
+        held.spec.source.persistentVolumeName, held.status.attached = "disk", attached
+        return {"claims": [claim], "volumes": [disk], "attachments": [held]}
 
     def said(self, reason: str, message: str, before: int = 10, container: str = "") -> None:
         """Have an event say something of the pod, or of a container, so many seconds ago."""

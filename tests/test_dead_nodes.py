@@ -5,7 +5,7 @@ from kubevitals.diagnosis import declared
 from kubevitals.inventory import Cluster
 from scenarios.harness import check_modules, verdicts
 from tests.built import BuiltPod
-from tests.fakes import CREATED, cluster_of
+from tests.fakes import cluster_of
 from tests.findings import report_of
 from tests.networks import node
 from tests.networks import pod as daemon_pod
@@ -20,27 +20,13 @@ def roots(cluster: Cluster) -> dict[str, set[str]]:
 
 def test_a_volume_that_a_dead_node_holds_is_its_symptom() -> None:
     pod = BuiltPod()
-    pod.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    disk = pod.mounting_disk("dead")
     pod.said("FailedAttachVolume", 'Multi-Attach error for volume "disk" Volume is already used by pod(s) app-0')
-    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
-    claim.spec.volumeName, claim.status.phase = "disk", "Bound"
-    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
-    disk.spec.claimRef.CopyFrom(pb.ObjectReference(namespace="shop", name="data"))
-    held = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="csi-1", creationTimestamp=CREATED))
-    held.spec.CopyFrom(pb.VolumeAttachmentSpec(nodeName="dead", attacher="disk.example"))
-    held.spec.source.persistentVolumeName, held.status.attached = "disk", True
     for ready, expected in (
         ("Unknown", {"node-ready[silent]": {"volume-claim[attach-failed]"}}),
         ("True", {"volume-claim[attach-failed]": set()}),
     ):
-        cluster = cluster_of(
-            pods=[pod.pod],
-            nodes=[pod.node, node("dead", ready)],
-            all_events=pod.events,
-            claims=[claim],
-            volumes=[disk],
-            attachments=[held],
-        )
+        cluster = cluster_of(pods=[pod.pod], nodes=[pod.node, node("dead", ready)], all_events=pod.events, **disk)
         assert roots(cluster) == expected
 
 

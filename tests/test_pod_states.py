@@ -95,23 +95,9 @@ def test_a_volume_that_is_not_attached_is_not_found_once_more_for_not_being_moun
     attached: bool, expected: str
 ) -> None:
     pod = BuiltPod()
-    pod.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    disk = pod.mounting_disk("one", attached=attached)
     pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out")
-    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
-    claim.spec.volumeName, claim.status.phase = "disk", "Bound"
-    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
-    disk.spec.claimRef.CopyFrom(pb.ObjectReference(namespace="shop", name="data"))
-    attachment = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="csi-1", creationTimestamp=ago(500)))
-    attachment.spec.nodeName, attachment.spec.source.persistentVolumeName = "one", "disk"
-    attachment.status.attached = attached
-    cluster = cluster_of(
-        pods=[pod.pod],
-        nodes=[pod.node],
-        all_events=pod.events,
-        claims=[claim],
-        volumes=[disk],
-        attachments=[attachment],
-    )
+    cluster = cluster_of(pods=[pod.pod], nodes=[pod.node], all_events=pod.events, **disk)
     assert findings(cluster) == [f"volume-claim[{expected}] PersistentVolumeClaim/data"]
 
 

@@ -15,7 +15,7 @@ from kubevitals.inventory import Cluster
 from kubevitals.naming import cause_in
 from kubevitals.report import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.run import Run
-from kubevitals.story import counted, some
+from kubevitals.story import counted, in_turn, some
 from kubevitals.text import clean, redacting
 from kubevitals.verdict import Outcome, Verdict
 
@@ -170,17 +170,21 @@ def _roots(findings: Iterable[Found], run: Run) -> list[Root]:
     roots = [_root(piece, [each for found in piece for each in symptoms[found.id]]) for piece in told]
     known = {found.id for found in findings if found.known}
 
+    namespaces = {found.id: found.namespace for found in findings}
+
+    def weight(root: Root) -> tuple[object, ...]:
+        return root.id in known, _gravity(root.severity)
+
     def order(root: Root) -> tuple[object, ...]:
         chapter = run.chapters.get(cause_in(root.check), "")
-        return (root.id in known, _gravity(root.severity), -root.explains, chapter, root.objects)
+        return *weight(root), -root.explains, chapter, root.objects
 
-    namespaces = {found.id: found.namespace for found in findings}
+    def in_crowd(ranked: tuple[int, Root]) -> tuple[object, ...]:
+        before, root = ranked
+        return *weight(root), bool(namespaces[root.id]) and before >= FRONT
+
     ranked = counted(sorted(roots, key=order), lambda root: namespaces[root.id])
-    crowd = [
-        (root.id in known, _gravity(root.severity), bool(namespaces[root.id]) and before >= FRONT, root)
-        for before, root in ranked
-    ]
-    return [root for *_, root in sorted(crowd, key=lambda each: each[:3])]
+    return [root for _, root in sorted(ranked, key=in_crowd)]
 
 
 def _alike(found: Found) -> tuple[object, ...]:
@@ -191,7 +195,7 @@ def _alike(found: Found) -> tuple[object, ...]:
 
 
 def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
-    found, others = alike[0], sorted(counted(alike[1:], lambda each: each.namespace), key=lambda pair: pair[0])
+    found = alike[0]
     return Root(
         id=found.id,
         check=found.check,
@@ -200,7 +204,7 @@ def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
         severity=min((each.severity for each in (found, *symptoms)), key=_gravity),
         explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
-        others=[other.id for _, other in others],
+        others=[other.id for other in in_turn(alike[1:], lambda each: each.namespace)],
     )
 
 

@@ -7,7 +7,7 @@ from operator import eq
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster
-from kubevitals.objects import condition, is_finished, is_ready, owner, ref
+from kubevitals.objects import is_finished, is_ready, owner, ref, turned_at
 from kubevitals.placement import belongs_on
 from kubevitals.pod_states import is_down
 from kubevitals.threshold import Threshold
@@ -35,7 +35,7 @@ def missing_on_nodes(driver: str, cluster: Cluster) -> Iterator[pb.Node]:
     excused = {
         pod.spec.nodeName
         for pod in cluster.derive(_pods_by_driver).get(driver, ())
-        if _is_down(pod, cluster) or _has_just_turned(pod, cluster)
+        if _is_down(pod, cluster) or not cluster.over(turned_at(pod), DRIVER_START)
     }
     registered = {node.metadata.name for node in cluster.csi_nodes if any(d.name == driver for d in node.spec.drivers)}
     plugins = [
@@ -98,9 +98,3 @@ def _is_down(pod: pb.Pod, cluster: Cluster) -> bool:
 def _is_on_dead_node(pod: pb.Pod, cluster: Cluster) -> bool:
     node = cluster.nodes_by_name.get(pod.spec.nodeName)
     return bool(pod.spec.nodeName) and not (node and is_ready(node))
-
-
-def _has_just_turned(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has just become ready or not ready, or has just been made."""
-    ready = condition(pod, "Ready")
-    return not cluster.over(ready.lastTransitionTime if ready else pod.metadata.creationTimestamp, DRIVER_START)

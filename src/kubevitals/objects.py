@@ -90,6 +90,12 @@ def is_ready(obj: pb.Pod | pb.Node) -> bool:
     return any(c.type == "Ready" and c.status == "True" for c in obj.status.conditions)
 
 
+def turned_at(pod: pb.Pod) -> pb.Time:
+    """Return when the pod became ready or not ready; of one that tells nothing, when it was made."""
+    ready = condition(pod, "Ready")
+    return ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
+
+
 def internal_address(node: pb.Node) -> str:
     """Return the node's first internal address, or nothing."""
     return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")

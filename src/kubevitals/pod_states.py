@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory import Cluster, last_seen
-from kubevitals.objects import condition, is_ready, statuses
+from kubevitals.objects import condition, is_ready, statuses, turned_at
 from kubevitals.probes import container_of
 from kubevitals.threshold import Threshold
 
@@ -100,9 +100,7 @@ def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
     """Return whether the pod crashes, or has not been ready for so long."""
     if any(crash(pod, status, cluster) for status in statuses(pod)):
         return True
-    ready = condition(pod, "Ready")
-    since = ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
-    return not is_ready(pod) and cluster.over(since, after)
+    return not is_ready(pod) and cluster.over(turned_at(pod), after)
 
 
 def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:

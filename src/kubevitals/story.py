@@ -97,8 +97,7 @@ def some(names: Iterable[str], shown: int = 3) -> str:
     every = list(names)
     if len(every) <= shown:
         return ", ".join(every)
-    first = [name for _, name in sorted(counted(every, _place), key=lambda pair: pair[0])[:shown]]
-    return f"{', '.join(first)} and {len(every) - shown:,} more"
+    return f"{', '.join(in_turn(every, _place)[:shown])} and {len(every) - shown:,} more"
 
 
 def _place(name: str) -> str:
@@ -112,6 +111,11 @@ def counted(items: Iterable[T], namespace: Callable[[T], str]) -> Iterator[tuple
     for item in items:
         yield seen[namespace(item)], item
         seen[namespace(item)] += 1
+
+
+def in_turn(items: Iterable[T], namespace: Callable[[T], str]) -> list[T]:
+    """Return the items, one of each namespace before a second one."""
+    return [item for _, item in sorted(counted(items, namespace), key=lambda pair: pair[0])]
 
 
 def place_names(found: Found, shown: int = 3) -> str:
