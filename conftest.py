@@ -1,3 +1,3 @@
 """Loads the plugin when pytest runs from a clone."""
 
-pytest_plugins = ["kubevitals.plugin"]
+pytest_plugins = ["kubevitals.plugin.hooks"]

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from kubevitals.live import Live
-from kubevitals.source import Request
+from kubevitals.source.live import Live
+from kubevitals.source.request import Request
 
 _LINE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')

@@ -10,9 +10,9 @@ from typing import Any
 
 from kubernetes import config
 
-from kubevitals.fetching import PARALLEL
-from kubevitals.inventory import Cluster
-from kubevitals.listing import PAGE, Listing
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.fetching import PARALLEL
+from kubevitals.inventory.listing import PAGE, Listing
 
 
 def main() -> None:

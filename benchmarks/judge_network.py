@@ -9,10 +9,10 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from kubevitals.declaration import Rule, variant_name
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.probe.probed import Probed
+from kubevitals.findings.declaration import Rule, variant_name
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Probed
 from kubevitals.probe.report import Conntrack, Kind, Lookup, Network, Report, Route, Through
 from tests.dns import MARK, dns_service, slice_of
 from tests.fakes import cluster_of

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from benchmarks.made_up import made_up_pods
 from benchmarks.runs import process
 from kubevitals import schema_pb2 as pb
-from kubevitals.reduced import reduce
-from kubevitals.wire import decode_list
+from kubevitals.encoding.kept import reduce
+from kubevitals.encoding.protobuf import decode_list
 from tests.fakes import list_bytes
 
 PODS = 12_000

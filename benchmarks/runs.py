@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from benchmarks.api_server import Counts, counts
-from kubevitals.live import Live
+from kubevitals.source.live import Live
 
 MB = 1_000_000
 

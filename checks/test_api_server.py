@@ -20,12 +20,12 @@ Mitigation:
 import re
 from collections.abc import Iterator
 
-from kubevitals.declaration import check
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
+from kubevitals.findings.declaration import check
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
-from kubevitals.source import refusal
+from kubevitals.source.request import refusal
 
 API_SERVER = Ref("APIServer", "", "kube-apiserver")
 

@@ -22,19 +22,19 @@ Mitigation:
 
 from collections.abc import Iterator, Mapping
 
-from kubevitals import cluster_dns as dns
-from kubevitals import dns_faults, resolv_conf
-from kubevitals.cni import without_network
-from kubevitals.declaration import check
-from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
+from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.errors import NotObserved, demanded
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
-from kubevitals.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
+from kubevitals.facts.dns import faults, resolv_conf
+from kubevitals.facts.dns import service as dns
+from kubevitals.facts.dns.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
+from kubevitals.facts.network.cni import without_network
+from kubevitals.facts.network.reach import lost, node_names, require_all
+from kubevitals.findings.declaration import check
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Probed, probed
 from kubevitals.objects import Ref, owner, ref
-from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Lookup, Report, Through
-from kubevitals.reach import lost, node_names, require_all
 
 NAME_ERRORS = (
     "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
@@ -60,7 +60,7 @@ def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
     if dns.ready_endpoints(cluster):
         return
     service = dns.service(cluster)
-    if why := dns_faults.why_empty(cluster):
+    if why := faults.why_empty(cluster):
         yield Finding(
             ref(service),
             says=f"has no ready endpoint: {why.says}",
@@ -181,7 +181,7 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
         require_all(found, "pod", without_network(cluster))
         raise NotObserved("no name from outside was looked up (--probe-outside NAME)")
     failed = {node: tries for node, tries in asked.items() if _resolves_only_own(found.reports[node]["pod"])}
-    if failed and not dns_faults.outside_is_known(found):
+    if failed and not faults.outside_is_known(found):
         raise NotObserved(
             "neither the cluster's DNS nor the nodes' own name servers know of names outside: the cluster may be cut "
             "off on purpose (--probe-outside NAME asks for one that they should know)"
@@ -193,7 +193,7 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
             says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {node_names(failed)}'}",
             remedy="see where `forward` of the Corefile points, whether these servers live, and whether the DNS pods' "
             "nodes reach them on port 53, UDP and TCP",
-            evidence=[*_asked(failed), *dns_faults.by_nodes_resolver(found)],
+            evidence=[*_asked(failed), *faults.by_nodes_resolver(found)],
             concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(failed)),
         )
     require_all(found, "pod", without_network(cluster))
@@ -201,7 +201,7 @@ def upstream(cluster: Cluster) -> Iterator[Finding]:
 
 def failing(cluster: Cluster) -> Iterator[Finding]:
     """Find DNS that ends itself for its configuration, answers with SERVFAIL, or panics: logs, metrics, lookups say."""
-    yield from dns_faults.by_log(cluster)
+    yield from faults.by_log(cluster)
     unprobed: list[NotObserved] = []
     try:
         found = probed(cluster)
@@ -220,7 +220,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
                 owner=owner(ready[name]),
             )
     try:
-        yield from dns_faults.by_metrics(cluster)
+        yield from faults.by_metrics(cluster)
     except NotObserved as error:
         raise demanded(*unprobed, error) from None
 

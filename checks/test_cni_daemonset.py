@@ -22,18 +22,29 @@ Mitigation:
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from kubevitals import cni
-from kubevitals.declaration import check
-from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
+from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.evidence import daemon_look, event_lines
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
+from kubevitals.facts.network import cni
+from kubevitals.facts.network.reach import (
+    PAIRS_SHOWN,
+    Blame,
+    Pair,
+    Way,
+    blame,
+    is_ipv6,
+    lost_wholly,
+    own,
+    pairs,
+    require_all,
+)
+from kubevitals.facts.network.routes import missing_routes
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import daemon_look, event_lines
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Probed, probed
 from kubevitals.objects import Ref, node_condition, ref
-from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind
-from kubevitals.reach import PAIRS_SHOWN, Blame, Pair, Way, blame, is_ipv6, lost_wholly, own, pairs, require_all
-from kubevitals.routes import missing_routes
 from kubevitals.threshold import Threshold
 
 LASTING = Threshold(

@@ -20,15 +20,9 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import check
-from kubevitals.diagnosis import SAME_MISSING, Explains
-from kubevitals.evidence import event_lines, pod_lines
-from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster
-from kubevitals.objects import KubeObject, Ref, owner, ref
-from kubevitals.pod_faults import PodFault, broken_pods, pod_faults
-from kubevitals.pod_states import Symptom
-from kubevitals.references import (
+from kubevitals.diagnosis.roots import SAME_MISSING, Explains
+from kubevitals.facts.pods.faults import PodFault, broken_pods, pod_faults
+from kubevitals.facts.pods.references import (
     PROVIDED,
     Reference,
     did_you_mean,
@@ -38,6 +32,12 @@ from kubevitals.references import (
     said_absent,
     volume_references,
 )
+from kubevitals.facts.pods.states import Symptom
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import KubeObject, Ref, owner, ref
 
 EXPLAINS = (
     Explains(

@@ -20,16 +20,16 @@ Mitigation:
 
 from collections.abc import Iterator
 
-from kubevitals import node_exporter
-from kubevitals.declaration import check
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Finding, Severity
-from kubevitals.inventory import Cluster
+from kubevitals.facts.network.reach import require_all
+from kubevitals.findings.declaration import check
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory import node_exporter
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import probed
 from kubevitals.objects import Ref
-from kubevitals.probe.probed import probed
 from kubevitals.probe.report import Conntrack
-from kubevitals.reach import require_all
 from kubevitals.threshold import Threshold
 
 WARNING = Threshold(

@@ -21,17 +21,17 @@ Mitigation:
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.addresses import cluster_networks, held_addresses, overlaps, pools, strays
-from kubevitals.declaration import check
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.evidence import event_lines, pod_lines
-from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster
+from kubevitals.facts.network.addresses import cluster_networks, held_addresses, overlaps, pools, strays
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.sandbox_errors import explain, plain
+from kubevitals.facts.pods.states import Symptom
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref
-from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_states import Symptom
-from kubevitals.sandbox_errors import explain, plain
 from kubevitals.threshold import Threshold
 
 HEADROOM = Threshold(

@@ -21,17 +21,17 @@ Mitigation:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kubevitals.declaration import check
-from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
+from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.errors import NotObserved, demanded
-from kubevitals.evidence import daemon_look
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
-from kubevitals.kube_proxy import Unhealthy, lacking_kube_proxy, pod_on, runs_on, unhealthy_by_api
+from kubevitals.facts.network.kube_proxy import Unhealthy, lacking_kube_proxy, pod_on, runs_on, unhealthy_by_api
+from kubevitals.facts.network.reach import Pair, is_ipv6, own, reached, require_all, told
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import daemon_look
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Probed, probed
 from kubevitals.objects import Ref
-from kubevitals.probe.probed import Probed, probed
 from kubevitals.probe.report import Kind, Reach, Report
-from kubevitals.reach import Pair, is_ipv6, own, reached, require_all, told
 
 EXPLAINS = (
     Explains(("node-ready[silent]", "node-ready[not-ready]"), SAME_NODE, ("kube-proxy",)),

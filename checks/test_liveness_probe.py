@@ -23,16 +23,16 @@ import math
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import check
-from kubevitals.evidence import container_lines, pod_lines
-from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster
+from kubevitals.facts.pods.container_probes import Timing, Told, container_of, failures, killings, probe_of, timing
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.starts import Probed, probed_containers, start_took
+from kubevitals.facts.pods.states import RECENT, Symptom
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import container_lines, pod_lines
+from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
-from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_states import RECENT, Symptom
 from kubevitals.probe_words import GONE, SILENT, answer, asks
-from kubevitals.probed_containers import Probed, probed_containers, start_took
-from kubevitals.probes import Timing, Told, container_of, failures, killings, probe_of, timing
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 

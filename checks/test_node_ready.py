@@ -21,12 +21,12 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import check
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
-from kubevitals.evidence import event_lines
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import event_lines
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import node_condition, ref
 from kubevitals.text import duration
 from kubevitals.threshold import Threshold

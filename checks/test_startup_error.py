@@ -22,15 +22,15 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 
-from kubevitals.declaration import check
-from kubevitals.diagnosis import SAME_MISSING, Explains
-from kubevitals.evidence import container_lines, log_command, pod_lines
-from kubevitals.finding import Finding, pod_finding
-from kubevitals.inventory import Cluster
+from kubevitals.diagnosis.roots import SAME_MISSING, Explains
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.references import did_you_mean, names, said_absent
+from kubevitals.facts.pods.states import Symptom
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import container_lines, log_command, pod_lines
+from kubevitals.findings.finding import Finding, pod_finding
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, last_end
-from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.pod_states import Symptom
-from kubevitals.references import did_you_mean, names, said_absent
 
 EXIT_CODES = {
     0: "the command ends by itself: a container that is to stay up needs one that does not",

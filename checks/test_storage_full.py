@@ -21,18 +21,18 @@ Mitigation:
 
 from collections.abc import Iterator
 
-from kubevitals import kubelet
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import check
-from kubevitals.diagnosis import CONCERNS, SAME_NODE, Explains
-from kubevitals.evictions import DISK, evicted_at, evicted_for
-from kubevitals.evidence import container_lines, event_lines, pod_lines
-from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster
-from kubevitals.node_disks import node_disks, tight, under_pressure
+from kubevitals.diagnosis.roots import CONCERNS, SAME_NODE, Explains
+from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
+from kubevitals.facts.pods.creating import NO_SPACE
+from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
+from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.inventory import kubelet
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, node_condition, owner, ref
-from kubevitals.pod_creating import NO_SPACE
-from kubevitals.pod_faults import PodFault, broken_pods
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 

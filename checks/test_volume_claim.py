@@ -24,19 +24,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.claims import BINDING, Lack, affinity_words, lack, loss, users, waiting_line
-from kubevitals.csi import missing_on_nodes, unready_pods
-from kubevitals.declaration import check
-from kubevitals.diagnosis import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
-from kubevitals.evidence import event_lines, pod_lines
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster, claim_names
+from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.references import did_you_mean
+from kubevitals.facts.volumes.binding import BINDING, Lack, affinity_words, lack, loss, users, waiting_line
+from kubevitals.facts.volumes.csi import missing_on_nodes, unready_pods
+from kubevitals.facts.volumes.mounting import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import Ref, condition, owner, ref
-from kubevitals.pod_faults import PodFault, broken_pods
-from kubevitals.references import did_you_mean
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
-from kubevitals.volume_symptoms import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
 
 ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
 DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import kubevitals
 from kubevitals import BadCheck, NotApplicable
-from kubevitals.listing import Listing
+from kubevitals.inventory.listing import Listing
 from manual.documented import documented
 
 INTRODUCTION = """# The interface for checks, version {version}

@@ -10,8 +10,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from kubevitals import threshold
-from kubevitals.declaration import Rule
-from kubevitals.naming import check_name
+from kubevitals.findings.check_names import check_name
+from kubevitals.findings.declaration import Rule
 from kubevitals.threshold import Threshold
 from manual.relations import module_of
 from manual.watch import Needs, needs

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from functools import cache
 
-from kubevitals import diagnosis
-from kubevitals.diagnosis import Explains, Relation
-from kubevitals.naming import cause_in, variant_in
+from kubevitals.diagnosis import roots
+from kubevitals.diagnosis.roots import Explains, Relation
+from kubevitals.findings.check_names import cause_in, variant_in
 from manual.documented import documented
 from scenarios.harness import check_modules
 
@@ -13,13 +13,13 @@ from scenarios.harness import check_modules
 @cache
 def declared() -> tuple[Explains, ...]:
     """Return all rules that checks declare."""
-    return tuple(diagnosis.declared(check_modules().values()))
+    return tuple(roots.declared(check_modules().values()))
 
 
 @cache
 def _words() -> dict[Relation, str]:
     """Return what the docstring behind each relation says; behind a colon it gives an example."""
-    told = ((getattr(diagnosis, name), text) for name, text in documented(diagnosis).items())
+    told = ((getattr(roots, name), text) for name, text in documented(roots).items())
     return {value: text.partition(":")[0].rstrip(".") for value, text in told if isinstance(value, Relation)}
 
 

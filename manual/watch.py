@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.inventory import Cluster
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, Plan
-from kubevitals.recording import Snapshot
-from kubevitals.scope import Scope
-from kubevitals.source import Answer, Request
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer, Request
+from kubevitals.source.scope import Scope
 from kubevitals.threshold import Threshold
 from scenarios.harness import MANIFESTS, RECORDINGS, rules
 from scenarios.rights import Right, requested

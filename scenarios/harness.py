@@ -10,14 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kubevitals.declaration import Rule, variant_name
-from kubevitals.finding import Finding, Severity
-from kubevitals.inventory import Cluster
-from kubevitals.known import KnownIssues
+from kubevitals.diagnosis.known_issues import KnownIssues
+from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
+from kubevitals.findings.declaration import Rule, variant_name
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
-from kubevitals.planning import cause_of
-from kubevitals.recording import Snapshot
-from kubevitals.verdict import Outcome, Verdict, judge
+from kubevitals.plugin.collected import cause_of
+from kubevitals.source.recording import Snapshot
 from scenarios.objects import Object
 
 HERE = Path(__file__).parent

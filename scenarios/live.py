@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import NotObserved
-from kubevitals.verdict import Outcome
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
 from scenarios.objects import Object
 from scenarios.rights import Grants, service_account

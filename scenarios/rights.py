@@ -9,8 +9,8 @@ import yaml
 
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import Plan
-from kubevitals.recording import Snapshot
-from kubevitals.source import Answer, Request
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer, Request
 from scenarios.objects import Object
 
 RBAC = "rbac.authorization.k8s.io/v1"

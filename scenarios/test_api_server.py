@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from kubevitals.verdict import Outcome
+from kubevitals.diagnosis.verdict import Outcome
 from scenarios.faults import manifest_removed, process_frozen, rights_removed, untouched
 from scenarios.harness import Seen, scenario
 

@@ -1,6 +1,6 @@
 """Pods that get no address, nodes that run out of them, and what only looks like it."""
 
-from kubevitals.addresses import held_addresses
+from kubevitals.facts.network.addresses import held_addresses
 from kubevitals.objects import condition
 from scenarios.faults import (
     addresses_leaked,

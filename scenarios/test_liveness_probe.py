@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from kubevitals.facts.pods.container_probes import failures
 from kubevitals.objects import condition
-from kubevitals.probes import failures
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, deployment, mounting, pod
 

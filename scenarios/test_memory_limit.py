@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kubevitals.kubelet import Memory, summaries
+from kubevitals.inventory.kubelet import Memory, summaries
 from scenarios.faults import memory_low
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, job, limit, mounting, pod

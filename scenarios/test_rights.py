@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kubevitals.inventory import Cluster
-from kubevitals.live import Live
+from kubevitals.diagnosis.verdict import Outcome, Verdict
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.probe.plan import Options
-from kubevitals.recording import Snapshot
-from kubevitals.scope import Scope
-from kubevitals.source import Source
-from kubevitals.verdict import Outcome, Verdict
+from kubevitals.source.live import Live
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Source
+from kubevitals.source.scope import Scope
 from scenarios.harness import MANIFESTS, RECORDINGS, scenarios, verdicts
 from scenarios.rights import DEPLOY, Refusing, Right, granted, named
 

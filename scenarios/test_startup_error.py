@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kubevitals.pod_states import STUCK
+from kubevitals.facts.pods.states import STUCK
 from scenarios.harness import Seen, scenario
 from scenarios.objects import config_map, container, cron_job, deployment, job, mounting, pod
 

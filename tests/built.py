@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
+from kubevitals.facts.pods.faults import PodFault, pod_faults
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import statuses
-from kubevitals.pod_faults import PodFault, pod_faults
-from kubevitals.source import Answer, Request
+from kubevitals.source.request import Answer, Request
 from scenarios.harness import lines, verdicts
 from tests.fakes import CREATED, Answers, ago, cluster_of
 

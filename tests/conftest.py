@@ -9,12 +9,12 @@ import pytest
 from hypothesis import settings
 from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
-from kubevitals import live
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.live import Live
-from kubevitals.probe.probed import Probed, Silent
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Probed, Silent
 from kubevitals.probe.report import Network, Report
+from kubevitals.source import live
+from kubevitals.source.live import Live
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import CHECKS, UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.report import Through
-from kubevitals.source import Answer
+from kubevitals.source.request import Answer
 from tests.fakes import Answers, cluster_of
 from tests.networks import DNS_IP, lookup, node, pod
 

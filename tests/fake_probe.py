@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.probe.ran import Ran
+from kubevitals.probe.outcome import Ran
 from tests.fakes import NOW, Reply, list_bytes, status_json
 
 HEALTHY = msgspec.json.decode((Path(__file__).parent / "recorded/probe.json").read_bytes(), type=Ran)

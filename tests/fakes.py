@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.protobuf import MAGIC
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Plan
-from kubevitals.source import PROBE_HINT, Answer, Request, answered
-from kubevitals.wire import MAGIC
+from kubevitals.source.request import PROBE_HINT, Answer, Request, answered
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from kubevitals.assemble import assemble
-from kubevitals.diagnosis import Case, Explains
+from kubevitals.diagnosis.assemble import assemble
+from kubevitals.diagnosis.history import History
+from kubevitals.diagnosis.known_issues import KnownIssue, KnownIssues
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.roots import Case, Explains
+from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.verdict import Verdict, judge
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Finding, Severity
-from kubevitals.history import History
-from kubevitals.known import KnownIssue, KnownIssues
-from kubevitals.naming import cause_in, variant_in
+from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
-from kubevitals.report import Report
-from kubevitals.run import Run
-from kubevitals.verdict import Verdict, judge
 from tests.fakes import cluster_of
 
 TODAY = date(2026, 3, 1)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import Rule
+from kubevitals.encoding.protobuf import error_message
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Finding, Severity
-from kubevitals.inventory import Cluster
+from kubevitals.findings.declaration import Rule
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Through
-from kubevitals.source import Answer, Request
-from kubevitals.wire import error_message
+from kubevitals.source.request import Answer, Request
 from tests.fakes import CREATED, ago, status_json
 
 CHECKS = ("test_kube_proxy", "test_cluster_dns", "test_conntrack", "test_cni_daemonset")

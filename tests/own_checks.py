@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kubevitals.history import read
-from kubevitals.report import Item, Report
+from kubevitals.diagnosis.history import read
+from kubevitals.diagnosis.result import Item, Report
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs/own-checks.md").read_text()

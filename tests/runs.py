@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.live import Live
+from kubevitals.source.live import Live
 from tests.fakes import CREATED, ago
 
 CHECKS = Path(__file__).parents[1] / "checks"

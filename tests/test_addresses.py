@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from checks.test_ip_allocation import headroom
 from kubevitals import schema_pb2 as pb
-from kubevitals.addresses import Pool, overlaps, pools, strays
 from kubevitals.errors import NotApplicable
+from kubevitals.facts.network.addresses import Pool, overlaps, pools, strays
 from tests.built import node
 from tests.fakes import ago, cluster_of
 

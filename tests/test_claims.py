@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 
 from checks.test_volume_claim import attach_failed, unbound
 from kubevitals import schema_pb2 as pb
-from kubevitals.volume_symptoms import mount_remedy
+from kubevitals.facts.volumes.mounting import mount_remedy
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import judged, node
 

@@ -9,10 +9,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from kubevitals import files
 from kubevitals import schema_pb2 as pb
-from kubevitals.history import read
-from kubevitals.report import Found
+from kubevitals.diagnosis.history import read
+from kubevitals.diagnosis.result import Found
+from kubevitals.reports import atomic_file
 from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
 from tests.runs import Run, crashing, log_path
 
@@ -211,7 +211,7 @@ def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(atomic_file, "write", full)
     result = run()
     assert result.ret == 1
     for option in ("findings findings.json", "html *reports/health.html"):

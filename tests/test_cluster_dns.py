@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from checks.test_cluster_dns import failing, no_endpoints
 from kubevitals import schema_pb2 as pb
-from kubevitals.cluster_dns import LOG_LINES, explain_log, service
 from kubevitals.errors import NotObserved
-from kubevitals.source import Answer
+from kubevitals.facts.dns.service import LOG_LINES, explain_log, service
+from kubevitals.source.request import Answer
 from tests.dns import DOWN, MARK, METRICS, A, B, dns_cluster, dns_service, slice_of
 from tests.networks import found, judged, pod, refused_by_rbac
 

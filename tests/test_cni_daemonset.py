@@ -6,10 +6,10 @@ import pytest
 
 from checks.test_cni_daemonset import network_unavailable, no_route, not_running
 from kubevitals import schema_pb2 as pb
-from kubevitals.cni import RECOGNISED, Cni, daemon_sets
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.probe.probed import Silent
+from kubevitals.facts.network.cni import RECOGNISED, Cni, daemon_sets
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Silent
 from kubevitals.probe.report import Kind, Report, Route
 from tests.fakes import ago, cluster_of
 from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, mesh, node, reach

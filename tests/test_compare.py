@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevitals.assemble import assemble
+from kubevitals.diagnosis.assemble import assemble
+from kubevitals.diagnosis.history import History, load
+from kubevitals.diagnosis.result import ClusterInfo, Report
+from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.finding import Finding, Severity
-from kubevitals.history import History, load
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
-from kubevitals.report import ClusterInfo, Report
-from kubevitals.scope import Scope
-from kubevitals.verdict import Outcome, Verdict
+from kubevitals.source.scope import Scope
 from tests.fakes import NOW
 from tests.findings import finding, report_of, run_of, verdict
 

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from checks.test_conntrack import entries_lost, table_full
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import Rule
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.node_exporter import conntracks
-from kubevitals.probe.probed import Silent
+from kubevitals.findings.declaration import Rule
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.node_exporter import conntracks
+from kubevitals.inventory.probed import Silent
 from kubevitals.probe.report import Conntrack, Network, Report
-from kubevitals.source import Answer
+from kubevitals.source.request import Answer
 from tests.fakes import Answers, Said, cluster_of
 from tests.networks import UseProbe, exporter, found, judged, node, refused_by_rbac
 

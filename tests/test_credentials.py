@@ -10,8 +10,8 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.live import Live
-from kubevitals.source import PROTOBUF, Request
+from kubevitals.source.live import Live
+from kubevitals.source.request import PROTOBUF, Request
 from tests.fakes import ApiServer, Reply, api_server, self_signed, write_kubeconfig
 from tests.runs import Connect
 

@@ -9,11 +9,11 @@ from checks import test_config_mount as config_mount
 from checks import test_startup_error as startup_error
 from checks import test_volume_claim as volume_claim
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
-from kubevitals.reduced import EVENT_LIMIT
-from kubevitals.references import HINTS
-from kubevitals.sandbox_errors import explain, plain
-from kubevitals.volume_symptoms import volume_words
+from kubevitals.encoding.kept import EVENT_LIMIT
+from kubevitals.facts.pods.references import HINTS
+from kubevitals.facts.pods.sandbox_errors import explain, plain
+from kubevitals.facts.volumes.mounting import volume_words
+from kubevitals.inventory.cluster import Cluster
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import node
 

@@ -6,11 +6,11 @@ from shutil import which
 
 import pytest
 
-from kubevitals import deadline, received
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.live import Live
-from kubevitals.source import PROTOBUF, Request
+from kubevitals.source import deadlines, response
+from kubevitals.source.live import Live
+from kubevitals.source.request import PROTOBUF, Request
 from tests.fakes import Handler, api_server, self_signed, write_kubeconfig
 
 PODS = Request("/api/v1/pods", pb.Pod, PROTOBUF)
@@ -34,8 +34,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_what_trickles_in_around_an_answer_is_given_up(
     begins: bytes, goes_on: bytes, tls: bool, kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "ANSWER_TIMEOUT", 0.2)
-    monkeypatch.setattr(deadline, "HEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(response, "ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(deadlines, "HEAD_TIMEOUT", 0.1)
     with api_server(*self_signed(tmp_path) if tls else ()) as server:
 
         def trickle(handler: Handler) -> None:

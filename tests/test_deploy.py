@@ -12,15 +12,15 @@ import pytest
 
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
-from kubevitals.history import read
-from kubevitals.inventory import Cluster
-from kubevitals.live import Live
-from kubevitals.probe import run as probe_run
-from kubevitals.probe.manifests import Made
+from kubevitals.diagnosis.history import read
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, Plan
-from kubevitals.recording import Snapshot
-from kubevitals.scope import Scope
-from kubevitals.source import Answer
+from kubevitals.source.live import Live
+from kubevitals.source.probing import run as probe_run
+from kubevitals.source.probing.manifests import Made
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer
+from kubevitals.source.scope import Scope
 from scenarios.harness import RECORDINGS, verdicts
 from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster

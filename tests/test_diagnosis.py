@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevitals.diagnosis import (
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.roots import (
     CONCERNED,
     CONCERNS,
     EVERYWHERE,
@@ -20,11 +21,10 @@ from kubevitals.diagnosis import (
     declared,
     roots_of,
 )
-from kubevitals.inventory import Cluster
-from kubevitals.naming import check_name
+from kubevitals.findings.check_names import check_name
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
-from kubevitals.recording import Snapshot
-from kubevitals.report import Report
+from kubevitals.source.recording import Snapshot
 from scenarios.harness import RECORDINGS, check_modules, rules, verdicts
 from tests.findings import case, report_of
 

@@ -10,12 +10,14 @@ from time import perf_counter, sleep
 import pytest
 from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
-from kubevitals import deadline, listing, live, received, wire
 from kubevitals import schema_pb2 as pb
-from kubevitals.history import read
-from kubevitals.report import Report
-from kubevitals.verdict import Outcome
-from kubevitals.wire import MAGIC
+from kubevitals.diagnosis.history import read
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.verdict import Outcome
+from kubevitals.encoding import protobuf
+from kubevitals.encoding.protobuf import MAGIC
+from kubevitals.inventory import listing
+from kubevitals.source import deadlines, live, response
 from tests.fakes import (
     ApiServer,
     Behaviour,
@@ -109,10 +111,10 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 def report(run: Run, server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Report]:
     """Runs all checks, trying again at once, and returns what they say."""
     monkeypatch.setattr(live, "_BACKOFF", Backoff(steps=4, duration=0.001, factor=2.0, jitter=0.1))
-    monkeypatch.setattr(received, "ANSWER_TIMEOUT", 1)
-    monkeypatch.setattr(received, "BODY_LIMIT", 5_000_000)
+    monkeypatch.setattr(response, "ANSWER_TIMEOUT", 1)
+    monkeypatch.setattr(response, "BODY_LIMIT", 5_000_000)
     monkeypatch.setattr(listing, "PAGES", 20)
-    monkeypatch.setattr(wire, "OBJECTS", 1000)
+    monkeypatch.setattr(protobuf, "OBJECTS", 1000)
 
     def report() -> Report:
         started = perf_counter()
@@ -198,7 +200,7 @@ def test_where_every_head_trickles_in_the_server_counts_as_unreachable(
             while not server.stopped.wait(0.05):
                 handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    monkeypatch.setattr(deadline, "HEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(deadlines, "HEAD_TIMEOUT", 0.1)
     for path in ("/version", "/readyz"):
         server.script(path, trickle)
     server.otherwise = trickle

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from kubevitals import heat_map
+from kubevitals.diagnosis.result import ClusterInfo
 from kubevitals.errors import NotObserved
-from kubevitals.report import ClusterInfo
+from kubevitals.reports.html import heat_map
 from tests.findings import finding, report_of, verdict
 
 

@@ -15,10 +15,10 @@ from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from kubevitals import live
 from kubevitals import schema_pb2 as pb
-from kubevitals.history import read
-from kubevitals.wire import _lenient
+from kubevitals.diagnosis.history import read
+from kubevitals.encoding.protobuf import _lenient
+from kubevitals.source import live
 from tests.fakes import (
     CREATED,
     ApiServer,

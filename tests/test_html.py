@@ -14,17 +14,17 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from kubevitals import page
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.diagnosis.history import History
+from kubevitals.diagnosis.known_issues import KnownIssue
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
-from kubevitals.history import History
-from kubevitals.html import EVIDENCE, render
-from kubevitals.inventory import Cluster
-from kubevitals.known import KnownIssue
-from kubevitals.recording import DEMO, Recording
-from kubevitals.report import Report
-from kubevitals.source import Answer, Request
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.reports.html import page
+from kubevitals.reports.html.hooks import EVIDENCE, render
+from kubevitals.source.recording import DEMO, Recording
+from kubevitals.source.request import Answer, Request
 from scenarios.harness import CHECKS
 from tests.browser import DESKTOP, PHONE, chromium, missing, show
 from tests.fakes import FakeSource, list_bytes

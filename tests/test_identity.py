@@ -2,8 +2,8 @@
 
 import pytest
 
-from kubevitals.finding import Finding
-from kubevitals.identity import DIGEST, identity
+from kubevitals.diagnosis.identity import DIGEST, identity
+from kubevitals.findings.finding import Finding
 from kubevitals.objects import Ref
 from tests.findings import finding
 

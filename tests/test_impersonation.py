@@ -8,7 +8,7 @@ from checks import test_kube_proxy as kube_proxy
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
 from kubevitals.probe.plan import Options, plan
-from kubevitals.source import Answer
+from kubevitals.source.request import Answer
 from tests.fakes import cluster_of
 from tests.networks import daemon, daemon_set, exporter, found, judged, node, pod
 

@@ -10,12 +10,12 @@ from threading import Event
 
 import pytest
 
-from kubevitals.history import read
-from kubevitals.naming import cause_in
-from kubevitals.recording import Snapshot
-from kubevitals.report import Report
-from kubevitals.source import Request
-from kubevitals.verdict import Outcome
+from kubevitals.diagnosis.history import read
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.verdict import Outcome
+from kubevitals.findings.check_names import cause_in
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Request
 from tests.fakes import ApiServer, Handler, Reply
 from tests.networks import node
 from tests.runs import CHECKS, crashing, log_path

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from kubevitals import listing
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.listing import Listing
-from kubevitals.source import NAMES_ONLY, Answer, Request
+from kubevitals.inventory import listing
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.listing import Listing
+from kubevitals.source.request import NAMES_ONLY, Answer, Request
 from tests.fakes import FakeSource, ago, cluster_of, list_bytes, status_bytes, status_json
 
 Answering = Callable[[Request], Answer]

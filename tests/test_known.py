@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from kubevitals.diagnosis.known_issues import KnownIssue, KnownIssues, load
+from kubevitals.diagnosis.verdict import Outcome, judge
 from kubevitals.errors import Unusable
-from kubevitals.finding import Finding
-from kubevitals.known import KnownIssue, KnownIssues, load
+from kubevitals.findings.finding import Finding
 from kubevitals.objects import Ref
-from kubevitals.verdict import Outcome, judge
 
 TODAY = date(2026, 3, 1)
 CLAIM = {

@@ -5,10 +5,10 @@ import pytest
 from checks.test_kube_proxy import node_port, not_running, rules_wrong, unhealthy
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
-from kubevitals.inventory import Cluster
-from kubevitals.probe.probed import Silent
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import Silent
 from kubevitals.probe.report import Kind, Reach, Report
-from kubevitals.source import Answer
+from kubevitals.source.request import Answer
 from tests.fakes import Said, ago, cluster_of
 from tests.networks import (
     UseProbe,

@@ -10,10 +10,10 @@ from checks.test_memory_limit import near_limit
 from checks.test_storage_full import volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.kubelet import RIGHT, configs, summaries
-from kubevitals.live import Live
-from kubevitals.source import Answer, Request, Server
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.kubelet import RIGHT, configs, summaries
+from kubevitals.source.live import Live
+from kubevitals.source.request import Answer, Request, Server
 from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
 from tests.runs import Connect
 
@@ -79,7 +79,7 @@ def test_an_insecure_kubelet_does_not_make_the_api_server_so(kubelet: ApiServer,
 def test_a_kubelet_out_of_reach_leaves_the_api_server_in_reach(
     server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kubevitals.live.CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr("kubevitals.source.live.CONNECT_TIMEOUT", 0.1)
     source = connect(ask_kubelets_directly=True)
     with pytest.raises(NotObserved, match=r"https://192\.0\.2\.1:10250 cannot be"):
         source.get(Request(PROXIED, kubelet=Server("192.0.2.1", 10250)))

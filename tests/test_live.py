@@ -9,11 +9,11 @@ from time import perf_counter
 
 import pytest
 
-from kubevitals import received
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.source import PROTOBUF, Answer, Request
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source import response
+from kubevitals.source.request import PROTOBUF, Answer, Request
 from tests.fakes import NOW, ApiServer, Handler, Reply, break_off, list_bytes, status_bytes, status_json
 from tests.runs import Connect
 
@@ -94,7 +94,7 @@ def test_an_answer_that_trickles_in_is_given_up(
             while not server.stopped.wait(0.01):
                 handler.wfile.write(b"k")
 
-    monkeypatch.setattr(received, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(response, "ANSWER_TIMEOUT", 0.1)
     server.script("/api/v1/pods", trickle)
     with pytest.raises(NotObserved, match=r"the answer was not complete after 0\.1 s"):
         connect().get(PODS)
@@ -214,7 +214,7 @@ def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> No
 def test_an_answer_that_is_too_large_is_not_observed_and_the_next_one_is(
     server: ApiServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "TEXT_LIMIT", 1000)
+    monkeypatch.setattr(response, "TEXT_LIMIT", 1000)
     server.script("/api/v1/pods", Reply(bytes(100_000)), GOOD)
     source = connect()
     with pytest.raises(NotObserved, match="larger than 1,000 bytes"):

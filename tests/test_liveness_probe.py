@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from checks.test_liveness_probe import as_strict, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
-from kubevitals.finding import Finding
-from kubevitals.pod_faults import PodFault, pod_faults
+from kubevitals.encoding.protobuf import decode_list
+from kubevitals.facts.pods.container_probes import Timing, Told, timing
+from kubevitals.facts.pods.faults import PodFault, pod_faults
+from kubevitals.facts.pods.starts import Probed as ProbedContainer
+from kubevitals.facts.pods.starts import start_took
+from kubevitals.findings.finding import Finding
 from kubevitals.probe_words import answer, asks
-from kubevitals.probed_containers import Probed as ProbedContainer
-from kubevitals.probed_containers import start_took
-from kubevitals.probes import Timing, Told, timing
-from kubevitals.wire import decode_list
 from tests.built import HEALTHZ, probe
 from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
 

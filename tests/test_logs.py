@@ -7,9 +7,9 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory import Cluster
-from kubevitals.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS, SILENT
-from kubevitals.source import Answer
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS, SILENT
+from kubevitals.source.request import Answer
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import FakeSource, status_json
 

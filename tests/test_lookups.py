@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from checks.test_cluster_dns import failing, pod_unreachable, service_unreachable, upstream
-from kubevitals.probe.probed import Silent
+from kubevitals.inventory.probed import Silent
 from kubevitals.probe.report import ABSENT, Kind, Lookup, Report, Through
 from tests.dns import CLUSTER, DOWN, SERVED, UNSERVED, B, dns_cluster
 from tests.networks import FINE, UseProbe, found, judged, lookup, mesh, reach

@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 from _pytest.config.argparsing import Parser
 
-from kubevitals import options
-from kubevitals.naming import cause_in
+from kubevitals.findings.check_names import cause_in
+from kubevitals.plugin import options
 from manual import tables
 from manual.causes import causes
 from manual.links import FILES, REPOSITORY, Links

@@ -7,17 +7,17 @@ import msgspec
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from kubevitals.assemble import assemble
-from kubevitals.diagnosis import declared
-from kubevitals.finding import Severity
-from kubevitals.html import render
-from kubevitals.inventory import Cluster
-from kubevitals.known import KnownIssues
-from kubevitals.markdown import markdown
-from kubevitals.metrics import openmetrics
-from kubevitals.recording import Snapshot
-from kubevitals.run import Run
-from kubevitals.source import Answer, Request
+from kubevitals.diagnosis.assemble import assemble
+from kubevitals.diagnosis.known_issues import KnownIssues
+from kubevitals.diagnosis.roots import declared
+from kubevitals.diagnosis.run import Run
+from kubevitals.findings.finding import Severity
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.reports.html.hooks import render
+from kubevitals.reports.markdown import markdown
+from kubevitals.reports.metrics import openmetrics
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer, Request
 from scenarios.harness import MANIFESTS, RECORDINGS, check_modules, rules, verdicts
 from tests.findings import TODAY
 from tests.mutations import mutate

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec.json import Decoder
 
-from kubevitals import received
 from kubevitals.errors import NotObserved
-from kubevitals.live import Live
-from kubevitals.source import Request, Server
+from kubevitals.source import response
+from kubevitals.source.live import Live
+from kubevitals.source.request import Request, Server
 from tests.fakes import ApiServer, Reply, api_server, break_off
 from tests.runs import Connect
 
@@ -95,7 +95,7 @@ def test_only_addresses_are_asked(source: Live, pod: ApiServer, host: str) -> No
 def test_an_answer_that_is_too_large_is_not_observed(
     source: Live, pod: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(received, "TEXT_LIMIT", 1000)
+    monkeypatch.setattr(response, "TEXT_LIMIT", 1000)
     pod.script("/metrics", Reply(bytes(100_000)))
     with pytest.raises(NotObserved, match="larger than 1,000 bytes"):
         source.get(request_to(pod))

@@ -12,7 +12,7 @@ import pytest
 
 import kubevitals
 from kubevitals import schema_pb2 as pb
-from kubevitals.verdict import Outcome
+from kubevitals.diagnosis.verdict import Outcome
 from tests.fakes import ApiServer, Handler, Reply, list_bytes, status_json
 from tests.own_checks import DEPLOYMENTS, DOCUMENT, PODS, ROOT, Look, item, report
 

@@ -1,7 +1,7 @@
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.placement import belongs_on, matches
+from kubevitals.facts.nodes.placement import belongs_on, matches
 
 
 def node(*taints: pb.Taint, **labels: str) -> pb.Node:

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kubevitals import pod_faults
 from kubevitals import schema_pb2 as pb
-from kubevitals.pod_faults import SANDBOX_FAULTS, TABLE, PodFault
+from kubevitals.facts.pods import faults
+from kubevitals.facts.pods.faults import SANDBOX_FAULTS, TABLE, PodFault
 from tests.built import NO_NETWORK, BuiltPod, config_map, findings, node, owner_of
 from tests.fakes import ago, cluster_of
 
@@ -240,7 +240,7 @@ def test_of_two_faults_the_upper_one_owns_the_pod(pair: Pair) -> None:
 def test_it_is_the_order_that_decides(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     swapped = {pair.over: pair.under, pair.under: pair.over}
     order = [swapped.get(fault, fault) for fault in TABLE]
-    monkeypatch.setattr(pod_faults, "TABLE", {fault: TABLE[fault] for fault in order})
+    monkeypatch.setattr(faults, "TABLE", {fault: TABLE[fault] for fault in order})
     assert owner_of(pair.built().cluster()) is pair.under
 
 
@@ -286,7 +286,7 @@ def test_the_pods_of_which_most_are_broken_come_first_and_then_those_that_restar
         )
 
     pods = [broken("calm", 1), broken("wild", 90), broken("web-0", 2, "web"), broken("web-1", 3, "web")]
-    found = pod_faults.pod_faults(cluster_of(pods=[*pods])).found
+    found = faults.pod_faults(cluster_of(pods=[*pods])).found
     assert [[s.pod.metadata.name for s in symptoms] for symptoms in found.values()] == [
         ["web-1", "web-0", "wild", "calm"]
     ]

@@ -4,7 +4,7 @@ import pytest
 
 from checks.test_memory_limit import node_oom, oom_killed
 from kubevitals import schema_pb2 as pb
-from kubevitals.pod_faults import PodFault, pod_faults
+from kubevitals.facts.pods.faults import PodFault, pod_faults
 from tests.built import BuiltPod, config_map, findings, owner_of
 from tests.fakes import ago, cluster_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubevitals.probe import run as probe_run
+from kubevitals.source.probing import run as probe_run
 from tests.fake_probe import NODES, ProbedCluster, serving
 from tests.fakes import ApiServer, Reply, list_bytes, status_json
 
@@ -17,9 +17,9 @@ pytest_plugins = ["pytester"]
 
 CHECK = """
 import pytest
-from kubevitals.finding import Finding
+from kubevitals.findings.finding import Finding
 from kubevitals.objects import Ref
-from kubevitals.probe.probed import probed
+from kubevitals.inventory.probed import probed
 
 def silent(cluster):
     for pod in probed(cluster).silent:
@@ -148,7 +148,7 @@ def test_a_dry_run_prints_what_would_be_created_and_asks_nothing(
     run: Run, server: ApiServer, pytester: pytest.Pytester
 ) -> None:
     result = pytester.runpytest_subprocess(
-        "-p", "kubevitals.plugin", "own", "--probe-dry-run", "--probe-image=registry.example/busybox:1"
+        "-p", "kubevitals.plugin.hooks", "own", "--probe-dry-run", "--probe-image=registry.example/busybox:1"
     )
     assert result.ret == 0
     made = list(yaml.safe_load_all(result.stdout.str()))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from kubevitals.probe.manifests import NETWORKS, Made
 from kubevitals.probe.plan import Options
+from kubevitals.source.probing.manifests import NETWORKS, Made
 
 MADE = Made.new(Options(pull_secret="registry"))
 PODS: dict[str, dict[str, Any]] = {str(network): MADE.daemon_set(network)["spec"]["template"] for network in NETWORKS}

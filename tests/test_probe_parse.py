@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubevitals.inventory.probed import understood
+from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
-from kubevitals.probe.probed import understood
-from kubevitals.probe.ran import RanPod
 from kubevitals.probe.report import ABSENT, Kind, Lookup, Reach, Report, Resolver, Route, Through
 from tests.fake_probe import HEALTHY, NODES
 

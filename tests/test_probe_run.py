@@ -9,12 +9,12 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.live import Live
-from kubevitals.probe import leave as leave_
-from kubevitals.probe import run as probe_run
+from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import Options, Plan
-from kubevitals.probe.ran import Ran
-from kubevitals.probe.run import run
+from kubevitals.source.live import Live
+from kubevitals.source.probing import cleanup as leave_
+from kubevitals.source.probing import run as probe_run
+from kubevitals.source.probing.run import run
 from scenarios.rights import Right, granted, named, requested
 from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
 from tests.fakes import ApiServer, Reply, status_json

@@ -14,10 +14,10 @@ from time import monotonic, sleep
 
 import pytest
 
-from kubevitals.probe.manifests import SCRIPT
+from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import parse
-from kubevitals.probe.ran import RanPod
 from kubevitals.probe.report import Network, Reach, Report
+from kubevitals.source.probing.manifests import SCRIPT
 
 BUSYBOX = which("busybox") or ""
 RUN, TOKEN = "abc123", "0123456789abcdef" * 2

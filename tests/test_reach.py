@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from checks.test_cni_daemonset import no_route
+from kubevitals.facts.network.reach import Pair, Way, blame, lost_wholly
 from kubevitals.probe.report import Kind, Report
-from kubevitals.reach import Pair, Way, blame, lost_wholly
 from tests.fakes import cluster_of
 from tests.networks import Lost, UseProbe, judged, mesh, node, reach
 

@@ -12,13 +12,13 @@ from google.protobuf import proto
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevitals import recording
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.protobuf import error_message
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.inventory import Cluster
-from kubevitals.recording import Recording, Snapshot
-from kubevitals.source import Answer, Request, Source
-from kubevitals.wire import error_message
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source import recording
+from kubevitals.source.recording import Recording, Snapshot
+from kubevitals.source.request import Answer, Request, Source
 from tests.fakes import NOW, FakeSource, list_bytes, status_bytes
 
 PODS, NODES = Request("/api/v1/pods?limit=1000", pb.Pod), Request("/api/v1/nodes?limit=1000", pb.Node)

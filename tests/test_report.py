@@ -11,18 +11,18 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as prometheus_families
 
-from kubevitals import files
-from kubevitals.diagnosis import SAME_NODE, Explains
+from kubevitals.diagnosis.known_issues import KnownIssue
+from kubevitals.diagnosis.result import Report, json_schema
+from kubevitals.diagnosis.roots import SAME_NODE, Explains
+from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import NotObserved
-from kubevitals.finding import Finding, Severity
-from kubevitals.github import annotations
-from kubevitals.known import KnownIssue
-from kubevitals.markdown import markdown
-from kubevitals.metrics import openmetrics
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
-from kubevitals.report import Report, json_schema
-from kubevitals.story import heading
-from kubevitals.verdict import Outcome
+from kubevitals.reports import atomic_file
+from kubevitals.reports.github import annotations
+from kubevitals.reports.markdown import markdown
+from kubevitals.reports.metrics import openmetrics
+from kubevitals.reports.wording import heading
 from tests.fakes import NOW
 from tests.findings import finding, report_of, verdict
 
@@ -206,9 +206,9 @@ def test_annotations_are_of_roots_and_cannot_be_forged() -> None:
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "findings.json"
-    files.write(path, "old")
+    atomic_file.write(path, "old")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        files.write(path, "new")
+        atomic_file.write(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kubevitals.history import read
-from kubevitals.inventory import Cluster
-from kubevitals.report import Item
-from kubevitals.source import PROBE_HINT
+from kubevitals.diagnosis.history import read
+from kubevitals.diagnosis.result import Item
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.request import PROBE_HINT
 from tests.fakes import ApiServer, Reply, status_json
 from tests.runs import Run, crashing
 

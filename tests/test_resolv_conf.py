@@ -7,9 +7,9 @@ from google.protobuf.message import Message
 
 from checks.test_cluster_dns import kubelet_mismatch, resolv_conf_node, resolv_conf_pod
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory import Cluster
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.report import Lookup, Network, Report, Resolver, Through
-from kubevitals.source import Answer
+from kubevitals.source.request import Answer
 from tests.dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 from tests.fakes import ago
 from tests.networks import DNS_IP, UseProbe, found, judged, lookup, pod, refused_by_rbac

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubevitals.errors import NotObserved
-from kubevitals.fetching import PARALLEL
-from kubevitals.inventory import Cluster
-from kubevitals.kube_proxy import unhealthy_by_api
-from kubevitals.kubelet import summaries
-from kubevitals.node_exporter import conntracks
-from kubevitals.patience import SILENT
-from kubevitals.sampled import SAMPLE
-from kubevitals.source import Answer
+from kubevitals.facts.network.kube_proxy import unhealthy_by_api
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.fetching import PARALLEL
+from kubevitals.inventory.give_up import SILENT
+from kubevitals.inventory.kubelet import summaries
+from kubevitals.inventory.node_exporter import conntracks
+from kubevitals.inventory.node_sample import SAMPLE
+from kubevitals.source.request import Answer
 from tests.fakes import FakeSource, list_bytes
 from tests.networks import daemon, daemon_set, exporter, node
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.pod_faults import SANDBOX_FAULTS, PodFault, pod_faults
-from kubevitals.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
+from kubevitals.facts.pods.faults import SANDBOX_FAULTS, PodFault, pod_faults
+from kubevitals.facts.pods.sandbox_errors import ERRORS, EXHAUSTED, MISCONFIGURED, UNKNOWN, UNREACHABLE, explain, plain
 from tests.built import NO_NETWORK, node
 from tests.fakes import ago, cluster_of
 

@@ -13,12 +13,12 @@ from checks.test_kube_proxy import not_running
 from checks.test_memory_limit import node_oom
 from checks.test_volume_claim import driver_down
 from kubevitals import schema_pb2 as pb
-from kubevitals.declaration import Rule
 from kubevitals.errors import NotObserved, Unusable
-from kubevitals.inventory import Cluster
-from kubevitals.recording import Recording, Snapshot
-from kubevitals.scope import LISTED, Scope
-from kubevitals.source import Answer
+from kubevitals.findings.declaration import Rule
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.recording import Recording, Snapshot
+from kubevitals.source.request import Answer
+from kubevitals.source.scope import LISTED, Scope
 from tests.fakes import FakeSource, list_bytes, status_json
 
 NAMES = ("default", "kube-system", "shop", "shop-test")

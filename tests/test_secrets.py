@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.history import read
-from kubevitals.recording import Snapshot
+from kubevitals.diagnosis.history import read
+from kubevitals.source.recording import Snapshot
 from tests.fakes import ApiServer, Reply, envelope, item_bytes, proto_field, status_json
 from tests.runs import Run, crashing, log_path
 

@@ -12,10 +12,10 @@ from checks.test_config_mount import node_disk_full
 from checks.test_storage_full import node_disk, volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.evictions import DISK, MEMORY, evicted_for
-from kubevitals.finding import Finding
-from kubevitals.inventory import Cluster
-from kubevitals.source import Answer
+from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
+from kubevitals.findings.finding import Finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.request import Answer
 from tests import fakes
 from tests.fakes import ago
 

@@ -1,7 +1,7 @@
 import pytest
 
 from kubevitals.errors import Unusable
-from kubevitals.inventory import Cluster
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.threshold import Threshold, parse_thresholds
 from tests.fakes import FakeSource, ago
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.free_texts import redact_texts
+from kubevitals.encoding.kept import BATCH
+from kubevitals.encoding.protobuf import Page, decode_list, encode_list, encode_status, error_message
 from kubevitals.errors import NotObserved
-from kubevitals.free_text import redact_texts
-from kubevitals.reduced import BATCH
-from kubevitals.wire import Page, decode_list, encode_list, encode_status, error_message
 from tests.fakes import envelope, item_bytes, list_bytes, list_meta, proto_field, status_bytes, status_json
 
 NAMES = st.text(max_size=20)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevitals.verdict import Outcome
+from kubevitals.diagnosis.verdict import Outcome
 from tests.own_checks import ROOT, Look, item, report
 
 pytest_plugins = ["pytester"]

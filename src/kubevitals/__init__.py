@@ -5,13 +5,8 @@ it. Within one version of it (`API_VERSION`) nothing of it goes or changes its m
 fields may be added. Every other module, and all that is not described there, is private and changes at any time.
 """
 
-from importlib.metadata import version
-
-__version__ = version("kubevitals")
-
 from kubevitals import schema_pb2
-from kubevitals.declaration import Rule, check
-from kubevitals.diagnosis import (
+from kubevitals.diagnosis.roots import (
     CONCERNED,
     CONCERNS,
     EVERYWHERE,
@@ -21,16 +16,18 @@ from kubevitals.diagnosis import (
     SAME_OWNER,
     Explains,
 )
+from kubevitals.encoding.declared import Fields, Metadata, Resource
 from kubevitals.errors import BadCheck, NotApplicable, NotObserved
-from kubevitals.evidence import container_lines, event_lines, pod_lines
-from kubevitals.finding import Finding, Severity, pod_finding
-from kubevitals.inventory import Cluster
-from kubevitals.listing import Kind
+from kubevitals.findings.declaration import Rule, check
+from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
+from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.listing import Kind
 from kubevitals.objects import Ref, owner, ref
-from kubevitals.resource import Fields, Metadata, Resource
 from kubevitals.schema_pb2 import Time
 from kubevitals.text import duration
 from kubevitals.threshold import Threshold
+from kubevitals.version import __version__ as __version__
 
 API_VERSION = 1
 """The version of this interface: it rises with a change that a check may have to follow."""

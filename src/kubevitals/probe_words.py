@@ -3,7 +3,7 @@
 import re
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.probes import Told, timing
+from kubevitals.facts.pods.container_probes import Told, timing
 from kubevitals.text import clean
 
 LATE = "no answer within {timeout} s"

@@ -1,1 +1,5 @@
-"""The probe: two small pods on each node that tell what the cluster's network looks like from there."""
+"""The probe as data: what it is to ask, what its pods print, and what they said.
+
+It creates nothing and asks nobody: `kubevitals.source.probing` runs the probe, `kubevitals.inventory.probed` gives
+checks its reports.
+"""

@@ -6,7 +6,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from itertools import pairwise
 from typing import NamedTuple
 
-from kubevitals.probe.ran import RanPod
+from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.report import ABSENT, Conntrack, Kind, Lookup, Reach, Report, Resolver, Route, Through
 from kubevitals.text import clean
 

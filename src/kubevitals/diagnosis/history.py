@@ -1,0 +1,133 @@
+"""What an earlier run found: read from its findings file, and told apart from what is new."""
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Comparison, Found, Past, Report, Status
+from kubevitals.errors import Unusable
+from kubevitals.findings.finding import Severity
+from kubevitals.source.scope import Scope
+from kubevitals.text import clean
+
+
+class _Head(msgspec.Struct):
+    schema: int
+    kubevitals: str
+
+
+class History:
+    """The findings of an earlier run, or of none."""
+
+    def __init__(self, report: Report | None = None) -> None:
+        self.report = report
+        self._first_seen: dict[str, datetime] = {}
+        self._were_errors: set[str] = set()
+        for past in self._all():
+            known = self._first_seen.get(base(past.id), past.first_seen)
+            self._first_seen[base(past.id)] = min(known, past.first_seen)
+            if past.severity is Severity.ERROR:
+                self._were_errors.add(base(past.id))
+
+    def _all(self) -> list[Past]:
+        if not self.report:
+            return []
+        unconfirmed = self.report.comparison.unconfirmed if self.report.comparison else []
+        return [*map(_past, self.report.findings), *map(_cleaned, unconfirmed)]
+
+    def first_seen(self, identity: str) -> datetime | None:
+        """Return when an earlier run first found it, or nothing."""
+        return self._first_seen.get(identity)
+
+    def status(self, identity: str, severity: Severity) -> Status | None:
+        """Return what the earlier run says of a finding, or nothing without one."""
+        if not self.report:
+            return None
+        if identity not in self._first_seen:
+            return "new"
+        return "worse" if severity is Severity.ERROR and identity not in self._were_errors else "ongoing"
+
+    def compare(self, findings: list[Found], judged: set[str], scope: Scope) -> Comparison | None:
+        """Return what changed, or nothing without an earlier run.
+
+        What is found no more is resolved where the namespaces that are looked at have it, and where its check is one
+        of `judged`, which saw all they need.
+        """
+        if not self.report:
+            return None
+        present = {base(found.id) for found in findings}
+        gone = {base(past.id): past for past in self._all() if base(past.id) not in present}.values()
+        seen = {past.id for past in gone if past.check in judged and scope.covers(past.namespace)}
+        return Comparison(
+            taken=self.report.taken,
+            new=sum(found.status == "new" for found in findings),
+            worse=sum(found.status == "worse" for found in findings),
+            ongoing=sum(found.status == "ongoing" for found in findings),
+            resolved=[past for past in gone if past.id in seen],
+            unconfirmed=[past for past in gone if past.id not in seen],
+        )
+
+    def refuse_another(self, cluster: ClusterInfo) -> None:
+        """Refuse to compare clusters with each other.
+
+        Raises:
+            Unusable: the earlier run looked at another cluster.
+        """
+        if self.report and not same_cluster(self.report.cluster, cluster):
+            raise Unusable(f"--compare: its findings are of another cluster, {clean(self.report.cluster.context)}")
+
+
+def base(id_: str) -> str:
+    """Return what is the same of all parts of a finding."""
+    return id_.partition(".")[0]
+
+
+def _past(found: Found) -> Past:
+    place = found.places[0].object
+    return _cleaned(Past(found.id, found.check, found.namespace, place, found.says, found.severity, found.first_seen))
+
+
+def _cleaned(past: Past) -> Past:
+    """Return it fit to be shown: anybody may have written the file."""
+    words = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says")}
+    return msgspec.structs.replace(past, **words)
+
+
+def same_cluster(one: ClusterInfo, other: ClusterInfo) -> bool:
+    """Return whether both are one cluster: by the uid of kube-system, or by name where one is not known."""
+    if one.uid and other.uid:
+        return one.uid == other.uid
+    return one.context.removesuffix(" (recording)") == other.context.removesuffix(" (recording)")
+
+
+def load(path: Path) -> History:
+    """Return the history in a findings file, or in the newest one of a folder; an empty folder has none.
+
+    Raises:
+        Unusable: something cannot be read, or is no findings file of this version or an older one.
+    """
+    try:
+        files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        reports = [read(file) for file in files]
+    except OSError as error:
+        raise Unusable(f"--compare {clean(str(path))} cannot be read: {error.strerror}") from error
+    return History(max(reports, key=lambda report: report.taken, default=None))
+
+
+def read(path: Path) -> Report:
+    """Return the report in a findings file.
+
+    Raises:
+        OSError: it cannot be read.
+        Unusable: it is none, or a newer version's.
+    """
+    content, name = path.read_bytes(), clean(str(path))
+    try:
+        head = msgspec.json.decode(content, type=_Head)
+        if head.schema > SCHEMA:
+            raise Unusable(f"{name} was written by a newer kubevitals ({clean(head.kubevitals)}): use that one")
+        report = msgspec.json.decode(content, type=Report)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unusable(f"{name} is no findings file of kubevitals: {clean(str(error))}") from error
+    return report

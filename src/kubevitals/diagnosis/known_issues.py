@@ -1,0 +1,90 @@
+"""Known issues: findings that are expected for a while, each with its reason and an end."""
+
+from collections.abc import Iterable
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from kubevitals.errors import Unusable
+from kubevitals.findings.check_names import check_name
+from kubevitals.findings.finding import Finding
+from kubevitals.text import clean
+
+DEFAULT_FILE = Path("known-issues.toml")
+
+
+class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """An expected finding.
+
+    Attributes:
+        check: the cause (``volume-claim``), or one variant of it (``volume-claim[unbound]``).
+        object: a pattern of objects (``PersistentVolumeClaim/legacy/*``).
+        reason: why it is accepted.
+        until: the last day on which it is.
+    """
+
+    check: str
+    object: str
+    reason: str
+    until: date
+
+    def covers(self, cause: str, variant: str) -> bool:
+        """Return whether the issue is about this variant of a cause."""
+        return self.check in (cause, check_name(cause, variant))
+
+    def matches(self, cause: str, variant: str, finding: Finding) -> bool:
+        """Return whether this is the expected finding."""
+        return self.covers(cause, variant) and fnmatchcase(str(finding.obj), self.object)
+
+    def __str__(self) -> str:
+        return clean(f"{self.check} on {self.object}: {self.reason} (until {self.until})")
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    issue: list[KnownIssue] = []
+
+
+class KnownIssues:
+    """The known issues of a run, and which of them were met."""
+
+    def __init__(self, issues: Iterable[KnownIssue], today: date) -> None:
+        self.expired = [issue for issue in issues if issue.until < today]
+        self.valid = [issue for issue in issues if issue.until >= today]
+        self._met: set[KnownIssue] = set()
+
+    def match(self, cause: str, variant: str, finding: Finding) -> KnownIssue | None:
+        """Return the issue that expects the finding, and remember that it was met."""
+        issue = next((issue for issue in self.valid if issue.matches(cause, variant, finding)), None)
+        if issue:
+            self._met.add(issue)
+        return issue
+
+    def stale(self, judged: Iterable[tuple[str, str]]) -> list[str]:
+        """Return a line for every issue that is past its date, or that matched nothing though its check was judged."""
+        judged = list(judged)
+        lines = [f"past its date, no longer applied: {issue}" for issue in self.expired]
+        return lines + [
+            f"matches nothing: {issue}"
+            for issue in self.valid
+            if issue not in self._met and any(issue.covers(cause, variant) for cause, variant in judged)
+        ]
+
+
+def load(path: Path | None, today: date) -> KnownIssues:
+    """Return the known issues of a file; without one, of ``known-issues.toml`` where there is such a file.
+
+    Raises:
+        Unusable: the file cannot be read, is no TOML, or has unknown or missing keys.
+    """
+    if path is None and not DEFAULT_FILE.exists():
+        return KnownIssues([], today)
+    path = path or DEFAULT_FILE
+    try:
+        file = msgspec.toml.decode(path.read_bytes(), type=_File)
+    except OSError as error:
+        raise Unusable(f"the known issues {path} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Unusable(f"the known issues {path} cannot be used: {clean(str(error))}") from error
+    return KnownIssues(file.issue, today)

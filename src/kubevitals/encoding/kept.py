@@ -1,0 +1,123 @@
+"""What is kept of an object: the fields that checks read, in as little memory as they need."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.stream import delimited
+
+M = TypeVar("M", bound=Message)
+
+CLUSTER_CIDR = "--cluster-cidr="
+"""The flag of kube-controller-manager that names the networks of which nodes get their podCIDRs."""
+
+BATCH = 64
+"""Objects that share one piece of memory: with one of its own, each would take more than twice as much."""
+
+EVENT_LIMIT = 16_384
+"""Characters that are kept of what an event says. Kubernetes' own say 1,024; whoever makes one may say a megabyte."""
+
+STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
+"""The annotation by which claims named their StorageClass before Kubernetes 1.6, and still may."""
+
+_READ_ANNOTATIONS = frozenset(
+    {"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node", STORAGE_CLASS}
+)
+_READ_ARGUMENTS = (CLUSTER_CIDR,)
+_ITEM = 1 << 3 | 2
+
+
+def reduce(item: Message) -> None:
+    """Drop what no check reads: unknown fields, most annotations and arguments, variables that refer to nothing."""
+    item.DiscardUnknownFields()
+    metadata = getattr(item, "metadata", None)
+    if isinstance(metadata, pb.AnnotatedMeta):
+        for key in metadata.annotations.keys() - _READ_ANNOTATIONS:
+            del metadata.annotations[key]
+    if isinstance(item, pb.Event):
+        item.message, item.reason = item.message[:EVENT_LIMIT], item.reason[:EVENT_LIMIT]
+    if isinstance(item, pb.Pod):
+        if item.spec.tolerations:
+            item.spec.ClearField("tolerations")
+        _reduce_statuses(item)
+    for spec in _pod_specs(item):
+        for container in (*spec.initContainers, *spec.containers):
+            _reduce_container(container)
+
+
+def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
+    if isinstance(item, pb.Pod):
+        yield item.spec
+    elif isinstance(item, pb.Deployment | pb.StatefulSet | pb.DaemonSet):
+        yield item.spec.template.spec
+    elif isinstance(item, pb.CronJob):
+        yield item.spec.jobTemplate.spec.template.spec
+
+
+def _reduce_statuses(pod: pb.Pod) -> None:
+    """Drop the resources that containers have where they are those that they are to have: mostly they are."""
+    wanted = {container.name: container.resources for container in (*pod.spec.initContainers, *pod.spec.containers)}
+    for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses):
+        if status.HasField("resources") and status.resources == wanted.get(status.name):
+            status.ClearField("resources")
+
+
+def _reduce_container(container: pb.Container) -> None:
+    for words in (container.command, container.args):
+        if words:
+            words[:] = [word for word in words if word.startswith(_READ_ARGUMENTS)]
+    if container.env:
+        read = [variable for variable in container.env if variable.HasField("valueFrom")]
+        del container.env[:]
+        container.env.extend(read)
+
+
+class Compact(Generic[M]):
+    """A list of objects that grows and holds no more memory than the objects do.
+
+    What was dropped from an object, even unknown fields, stays in memory until the object is made anew.
+    """
+
+    def __init__(self, schema: type[M]) -> None:
+        self._holder = _holder(schema.DESCRIPTOR.full_name)
+        self._items: list[M] = []
+        self._pieces: list[bytes] = []
+
+    def add(self, item: M) -> None:
+        """Add a copy of an object."""
+        self._pieces += delimited(_ITEM, item.SerializeToString())
+        if len(self._pieces) == 3 * BATCH:
+            self._pack()
+
+    def all(self) -> list[M]:
+        """Return the objects."""
+        self._pack()
+        return self._items
+
+    def _pack(self) -> None:
+        self._items += self._holder.FromString(b"".join(self._pieces)).items
+        self._pieces.clear()
+
+
+@cache
+def _holder(name: str) -> Any:
+    """Return a kind of message whose only field is a list of this kind."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name=f"{name}.holder", package="kubevitals.holders", syntax="proto3", dependency=[pb.DESCRIPTOR.name]
+    )
+    made = file.message_type.add(name=name.rpartition(".")[2])
+    made.field.add(
+        name="items",
+        number=1,
+        type=FieldDescriptor.TYPE_MESSAGE,
+        label=FieldDescriptor.LABEL_REPEATED,
+        type_name=f".{name}",
+    )
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kubevitals.holders.{made.name}"))

@@ -1,0 +1,179 @@
+"""Kubernetes' protobuf answers, and the messages that are kept of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import Compact, reduce
+from kubevitals.encoding.stream import Stream, delimited, varint
+from kubevitals.errors import NotObserved
+from kubevitals.text import redact
+
+M = TypeVar("M", bound=Message)
+
+MAGIC = b"k8s\x00"
+_RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
+OBJECTS = 1_000_000
+"""Objects of one answer: whoever sends more sends none of Kubernetes'."""
+
+OBJECT_LIMIT = 8 << 20
+"""Bytes of one object: the API server takes no request of more than 3 MiB."""
+
+_METADATA, _ITEM = 1 << 3 | 2, 2 << 3 | 2
+"""Tags of length-delimited fields: an envelope's content, and the two fields that every list has."""
+
+
+class Page(NamedTuple):
+    """A list, or a piece of one."""
+
+    metadata: pb.ListMeta
+    items: Sequence[Any]
+
+
+def decode_list(
+    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None = None
+) -> tuple[pb.ListMeta, list[M]]:
+    """Parse a list item by item as it arrives; what is not wanted, or stands in no field of ours, is dropped at once.
+
+    Raises:
+        NotObserved: the bytes are no list in Kubernetes' protobuf encoding.
+    """
+    try:
+        return _decode_list(Stream(chunks), schema, wanted)
+    except (DecodeError, EOFError, ValueError, OverflowError) as error:
+        raise NotObserved(
+            f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
+        ) from error
+
+
+def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | None) -> tuple[pb.ListMeta, list[M]]:
+    if (start := stream.peek(20))[: len(MAGIC)] != MAGIC:
+        raise DecodeError(f"it starts with {start!r}")
+    stream.read(len(MAGIC))
+    found = None
+    while stream.peek(1):
+        tag, size = stream.field()
+        if tag == _RAW:
+            found = _content(stream, stream.position + size, schema, wanted)
+        else:
+            _read(stream, size)
+    if found is None:
+        raise DecodeError("there is no list in it")
+    return found
+
+
+def _content(
+    stream: Stream, end: int, schema: type[M], wanted: Callable[[M], bool] | None
+) -> tuple[pb.ListMeta, list[M]]:
+    metadata, items, count = pb.ListMeta(), Compact(schema), 0
+    while stream.position < end:
+        tag, size = stream.field()
+        if tag == _ITEM:
+            if (count := count + 1) > OBJECTS:
+                raise DecodeError(f"it has more than {OBJECTS:,} objects")
+            item = _item(_read(stream, size), schema)
+            if not wanted or wanted(item):
+                reduce(item)
+                items.add(item)
+        elif tag == _METADATA:
+            metadata = pb.ListMeta.FromString(_read(stream, size))
+        else:
+            raise DecodeError(f"unexpected field {tag}")
+    if stream.position > end:
+        raise DecodeError("an item is longer than the list")
+    return metadata, items.all()
+
+
+def _read(stream: Stream, size: int) -> bytes:
+    if size > OBJECT_LIMIT:
+        raise DecodeError(f"an object of {size:,} bytes, where none has more than {OBJECT_LIMIT:,}")
+    return stream.read(size)
+
+
+def _item(raw: bytes, schema: type[M]) -> M:
+    try:
+        return schema.FromString(raw)
+    except DecodeError as error:
+        if "UTF-8" not in str(error):
+            raise
+        return _repaired(raw, schema)
+
+
+def _repaired(raw: bytes, schema: type[M]) -> M:
+    """Parse an item whose strings hold invalid UTF-8 (the kubelet cuts messages anywhere); bad bytes become U+FFFD."""
+    item = _lenient(schema.DESCRIPTOR.full_name).FromString(raw)
+    item.DiscardUnknownFields()
+    for message in _messages(item):
+        for field, value in message.ListFields():
+            if field.type == FieldDescriptor.TYPE_BYTES and not field.is_repeated:
+                setattr(message, field.name, _utf8(value))
+            elif field.type == FieldDescriptor.TYPE_BYTES:
+                value[:] = map(_utf8, value)
+    return schema.FromString(item.SerializeToString())
+
+
+def _utf8(value: bytes) -> bytes:
+    return value.decode("utf-8", "replace").encode()
+
+
+@cache
+def _lenient(name: str) -> type[Message]:
+    """Return a message of the schema whose strings are bytes, those in maps included, which are lists of entries."""
+    file = descriptor_pb2.FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(file)
+    for declared in file.message_type:
+        for message in (declared, *declared.nested_type):
+            message.options.ClearField("map_entry")
+            for own in message.field:
+                if own.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING:
+                    own.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """Yield the message and all messages in it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type:
+            for child in [value] if isinstance(value, Message) else value:
+                yield from _messages(child)
+
+
+def encode_list(page: Page) -> list[bytes]:
+    """Return a list as the API server would send it, in pieces."""
+    pieces = [*delimited(_METADATA, page.metadata.SerializeToString())]
+    for item in page.items:
+        pieces += delimited(_ITEM, item.SerializeToString())
+    return [MAGIC, varint(_RAW), varint(sum(map(len, pieces))), *pieces]
+
+
+def encode_status(body: bytes) -> bytes:
+    """Return a refusal with what the API server says in it redacted, whichever encoding it chose."""
+    status = pb.Status(message=redact(error_message(body)))
+    return MAGIC + pb.Envelope(raw=status.SerializeToString()).SerializeToString()
+
+
+class _JsonStatus(msgspec.Struct):
+    message: str
+
+
+_JSON_STATUS = msgspec.json.Decoder(_JsonStatus)
+"""Made here, before several threads use it: making it is not safe."""
+
+
+def error_message(body: bytes) -> str:
+    """Return what the API server says of a refused request, whichever encoding it chose, or the answer's beginning."""
+    try:
+        if body.startswith(MAGIC):
+            return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message
+        return _JSON_STATUS.decode(body).message
+    except (DecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body[:200].decode("utf-8", "replace")

@@ -1,0 +1,153 @@
+"""One ordered table that gives every broken pod to one fault: the first, most specific line that matches owns it.
+
+A check asks for the pods of its faults and says what they mean; whatever comes first here is never reported
+a second time by a check further down. A line decides by status; events only explain, since they expire.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.facts.pods import creating, running, sandbox_errors
+from kubevitals.facts.pods.states import Symptom
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, owner, ref, statuses
+
+OWN = ("app.kubernetes.io/name", "kubevitals")
+"""The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
+
+OWN_ENDS = frozenset({1, 2})
+"""Exit codes with which such a pod tells of others: something failed, interrupted (pytest.ExitCode)."""
+
+
+class PodFault(StrEnum):
+    """What can be wrong with a pod, in the order in which it is looked for; the values are variants of causes."""
+
+    POOL_EXHAUSTED = sandbox_errors.EXHAUSTED
+    CNI_UNREACHABLE = sandbox_errors.UNREACHABLE
+    CNI_MISCONFIGURED = sandbox_errors.MISCONFIGURED
+    SANDBOX_FAILED = sandbox_errors.UNKNOWN
+    MISSING_OBJECT = "missing-object"
+    MISSING_KEY = "missing-key"
+    NODE_DISK_FULL = "node-disk-full"
+    ATTACH_FAILED = "attach-failed"
+    MOUNT_FAILED = "mount-failed"
+    IMAGE = "image"
+    BAD_REFERENCE = "bad-reference"
+    BAD_COMMAND = "bad-command"
+    OOM_KILLED = "oom-killed"
+    KILLED_BY_PROBE = "killed-by-probe"
+    POST_START = "post-start"
+    NO_SPACE_IN_LOG = "no-space-in-log"
+    INIT_CONTAINER = "init-container"
+    APP_EXIT = "app-exit"
+
+
+SANDBOX_FAULTS = (
+    PodFault.POOL_EXHAUSTED,
+    PodFault.CNI_UNREACHABLE,
+    PodFault.CNI_MISCONFIGURED,
+    PodFault.SANDBOX_FAILED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PodFaults:
+    """All broken pods by their fault, and the faults that could not be told apart for want of data."""
+
+    found: dict[PodFault, list[Symptom]]
+    unseen: dict[PodFault, NotObserved]
+
+
+def broken_pods(cluster: Cluster, fault: PodFault) -> Iterator[Symptom]:
+    """Yield the pods that have this fault and none above it.
+
+    Raises:
+        NotObserved: after the last one, if for some pod it could not be told.
+    """
+    faults = cluster.derive(pod_faults)
+    yield from faults.found[fault]
+    if fault in faults.unseen:
+        raise faults.unseen[fault]
+
+
+def is_broken(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has one of these faults, and is told of for that: no check tells of it once more."""
+    return ref(pod) in cluster.derive(_broken)
+
+
+def _broken(cluster: Cluster) -> frozenset[Ref]:
+    found = cluster.derive(pod_faults).found
+    return frozenset(ref(symptom.pod) for symptoms in found.values() for symptom in symptoms)
+
+
+def pod_faults(cluster: Cluster) -> PodFaults:
+    """Put every broken pod under its fault."""
+    faults = PodFaults(defaultdict(list), {})
+    for pod in _worst_first([pod for pod in cluster.pods if not _is_fine(pod)]):
+        _classify(pod, cluster, faults)
+    return faults
+
+
+def _worst_first(pods: list[pb.Pod]) -> list[pb.Pod]:
+    """Return pods in the order in which logs are worth reading: most pods of one owner first, then most restarts."""
+    alike = Counter(owner(pod) or ref(pod) for pod in pods)
+    return sorted(pods, key=lambda pod: (-alike[owner(pod) or ref(pod)], -sum(s.restartCount for s in statuses(pod))))
+
+
+def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
+    for fault, line in TABLE.items():
+        try:
+            symptom = line(pod, cluster)
+        except NotObserved as error:
+            faults.unseen.setdefault(fault, error)
+        else:
+            if symptom:
+                faults.found[fault].append(symptom)
+                return
+
+
+def _is_fine(pod: pb.Pod) -> bool:
+    """Return whether no line need look: most pods of most clusters, and those on their way out.
+
+    Evictions and node shutdowns give a failed pod itself a reason: they are not its containers' doing.
+    """
+    if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
+        return True
+    if pod.status.phase == "Failed" and (pod.status.reason or _is_own_run(pod)):
+        return True
+    return pod.status.phase == "Running" and all(
+        (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
+        for status in statuses(pod)
+    )
+
+
+def _is_own_run(pod: pb.Pod) -> bool:
+    """Return whether the pod is an earlier run of these checks that found something, or was interrupted."""
+    ends = [status.state.terminated for status in statuses(pod)]
+    return pod.metadata.labels.get(OWN[0]) == OWN[1] and all(
+        end.reason == "Error" and end.exitCode in OWN_ENDS for end in ends
+    )
+
+
+TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
+    **{fault: creating.sandbox_line(fault) for fault in SANDBOX_FAULTS},
+    PodFault.MISSING_OBJECT: creating.missing_object,
+    PodFault.MISSING_KEY: creating.missing_key,
+    PodFault.NODE_DISK_FULL: creating.node_disk_full,
+    PodFault.ATTACH_FAILED: creating.attach_failed,
+    PodFault.MOUNT_FAILED: creating.mount_failed,
+    PodFault.IMAGE: running.image,
+    PodFault.BAD_REFERENCE: running.bad_reference,
+    PodFault.BAD_COMMAND: running.bad_command,
+    PodFault.OOM_KILLED: running.oom_killed,
+    PodFault.KILLED_BY_PROBE: running.killed_by_probe,
+    PodFault.POST_START: running.post_start,
+    PodFault.NO_SPACE_IN_LOG: running.no_space_in_log,
+    PodFault.INIT_CONTAINER: running.init_container,
+    PodFault.APP_EXIT: running.app_exit,
+}
+"""From specific to general: what keeps a pod from being created stands before what ends it."""

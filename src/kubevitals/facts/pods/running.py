@@ -1,0 +1,234 @@
+"""Pods whose containers cannot be made or do not stay: the lines of the table about containers."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.container_probes import (
+    KILLERS,
+    container_events,
+    container_of,
+    is_told_of,
+    killed_by,
+    killings,
+)
+from kubevitals.facts.pods.creating import NO_SPACE
+from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
+from kubevitals.facts.pods.states import (
+    RECENT,
+    SANDBOX_FAILURE,
+    STUCK,
+    Symptom,
+    by_event,
+    crash,
+    failed_for_good,
+    is_sidecar,
+)
+from kubevitals.inventory.cluster import Cluster, last_seen
+from kubevitals.objects import statuses
+from kubevitals.threshold import Threshold
+
+OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
+
+OOM_RECENT = Threshold(
+    "memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault"
+)
+
+NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
+"""Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""
+
+_OF_A_LIMIT = "Memory cgroup out of memory"
+"""How the kernel begins when a container went over its limit, not the node (mm/memcontrol.c)."""
+
+SIGKILLED = 137
+
+OOM_NEAR = 60
+"""Seconds between such an event and the end of a container that it may have killed."""
+
+KILLS = Threshold(
+    "pod.kills",
+    2,
+    "kills by a probe, the last within `pod.recent`, after which a pod that runs again still counts as failing: "
+    "one kill that helped is what the probe is for",
+)
+
+_IMAGE = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+
+_NOT_CREATED = frozenset(
+    {
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "PreCreateHookError",
+        "PreStartHookError",
+    }
+)
+
+_NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+
+_REFERENCE = re.compile(
+    r'(?:configmap|secret)s? "[^"]{1,253}" not found|couldn\'t find key|fieldPath|field path|resourceFieldRef',
+    re.IGNORECASE,
+)
+
+
+def _settled(pod: pb.Pod, cluster: Cluster) -> bool:
+    return cluster.over(pod.status.startTime, STUCK)
+
+
+def _waiting(pod: pb.Pod, reasons: frozenset[str]) -> Iterator[pb.ContainerStatus]:
+    return (status for status in statuses(pod) if status.state.waiting.reason in reasons)
+
+
+def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container whose image cannot be had."""
+    for status in _waiting(pod, _IMAGE):
+        if _settled(pod, cluster):
+            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+    return None
+
+
+def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container whose environment names what does not exist."""
+    for status in _waiting(pod, frozenset({"CreateContainerConfigError"})):
+        if _REFERENCE.search(status.state.waiting.message) and _settled(pod, cluster):
+            return Symptom(pod, status.state.waiting.message, status)
+    return None
+
+
+def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that cannot be created or started as it is declared."""
+    for status in statuses(pod):
+        ended = crash(pod, status, cluster)
+        if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
+            return Symptom(pod, ended.message, status)
+        waiting = status.state.waiting
+        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _settled(pod, cluster):
+            return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
+    return None
+
+
+def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox.
+
+    An OOM kill of the past, which is a risk, does not hide what ends again and again now.
+    """
+    if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
+        return sandbox
+    if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
+        return None
+    for status in _waiting(pod, _NOT_CREATED):
+        if OOM_TEXT.search(status.state.waiting.message):
+            return Symptom(pod, status.state.waiting.message, status)
+    over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
+    for status in statuses(pod):
+        for ended in (status.state.terminated, status.lastState.terminated):
+            if _out_of_memory(pod, status, ended, cluster) and not cluster.over(ended.finishedAt, over):
+                return Symptom(pod, ended.message, status)
+    return None
+
+
+def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether containers of a pod that has not failed as a whole end again and again now."""
+    return pod.status.phase != "Failed" and any(
+        crash(pod, status, cluster) or _ended_lately(pod, status, cluster) for status in statuses(pod)
+    )
+
+
+def _out_of_memory(
+    pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster
+) -> bool:
+    """Return whether a container ran out of memory: it says so, or it was killed while its node was out of memory.
+
+    That some container went over its limit then tells nothing of one that its probe had killed.
+    """
+    if ended.reason == "OOMKilled" or OOM_TEXT.search(ended.message):
+        return True
+    node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
+    near = [
+        event
+        for event in (cluster.events(node) if node else ())
+        if event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
+    ]
+    whole = any(_OF_A_LIMIT not in event.message for event in near)
+    return whole or (bool(near) and not killed_by(pod, status, ended, cluster))
+
+
+def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that its liveness or startup probe had killed."""
+    for status in statuses(pod):
+        container = container_of(pod, status)
+        if container.HasField("livenessProbe") or container.HasField("startupProbe"):
+            ended = crash(pod, status, cluster) or _ended_lately(pod, status, cluster)
+            if ended and (kind := killed_by(pod, status, ended, cluster)):
+                return Symptom(pod, kind, status)
+    return None
+
+
+def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
+    """Return how the container ended that runs again, if it is likely to be killed again."""
+    last = status.lastState.terminated
+    if status.restartCount < cluster.limit(KILLS) or cluster.over(last.finishedAt, RECENT):
+        return None
+    told = [killings(pod, status.name, kind, cluster) for kind in KILLERS]
+    return last if sum(killing.count for killing in told if killing) >= cluster.limit(KILLS) else None
+
+
+def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that was killed because its postStart hook failed; sidecars may have one, too."""
+    for status in statuses(pod):
+        if status.state.waiting.reason == "PostStartHookError":
+            return Symptom(pod, status.state.waiting.message, status)
+        if container_of(pod, status).lifecycle.HasField("postStart") and (ended := crash(pod, status, cluster)):
+            failed = list(container_events(pod, status.name, "FailedPostStartHook", cluster))
+            if failed and (
+                last_seen(failed[-1]) >= ended.startedAt.seconds or not is_told_of(pod, status.name, ended, cluster)
+            ):
+                return Symptom(pod, failed[-1].message, status)
+    return None
+
+
+def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a crashing container whose last words are that no space is left.
+
+    Raises:
+        NotObserved: its log could not be read, and it left no such message.
+    """
+    for status in statuses(pod):
+        if ended := crash(pod, status, cluster):
+            if said := _no_space([ended.message]):
+                return Symptom(pod, said, status)
+            if said := _no_space(cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))):
+                return Symptom(pod, said, status)
+    return None
+
+
+def _no_space(lines: Sequence[str]) -> str | None:
+    return next((line for line in reversed(lines) if NO_SPACE in line.lower()), None)
+
+
+def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match an init container that fails; sidecars are none."""
+    return _crashing(pod, [s for s in pod.status.initContainerStatuses if not is_sidecar(pod, s)], cluster)
+
+
+def app_exit(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match any container that ends again and again, for whatever reason is left."""
+    return _crashing(pod, statuses(pod), cluster)
+
+
+def _crashing(pod: pb.Pod, candidates: list[pb.ContainerStatus], cluster: Cluster) -> Symptom | None:
+    for status in candidates:
+        if ended := crash(pod, status, cluster):
+            return Symptom(pod, ended.message, status)
+    return None

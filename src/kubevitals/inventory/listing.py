@@ -1,0 +1,164 @@
+"""Lists of one kind of object: how they are asked for, page by page and where only some namespaces are looked at."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar, cast
+from urllib.parse import urlencode
+
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.declared import Resource, fields_of, prepare
+from kubevitals.errors import BadCheck, NotObserved, Unusable
+from kubevitals.source.request import JSON, PROTOBUF, Answer, Request, Source
+from kubevitals.source.scope import LISTED, Scope
+
+M = TypeVar("M", bound=Message | Resource)
+R = TypeVar("R", bound=Resource)
+
+PAGE = 1000
+"""Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
+
+PAGES = 1000
+"""Pages of one list: a million objects. A server that always has one more is not believed."""
+
+_LIST_PATH = re.compile(r"/(?:api/v1|apis/[a-z0-9.-]{1,253}/v[a-z0-9]{1,60})/[a-z][a-z0-9-]{0,62}")
+
+PAGE_RESTARTS = 3
+"""How often a paged list is begun anew when its continue token has expired."""
+
+
+class _Lists(Protocol):
+    def fetch(self, listing: "Listing[M]") -> tuple[M, ...]: ...
+
+
+class Listing(Generic[M]):
+    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
+
+    def __init__(
+        self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False, selector: str = ""
+    ) -> None:
+        self.path, self.schema, self.accept = path, schema, accept
+        self.namespaced, self.selector = namespaced, selector
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, cluster: _Lists, owner: type | None = None) -> tuple[M, ...]:
+        return cluster.fetch(self)
+
+    @property
+    def resource(self) -> str:
+        """The resource as RBAC writes it: ``pods``, ``deployments.apps``."""
+        group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
+        return ".".join(filter(None, (self.path.rpartition("/")[2], group)))
+
+    def path_in(self, namespace: str) -> str:
+        """Return the path of the list of one namespace."""
+        place, _, kind = self.path.rpartition("/")
+        return f"{place}/namespaces/{namespace}/{kind}"
+
+
+class Kind(Listing[R]):
+    """A kind of object that a check declares itself: `Cluster.objects` returns its objects.
+
+    Listing them takes the right to do so: without it what reads them is not observed.
+    """
+
+    def __init__(self, path: str, schema: type[R], *, namespaced: bool) -> None:
+        """Declare a kind.
+
+        Args:
+            path: the path of the list of all namespaces, ``/apis/networking.k8s.io/v1/ingresses``.
+            schema: the class that has the kind's name and declares the fields that are read.
+            namespaced: whether its objects are in namespaces.
+
+        Raises:
+            BadCheck: it is no such path or class, or the kind is Secret: nobody reads what Secrets hold.
+        """
+        if not _LIST_PATH.fullmatch(path):
+            raise BadCheck(f"{path!r} is no path of a list, such as /apis/networking.k8s.io/v1/ingresses")
+        if path == "/api/v1/secrets":
+            raise BadCheck("the contents of Secrets are never asked for; cluster.secrets has their names")
+        if not (isinstance(schema, type) and issubclass(schema, Resource)):
+            raise BadCheck(f"{schema!r:.80} is no class derived from kubevitals.Resource")
+        try:
+            prepare(schema)
+        except TypeError as error:
+            raise BadCheck(f"the fields of {path} cannot be decoded: {error}") from error
+        super().__init__(path, schema, JSON, namespaced=namespaced)
+        self.name = f"{path}#{fields_of(schema)}"
+
+
+class Asked(Generic[M]):
+    """One list that is asked for: a path, and what it is narrowed down to."""
+
+    def __init__(self, path: str, selector: str = "", wanted: Callable[[M], bool] | None = None) -> None:
+        self.path, self.selector, self.wanted = path, selector, wanted
+
+
+def chosen_names(scope: Scope, namespaces: Callable[[], Sequence[pb.Namespace]]) -> list[str]:
+    """Return the namespaces that a scope chooses.
+
+    Raises:
+        NotObserved: it chooses by patterns and namespaces cannot be listed, or there is no such namespace.
+    """
+    try:
+        return scope.names(namespace.metadata.name for namespace in namespaces())
+    except NotObserved:
+        if scope.exact is None:
+            raise
+        return scope.exact
+    except Unusable as error:
+        raise NotObserved(str(error)) from error
+
+
+def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[Asked[M]]:
+    """Return the lists that have all of a kind in the scope; `chosen` are its namespaces, where it chooses some.
+
+    Raises:
+        NotObserved: the kind has no namespace, and nothing like that is to be asked for.
+    """
+    if scope.namespaced_only and not listing.namespaced:
+        reason = f"{listing.resource} outside of the namespaces are not asked for (--namespaced-only)"
+        raise NotObserved(reason, unasked=True)
+    if listing.selector:
+        return [Asked(listing.path, listing.selector)]
+    wanted = scope.wants if listing.namespaced and not scope.is_all else None
+    if listing.namespaced and chosen and (len(chosen) <= LISTED or scope.listed.namespaced_only):
+        return [Asked(listing.path_in(name), wanted=wanted) for name in chosen]
+    return [Asked(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
+
+
+def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence[M]:
+    """Return all items of a list.
+
+    Raises:
+        NotObserved: it is refused, cannot be had whole, or is none.
+    """
+    for _ in range(PAGE_RESTARTS):
+        items: list[M] = []
+        for number, answer in enumerate(_pages(source, listing, asked)):
+            if answer.status == 410 and number:
+                break
+            items += cast("Sequence[M]", answer.expect(f"list {listing.resource}").page.items)
+        else:
+            return items
+    raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
+
+
+def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Answer]:
+    selected = {"fieldSelector": asked.selector} if asked.selector else {}
+    query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
+    tokens: set[str] = set()
+    for _ in range(PAGES):
+        path = f"{asked.path}?{urlencode({**query, **selected})}"
+        answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=asked.wanted))
+        yield answer
+        if not (token := getattr(answer.page.metadata, "continue")):
+            return
+        if token in tokens:
+            raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+        tokens.add(token)
+        query = {"limit": str(PAGE), "continue": token}
+    raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")

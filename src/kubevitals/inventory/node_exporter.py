@@ -1,0 +1,64 @@
+"""What node exporters count, asked through the API server where there are some and the user may do so."""
+
+import re
+from collections.abc import Iterator
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved, demanded
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.fetching import answers
+from kubevitals.inventory.give_up import Patience
+from kubevitals.inventory.node_sample import asked_nodes
+from kubevitals.objects import is_ready, path
+from kubevitals.probe.report import Conntrack
+from kubevitals.source.request import Answer, Request
+
+_NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
+_NAME_LABELS = ("app.kubernetes.io/name", "app", "k8s-app")
+_METRICS = r"node_nf_conntrack_entries(?:_limit)? "
+_SAMPLE = re.compile(r"node_nf_conntrack_entries(_limit)? (\d[\d.]{0,20}(?:e[+-]?\d{1,2})?)")
+
+
+def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, Conntrack]]:
+    """Yield the nodes' connection tracking, each with its one reading.
+
+    Raises:
+        NotObserved: `otherwise` where there is no node exporter; kubelets and nodes are not to be asked; or, after the
+            last one, some could not be asked, or a node has no node exporter.
+    """
+    exporters = [pod for pod in cluster.pods if _is_exporter(pod)]
+    if not exporters:
+        raise otherwise
+    if not cluster.ask_kubelets:
+        raise demanded(otherwise, NotObserved("nodes are not asked (--kubelet=none)", unasked=True))
+    nodes, patience = {node.metadata.name for node in asked_nodes(cluster)}, Patience("node exporters")
+    pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
+    yield from answers([(pod, cluster.ask_later(_request(pod), patience)) for pod in pods], _read)
+    if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
+        raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {otherwise.reason}")
+
+
+def _request(pod: pb.Pod) -> Request:
+    return Request(f"{path(pod)}:9100/proxy/metrics", lines=_METRICS, proxied=True)
+
+
+def _is_exporter(pod: pb.Pod) -> bool:
+    """Return whether a pod is called so and is in its node's network: any other one counts its own connections.
+
+    Whoever may only create ordinary pods can call one so, but cannot have it there.
+    """
+    return (
+        is_ready(pod)
+        and pod.spec.hostNetwork
+        and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
+    )
+
+
+def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:
+    found = {}
+    for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
+        if sample := _SAMPLE.fullmatch(line.strip()):
+            found[sample[1] or ""] = int(float(sample[2]))
+    if found.keys() != {"", "_limit"}:
+        raise NotObserved("a node exporter has no figures of connection tracking")
+    return pod.spec.nodeName, Conntrack(found[""], found["_limit"])

@@ -1,0 +1,266 @@
+"""The pytest plugin: from a check's findings to pytest's reports. It does nothing where no check is collected."""
+
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack
+from inspect import signature
+
+import pytest
+from _pytest.junitxml import xml_key
+
+from kubevitals import threshold
+from kubevitals.diagnosis import roots
+from kubevitals.diagnosis.assemble import assemble, cluster_info
+from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Run
+from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
+from kubevitals.errors import Unusable
+from kubevitals.findings.declaration import variant_name
+from kubevitals.findings.finding import Finding, Severity, in_context
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.plugin import collected, options, probe_options
+from kubevitals.plugin.crashed import UNREAD, FailedItself, Unread
+from kubevitals.plugin.interrupted import Partial
+from kubevitals.reports import github
+from kubevitals.reports.html.hooks import HtmlReport
+from kubevitals.reports.terminal import Conclusion, FindingsRepr, load, write_details
+from kubevitals.reports.writers import FileReports
+from kubevitals.text import clean, unredacted
+
+_STATUS = {
+    Outcome.WARNED: ("w", {"yellow": True}),
+    Outcome.KNOWN: ("k", {"blue": True}),
+    Outcome.NOT_OBSERVED: ("o", {"yellow": True}),
+    Outcome.NOT_APPLICABLE: ("-", {"light": True}),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Print what the probe would create, where no more is asked for."""
+    if not config.getoption("probe_dry_run") or config.option.help:
+        return None
+    try:
+        sys.stdout.write(probe_options.dry_run(config))
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
+    return pytest.ExitCode.OK
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker that makes a test a check, and refuse reports that could not be written in the end."""
+    if config.getoption("no_redact"):
+        kept = ExitStack()
+        kept.enter_context(unredacted())
+        config.add_cleanup(kept.close)
+    config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
+    try:
+        options.check_report_paths(config)
+        if config.getoption("installed_checks"):
+            config.args += collected.installed()
+    except Unusable as error:
+        raise pytest.UsageError(str(error)) from None
+    config.addinivalue_line(
+        "markers", "cause(chapter): a check of kubevitals, and the chapter of the guide it belongs to"
+    )
+    if config.getoption("kubelet_insecure_tls"):
+        config.addinivalue_line("filterwarnings", "ignore::urllib3.exceptions.InsecureRequestWarning")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Open the cluster once there are checks to run, and not before: collecting asks the cluster nothing."""
+    config = session.config
+    if isinstance(sys.exception(), KeyboardInterrupt):
+        return  # pytest ends its collection this way, too
+    try:
+        planned = collected.plan(session, config.stash[UNREAD].files)
+        if not planned.items or config.option.collectonly:
+            return
+        if hasattr(config, "workerinput"):
+            _refuse_to_share(session)
+            return
+        run = config.stash[RUN] = _run(planned, config)
+    except Unusable as error:
+        raise _refusal(error, config) from None
+    config.option.continue_on_collection_errors = True
+    run.remarks += [f"{clean(file)} could not be imported: {why}" for file, why in planned.unread.items()]
+    _start_reports(run, session)
+
+
+def _refuse_to_share(session: pytest.Session) -> None:
+    """End a run that pytest-xdist spreads over processes: checks share one look at the cluster, and its report."""
+    session.items.clear()
+    session.shouldstop = "checks share one look at the cluster, which takes one process: leave out -n, or give -n 0"
+
+
+def _run(planned: collected.Plan, config: pytest.Config) -> Run:
+    known, earlier = options.expected(config), options.earlier(config)
+    return Run(
+        options.open_cluster(config, threshold.declared(planned.modules)),
+        known,
+        Severity(config.getoption("fail_on")),
+        causes=planned.causes,
+        variants=planned.variants,
+        chapters=planned.chapters,
+        rules=roots.declared(planned.modules),
+        planned=planned.checks,
+        history=earlier,
+        only_new=config.getoption("only_new"),
+    )
+
+
+def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
+    """Return what ends the run with one line, before any report is written over an earlier one."""
+    HtmlReport.cancel(config)
+    return pytest.UsageError(str(error))
+
+
+def _start_reports(run: Run, session: pytest.Session) -> None:
+    plugins = session.config.pluginmanager
+    html = HtmlReport(run)
+    plugins.register(html, "kubevitals.html")
+    plugins.register(FileReports(run, options.report_paths(session.config)), "kubevitals.files")
+    plugins.register(Conclusion(run), "kubevitals.conclusion")
+    if github.in_actions():
+        plugins.register(github.Annotations(run), "kubevitals.github")
+    html.start(session)
+    partial = Partial(run)
+    plugins.register(partial, "kubevitals.partial")
+    partial.start(session.config)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which cluster is looked at."""
+    run = config.stash.get(RUN, None)
+    if not run:
+        return []
+    lines = load(run.cluster, config)
+    try:
+        run.cluster.check_scope()
+        run.history.refuse_another(cluster_info(run.cluster))
+    except Unusable as error:
+        raise _refusal(error, config) from None
+    return [*lines, *run.cluster.remarks]
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """The cluster, or the recording of one, that the options name."""
+    run = request.config.stash.get(RUN, None)
+    if run is None:
+        pytest.fail("there is no cluster to look at: no test here is declared with kubevitals.check", pytrace=False)
+    return run.cluster
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Judge what a check finds, instead of asserting."""
+    if not _is_check(pyfuncitem):
+        return None
+    config = pyfuncitem.config
+    run = config.stash[RUN]
+    variant = variant_name(collected.variant_of(pyfuncitem))
+    verdict = judge(
+        collected.cause_of(pyfuncitem.path),
+        variant,
+        lambda: _found(pyfuncitem),
+        run.known,
+        run.fail_on,
+        run.exempts,
+    )
+    run.verdicts.append(verdict)
+    pyfuncitem.stash[VERDICT] = verdict
+    pyfuncitem.user_properties += _properties(verdict)
+    if verdict.outcome is Outcome.BROKEN:
+        pytest.fail("broken", pytrace=False)
+    if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed") and not verdict.unasked:
+        pytest.fail(f"not observed: {verdict.unseen}", pytrace=False)
+    if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
+        pytest.skip(str(verdict.unseen or verdict.inapplicable))
+    return True
+
+
+def _found(item: pytest.Function) -> Iterable[Finding]:
+    """Return what a check finds; the commands in it are for the context that the user named."""
+    found: Iterable[Finding] = item.obj(**{name: item.funcargs[name] for name in signature(item.obj).parameters})
+    context = item.config.getoption("context")
+    return (in_context(finding, context) for finding in found) if context else found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the verdict on the report, for every reporter there is; or else why the check failed itself."""
+    report = yield
+    verdict = item.stash.get(VERDICT, None)
+    if not verdict and report.failed and call.excinfo and isinstance(item, pytest.Function) and _is_check(item):
+        failed = FailedItself(call.excinfo.value, item.path)
+        report.longrepr = failed
+        item.config.stash[RUN].remarks.append(f"{collected.check_of(item)}: {failed.message}")
+    if verdict and report.when == "call":
+        setattr(report, REPORTED, verdict)
+        item.config.stash[RUN].seconds[verdict.check] = report.duration
+        if report.failed:
+            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN], item.config.option.tbstyle)
+    return report
+
+
+def _is_check(item: pytest.Item) -> bool:
+    return item.get_closest_marker("cause") is not None
+
+
+def _properties(verdict: Verdict) -> list[tuple[str, str]]:
+    found = (("finding", f"{finding.obj} {finding.says}") for finding in verdict.all_findings)
+    return [("outcome", str(verdict.outcome)), *found]
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Give the outcomes that pytest does not have a category of their own; healthy and broken are passed and failed."""
+    verdict: Verdict | None = getattr(report, REPORTED, None)
+    if verdict is None or report.failed or verdict.outcome not in _STATUS:
+        return None
+    letter, markup = _STATUS[verdict.outcome]
+    return verdict.outcome, letter, (verdict.outcome.upper(), markup)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """Show what pytest's own sections leave out."""
+    run = config.stash.get(RUN, None)
+    if run and exitstatus != pytest.ExitCode.USAGE_ERROR and terminalreporter.verbosity >= 0:
+        write_details(run, terminalreporter)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write what it found."""
+    run = session.config.stash.get(RUN, None)
+    if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
+        run.report = assemble(run)
+        for root in run.report.roots:
+            _junit_property(session.config, "root", str(root))
+        for remark in run.report.remarks:
+            _junit_property(session.config, "remark", remark)
+    yield
+    if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _junit_property(config: pytest.Config, name: str, value: str) -> None:
+    """Give the suite in JUnit's report a property, where there is such a report."""
+    if junit := config.stash.get(xml_key, None):
+        junit.add_global_property(name, value)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the source; a recording is complete from here on."""
+    if run := config.stash.get(RUN, None):
+        run.cluster.close()

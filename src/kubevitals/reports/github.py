@@ -1,0 +1,62 @@
+"""GitHub Actions: the roots as annotations, and nothing from the cluster that could act as a workflow command."""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.run import Run
+from kubevitals.reports.wording import heading, why_blind
+
+SHOWN = 10
+"""Annotations of a kind that GitHub shows of a step."""
+
+
+def in_actions() -> bool:
+    """Return whether the run is a step of a GitHub workflow."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+class Annotations:
+    """Hooks of a run within a workflow."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._token = run, secrets.token_hex(16)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Stop workflow commands before anything that the cluster says is printed."""
+        return [f"::stop-commands::{self._token}"]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Annotate, and stop commands again for what pytest has yet to say."""
+        if self._run.report:
+            for line in (f"::{self._token}::", *annotations(self._run.report), f"::stop-commands::{self._token}"):
+                terminalreporter.write_line(line)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let the step's own commands pass again."""
+        if reporter := config.pluginmanager.getplugin("terminalreporter"):
+            reporter.write_line(f"::{self._token}::")
+
+
+def annotations(report: Report) -> Iterator[str]:
+    """Yield a workflow command for each root, as many of a severity as GitHub shows, and for a run that saw nothing."""
+    if reason := why_blind(report):
+        yield f"::error title=not observed::{_data(f'{heading(report)}: {reason}')}"
+    for severity in ("error", "warning"):
+        for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
+            more = f" (explains {root.explains} more)" if root.explains else ""
+            yield f"::{severity} title={_property(root.check)}::{_data(f'{root}{more}')}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,48 @@
+"""The report in Markdown, short: fit for a CI job's summary (``--markdown "$GITHUB_STEP_SUMMARY"``)."""
+
+import re
+from collections.abc import Iterator
+
+from kubevitals.diagnosis.result import Report, Root
+from kubevitals.reports.wording import changes, cluster_line, heading, not_observed, since, why_blind
+
+SHOWN = 25
+"""Roots that are shown."""
+
+
+def markdown(report: Report) -> str:
+    """Return the report; nothing in it that comes from the cluster can act as Markdown or HTML."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"## {escape(heading(report))}\n\n{escape(cluster_line(report.cluster, report.taken))}\n"
+    yield ", ".join(f"**{count}** {outcome}" for outcome, count in report.counts.items() if count) + "\n"
+    if reason := why_blind(report):
+        yield f"**Mostly:** {escape(reason)}\n"
+    if line := changes(report):
+        yield f"{escape(line)}\n"
+    yield from (f"{escape(line)}\n" for line in report.remarks)
+    if report.roots:
+        yield "| | object | what is wrong | check | since | explains |\n| --- | --- | --- | --- | --- | ---: |"
+        yield from (_row(report, root) for root in report.roots[:SHOWN])
+        yield ""
+    if len(report.roots) > SHOWN:
+        yield f"and {len(report.roots) - SHOWN} more\n"
+    if report.unjudged:
+        yield f"### Not judged\n\n{escape(', '.join(report.unjudged))}\n"
+    if unseen := not_observed(report):
+        yield "### Not observed\n"
+        yield from (f"- {escape(reason)}: {escape(', '.join(checks))}" for reason, checks in unseen.items())
+
+
+def _row(report: Report, root: Root) -> str:
+    found = next(found for found in report.findings if found.id == root.id)
+    sign = "🔴" if root.severity == "error" else "🟡"
+    cells = (root.objects, root.says, root.check, since(found, report), str(root.explains or ""))
+    return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
+
+
+def escape(text: str) -> str:
+    """Return text in which no character means anything to Markdown."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

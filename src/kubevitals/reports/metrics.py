@@ -1,0 +1,81 @@
+"""The report as metrics, for node exporter's textfile collector or whatever reads OpenMetrics."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.verdict import Outcome
+from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.findings.finding import Severity
+from kubevitals.text import clean
+
+Samples = Iterable[tuple[Mapping[str, str], float]]
+
+
+def openmetrics(report: Report) -> str:
+    """Return the metrics in OpenMetrics' text format, all of them gauges, so that Prometheus' own format holds, too."""
+    return "".join(line + "\n" for line in _lines(report)) + "# EOF\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    cluster = report.cluster
+    about = {"context": cluster.context, "uid": cluster.uid, "server": cluster.version, "kubevitals": report.kubevitals}
+    yield from _gauge("cluster", "The cluster that was looked at, and with what.", [(about, 1)])
+    yield from _gauge("findings", "Objects that have a fault.", _findings(report))
+    yield from _gauge("roots", "Findings that nothing explains.", _roots(report))
+    yield from _gauge("checks", "Checks by outcome.", [({"outcome": str(o)}, report.counts.get(o, 0)) for o in Outcome])
+    yield from _gauge("unjudged", "Checks that the run did not come to.", [({}, len(report.unjudged))])
+    yield from _gauge(
+        "not_observed",
+        "Checks that could not see all they need.",
+        [(_labels(item.check) | {"right": item.right}, 1) for item in report.items if item.unseen],
+    )
+    yield from _gauge(
+        "check_duration_seconds",
+        "What a check took.",
+        [(_labels(item.check), item.seconds) for item in report.items],
+    )
+    yield from _gauge("run_duration_seconds", "What the run took.", [({}, report.seconds)])
+    yield from _gauge("run_timestamp_seconds", "When the run ended.", [({}, report.finished.timestamp())])
+    yield from _gauge("state_timestamp_seconds", "As of when the cluster was judged.", [({}, report.taken.timestamp())])
+    if changes := report.comparison:
+        counts = {"new": changes.new, "worse": changes.worse, "ongoing": changes.ongoing}
+        counts |= {"resolved": len(changes.resolved), "unconfirmed": len(changes.unconfirmed)}
+        samples = [({"change": change}, count) for change, count in counts.items()]
+        yield from _gauge("changes", "Findings compared with an earlier run.", samples)
+
+
+def _findings(report: Report) -> Samples:
+    counts: Counter[tuple[str, Severity, str]] = Counter()
+    for item in report.items:
+        for severity in Severity:
+            counts[item.check, severity, "false"] = 0
+    for found in report.findings:
+        counts[found.check, found.severity, "true" if found.known else "false"] += len(found.places)
+    return [
+        (_labels(check) | {"severity": str(severity), "known": known}, count)
+        for (check, severity, known), count in counts.items()
+    ]
+
+
+def _roots(report: Report) -> Samples:
+    counts = Counter(root.severity for root in report.roots)
+    return [({"severity": str(severity)}, counts[severity]) for severity in Severity]
+
+
+def _labels(check: str) -> dict[str, str]:
+    return {"cause": cause_in(check), "variant": variant_in(check)}
+
+
+def _gauge(name: str, says: str, samples: Samples) -> Iterator[str]:
+    yield f"# HELP kubevitals_{name} {says}"
+    yield f"# TYPE kubevitals_{name} gauge"
+    if name.endswith("_seconds"):
+        yield f"# UNIT kubevitals_{name} seconds"
+    for labels, value in samples:
+        written = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
+        yield f"kubevitals_{name}{{{written}}} {value}" if written else f"kubevitals_{name} {value}"
+
+
+def _escape(text: str) -> str:
+    return clean(text).replace("\\", r"\\").replace('"', r"\"")

@@ -1,0 +1,274 @@
+"""What a person reads in the terminal, written through pytest's own reporter."""
+
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import wait
+
+import pytest
+from _pytest._code.code import TerminalRepr
+from _pytest._io import TerminalWriter
+
+from kubevitals.diagnosis.assemble import cluster_info
+from kubevitals.diagnosis.result import Found, Report, Root
+from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.verdict import Outcome, Verdict
+from kubevitals.findings.finding import Finding, Severity, fold
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.reports.wording import (
+    calls_first,
+    changes,
+    cluster_line,
+    counted,
+    heading,
+    not_observed,
+    past_line,
+    place_names,
+    since,
+    some,
+    why_blind,
+)
+from kubevitals.text import plural
+
+SHOWN_OBJECTS = 5
+"""Objects that are named of findings that say the same."""
+
+DETAILED = 100
+"""Findings of one check and namespace that are shown with evidence and remedy; further ones in a line."""
+
+SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHANGES = 20, 5, 20
+"""Roots that are shown in the diagnosis, symptoms of each, and findings of each kind of change."""
+
+
+class FindingsRepr(TerminalRepr):
+    """The findings of a failed item, in place of a traceback; with ``--tb=line`` pytest shows but a line."""
+
+    def __init__(self, verdict: Verdict, run: Run, style: str = "auto") -> None:
+        self.verdict, self._run, self._style = verdict, run, style
+        self.reprcrash = _Line(verdict.check, headline(verdict))
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the findings, the expected ones, and what could not be seen."""
+        if self._style == "line":
+            return
+        write_all(tw, self.verdict, self._run)
+        if self.verdict.unseen:
+            tw.line(f"not observed: {self.verdict.unseen}", yellow=True)
+
+
+class _Line:
+    """What pytest's short summary shows of a failure behind its name, and ``--tb=line`` by itself."""
+
+    def __init__(self, check: str, message: str) -> None:
+        self._check, self.message = check, message
+
+    def __str__(self) -> str:
+        return f"{self._check}: {self.message}"
+
+
+def headline(verdict: Verdict) -> str:
+    """Return a verdict in one line."""
+    groups = fold(verdict.findings)
+    if not groups:
+        return f"not observed: {verdict.unseen}"
+    first = groups[0][0]
+    more = f" (and {plural(len(verdict.findings) - 1, 'more finding')})" if len(verdict.findings) > 1 else ""
+    return f"{first.obj} {first.says}{more}"
+
+
+def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
+    """Write a verdict's findings, and those that known issues expect; of very many in one namespace most in a line."""
+    for before, group in counted(fold(verdict.findings), lambda group: group[0].obj.namespace):
+        if before < DETAILED:
+            write_findings(tw, group, verdict, run)
+        else:
+            tw.line(f"{title(group)} {group[0].says}")
+    write_known(tw, verdict)
+
+
+def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, run: Run) -> None:
+    """Write findings that say the same as one: objects, variant, sentence, evidence, remedy, where to look further."""
+    first = group[0]
+    colour = "red" if first.severity is Severity.ERROR else "yellow"
+    tw.line(title(group), bold=True, **{colour: True})
+    tw.line(f"  {verdict.variant}: {first.says}")
+    for root in dict.fromkeys(filter(None, (run.explanation(verdict.check, finding) for finding in group))):
+        tw.line(f"  symptom of: {root}", bold=True)
+    for line in first.evidence:
+        tw.line(f"    | {line}")
+    _write_help(first, tw)
+
+
+def title(group: list[Finding]) -> str:
+    """Return the objects of findings that say the same: all of a few, the first ones of many."""
+    first = group[0]
+    if len(group) == 1:
+        return f"{first.obj}{f'  (of {first.owner.kind} {first.owner.name})' if first.owner else ''}"
+    of = f" of {first.owner}" if first.owner else ""
+    return f"{len(group):,}× {first.obj.kind}{of}: {some((str(finding.obj) for finding in group), SHOWN_OBJECTS)}"
+
+
+def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
+    """Write the findings that known issues expect."""
+    for finding, issue in verdict.known:
+        tw.line(f"known: {finding.obj} {finding.says}", blue=True)
+        tw.line(f"  {issue}")
+
+
+def load(cluster: Cluster, config: pytest.Config) -> list[str]:
+    """Fetch all lists, show progress where somebody watches, and return which cluster is looked at."""
+    futures = cluster.prefetch()
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
+    watched = reporter is not None and reporter.isatty and config.get_verbosity() >= 0
+    shown = False
+    while (state := wait(futures, timeout=1)).not_done:
+        if watched and reporter:
+            reporter.rewrite(f"listing the cluster: {len(state.done)} of {len(futures)} kinds", erase=True)
+            shown = True
+    if shown and reporter:
+        reporter.rewrite("", erase=True)
+    return describe(cluster)
+
+
+def describe(cluster: Cluster) -> list[str]:
+    """Return which cluster is looked at, as it was when."""
+    return [f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}"]
+
+
+def write_details(run: Run, reporter: pytest.TerminalReporter) -> None:
+    """Write what passed with a remark, events that nothing explains, and what was not observed."""
+    tw: TerminalWriter = reporter._tw  # noqa: SLF001
+    reporter.ensure_newline()
+    _write_remarks(run, reporter, tw)
+    if run.report:
+        _write_unexplained(run.report, reporter, tw)
+        _write_unseen(run.report, reporter, tw)
+
+
+class Conclusion:
+    """Writes the diagnosis and the verdict below all else, pytest's own summary included: that is read first."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> Generator[None, None, None]:
+        """Let all others write before."""
+        yield
+        if exitstatus != pytest.ExitCode.USAGE_ERROR:
+            conclude(self._run, terminalreporter)
+
+
+def conclude(run: Run, reporter: pytest.TerminalReporter) -> None:
+    """Write the diagnosis, what the user should know of the run, the counts, and the root to begin with."""
+    tw: TerminalWriter = reporter._tw  # noqa: SLF001
+    report, counts = run.report, run.counts
+    if report and reporter.verbosity > -2:
+        _write_diagnosis(report, reporter, tw)
+        _write_changes(report, reporter, tw)
+    for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
+        tw.line(line, yellow=True)
+    reporter.section("cluster health", sep="=")
+    tw.line(", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing was judged")
+    if run.unprobed:
+        tw.line(run.unprobed, yellow=True)
+    if run.verdicts and not run.observed:
+        tw.line("nothing could be observed: this run says nothing about the cluster", red=True)
+    if report:
+        _write_verdict(report, tw)
+
+
+def _write_verdict(report: Report, tw: TerminalWriter) -> None:
+    if report.unjudged:
+        tw.line(heading(report), yellow=True)
+    if reason := why_blind(report):
+        tw.line(f"mostly: {reason}", bold=True)
+    if line := changes(report):
+        tw.line(line)
+    if report.roots:
+        root = report.roots[0]
+        found = next(found for found in report.findings if found.id == root.id)
+        tw.line(f"{calls_first(report)}: {root}", bold=True)
+        _write_help(found, tw)
+
+
+def _write_help(finding: Finding | Found, tw: TerminalWriter) -> None:
+    tw.line(f"  remedy: {finding.remedy}", green=True)
+    tw.line(f"  look:   {finding.look}")
+
+
+def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    if not report.roots:
+        return
+    reporter.section(f"diagnosis: {heading(report).lower()}", sep="=")
+    found = {found.id: found for found in report.findings}
+    for root in report.roots[:SHOWN_ROOTS]:
+        _write_root(root, found, report, tw)
+    if len(report.roots) > SHOWN_ROOTS:
+        tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root')}")
+
+
+def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    if not (told := report.comparison):
+        return
+    reporter.section("changes", sep="=")
+    for status in ("new", "worse"):
+        found = [found for found in report.findings if found.status == status]
+        _write_some(status, [f"{place_names(each)} {each.says}  [{each.check}]" for each in found], tw, red=True)
+    _write_some("resolved", list(map(past_line, told.resolved)), tw, green=True)
+    _write_some("not looked at again", list(map(past_line, told.unconfirmed)), tw, yellow=True)
+
+
+def _write_some(what: str, lines: Sequence[str], tw: TerminalWriter, **markup: bool) -> None:
+    for line in lines[:SHOWN_CHANGES]:
+        tw.line(f"{what}: {line}", **markup)
+    if len(lines) > SHOWN_CHANGES:
+        tw.line(f"{what}: {len(lines) - SHOWN_CHANGES} more", **markup)
+
+
+def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
+    found = by_id[root.id]
+    tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
+    began = since(found, report)
+    known = "known" if found.known else ""
+    told = filter(None, (root.check, found.status, known, f"since {began}" if began else ""))
+    tw.line(f"  {', '.join(told)}", light=True)
+    if root.symptoms:
+        tw.line(f"  explains {plural(root.explains, 'symptom')}:")
+    for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
+        symptom = by_id[id_]
+        tw.line(f"    {place_names(symptom)}  [{symptom.check}]")
+    if len(root.symptoms) > SHOWN_SYMPTOMS:
+        tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
+
+
+def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    remarks = [
+        v
+        for v in run.verdicts
+        if v.outcome in (Outcome.WARNED, Outcome.KNOWN)
+        or (v.unseen and v.findings and v.outcome is Outcome.NOT_OBSERVED)
+    ]
+    if not remarks:
+        return
+    reporter.section("warned and known", sep="=")
+    for verdict in remarks:
+        tw.line(verdict.check, bold=True)
+        write_all(tw, verdict, run)
+
+
+def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    unseen = not_observed(report)
+    if not unseen:
+        return
+    reporter.section("not observed", sep="=")
+    for reason, checks in unseen.items():
+        tw.line(reason, yellow=True)
+        tw.line(f"  affects {', '.join(checks)}")
+
+
+def _write_unexplained(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    if lines := report.unexplained:
+        reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
+        for line in lines:
+            tw.line(line)

@@ -1,0 +1,253 @@
+"""One run of the probe: make its pods, tell each whom to ask, read what they print, remove them.
+
+It needs, in its own namespace only: create, delete and list DaemonSets and Services; list and patch Pods; get their
+logs; list Events (for the reasons why a pod does not start). Where the namespace does not exist yet, also create
+Namespaces, and get and delete this one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
+from typing import Any, TypeVar
+
+import msgspec
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.interrupts import Interrupts
+from kubevitals.probe.outcome import Ran, RanPod
+from kubevitals.probe.plan import Own, Place, Plan, targets
+from kubevitals.probe.report import Network
+from kubevitals.source.probing.api import Api, Writer
+from kubevitals.source.probing.cleanup import remove, remove_leftovers
+from kubevitals.source.probing.manifests import NETWORK, NETWORKS, RUN, TARGETS, Made
+from kubevitals.source.request import Request
+from kubevitals.text import clean
+
+T = TypeVar("T")
+
+POLL = 1.0
+"""Seconds between two looks at the run's pods."""
+
+QUIET = 15.0
+"""Seconds without another pod that starts, after which the ones that do not run are left behind."""
+
+READING = 8.0
+"""Seconds of the run's time that are kept for reading logs."""
+
+LOG_BYTES, PARALLEL = 192 * 1024, 16
+"""Bytes of a log that are read (a usual one has 15,000), and logs that are read at once."""
+
+
+class _ServiceSpec(msgspec.Struct):
+    clusterIPs: list[str]  # noqa: N815
+    ports: list[dict[str, Any]]
+
+
+class _Service(msgspec.Struct):
+    spec: _ServiceSpec
+
+
+def run(cluster: Writer, plan: Plan) -> Ran:
+    """Run the probe and remove it, whatever happens.
+
+    Raises:
+        NotObserved: it could not be started, or the API server fell silent.
+        KeyboardInterrupt: by Ctrl-C or SIGTERM; its text says what may be left behind.
+    """
+    api, made = Api(cluster, plan.options.namespace), Made.new(plan.options)
+    interrupts = Interrupts()
+    with interrupts.handled():
+        exists = _namespace_exists(api, monotonic() + plan.options.timeout / 2)
+        remarks = remove_leftovers(api) if exists else []
+        try:
+            if not exists:
+                api.create_namespace(made.namespace)
+            ran = _Run(api, plan, made).look()
+        except BaseException as error:
+            interrupts.hold()
+            _add(error, remove(api, made))
+            raise
+        interrupts.hold()
+        return msgspec.structs.replace(ran, remarks=(*remarks, *remove(api, made)))
+
+
+def _add(error: BaseException, left: Iterable[str]) -> None:
+    """Have the error say also what may be left behind."""
+    if isinstance(error, NotObserved):
+        error.reason = "; ".join([error.reason, *left])
+    else:
+        error.args = ("; ".join([*map(str, error.args), *left]),)
+
+
+def _namespace_exists(api: Api, until: float) -> bool:
+    """Return whether the namespace exists, once it is not about to vanish."""
+    try:
+        return _settled_namespace(api, until) is not None
+    except NotObserved as error:
+        if not error.right:
+            raise
+        return True  # it may not be looked at: creating the first object tells whether it is there
+
+
+def _settled_namespace(api: Api, until: float) -> Mapping[str, Any] | None:
+    """Return the namespace once it is not about to vanish."""
+    while (namespace := api.get_namespace()) and namespace.get("deletionTimestamp"):
+        if monotonic() > until:
+            raise NotObserved(f"namespace {api.namespace} of an earlier run is still being deleted")
+        sleep(POLL)
+    return namespace
+
+
+class _Run:
+    def __init__(self, api: Api, plan: Plan, made: Made) -> None:
+        self._api, self._plan, self._made = api, plan, made
+        self._end = monotonic() + plan.options.timeout
+        self._expected = {(node, network) for node in plan.nodes for network in NETWORKS}
+        self._pods: dict[tuple[str, Network], pb.Pod] = {}
+        self._failed: dict[str, str] = {}
+
+    def look(self) -> Ran:
+        """Return what the pods told."""
+        own = self._create()
+        self._await_start()
+        places = [_place(key, pod) for key, pod in self._pods.items() if _runs(pod)]
+        asked = targets(self._plan, own, places)
+        told = self._each(lambda name: self._api.annotate(name, TARGETS, asked[name]), asked, "it got no targets")
+        self._await(
+            lambda: all(_is_ready(pod) for pod in self._pods.values() if pod.metadata.name in told),
+            self._end - READING,
+        )
+        logs = self._each(self._log, told, "its log cannot be read")
+        reasons = self._reasons(logs)
+        return Ran(
+            self._made.run,
+            self._made.token,
+            self._plan.options.domain,
+            own.cluster_ips,
+            own.node_port,
+            tuple(self._told(key, logs, reasons) for key in sorted(self._expected)),
+        )
+
+    def _create(self) -> Own:
+        body = self._api.create(pb.Service, self._made.service)
+        for network in NETWORKS:
+            self._api.create(pb.DaemonSet, self._made.daemon_set(network))
+        try:
+            spec = msgspec.json.decode(body, type=_Service).spec
+            return Own(tuple(ip for ip in spec.clusterIPs if ip != "None"), int(spec.ports[0]["nodePort"]))
+        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
+            raise NotObserved("the probe's Service came back without address or port") from error
+
+    def _await_start(self) -> None:
+        """Wait until every expected pod runs, or no other one has begun to for a while."""
+        running, since = -1, monotonic()
+
+        def settled() -> bool:
+            nonlocal running, since
+            now_running = sum(_runs(pod) for pod in self._pods.values())
+            if now_running != running:
+                running, since = now_running, monotonic()
+            return running == len(self._expected) or (monotonic() - since > QUIET and running > 0)
+
+        self._await(settled, self._end - READING - (self._end - monotonic()) / 2)
+
+    def _await(self, condition: Callable[[], bool], until: float) -> None:
+        """Look at the run's pods once in a while until they are as wanted, or the time is over."""
+        while True:
+            found = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
+            by_place = ((_key(pod), pod) for pod in sorted(found, key=_runs))
+            self._pods = {key: pod for key, pod in by_place if key in self._expected}
+            if condition() or monotonic() > until:
+                return
+            sleep(POLL)
+
+    def _each(self, action: Callable[[str], T], pods: Iterable[str], failure: str) -> dict[str, T]:
+        """Do something for each pod, several at a time; note for which ones it failed."""
+        done = {}
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
+        try:
+            futures = {name: pool.submit(self._in_time, action, name) for name in pods}
+            for name, future in futures.items():
+                try:
+                    done[name] = future.result()
+                except NotObserved as error:
+                    self._failed[name] = f"{failure}: {error}"
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return done
+
+    def _in_time(self, action: Callable[[str], T], name: str) -> T:
+        if monotonic() > self._end:
+            raise NotObserved("the probe's time is over")
+        return action(name)
+
+    def _log(self, name: str) -> str:
+        """Return a pod's log; its last line may take a moment to arrive there."""
+        for _ in range(3):
+            log = self._log_so_far(name)
+            if log.rstrip().endswith(f"end {self._made.run}") or monotonic() > self._end:
+                break
+            sleep(POLL / 2)
+        return log
+
+    def _log_so_far(self, name: str) -> str:
+        answer = self._api.cluster.get(Request(f"{self._api.path(pb.Pod, name)}/log?limitBytes={LOG_BYTES}"))
+        log = answer.expect(f"get pods/log in namespace {self._api.namespace}").body
+        return log[:LOG_BYTES].decode("utf-8", "replace")
+
+    def _reasons(self, logs: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the latest warnings about the run's objects, by name, where a pod told nothing."""
+        if len(logs) == len(self._expected):
+            return {}
+        try:
+            events = self._api.list(pb.Event, limit="5000")
+        except NotObserved as error:
+            return {self._made.daemon_set_name(network): f"events not observed: {error}" for network in NETWORKS}
+        warnings = sorted(
+            (e for e in events if e.type == "Warning"), key=lambda e: e.metadata.creationTimestamp.seconds
+        )
+        return {event.involvedObject.name: event.message for event in warnings}
+
+    def _told(self, key: tuple[str, Network], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
+        node, network = key
+        pod = self._pods.get(key)
+        if pod is None:
+            why = reasons.get(self._made.daemon_set_name(network), "its DaemonSet made none in time")
+            return RanPod(node, network, reason=clean(f"no pod: {why}"))
+        name = pod.metadata.name
+        if name in logs:
+            return RanPod(node, network, name, pod.status.podIP, logs[name], "" if logs[name] else "it printed nothing")
+        reason = self._failed.get(name) or f"{_state(pod)}{': ' * (name in reasons)}{reasons.get(name, '')}"
+        return RanPod(node, network, name, pod.status.podIP, reason=clean(reason))
+
+
+def _key(pod: pb.Pod) -> tuple[str, Network]:
+    return pod.spec.nodeName, "host" if pod.metadata.labels.get(NETWORK) == "host" else "pod"
+
+
+def _place(key: tuple[str, Network], pod: pb.Pod) -> Place:
+    ips = tuple(each.ip for each in pod.status.podIPs) or (pod.status.podIP,)
+    return Place(pod.metadata.name, *key, ips)
+
+
+def _runs(pod: pb.Pod) -> bool:
+    return bool(pod.status.podIP) and any(status.state.HasField("running") for status in pod.status.containerStatuses)
+
+
+def _is_ready(pod: pb.Pod) -> bool:
+    return any(status.ready for status in pod.status.containerStatuses)
+
+
+def _state(pod: pb.Pod) -> str:
+    """Return why a pod did not run in time, as Kubernetes says it."""
+    if _runs(pod):
+        return "it began to run too late to be asked"
+    for status in pod.status.containerStatuses:
+        for state in (status.state.waiting, status.state.terminated):
+            if state.reason:
+                return ": ".join(filter(None, (state.reason, state.message)))
+    for condition in pod.status.conditions:
+        if condition.status == "False" and condition.message:
+            return ": ".join(filter(None, (condition.reason, condition.message)))
+    return f"the pod is {pod.status.phase or 'not yet created'}"

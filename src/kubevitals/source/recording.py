@@ -1,0 +1,284 @@
+"""A run's answers in one file: written while a cluster is asked, read back without one."""
+
+import gzip
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from io import BufferedWriter, BytesIO
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import msgspec
+from google.protobuf import proto
+from google.protobuf.message import DecodeError, Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.declared import Resource, encode_resources, redacted_resource
+from kubevitals.encoding.free_texts import redact_texts
+from kubevitals.encoding.protobuf import Page, encode_list, encode_status
+from kubevitals.encoding.stream import varint
+from kubevitals.errors import NotObserved, Unusable
+from kubevitals.probe.outcome import Ran
+from kubevitals.probe.plan import Plan
+from kubevitals.source.request import Answer, Request, Source, answered
+from kubevitals.source.scope import Scope
+from kubevitals.text import clean, redact, redacting
+from kubevitals.version import __version__
+
+FORMAT = 1
+"""The format that is written; a newer one is refused."""
+
+SIZE_LIMIT = 1 << 30
+"""Bytes that a recording may unpack to: 30,000 pods take about a twentieth."""
+
+EXCHANGES = 1_000_000
+"""Answers in a recording: two of each kubelet, and a few hundred."""
+
+DEMO = Path(__file__).parent / "demo.recording"
+"""The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
+
+PROBE, KUBELET, SECRET_NAMES = "--probe", "--kubelet", "--secret-names"
+"""Options that let a run see more; a recording names those that its run did without."""
+
+_MAGIC = b"kubevitals recording\n"
+_NO_ANSWER = 0
+_BODY = varint(pb.Exchange.BODY_FIELD_NUMBER << 3 | 2)
+_PROBE = Request("probe")
+
+
+class Recording:
+    """Passes requests on to another source and writes down what it answered, reduced to what checks read and redacted.
+
+    The run sees just what was written, so that a replay sees the same.
+    """
+
+    def __init__(self, source: Source, path: Path, scope: Scope | None = None, left_out: Iterable[str] = ()) -> None:
+        """Start a recording of the scope beside `path`; it takes that name when it is complete.
+
+        `left_out` are the options that would have let the run see more.
+
+        Raises:
+            Unusable: the file cannot be written.
+        """
+        self._source, self._path, self._lock = source, path, Lock()
+        if path.is_dir():
+            raise Unusable(f"no recording can be written to {path}: it is a directory")
+        self.context = source.context
+        try:
+            handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        except OSError as error:
+            raise Unusable(f"no recording can be written to {path}: {error.strerror}") from error
+        self._raw = os.fdopen(handle, "wb")
+        packed = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=3, mtime=0)
+        self._file = BufferedWriter(packed, 1 << 20)
+        self._file.write(_MAGIC)
+        self._write_message(
+            pb.RecordingHeader(
+                format=FORMAT,
+                kubevitals=__version__,
+                context=clean(source.context),
+                taken=source.now.timestamp(),
+                namespaces=scope.chosen if scope else (),
+                excludedNamespaces=scope.left_out if scope else (),
+                namespacedOnly=scope is not None and scope.namespaced_only,
+                leftOut=left_out,
+                unredacted=not redacting(),
+            )
+        )
+
+    @property
+    def now(self) -> datetime:
+        """The time of the source."""
+        return self._source.now
+
+    def get(self, request: Request) -> Answer:
+        """Return the source's answer as it was written down."""
+        try:
+            answer = _reduced(request, self._source.get(request))
+        except NotObserved as error:
+            self._write(request, Answer(_NO_ANSWER, error.reason.encode()), unasked=error.unasked)
+            raise
+        self._write(request, answer)
+        return answer
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the source's probe tells as it was written down; that none was asked for is not written."""
+        try:
+            told = msgspec.json.decode(self._source.probe(plan), type=Ran)
+        except NotObserved as error:
+            if plan is not None:
+                self._write(_PROBE, Answer(_NO_ANSWER, error.reason.encode()))
+            raise
+        body = msgspec.json.encode(told.redacted())
+        self._write(_PROBE, Answer(200, body))
+        return body
+
+    def _write(self, request: Request, answer: Answer, *, unasked: bool = False) -> None:
+        body = _body(request, answer)
+        size = sum(map(len, body))
+        told = pb.Exchange(request=request.key, status=answer.status, unasked=unasked)
+        head = told.SerializeToString() + _BODY + varint(size)
+        with self._lock:
+            self._file.write(varint(len(head) + size) + head)
+            self._file.writelines(body)
+
+    def _write_message(self, message: Message) -> None:
+        buffer = BytesIO()
+        proto.serialize_length_prefixed(message, buffer)
+        self._file.write(buffer.getvalue())
+
+    def close(self) -> None:
+        """Complete the recording and give it its name."""
+        with self._lock:
+            self._file.close()
+            self._raw.close()
+        Path(self._part).replace(self._path)
+        self._source.close()
+
+
+def _body(request: Request, answer: Answer) -> list[bytes]:
+    if not request.schema or answer.status != 200:
+        return [answer.body]
+    if issubclass(request.schema, Resource):
+        return [encode_resources(*answer.page)]
+    return encode_list(answer.page)
+
+
+def _reduced(request: Request, answer: Answer) -> Answer:
+    if request.lines and answer.status == 200:
+        return answer._replace(body=_reduced_text(answer.body, request.lines))
+    if request.json:
+        return answer._replace(body=_reduced_json(answer.body, request.json))
+    if request.schema and answer.status == 200:
+        return answer._replace(page=_redacted(answer.page))
+    if request.schema:
+        return answer._replace(body=encode_status(answer.body))
+    return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
+
+
+def _redacted(page: Page) -> Page:
+    if page.items and isinstance(page.items[0], Resource):
+        return page._replace(items=[redacted_resource(item) for item in page.items])
+    for item in page.items:
+        redact_texts(item)
+    return page
+
+
+def _reduced_text(body: bytes, lines: str) -> bytes:
+    """Return the lines that are read of a text, redacted."""
+    text = body.decode("utf-8", "replace")
+    return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
+
+
+def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
+    """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
+    try:
+        return msgspec.json.encode(decoder.decode(body))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return redact(body.decode("utf-8", "replace")).encode()
+
+
+class Snapshot:
+    """Answers from a recording. What was not recorded is not observed."""
+
+    def __init__(self, path: Path, later: timedelta = timedelta()) -> None:
+        """Read a recording; `later` moves its time on, as if it had been looked at so much later.
+
+        Raises:
+            Unusable: the file is no recording, is truncated, too large, or written by a newer kubevitals.
+        """
+        stream = BytesIO(_unpacked(path))
+        if stream.read(len(_MAGIC)) != _MAGIC:
+            raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote")
+        try:
+            self.header = _header(stream, path)
+            self._answers = {exchange.request: exchange for exchange in _exchanges(stream)}
+            taken = datetime.fromtimestamp(self.header.taken, UTC)
+        except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
+            raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
+        self.context = f"{clean(self.header.context)} (recording)"
+        chosen, excluded = self.header.namespaces, self.header.excludedNamespaces
+        self.scope = Scope(chosen, excluded, namespaced_only=self.header.namespacedOnly)
+        try:
+            self.now = taken + later
+        except OverflowError as error:
+            raise Unusable(f"{path} was taken on {taken:%Y-%m-%d}: there is no time {later.days} days later") from error
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that the recorded run asked for, queries included."""
+        return list(self._answers)
+
+    def get(self, request: Request) -> Answer:
+        """Return what the cluster answered when it was recorded."""
+        exchange = self._answers.get(request.key)
+        if exchange is None:
+            fields = "" if request.key == request.path else ", with the fields that the check declares"
+            raise self._missing(f"the recording has no answer to {request.path}{fields}", _option(request))
+        if exchange.status == _NO_ANSWER:
+            raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
+        return answered(request, exchange.status, [exchange.body])
+
+    def probe(self, plan: Plan | None) -> bytes:
+        """Return what the recorded run's probe told."""
+        del plan
+        if _PROBE.path not in self._answers:
+            raise self._missing("the recorded run had no probe", PROBE)
+        return self.get(_PROBE).body
+
+    def _missing(self, reason: str, option: str) -> NotObserved:
+        """Return that something is not in the recording, and whether its run was to see it: an option lets it."""
+        if option in self.header.leftOut:
+            return NotObserved(f"{reason}: it was made without {option}", unasked=True)
+        return NotObserved(reason)
+
+    def close(self) -> None:
+        """Do nothing: the file was closed after reading."""
+
+
+def _option(request: Request) -> str:
+    """Return the option that a request is made for, or nothing."""
+    if request.proxied:
+        return KUBELET
+    return SECRET_NAMES if request.schema is pb.Secret else ""
+
+
+def _header(stream: BytesIO, path: Path) -> pb.RecordingHeader:
+    header = proto.parse_length_prefixed(pb.RecordingHeader, stream)
+    if header is None or header.format < 1:
+        raise Unusable(f"{path} is truncated: record it again")
+    if header.format > FORMAT:
+        raise Unusable(
+            f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it"
+        )
+    return header
+
+
+def _exchanges(stream: BytesIO) -> Iterator[pb.Exchange]:
+    for _ in range(EXCHANGES):
+        exchange = proto.parse_length_prefixed(pb.Exchange, stream)
+        if exchange is None:
+            return
+        if not exchange.request:
+            raise DecodeError("an answer to nothing")
+        yield exchange
+    raise DecodeError(f"more than {EXCHANGES:,} answers")
+
+
+def _unpacked(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except EOFError as error:
+        raise Unusable(f"{path} is truncated: record it again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote") from error
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > SIZE_LIMIT:
+        raise Unusable(f"{path} unpacks to more than {SIZE_LIMIT:,} bytes: that is no recording of a cluster")
+    return content

@@ -1,0 +1,65 @@
+"""Answers as they arrive, within limits of size and time."""
+
+import re
+from collections.abc import Iterator
+
+import urllib3
+
+from kubevitals.errors import NotObserved
+from kubevitals.source.deadlines import Deadline
+from kubevitals.source.request import Answer, Request, answered
+
+ANSWER_TIMEOUT = 300.0
+"""Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
+
+BODY_LIMIT = 2 << 30
+"""Bytes of one list; the pods of 20,000 take about 0.1 GiB."""
+
+TEXT_LIMIT = 64 << 20
+"""Bytes of any other answer; what a kubelet tells of 500 pods takes a few MiB."""
+
+PLAIN = Request("")
+
+
+def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> Answer:
+    """Return an answer, read as it arrives, and let go of the connection.
+
+    Raises:
+        NotObserved: it is too large, takes too long, or should be a list and is none.
+    """
+    limit = BODY_LIMIT if request.schema else TEXT_LIMIT
+    with Deadline(ANSWER_TIMEOUT, response.shutdown) as deadline:
+        try:
+            answer = answered(request, response.status, _chunks(response, limit, deadline))
+        except BaseException as error:
+            response.close()
+            if deadline.over:
+                raise _incomplete() from error
+            raise
+    response.release_conn()
+    return answer
+
+
+def words(error: Exception) -> str:
+    """Return why there is no answer, without what the libraries put before it."""
+    return without_number(str(error.args[-1] if error.args else error).rpartition(": ")[2])
+
+
+def without_number(error: str) -> str:
+    """Return what the system says of an error without its number: ``[Errno 111] Connection refused``."""
+    return re.sub(r"\[Errno -?\d+\] ", "", error)
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> Iterator[bytes]:
+    size = 0
+    while part := response.read1(1 << 20):
+        yield part
+        size += len(part)
+        if size > limit:
+            raise NotObserved(f"the answer is larger than {limit:,} bytes")
+    if deadline.over:
+        raise _incomplete()
+
+
+def _incomplete() -> NotObserved:
+    return NotObserved(f"the answer was not complete after {ANSWER_TIMEOUT:g} s")
