@@ -22,7 +22,6 @@ Mitigation:
 
 from collections.abc import Iterator, Mapping
 
-from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.errors import NotObserved, demanded
 from kubevitals.facts.dns import faults, resolv_conf
 from kubevitals.facts.dns import service as dns
@@ -30,6 +29,7 @@ from kubevitals.facts.dns.lookups import by_pod, deaf, fails, lookups, reaches_o
 from kubevitals.facts.network.cni import without_network
 from kubevitals.facts.network.reach import lost, node_names, require_all
 from kubevitals.findings.declaration import check
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import Probed, probed

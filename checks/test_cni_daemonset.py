@@ -22,7 +22,6 @@ Mitigation:
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.reach import (
@@ -40,6 +39,7 @@ from kubevitals.facts.network.reach import (
 from kubevitals.facts.network.routes import missing_routes
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look, event_lines
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import Probed, probed

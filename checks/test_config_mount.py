@@ -20,12 +20,10 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import SAME_MISSING, Explains
 from kubevitals.facts.pods.faults import PodFault, broken_pods, pod_faults
 from kubevitals.facts.pods.references import (
     PROVIDED,
     Reference,
-    did_you_mean,
     listed_names,
     names,
     references,
@@ -35,8 +33,10 @@ from kubevitals.facts.pods.references import (
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.explains import SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import KubeObject, Ref, owner, ref
 
 EXPLAINS = (

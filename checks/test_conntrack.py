@@ -20,10 +20,10 @@ Mitigation:
 
 from collections.abc import Iterator
 
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.facts.network.reach import require_all
 from kubevitals.findings.declaration import check
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory import node_exporter
 from kubevitals.inventory.cluster import Cluster

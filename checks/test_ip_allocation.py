@@ -21,7 +21,6 @@ Mitigation:
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.addresses import cluster_networks, held_addresses, overlaps, pools, strays
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -29,6 +28,7 @@ from kubevitals.facts.pods.sandbox_errors import explain, plain
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref

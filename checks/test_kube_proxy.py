@@ -21,12 +21,12 @@ Mitigation:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.errors import NotObserved, demanded
 from kubevitals.facts.network.kube_proxy import Unhealthy, lacking_kube_proxy, pod_on, runs_on, unhealthy_by_api
 from kubevitals.facts.network.reach import Pair, is_ipv6, own, reached, require_all, told
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import Probed, probed

@@ -23,7 +23,19 @@ import math
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.container_probes import Timing, Told, container_of, failures, killings, probe_of, timing
+from kubevitals.facts.pods.container_probes import (
+    GONE,
+    SILENT,
+    Timing,
+    Told,
+    answer,
+    asks,
+    container_of,
+    failures,
+    killings,
+    probe_of,
+    timing,
+)
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.starts import Probed, probed_containers, start_took
 from kubevitals.facts.pods.states import RECENT, Symptom
@@ -32,7 +44,6 @@ from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
-from kubevitals.probe_words import GONE, SILENT, answer, asks
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 

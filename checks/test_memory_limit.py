@@ -21,13 +21,13 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.facts.pods.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
 from kubevitals.facts.pods.running import OOM_PAST, OOM_RECENT
 from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster, seen_ago

@@ -21,10 +21,10 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import node_condition, ref

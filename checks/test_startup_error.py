@@ -22,14 +22,15 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 
-from kubevitals.diagnosis.roots import SAME_MISSING, Explains
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.references import did_you_mean, names, said_absent
+from kubevitals.facts.pods.references import names, said_absent
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, log_command, pod_lines
+from kubevitals.findings.explains import SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, pod_finding
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import Ref, containers, last_end
 
 EXIT_CODES = {

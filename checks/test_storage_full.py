@@ -22,13 +22,13 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import CONCERNS, SAME_NODE, Explains
 from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
+from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster

@@ -24,16 +24,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.references import did_you_mean
 from kubevitals.facts.volumes.binding import BINDING, Lack, affinity_words, lack, loss, users, waiting_line
 from kubevitals.facts.volumes.csi import missing_on_nodes, unready_pods
 from kubevitals.facts.volumes.mounting import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster, claim_names
+from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import Ref, condition, owner, ref
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold

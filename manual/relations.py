@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from functools import cache
 
-from kubevitals.diagnosis import roots
-from kubevitals.diagnosis.roots import Explains, Relation
+from kubevitals.findings import explains
 from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.findings.explains import Explains, Relation
 from manual.documented import documented
 from scenarios.harness import check_modules
 
@@ -13,13 +13,13 @@ from scenarios.harness import check_modules
 @cache
 def declared() -> tuple[Explains, ...]:
     """Return all rules that checks declare."""
-    return tuple(roots.declared(check_modules().values()))
+    return tuple(explains.declared(check_modules().values()))
 
 
 @cache
 def _words() -> dict[Relation, str]:
     """Return what the docstring behind each relation says; behind a colon it gives an example."""
-    told = ((getattr(roots, name), text) for name, text in documented(roots).items())
+    told = ((getattr(explains, name), text) for name, text in documented(explains).items())
     return {value: text.partition(":")[0].rstrip(".") for value, text in told if isinstance(value, Relation)}
 
 

@@ -8,11 +8,12 @@ from kubevitals.diagnosis.assemble import assemble
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.known_issues import KnownIssue, KnownIssues
 from kubevitals.diagnosis.result import Report
-from kubevitals.diagnosis.roots import Case, Explains
+from kubevitals.diagnosis.roots import Case
 from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.verdict import Verdict, judge
 from kubevitals.errors import NotObserved
 from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
 from tests.fakes import cluster_of

@@ -7,7 +7,7 @@ from _pytest._io import TerminalWriter
 
 from kubevitals.diagnosis.assemble import FRONT
 from kubevitals.diagnosis.history import History
-from kubevitals.diagnosis.roots import SAME_NODE, SAME_OBJECT, Explains
+from kubevitals.findings.explains import SAME_NODE, SAME_OBJECT, Explains
 from kubevitals.findings.finding import Finding, Severity, fold
 from kubevitals.reports.terminal import DETAILED, FindingsRepr, title
 from tests.findings import finding, report_of, run_of, verdict

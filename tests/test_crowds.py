@@ -10,10 +10,10 @@ from checks import test_startup_error as startup_error
 from checks import test_volume_claim as volume_claim
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import EVENT_LIMIT
-from kubevitals.facts.pods.references import HINTS
 from kubevitals.facts.pods.sandbox_errors import explain, plain
 from kubevitals.facts.volumes.mounting import volume_words
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.near_names import HINTS
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import node
 

@@ -1,7 +1,7 @@
 """What a dead node does to others is its symptom."""
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import declared
+from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
 from scenarios.harness import check_modules, verdicts
 from tests.built import BuiltPod

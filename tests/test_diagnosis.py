@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevitals.diagnosis.result import Report
-from kubevitals.diagnosis.roots import (
+from kubevitals.diagnosis.roots import Case, roots_of
+from kubevitals.findings.check_names import check_name
+from kubevitals.findings.explains import (
     CONCERNED,
     CONCERNS,
     EVERYWHERE,
@@ -16,12 +18,9 @@ from kubevitals.diagnosis.roots import (
     SAME_NODE,
     SAME_OBJECT,
     SAME_OWNER,
-    Case,
     Explains,
     declared,
-    roots_of,
 )
-from kubevitals.findings.check_names import check_name
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.source.recording import Snapshot

@@ -18,8 +18,8 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.known_issues import KnownIssue
 from kubevitals.diagnosis.result import Report
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.errors import NotObserved
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.html import page
 from kubevitals.reports.html.hooks import EVIDENCE, render

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from checks.test_liveness_probe import as_strict, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import decode_list
-from kubevitals.facts.pods.container_probes import Timing, Told, timing
+from kubevitals.facts.pods.container_probes import Timing, Told, answer, asks, timing
 from kubevitals.facts.pods.faults import PodFault, pod_faults
 from kubevitals.facts.pods.starts import Probed as ProbedContainer
 from kubevitals.facts.pods.starts import start_took
 from kubevitals.findings.finding import Finding
-from kubevitals.probe_words import answer, asks
 from tests.built import HEALTHZ, probe
 from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
 

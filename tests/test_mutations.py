@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kubevitals.diagnosis.assemble import assemble
 from kubevitals.diagnosis.known_issues import KnownIssues
-from kubevitals.diagnosis.roots import declared
 from kubevitals.diagnosis.run import Run
+from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.html.hooks import render

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from kubevitals.diagnosis.known_issues import KnownIssue
 from kubevitals.diagnosis.result import Report, json_schema
-from kubevitals.diagnosis.roots import SAME_NODE, Explains
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import NotObserved
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
 from kubevitals.reports import atomic_file

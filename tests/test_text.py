@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevitals.text import LINE_LIMIT, PATTERNS, clean, duration, parse_duration, plural, redact
+from kubevitals.redaction import PATTERNS, redact
+from kubevitals.text import LINE_LIMIT, clean, duration, parse_duration, plural
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzeXN0ZW0ifQ.c2lnbmF0dXJl"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nhunter2hunter2\n-----END RSA PRIVATE KEY-----"

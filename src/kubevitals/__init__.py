@@ -6,7 +6,11 @@ fields may be added. Every other module, and all that is not described there, is
 """
 
 from kubevitals import schema_pb2
-from kubevitals.diagnosis.roots import (
+from kubevitals.encoding.declared import Fields, Metadata, Resource
+from kubevitals.errors import BadCheck, NotApplicable, NotObserved
+from kubevitals.findings.declaration import Rule, check
+from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
+from kubevitals.findings.explains import (
     CONCERNED,
     CONCERNS,
     EVERYWHERE,
@@ -16,10 +20,6 @@ from kubevitals.diagnosis.roots import (
     SAME_OWNER,
     Explains,
 )
-from kubevitals.encoding.declared import Fields, Metadata, Resource
-from kubevitals.errors import BadCheck, NotApplicable, NotObserved
-from kubevitals.findings.declaration import Rule, check
-from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind

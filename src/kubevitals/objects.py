@@ -115,3 +115,24 @@ def last_end(status: pb.ContainerStatus) -> pb.ContainerStateTerminated:
 def containers(spec: pb.PodSpec) -> list[pb.Container]:
     """Return all containers of a pod's specification, init containers first."""
     return [*spec.initContainers, *spec.containers]
+
+
+DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
+"""What marks the DNS Service and its pods, whatever serves (kubernetes/kubernetes cluster/addons/dns)."""
+
+
+DNS_NAMES = ("kube-dns", "coredns", "rke2-coredns-rke2-coredns")
+"""Names of the Service in kube-system: kubeadm and most others; the CoreDNS chart; RKE2's chart."""
+
+
+DNS_ELSEWHERE = ("openshift-dns", "dns-default")
+"""OpenShift's DNS Service (openshift/cluster-dns-operator)."""
+
+
+DNS_SERVICES = frozenset({DNS_ELSEWHERE, *(("kube-system", name) for name in DNS_NAMES)})
+"""All of them, by namespace and name."""
+
+
+def is_dns(metadata: pb.ObjectMeta) -> bool:
+    """Return whether an object is marked as the cluster's DNS, or a part of it."""
+    return metadata.labels.get(DNS_LABEL) == DNS_VALUE

@@ -10,13 +10,14 @@ from kubevitals.diagnosis.identity import identity
 from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Found, Item, Known, Place, Report, Root
 from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.turns import counted, in_turn, some
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved
 from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import Severity, in_pieces
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.reports.wording import counted, in_turn, some
-from kubevitals.text import clean, redacting
+from kubevitals.redaction import redacting
+from kubevitals.text import clean
 from kubevitals.version import __version__
 
 T = TypeVar("T")

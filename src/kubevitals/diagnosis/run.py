@@ -12,10 +12,10 @@ from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.identity import identity
 from kubevitals.diagnosis.known_issues import KnownIssues
 from kubevitals.diagnosis.result import Report
-from kubevitals.diagnosis.roots import Explains
 from kubevitals.diagnosis.unexplained_events import unexplained
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import PROBE_HINT

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster, last_seen, seen_ago
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.inventory.events import last_seen
 from kubevitals.objects import Ref
 from kubevitals.text import clean, duration, plural
 

@@ -10,7 +10,7 @@ import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.text import redact
+from kubevitals.redaction import redact
 
 
 class Fields(msgspec.Struct, frozen=True):

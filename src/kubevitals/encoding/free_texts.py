@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from kubevitals.text import redact, redacting
+from kubevitals.redaction import redact, redacting
 
 _FREE_TEXTS = frozenset({"message", "path"})
 

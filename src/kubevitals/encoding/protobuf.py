@@ -13,7 +13,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import Compact, reduce
 from kubevitals.encoding.stream import Stream, delimited, varint
 from kubevitals.errors import NotObserved
-from kubevitals.text import redact
+from kubevitals.redaction import redact
 
 M = TypeVar("M", bound=Message)
 

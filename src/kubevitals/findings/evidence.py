@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.cluster import Cluster, event_line, seen_ago
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.inventory.events import event_line
 from kubevitals.objects import KubeObject, last_end, ref
 from kubevitals.text import clean, duration
 

@@ -11,6 +11,7 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
+from kubevitals.inventory.events import by_object, last_seen
 from kubevitals.inventory.fetching import Fetching
 from kubevitals.inventory.listing import Kind, Listing
 from kubevitals.inventory.logs import Logs
@@ -18,7 +19,7 @@ from kubevitals.objects import KubeObject, is_finished, ref
 from kubevitals.probe.plan import Options
 from kubevitals.source.request import NAMES_ONLY, Source
 from kubevitals.source.scope import Scope
-from kubevitals.text import clean, duration
+from kubevitals.text import clean
 from kubevitals.threshold import Threshold
 
 R = TypeVar("R", bound=Resource)
@@ -135,11 +136,11 @@ class Cluster(Fetching):
 
     @cached_property
     def _events(self) -> Mapping[tuple[str, str, str], list[pb.Event]]:
-        return _by_object(self.all_events)
+        return by_object(self.all_events)
 
     @cached_property
     def _node_events(self) -> Mapping[tuple[str, str, str], list[pb.Event]]:
-        return _by_object(self.node_events)
+        return by_object(self.node_events)
 
     def events(self, obj: KubeObject) -> list[pb.Event]:
         """Return the object's events, the latest last; not those of a predecessor of the same name."""
@@ -206,38 +207,6 @@ def claim_names(pod: pb.Pod) -> list[str]:
     return [name for volume in pod.spec.volumes if (name := claim_name(pod, volume))]
 
 
-def last_seen(event: pb.Event) -> int:
-    """Return when the event was last seen, in seconds since 1970; old and new event APIs keep it differently."""
-    return max(
-        event.series.lastObservedTime.seconds,
-        event.lastTimestamp.seconds,
-        event.eventTime.seconds,
-        event.metadata.creationTimestamp.seconds,
-    )
-
-
 def seen_ago(event: pb.Event, cluster: Cluster) -> float:
     """Return the seconds since the event was last seen."""
     return cluster.now.timestamp() - last_seen(event)
-
-
-def first_seen(event: pb.Event) -> int:
-    """Return when the event was first seen, in seconds since 1970."""
-    return event.firstTimestamp.seconds or event.eventTime.seconds or event.metadata.creationTimestamp.seconds
-
-
-def event_line(event: pb.Event) -> str:
-    """Return an event as a line of evidence."""
-    count, lasted = max(event.count, event.series.count, 1), last_seen(event) - first_seen(event)
-    often = f" (×{count} in {duration(lasted)})" if count > 1 else ""
-    return f"{event.type} {event.reason}{often}: {event.message}"
-
-
-def _by_object(events: Iterable[pb.Event]) -> Mapping[tuple[str, str, str], list[pb.Event]]:
-    index = defaultdict(list)
-    for event in events:
-        about = event.involvedObject
-        index[about.kind, about.namespace, about.name].append(event)
-    for found in index.values():
-        found.sort(key=last_seen)
-    return index

@@ -8,8 +8,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.give_up import Patience
 from kubevitals.objects import Ref, owner, path, ref
+from kubevitals.redaction import redact
 from kubevitals.source.request import Answer, Request
-from kubevitals.text import clean, redact
+from kubevitals.text import clean
 
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""

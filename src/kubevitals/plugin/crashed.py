@@ -4,7 +4,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from _pytest._code.code import TerminalRepr
+from _pytest._code.code import TerminalRepr  # noqa: PLC2701
 from _pytest._io import TerminalWriter
 from google.protobuf.message import Message
 

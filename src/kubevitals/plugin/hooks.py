@@ -6,25 +6,26 @@ from contextlib import ExitStack
 from inspect import signature
 
 import pytest
-from _pytest.junitxml import xml_key
+from _pytest.junitxml import xml_key  # noqa: PLC2701
 
 from kubevitals import threshold
-from kubevitals.diagnosis import roots
 from kubevitals.diagnosis.assemble import assemble, cluster_info
 from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.errors import Unusable
+from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
 from kubevitals.findings.finding import Finding, Severity, in_context
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import collected, options, probe_options
 from kubevitals.plugin.crashed import UNREAD, FailedItself, Unread
 from kubevitals.plugin.interrupted import Partial
+from kubevitals.redaction import unredacted
 from kubevitals.reports import github
 from kubevitals.reports.html.hooks import HtmlReport
 from kubevitals.reports.terminal import Conclusion, FindingsRepr, load, write_details
 from kubevitals.reports.writers import FileReports
-from kubevitals.text import clean, unredacted
+from kubevitals.text import clean
 
 _STATUS = {
     Outcome.WARNED: ("w", {"yellow": True}),
@@ -108,7 +109,7 @@ def _run(planned: collected.Plan, config: pytest.Config) -> Run:
         causes=planned.causes,
         variants=planned.variants,
         chapters=planned.chapters,
-        rules=roots.declared(planned.modules),
+        rules=explains.declared(planned.modules),
         planned=planned.checks,
         history=earlier,
         only_new=config.getoption("only_new"),

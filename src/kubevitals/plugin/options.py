@@ -11,11 +11,12 @@ from kubevitals.errors import Unusable
 from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import probe_options
+from kubevitals.redaction import redacting
 from kubevitals.reports import atomic_file
 from kubevitals.source.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
-from kubevitals.text import clean, redacting
+from kubevitals.text import clean
 from kubevitals.threshold import Threshold, parse_thresholds, seconds
 
 MAX_TIMEOUT = 3600

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from kubevitals.probe.report import Network
-from kubevitals.text import redact
+from kubevitals.redaction import redact
 
 
 class RanPod(Struct, frozen=True):

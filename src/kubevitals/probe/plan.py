@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import is_ready
+from kubevitals.objects import DNS_SERVICES, is_dns, is_ready
 from kubevitals.probe.report import ABSENT, Kind, Network, Through
 
 T = TypeVar("T", bound=tuple[object, ...])
@@ -30,16 +30,7 @@ OS = "kubernetes.io/os"
 NOT_REAL = (("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate"))
 """Labels of nodes that are none: no DaemonSet's pod runs there."""
 
-DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
-"""What marks the DNS Service and its pods, whatever serves (kubernetes/kubernetes cluster/addons/dns)."""
 
-DNS_NAMES = ("kube-dns", "coredns", "rke2-coredns-rke2-coredns")
-"""Names of the Service in kube-system: kubeadm and most others; the CoreDNS chart; RKE2's chart."""
-
-DNS_ELSEWHERE = ("openshift-dns", "dns-default")
-"""OpenShift's DNS Service (openshift/cluster-dns-operator)."""
-
-_DNS = frozenset({DNS_ELSEWHERE, *(("kube-system", name) for name in DNS_NAMES)})
 _WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
 
 
@@ -109,7 +100,7 @@ def plan(
     dns, api = [], []
     for service in services:
         name = (service.metadata.namespace, service.metadata.name)
-        if name in _DNS or (name[0] == "kube-system" and is_dns(service.metadata)):
+        if name in DNS_SERVICES or (name[0] == "kube-system" and is_dns(service.metadata)):
             dns.append(service)
         elif name == ("default", "kubernetes"):
             api.append(service)
@@ -129,11 +120,6 @@ def is_probed(node: pb.Node) -> bool:
     labels = node.metadata.labels
     pretended = any(labels.get(key) == value for key, value in NOT_REAL)
     return labels.get(OS) == "linux" and not pretended and is_ready(node)
-
-
-def is_dns(metadata: pb.ObjectMeta) -> bool:
-    """Return whether an object is marked as the cluster's DNS, or a part of it."""
-    return metadata.labels.get(DNS_LABEL) == DNS_VALUE
 
 
 def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:
@@ -216,7 +202,7 @@ def _dns_pods(
 
     The label counts where clusters have their DNS: elsewhere anybody's pod may have it.
     """
-    found, homes = False, {namespace for namespace, _ in _DNS}
+    found, homes = False, {namespace for namespace, _ in DNS_SERVICES}
     for service in services:
         for part in by_service.get((service.metadata.namespace, service.metadata.name), ()):
             for endpoint in part.endpoints:

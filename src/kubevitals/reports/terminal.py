@@ -4,12 +4,13 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import wait
 
 import pytest
-from _pytest._code.code import TerminalRepr
+from _pytest._code.code import TerminalRepr  # noqa: PLC2701
 from _pytest._io import TerminalWriter
 
 from kubevitals.diagnosis.assemble import cluster_info
 from kubevitals.diagnosis.result import Found, Report, Root
 from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.turns import counted, some
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.findings.finding import Finding, Severity, fold
 from kubevitals.inventory.cluster import Cluster
@@ -17,13 +18,11 @@ from kubevitals.reports.wording import (
     calls_first,
     changes,
     cluster_line,
-    counted,
     heading,
     not_observed,
     past_line,
     place_names,
     since,
-    some,
     why_blind,
 )
 from kubevitals.text import plural

@@ -2,16 +2,13 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import TypeVar
 
 from kubevitals.diagnosis.result import ClusterInfo, Found, Item, Past, Report
+from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, check_name, variant_in
 from kubevitals.text import duration, plural
-
-T = TypeVar("T")
 
 SUPPORTED_MINORS = range(33, 38)
 """The minor versions of Kubernetes 1 that are supported: the five newest."""
@@ -90,32 +87,6 @@ def changes(report: Report) -> str:
     counts += [f"{told.ongoing} ongoing", f"{len(told.resolved)} resolved"]
     counts += [f"{len(told.unconfirmed)} not looked at again"] if told.unconfirmed else []
     return f"since {moment(told.taken)}: {', '.join(counts)}"
-
-
-def some(names: Iterable[str], shown: int = 3) -> str:
-    """Return names: all of a few, the first ones of many, one of each namespace before a second one."""
-    every = list(names)
-    if len(every) <= shown:
-        return ", ".join(every)
-    return f"{', '.join(in_turn(every, _place)[:shown])} and {len(every) - shown:,} more"
-
-
-def _place(name: str) -> str:
-    """Return an object's kind and namespace."""
-    return name.rpartition("/")[0]
-
-
-def counted(items: Iterable[T], namespace: Callable[[T], str]) -> Iterator[tuple[int, T]]:
-    """Yield each with how many of its namespace came before it: whoever sorts by that lets none drown the others."""
-    seen: Counter[str] = Counter()
-    for item in items:
-        yield seen[namespace(item)], item
-        seen[namespace(item)] += 1
-
-
-def in_turn(items: Iterable[T], namespace: Callable[[T], str]) -> list[T]:
-    """Return the items, one of each namespace before a second one."""
-    return [item for _, item in sorted(counted(items, namespace), key=lambda pair: pair[0])]
 
 
 def place_names(found: Found, shown: int = 3) -> str:

@@ -24,9 +24,10 @@ from kubevitals.encoding.stream import varint
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import Plan
+from kubevitals.redaction import redact, redacting
 from kubevitals.source.request import Answer, Request, Source, answered
 from kubevitals.source.scope import Scope
-from kubevitals.text import clean, redact, redacting
+from kubevitals.text import clean
 from kubevitals.version import __version__
 
 FORMAT = 1

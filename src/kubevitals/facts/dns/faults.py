@@ -12,8 +12,7 @@ from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import Probed
-from kubevitals.objects import Ref, is_ready, owner, ref, statuses
-from kubevitals.probe.plan import DNS_LABEL
+from kubevitals.objects import DNS_LABEL, Ref, is_ready, owner, ref, statuses
 from kubevitals.probe.report import ABSENT, Through
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from kubevitals.facts.dns.lookups import fails, lookups
 from kubevitals.facts.dns.service import is_node_local
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster, event_line, seen_ago
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.inventory.events import event_line
 from kubevitals.objects import Ref
 from kubevitals.probe.report import Report, Through
 from kubevitals.threshold import Threshold

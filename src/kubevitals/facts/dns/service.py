@@ -12,8 +12,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.objects import is_finished, is_ready, path
-from kubevitals.probe.plan import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns
+from kubevitals.objects import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns, is_finished, is_ready, path
 from kubevitals.source.request import Answer, Request, Server
 from kubevitals.text import clean
 

@@ -5,17 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.nodes.placement import belongs_on
+from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref, statuses
-from kubevitals.threshold import Threshold
-
-START = Threshold(
-    "daemon-set.start", 120, "a node's daemons take up to a minute to start after it joined, or after an update"
-)
 
 
 class Lack(NamedTuple):

@@ -8,8 +8,8 @@ import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, until_unseen
-from kubevitals.facts.network.daemon_pods import START, Lack, lacking, on_node, pods_by_daemon
-from kubevitals.facts.nodes.placement import belongs_on
+from kubevitals.facts.network.daemon_pods import Lack, lacking, on_node, pods_by_daemon
+from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers

@@ -1,6 +1,7 @@
 """On which nodes a DaemonSet wants a pod: node selector, required node affinity, taints and tolerations."""
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.threshold import Threshold
 
 _TOLERATED = frozenset(
     f"node.kubernetes.io/{taint}"
@@ -71,3 +72,8 @@ def _tolerated(taint: pb.Taint, spec: pb.PodSpec) -> bool:
         and (toleration.operator == "Exists" or (toleration.key == taint.key and toleration.value == taint.value))
         for toleration in spec.tolerations
     )
+
+
+START = Threshold(
+    "daemon-set.start", 120, "a node's daemons take up to a minute to start after it joined, or after an update"
+)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.network.daemon_pods import START
 from kubevitals.facts.nodes.disks import tight, under_pressure
+from kubevitals.facts.nodes.placement import START
 from kubevitals.facts.pods import sandbox_errors
 from kubevitals.facts.pods.references import names, said_absent, volume_references
 from kubevitals.facts.pods.states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events

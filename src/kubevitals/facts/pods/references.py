@@ -1,7 +1,6 @@
 """Which ConfigMaps and Secrets a pod refers to, and what a missing name was probably meant to be."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -9,7 +8,6 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import containers
-from kubevitals.text import near_name
 
 PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that the control plane puts into every namespace."""
@@ -18,9 +16,6 @@ PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 _ABSENT = re.compile(r'(configmap|secret)s? "([^"]+)" not found')
 """What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
-
-HINTS = 20
-"""Missing names of one kind and namespace for which others are looked for: there may be tens of thousands."""
 
 
 class Reference(NamedTuple):
@@ -116,20 +111,3 @@ def _names(objects: Iterable[pb.ConfigMap | pb.Secret]) -> dict[str, frozenset[s
     for obj in objects:
         index.setdefault(obj.metadata.namespace, set()).add(obj.metadata.name)
     return {namespace: frozenset(found) for namespace, found in index.items()}
-
-
-def did_you_mean(name: str, existing: Iterable[str] | None, kind: str, namespace: str, cluster: Cluster) -> str:
-    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing.
-
-    Of very many names those are compared that stand next to it in the alphabet. Nothing is said, either, once `HINTS`
-    others of the kind were missing in the namespace.
-    """
-    hints = cluster.derive(_hints)[kind, namespace]
-    if name not in hints and len(hints) < HINTS:
-        hints[name] = near_name(name, existing)
-    return hints.get(name, "")
-
-
-def _hints(_: Cluster) -> defaultdict[tuple[str, str], dict[str, str]]:
-    """Return a place for what was said of each missing name of a kind and namespace."""
-    return defaultdict(dict)

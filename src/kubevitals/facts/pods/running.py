@@ -24,7 +24,8 @@ from kubevitals.facts.pods.states import (
     failed_for_good,
     is_sidecar,
 )
-from kubevitals.inventory.cluster import Cluster, last_seen
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.events import last_seen
 from kubevitals.objects import statuses
 from kubevitals.threshold import Threshold
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import container_of
-from kubevitals.inventory.cluster import Cluster, last_seen
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.events import last_seen
 from kubevitals.objects import condition, is_ready, statuses, turned_at
 from kubevitals.threshold import Threshold
 

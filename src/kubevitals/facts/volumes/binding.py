@@ -7,8 +7,8 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import STORAGE_CLASS
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods.references import did_you_mean
 from kubevitals.inventory.cluster import Cluster, claim_names
+from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import condition
 from kubevitals.quantity import amount
 from kubevitals.text import binary, duration
