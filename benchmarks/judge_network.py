@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.findings.declaration import Rule, variant_name
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed
-from kubevitals.probe.report import Conntrack, Kind, Lookup, Network, Report, Route, Through
+from kubevitals.inventory.probed import ProbeResults
+from kubevitals.probe.report import Conntrack, Lookup, ProbeNetwork, ProbeReport, Route, Target, Through
 from tests.dns import MARK, dns_service, slice_of
 from tests.fakes import cluster_of
 from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, node, pod, reach
@@ -28,7 +28,7 @@ DNS_PODS = 8
 def main() -> None:
     """Print what each rule takes, and the sum."""
     names = [f"node-{number:04}" for number in range(NODES)]
-    told = Probed({name: _reports(name, pods) for name, pods in _meshed(names)}, (), ("10.96.7.7",), 30123)
+    told = ProbeResults({name: _reports(name, pods) for name, pods in _meshed(names)}, (), ("10.96.7.7",), 30123)
     cluster = _cluster(names)
     cluster.pods, cluster.nodes, cluster.services, cluster.endpoint_slices  # noqa: B018 - lists are fetched first
     total = 0.0
@@ -57,19 +57,19 @@ def _rules(module: object) -> list[Rule]:
     return [rule for test in tests for mark in test.pytestmark if mark.name == "parametrize" for rule in mark.args[1]]
 
 
-def _meshed(names: list[str]) -> list[tuple[str, Report]]:
+def _meshed(names: list[str]) -> list[tuple[str, ProbeReport]]:
     cut_off = set(names[::100])
-    reports = mesh(names, lambda *ends: bool(cut_off & set(ends)), (Kind.PEER, Kind.LARGE))
+    reports = mesh(names, lambda *ends: bool(cut_off & set(ends)), (Target.PEER, Target.LARGE))
     return [(report.node, report) for report in reports]
 
 
-def _reports(name: str, pods: Report) -> dict[Network, Report]:
+def _reports(name: str, pods: ProbeReport) -> dict[ProbeNetwork, ProbeReport]:
     flushed = name.endswith("0055")
     more = (
-        reach(Kind.SERVICE, answered=0 if flushed else 2),
-        reach(Kind.NODE_PORT, name),
-        reach(Kind.API_SERVICE, answered=0 if flushed else 2),
-        reach(Kind.API_ENDPOINT),
+        reach(Target.SERVICE, answered=0 if flushed else 2),
+        reach(Target.NODE_PORT, name),
+        reach(Target.API_SERVICE, answered=0 if flushed else 2),
+        reach(Target.API_ENDPOINT),
     )
     asked = (
         lookup(Through.SERVICE),
@@ -79,13 +79,13 @@ def _reports(name: str, pods: Report) -> dict[Network, Report]:
     full = Conntrack(1000 if name.endswith("0077") else 10, 1000)
     routes = tuple(Route(f"10.{number // 256}.{number % 256}.0/24", "10.0.0.1", "eth0") for number in range(1000))
     return {
-        "pod": Report(name, "pod", whole=True, resolver=pods.resolver, reached=pods.reached + more, lookups=asked),
-        "host": Report(
+        "pod": ProbeReport(name, "pod", whole=True, resolver=pods.resolver, reached=pods.reached + more, lookups=asked),
+        "host": ProbeReport(
             name,
             "host",
             whole=True,
             resolver=pods.resolver,
-            reached=(reach(Kind.KUBE_PROXY, name),),
+            reached=(reach(Target.KUBE_PROXY, name),),
             conntrack=(full, full),
             routes=routes,
         ),

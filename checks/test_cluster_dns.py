@@ -32,9 +32,9 @@ from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed, probed
+from kubevitals.inventory.probed import ProbeResults, probed
 from kubevitals.objects import Ref, owner, ref
-from kubevitals.probe.report import Lookup, Report, Through
+from kubevitals.probe.report import Lookup, ProbeReport, Through
 
 NAME_ERRORS = (
     "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
@@ -206,7 +206,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
     try:
         found = probed(cluster)
     except NotObserved as error:
-        found = Probed({}, (), (), 0)
+        found = ProbeResults({}, (), (), 0)
         unprobed.append(error)
     ready = dns.ready_pods(cluster)
     for name, nodes in by_pod(found).items():
@@ -225,7 +225,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
         raise demanded(*unprobed, error) from None
 
 
-def _resolves_only_own(report: Report) -> bool:
+def _resolves_only_own(report: ProbeReport) -> bool:
     """Return whether a node has the cluster's names, and none from outside, through the Service or any DNS pod."""
     outside = [lookup for lookup in report.lookups if lookup.outside and lookup.through is not Through.RESOLVER]
     return fails(outside) and any(lookup.ok for lookup in lookups(report, Through.SERVICE))

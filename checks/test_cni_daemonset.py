@@ -42,9 +42,9 @@ from kubevitals.findings.evidence import daemon_look, event_lines
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed, probed
+from kubevitals.inventory.probed import ProbeResults, probed
 from kubevitals.objects import Ref, node_condition, ref
-from kubevitals.probe.report import Kind
+from kubevitals.probe.report import Target
 from kubevitals.threshold import Threshold
 
 LASTING = Threshold(
@@ -127,13 +127,13 @@ def no_route(cluster: Cluster) -> Iterator[Finding]:
     """
     found = probed(cluster)
     explained = cni.without_network(cluster)
-    small = [p for p in pairs(found.of("pod"), Kind.PEER) if not explained & {p.source, p.target}]
+    small = [p for p in pairs(found.of("pod"), Target.PEER) if not explained & {p.source, p.target}]
     if not small:
         require_all(found, "pod", explained)
         raise NotApplicable("there are no two nodes whose pods could reach each other")
     yield from _lost(small, found, cluster)
     reached = {(p.source, p.reach.address) for p in small if p.ok}
-    large = [p for p in pairs(found.of("pod"), Kind.LARGE) if (p.source, p.reach.address) in reached]
+    large = [p for p in pairs(found.of("pod"), Target.LARGE) if (p.source, p.reach.address) in reached]
     yield from _lost_large(large, cluster)
     require_all(found, "pod", explained)
 
@@ -145,7 +145,7 @@ def _named_lacking(cluster: Cluster) -> set[str]:
         return set()
 
 
-def _lost(every: list[Pair], found: Probed, cluster: Cluster) -> Iterator[Finding]:
+def _lost(every: list[Pair], found: ProbeResults, cluster: Cluster) -> Iterator[Finding]:
     for family, failing in lost_wholly(every).items():
         if not family:
             yield _nothing_passes(failing, found)
@@ -190,7 +190,7 @@ def _says(fault: Blame) -> str:
     return _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + only
 
 
-def _nothing_passes(failing: Iterable[Pair], found: Probed) -> Finding:
+def _nothing_passes(failing: Iterable[Pair], found: ProbeResults) -> Finding:
     """Return the finding that the whole network is at fault, where pods of one node do reach each other.
 
     Raises:

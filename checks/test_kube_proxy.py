@@ -29,9 +29,9 @@ from kubevitals.findings.evidence import daemon_look
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed, probed
+from kubevitals.inventory.probed import ProbeResults, probed
 from kubevitals.objects import Ref
-from kubevitals.probe.report import Kind, Reach, Report
+from kubevitals.probe.report import ProbeReport, Reach, Target
 
 EXPLAINS = (
     Explains(("node-ready[silent]", "node-ready[not-ready]"), SAME_NODE, ("kube-proxy",)),
@@ -126,7 +126,9 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
         except NotObserved as error:
             raise demanded(unprobed, error) from None
         return
-    asked = {r.node: reaches for r in found.of("host") if r.node in names and (reaches := reached(r, Kind.KUBE_PROXY))}
+    asked = {
+        r.node: reaches for r in found.of("host") if r.node in names and (reaches := reached(r, Target.KUBE_PROXY))
+    }
     if asked and not any(reach.ok for reaches in asked.values() for reach in reaches):
         raise NotObserved("no kube-proxy answers on its health port: healthzBindAddress may be another")
     for node, reaches in asked.items():
@@ -137,10 +139,13 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
     require_all(found, "host")
 
 
-def _wrong(reports: Iterable[Report]) -> Iterator[str]:
+def _wrong(reports: Iterable[ProbeReport]) -> Iterator[str]:
     """Yield what was tried in vain by a Service's address and answered at a pod's, from one node."""
     for report in reports:
-        for service, direct in ((Kind.SERVICE, _peers(report)), (Kind.API_SERVICE, reached(report, Kind.API_ENDPOINT))):
+        for service, direct in (
+            (Target.SERVICE, _peers(report)),
+            (Target.API_SERVICE, reached(report, Target.API_ENDPOINT)),
+        ):
             for reach in reached(report, service):
                 same = [other for other in direct if is_ipv6(other.address) is is_ipv6(reach.address)]
                 if not reach.ok and same and all(other.ok for other in same):
@@ -148,36 +153,36 @@ def _wrong(reports: Iterable[Report]) -> Iterator[str]:
                     yield f"from its {report.network} network: behind it {same[0].address}: {told(same[0])}"
 
 
-def _peers(report: Report) -> list[Reach]:
+def _peers(report: ProbeReport) -> list[Reach]:
     """Return the attempts to reach pods: on other nodes, or where it has asked none, on its own."""
-    others = [reach for reach in reached(report, Kind.PEER) if reach.node != report.node]
+    others = [reach for reach in reached(report, Target.PEER) if reach.node != report.node]
     return others or own(report)
 
 
-def _others_fail(found: Probed) -> bool:
+def _others_fail(found: ProbeResults) -> bool:
     """Return whether a Service that is not the probe's own fails somewhere, too."""
     return any(
         not reach.ok
         for reports in found.reports.values()
         for r in reports.values()
-        for reach in reached(r, Kind.API_SERVICE)
+        for reach in reached(r, Target.API_SERVICE)
     )
 
 
-def _node_ports(found: Probed) -> list[Pair]:
+def _node_ports(found: ProbeResults) -> list[Pair]:
     """Return the attempts at each node's NodePort from nodes where Services answer, if they answer there as well."""
     fine = {node for node, reports in found.reports.items() if _services_answer(reports.values())}
     return [
         Pair(source, reach.node, reach)
         for source in sorted(fine)
         for report in found.reports[source].values()
-        for reach in reached(report, Kind.NODE_PORT)
+        for reach in reached(report, Target.NODE_PORT)
         if reach.node in fine
     ]
 
 
-def _services_answer(reports: Iterable[Report]) -> bool:
-    services = [reach for report in reports for reach in reached(report, Kind.SERVICE)]
+def _services_answer(reports: Iterable[ProbeReport]) -> bool:
+    services = [reach for report in reports for reach in reached(report, Target.SERVICE)]
     return bool(services) and all(reach.ok for reach in services)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.probe.plan import Options, Plan
+from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request
 from kubevitals.source.scope import Scope
@@ -72,7 +72,7 @@ class _Watched(Snapshot):
             self._made[request.path] = super().get(request)
         return self._made[request.path]
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         self.needs.probe = True
         return super().probe(plan)
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from kubevitals.errors import NotObserved
-from kubevitals.probe.plan import Plan
+from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request
 from scenarios.objects import Object
@@ -112,7 +112,7 @@ class Refusing:
         subresource = missing[0][1].partition("/")[2]
         return Answer(403, f"Forbidden (resource=nodes, subresource(s)=[{subresource}])".encode())
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Return what the recorded probe told."""
         return self._recorded.probe(plan)
 

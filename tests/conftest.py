@@ -11,8 +11,8 @@ from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed, Silent
-from kubevitals.probe.report import Network, Report
+from kubevitals.inventory.probed import MissingReport, ProbeResults
+from kubevitals.probe.report import ProbeNetwork, ProbeReport
 from kubevitals.source import live
 from kubevitals.source.live import Live
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
@@ -103,11 +103,11 @@ def connect(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conne
 def use_probe(monkeypatch: pytest.MonkeyPatch) -> UseProbe:
     """Let checks see these reports."""
 
-    def use(reports: Iterable[Report], silent: Iterable[Silent] = ()) -> None:
-        by_node: dict[str, dict[Network, Report]] = {}
+    def use(reports: Iterable[ProbeReport], silent: Iterable[MissingReport] = ()) -> None:
+        by_node: dict[str, dict[ProbeNetwork, ProbeReport]] = {}
         for report in reports:
             by_node.setdefault(report.node, {})[report.network] = report
-        made = Probed(by_node, tuple(silent), ("10.96.7.7",), 30123)
+        made = ProbeResults(by_node, tuple(silent), ("10.96.7.7",), 30123)
         for name in CHECKS:
             monkeypatch.setattr(import_module(f"checks.{name}"), "probed", lambda _: made)
 
@@ -127,7 +127,7 @@ def failed_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _refuse(monkeypatch: pytest.MonkeyPatch, error: NotObserved) -> None:
-    def refuse(_: Cluster) -> Probed:
+    def refuse(_: Cluster) -> ProbeResults:
         raise error
 
     for name in CHECKS:

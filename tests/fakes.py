@@ -19,7 +19,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import MAGIC
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.probe.plan import Plan
+from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.request import PROBE_HINT, Answer, Request, answered
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -98,7 +98,7 @@ class FakeSource:
         said = answer(request) if callable(answer) else answer
         return answered(request, said.status, [said.body])
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Return what the table has for the probe."""
         if plan is None or "probe" not in self.answers:
             raise NotObserved(f"no probe {PROBE_HINT}", unasked=True)

@@ -8,7 +8,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.findings.declaration import Rule
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.probe.report import Kind, Lookup, Reach, Report, Resolver, Through
+from kubevitals.probe.report import Lookup, ProbeReport, Reach, Resolver, Target, Through
 from kubevitals.source.request import Answer, Request
 from tests.fakes import CREATED, ago, status_json
 
@@ -111,7 +111,7 @@ def short(finding: Finding) -> str:
     return f"{finding.obj.kind}/{finding.obj.name}" + (" (warning)" if finding.severity is Severity.WARNING else "")
 
 
-def reach(kind: Kind, node: str = "", answered: int = 2, *, address: str = "", said: str = "timed out") -> Reach:
+def reach(kind: Target, node: str = "", answered: int = 2, *, address: str = "", said: str = "timed out") -> Reach:
     return Reach(kind, address or f"10.0.0.1:{len(node)}", node, 2, answered, 5, "" if answered else said)
 
 
@@ -140,7 +140,9 @@ def lookup(
     )
 
 
-def mesh(names: Sequence[str], lost: Lost, kinds: Sequence[Kind] = (Kind.PEER,), peers: int = 3) -> Iterator[Report]:
+def mesh(
+    names: Sequence[str], lost: Lost, kinds: Sequence[Target] = (Target.PEER,), peers: int = 3
+) -> Iterator[ProbeReport]:
     """Yield the reports of nodes that each ask their own pod and a few of the next, of which some attempts are lost."""
     for place, source in enumerate(names):
         targets = dict.fromkeys(names[(place + step) % len(names)] for step in range(peers + 1))
@@ -154,7 +156,7 @@ def mesh(names: Sequence[str], lost: Lost, kinds: Sequence[Kind] = (Kind.PEER,),
             for kind in kinds
             for target in targets
         ]
-        yield Report(source, "pod", whole=True, resolver=FINE, reached=tuple(reached))
+        yield ProbeReport(source, "pod", whole=True, resolver=FINE, reached=tuple(reached))
 
 
 def refused_by_rbac(_: Request) -> Answer:

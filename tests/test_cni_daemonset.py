@@ -9,8 +9,8 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.cni import RECOGNISED, Cni, daemon_sets
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Silent
-from kubevitals.probe.report import Kind, Report, Route
+from kubevitals.inventory.probed import MissingReport
+from kubevitals.probe.report import ProbeReport, Route, Target
 from tests.fakes import ago, cluster_of
 from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, mesh, node, reach
 
@@ -99,7 +99,7 @@ def said(cluster: Cluster = CLUSTER) -> list[tuple[str, str]]:
 
 
 def test_a_whole_network_is_fine(use_probe: UseProbe) -> None:
-    use_probe(mesh(NAMES, lambda source, target: False, (Kind.PEER, Kind.LARGE)))
+    use_probe(mesh(NAMES, lambda source, target: False, (Target.PEER, Target.LARGE)))
     assert said() == []
 
 
@@ -136,9 +136,9 @@ def test_a_single_pair_says_its_direction(use_probe: UseProbe) -> None:
     assert said() == [("Node/three", "has pods that do not reach those on two, nor the other way")]
 
 
-def with_routes(*reports: Report, **routes: list[str]) -> list[Report]:
+def with_routes(*reports: ProbeReport, **routes: list[str]) -> list[ProbeReport]:
     hosts = [
-        Report(n, "host", whole=True, routes=tuple(Route(r, "", "eth0") for r in own)) for n, own in routes.items()
+        ProbeReport(n, "host", whole=True, routes=tuple(Route(r, "", "eth0") for r in own)) for n, own in routes.items()
     ]
     return [*reports, *hosts]
 
@@ -168,12 +168,12 @@ def test_no_route_is_missing_where_none_is_a_nodes_own(use_probe: UseProbe, rout
 
 
 def test_nodes_that_another_finding_explains_are_left_out(use_probe: UseProbe) -> None:
-    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [Silent("two", "pod", "probe-x", "no sandbox")])
+    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [MissingReport("two", "pod", "probe-x", "no sandbox")])
     assert said(cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[PODS[0], *PODS[2:]])) == []
 
 
 def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
-    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [Silent("four", "pod", "probe-x", "no sandbox")])
+    use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [MissingReport("four", "pod", "probe-x", "no sandbox")])
     findings, unseen = judged(no_route, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/two"]
     assert "the probe told nothing on four: no sandbox" in str(unseen)
@@ -186,7 +186,7 @@ def test_nothing_between_nodes_is_the_network_and_no_node(use_probe: UseProbe) -
 
 def test_nothing_at_all_may_be_forbidden(use_probe: UseProbe) -> None:
     none = [
-        Report(n, "pod", whole=True, reached=tuple(reach(Kind.PEER, other, 0) for other in NAMES[:3]))
+        ProbeReport(n, "pod", whole=True, reached=tuple(reach(Target.PEER, other, 0) for other in NAMES[:3]))
         for n in NAMES[:3]
     ]
     use_probe(none)
@@ -201,10 +201,10 @@ def test_a_single_node_has_no_pairs(use_probe: UseProbe) -> None:
         list(no_route(CLUSTER))
 
 
-def large(lost: Lost) -> list[Report]:
+def large(lost: Lost) -> list[ProbeReport]:
     plain = {report.node: report for report in mesh(NAMES[:3], lambda *ends: False)}
-    big = mesh(NAMES[:3], lost, (Kind.LARGE,))
-    return [Report(r.node, "pod", whole=True, reached=plain[r.node].reached + r.reached) for r in big]
+    big = mesh(NAMES[:3], lost, (Target.LARGE,))
+    return [ProbeReport(r.node, "pod", whole=True, reached=plain[r.node].reached + r.reached) for r in big]
 
 
 def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
@@ -219,7 +219,7 @@ def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
 
 
 def test_large_packets_count_only_where_small_ones_pass(use_probe: UseProbe) -> None:
-    use_probe(mesh(NAMES[:4], lambda *ends: "two" in ends, (Kind.PEER, Kind.LARGE)))
+    use_probe(mesh(NAMES[:4], lambda *ends: "two" in ends, (Target.PEER, Target.LARGE)))
     assert len(said()) == 1
 
 

@@ -10,8 +10,8 @@ from kubevitals.errors import NotObserved
 from kubevitals.findings.declaration import Rule
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.node_exporter import conntracks
-from kubevitals.inventory.probed import Silent
-from kubevitals.probe.report import Conntrack, Network, Report
+from kubevitals.inventory.probed import MissingReport
+from kubevitals.probe.report import Conntrack, ProbeNetwork, ProbeReport
 from kubevitals.source.request import Answer
 from tests.fakes import Answers, Said, cluster_of
 from tests.networks import UseProbe, exporter, found, judged, node, refused_by_rbac
@@ -20,8 +20,8 @@ NODES = [node("one"), node("two")]
 CLUSTER = cluster_of(nodes=NODES)
 
 
-def report(*readings: Conntrack, name: str = "one", network: Network = "host") -> Report:
-    return Report(name, network, whole=True, conntrack=readings)
+def report(*readings: Conntrack, name: str = "one", network: ProbeNetwork = "host") -> ProbeReport:
+    return ProbeReport(name, network, whole=True, conntrack=readings)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_pods_own_table_is_not_looked_at(use_probe: UseProbe) -> None:
 @pytest.mark.parametrize("rule", [table_full, entries_lost])
 def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: Rule) -> None:
     full = report(Conntrack(1000, 1000), Conntrack(1000, 1000, 5))
-    use_probe([full], [Silent("two", "host", "probe-x", "ImagePullBackOff")])
+    use_probe([full], [MissingReport("two", "host", "probe-x", "ImagePullBackOff")])
     findings, unseen = judged(rule, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/one"]
     assert "the probe told nothing on two: ImagePullBackOff" in str(unseen)

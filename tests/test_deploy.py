@@ -14,7 +14,7 @@ from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.probe.plan import Options, Plan
+from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
 from kubevitals.source.probing import run as probe_run
 from kubevitals.source.probing.manifests import Made
@@ -67,7 +67,7 @@ def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_name
     server.otherwise = cluster = ProbedCluster()
     cluster.namespace = {}
     cluster.waiting[NODES[0]] = pb.ContainerStateWaiting(reason="ErrImagePull")
-    probe_run.run(connect(), Plan(Options(), NODES))
+    probe_run.run(connect(), ProbePlan(Options(), NODES))
     assert granted("components/probe/rbac.yaml") == set(requested(cluster.asked))
     roles = [obj for obj in objects(DEPLOY / "components/probe/rbac.yaml") if "rules" in obj]
     assert [(role["kind"], role["metadata"]["namespace"]) for role in roles] == [("Role", Options().namespace)]

@@ -6,8 +6,8 @@ from checks.test_kube_proxy import node_port, not_running, rules_wrong, unhealth
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Silent
-from kubevitals.probe.report import Kind, Reach, Report
+from kubevitals.inventory.probed import MissingReport
+from kubevitals.probe.report import ProbeReport, Reach, Target
 from kubevitals.source.request import Answer
 from tests.fakes import Said, ago, cluster_of
 from tests.networks import (
@@ -168,26 +168,26 @@ def test_one_that_has_just_started_is_not_asked() -> None:
 # --- with a probe ---
 
 
-def host(name: str, answered: int) -> Report:
-    return Report(name, "host", whole=True, reached=(reach(Kind.KUBE_PROXY, name, answered),))
+def host(name: str, answered: int) -> ProbeReport:
+    return ProbeReport(name, "host", whole=True, reached=(reach(Target.KUBE_PROXY, name, answered),))
 
 
 def test_the_probe_asks_on_the_node(use_probe: UseProbe) -> None:
     cluster = cluster_of(nodes=NODES, daemon_sets=[PROXY], pods=PODS)
     use_probe([host("one", 2), host("two", 0), host("three", 2)])
     assert found(unhealthy, cluster) == ["Node/two"]
-    use_probe([host("one", 2)], [Silent("two", "host", "probe-x", "ErrImagePull")])
+    use_probe([host("one", 2)], [MissingReport("two", "host", "probe-x", "ErrImagePull")])
     assert "ErrImagePull" in str(judged(unhealthy, cluster)[1])
 
 
-def from_node(name: str, *reached: Reach) -> Report:
-    return Report(name, "pod", whole=True, reached=reached)
+def from_node(name: str, *reached: Reach) -> ProbeReport:
+    return ProbeReport(name, "pod", whole=True, reached=reached)
 
 
-PEER, LOST_PEER = reach(Kind.PEER, "two"), reach(Kind.PEER, "two", 0)
-SERVICE, LOST_SERVICE = reach(Kind.SERVICE), reach(Kind.SERVICE, answered=0)
-API, LOST_API = reach(Kind.API_ENDPOINT), reach(Kind.API_SERVICE, answered=0)
-GOOD = from_node("two", reach(Kind.PEER, "three"), SERVICE)
+PEER, LOST_PEER = reach(Target.PEER, "two"), reach(Target.PEER, "two", 0)
+SERVICE, LOST_SERVICE = reach(Target.SERVICE), reach(Target.SERVICE, answered=0)
+API, LOST_API = reach(Target.API_ENDPOINT), reach(Target.API_SERVICE, answered=0)
+GOOD = from_node("two", reach(Target.PEER, "three"), SERVICE)
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ GOOD = from_node("two", reach(Kind.PEER, "three"), SERVICE)
     [
         (from_node("one", PEER, LOST_SERVICE), ["Node/one"]),
         (from_node("one", PEER, SERVICE, LOST_API, API), ["Node/one"]),
-        (from_node("one", PEER, reach(Kind.SERVICE, answered=1)), []),
+        (from_node("one", PEER, reach(Target.SERVICE, answered=1)), []),
         (from_node("one", LOST_PEER, LOST_SERVICE), []),
-        (from_node("one", PEER, reach(Kind.PEER, "three", 0), LOST_SERVICE), []),
-        (from_node("one", reach(Kind.PEER, "one"), LOST_PEER, LOST_SERVICE), []),
-        (from_node("one", LOST_API, reach(Kind.API_ENDPOINT, answered=0)), []),
-        (from_node("one", PEER, reach(Kind.SERVICE, answered=0, address="[fd00::1]:80")), []),
+        (from_node("one", PEER, reach(Target.PEER, "three", 0), LOST_SERVICE), []),
+        (from_node("one", reach(Target.PEER, "one"), LOST_PEER, LOST_SERVICE), []),
+        (from_node("one", LOST_API, reach(Target.API_ENDPOINT, answered=0)), []),
+        (from_node("one", PEER, reach(Target.SERVICE, answered=0, address="[fd00::1]:80")), []),
         (from_node("one", PEER, SERVICE), []),
     ],
     ids=[
@@ -216,28 +216,28 @@ GOOD = from_node("two", reach(Kind.PEER, "three"), SERVICE)
     ],
 )
 def test_a_service_is_wrong_only_where_what_is_behind_it_answers(
-    use_probe: UseProbe, report: Report, expected: list[str]
+    use_probe: UseProbe, report: ProbeReport, expected: list[str]
 ) -> None:
     use_probe([report, GOOD])
     assert found(rules_wrong, cluster_of(nodes=NODES)) == expected
 
 
 def test_a_single_node_asks_its_own_pod(use_probe: UseProbe) -> None:
-    use_probe([from_node("one", reach(Kind.PEER, "one"), LOST_SERVICE)])
+    use_probe([from_node("one", reach(Target.PEER, "one"), LOST_SERVICE)])
     assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one"]
 
 
 def test_a_service_that_answers_nowhere_is_not_laid_at_every_node(use_probe: UseProbe) -> None:
-    use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
+    use_probe([from_node(name, reach(Target.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
     findings, unseen = judged(rules_wrong, cluster_of(nodes=NODES))
     assert findings == []
     assert "endpoints" in str(unseen)
-    use_probe([from_node(name, reach(Kind.PEER, "three"), LOST_SERVICE, LOST_API, API) for name in ("one", "two")])
+    use_probe([from_node(name, reach(Target.PEER, "three"), LOST_SERVICE, LOST_API, API) for name in ("one", "two")])
     assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one", "Node/two"]
 
 
 def port(target: str, answered: int = 2) -> Reach:
-    return reach(Kind.NODE_PORT, target, answered)
+    return reach(Target.NODE_PORT, target, answered)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def port(target: str, answered: int = 2) -> Reach:
     ids=["shut", "open", "Service down", "who reaches none"],
 )
 def test_a_node_port_is_judged_where_services_answer(
-    use_probe: UseProbe, reports: list[Report], expected: list[str]
+    use_probe: UseProbe, reports: list[ProbeReport], expected: list[str]
 ) -> None:
     use_probe(reports)
     assert found(node_port, cluster_of(nodes=NODES)) == expected

@@ -4,19 +4,19 @@ import pytest
 from msgspec.structs import replace
 
 from checks.test_cluster_dns import failing, pod_unreachable, service_unreachable, upstream
-from kubevitals.inventory.probed import Silent
-from kubevitals.probe.report import ABSENT, Kind, Lookup, Report, Through
+from kubevitals.inventory.probed import MissingReport
+from kubevitals.probe.report import ABSENT, Lookup, ProbeReport, Target, Through
 from tests.dns import CLUSTER, DOWN, SERVED, UNSERVED, B, dns_cluster
 from tests.networks import FINE, UseProbe, found, judged, lookup, mesh, reach
 
 BY_A, BY_B = lookup(Through.POD, pod="dns-a"), lookup(Through.POD, pod="dns-b")
 NOT_A, NOT_B = lookup(Through.POD, 0, pod="dns-a"), lookup(Through.POD, 0, pod="dns-b")
-PEER = reach(Kind.PEER, "three")
+PEER = reach(Target.PEER, "three")
 
 
-def from_node(name: str, *lookups: Lookup, peer: bool = True) -> Report:
-    reached = (PEER if name != "three" else reach(Kind.PEER, "one"),) if peer else (reach(Kind.PEER, "x", 0),)
-    return Report(name, "pod", whole=True, resolver=FINE, lookups=lookups, reached=reached)
+def from_node(name: str, *lookups: Lookup, peer: bool = True) -> ProbeReport:
+    reached = (PEER if name != "three" else reach(Target.PEER, "one"),) if peer else (reach(Target.PEER, "x", 0),)
+    return ProbeReport(name, "pod", whole=True, resolver=FINE, lookups=lookups, reached=reached)
 
 
 WELL = from_node("two", SERVED, BY_A, BY_B)
@@ -36,7 +36,7 @@ WELL = from_node("two", SERVED, BY_A, BY_B)
     ids=["by its address", "names only", "no network", "may be a pod", "now and then", "answered", "well"],
 )
 def test_the_services_address_is_blamed_where_its_pods_answer(
-    use_probe: UseProbe, report: Report, expected: list[str]
+    use_probe: UseProbe, report: ProbeReport, expected: list[str]
 ) -> None:
     use_probe([report, WELL])
     assert found(service_unreachable, CLUSTER) == expected
@@ -109,7 +109,7 @@ OUTSIDE, NOT_OUTSIDE = lookup(Through.SERVICE, outside=True), lookup(Through.SER
     ],
     ids=["from nowhere", "from some", "no names at all", "well"],
 )
-def test_names_from_outside(use_probe: UseProbe, reports: list[Report], expected: list[str], words: str) -> None:
+def test_names_from_outside(use_probe: UseProbe, reports: list[ProbeReport], expected: list[str], words: str) -> None:
     use_probe(reports)
     findings, unseen = judged(upstream, CLUSTER)
     assert unseen is None
@@ -120,9 +120,9 @@ def test_names_from_outside(use_probe: UseProbe, reports: list[Report], expected
 NOWHERE = lookup(Through.SERVICE, 0, outside=True, name=ABSENT)
 
 
-def from_host(answered: int) -> Report:
+def from_host(answered: int) -> ProbeReport:
     asked = lookup(Through.RESOLVER, answered, outside=True, name=ABSENT, server="192.0.2.53")
-    return Report("one", "host", whole=True, lookups=(asked,))
+    return ProbeReport("one", "host", whole=True, lookups=(asked,))
 
 
 def test_dns_should_say_what_the_nodes_own_name_servers_say(use_probe: UseProbe) -> None:
@@ -140,5 +140,5 @@ def test_a_cluster_that_is_cut_off_may_be_so_on_purpose(use_probe: UseProbe) -> 
 def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:
     use_probe([WELL])
     assert "no name from outside was looked up" in str(judged(upstream, CLUSTER)[1])
-    use_probe([WELL], [Silent("one", "pod", "probe-x", "no image")])
+    use_probe([WELL], [MissingReport("one", "pod", "probe-x", "no image")])
     assert "told nothing on one: no image" in str(judged(upstream, CLUSTER)[1])

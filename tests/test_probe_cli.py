@@ -22,7 +22,7 @@ from kubevitals.objects import Ref
 from kubevitals.inventory.probed import probed
 
 def silent(cluster):
-    for pod in probed(cluster).silent:
+    for pod in probed(cluster).missing:
         yield Finding(Ref("Node", "", pod.node), says=f"{pod.network}: {pod.reason}", remedy="look")
 
 def unanswered(cluster):

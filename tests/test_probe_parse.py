@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from kubevitals.inventory.probed import understood
 from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
-from kubevitals.probe.report import ABSENT, Kind, Lookup, Reach, Report, Resolver, Route, Through
+from kubevitals.probe.report import ABSENT, Lookup, ProbeReport, Reach, Resolver, Route, Target, Through
 from tests.fake_probe import HEALTHY, NODES
 
 TOKEN, RUN = "5ec2e7" * 5, "abc123"
 DNS, NAME = "10.96.0.10", "kubernetes.default.svc.cluster.local"
 
 
-def report(*lines: str, network: str = "pod") -> Report:
+def report(*lines: str, network: str = "pod") -> ProbeReport:
     """Return the report of a pod that printed these lines."""
     return parse(RanPod("worker", "host" if network == "host" else "pod", log="\n".join(lines)), RUN, TOKEN)
 
@@ -35,13 +35,15 @@ def looked_up(*lines: str) -> Lookup:
 
 def test_a_healthy_cluster_answers_everything() -> None:
     told = understood(HEALTHY)
-    assert told.silent == ()
+    assert told.missing == ()
     assert set(told.reports) == set(NODES)
     for told_of in told.reports.values():
         for each in told_of.values():
             assert each.whole
             assert all(reach.ok and not reach.said for reach in each.reached), each.reached
-            assert {r.kind for r in each.reached} == set(Kind) - ({Kind.KUBE_PROXY} if each.network == "pod" else set())
+            assert {r.kind for r in each.reached} == set(Target) - (
+                {Target.KUBE_PROXY} if each.network == "pod" else set()
+            )
             inside = [lookup for lookup in each.lookups if (each.network, lookup.through) != ("host", Through.RESOLVER)]
             assert {lookup.through for lookup in inside} >= {Through.SERVICE, Through.POD}
             assert all(lookup.addresses == ("10.96.0.1",) and lookup.answered == lookup.tries for lookup in inside)
@@ -76,7 +78,7 @@ def test_only_an_answer_with_the_token_is_one() -> None:
         "reach service 10.96.7.7 80 - 3 <html>welcome to the proxy</html>",
         f"reach service 10.96.7.7 80 - 30 {TOKEN}",
     )
-    assert found == Reach(Kind.SERVICE, "10.96.7.7:80", "", 3, 2, 30, "<html>welcome to the proxy</html>")
+    assert found == Reach(Target.SERVICE, "10.96.7.7:80", "", 3, 2, 30, "<html>welcome to the proxy</html>")
     assert found.ok
 
 
@@ -209,14 +211,14 @@ def test_routes_are_read_from_both_files() -> None:
 
 # --- hostile ---
 
-WORDS = st.sampled_from(["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "end", *Kind, *Through])
+WORDS = st.sampled_from(["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "end", *Target, *Through])
 HOSTILE = st.text(max_size=40) | st.sampled_from(
     ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "FFFFFFFF", "0" * 32]
 )
 LINE = st.builds(lambda word, parts: " ".join([word, *parts]), WORDS, st.lists(HOSTILE, max_size=9))
 
 
-def _texts(report: Report) -> list[str]:
+def _texts(report: ProbeReport) -> list[str]:
     return [text for text in str(msgspec.to_builtins(report)).split("'") if text]
 
 
@@ -224,7 +226,7 @@ def _texts(report: Report) -> list[str]:
 def test_whatever_a_pod_prints_the_report_is_clean(lines: list[str], network: str) -> None:
     found = report(*lines, network=network)
     assert all(text.isprintable() for text in _texts(found))
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Report) == found
+    assert msgspec.json.decode(msgspec.json.encode(found), type=ProbeReport) == found
 
 
 @given(st.binary(max_size=4000))

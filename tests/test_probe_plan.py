@@ -8,10 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.probe.plan import API_ENDPOINTS, DNS_PODS, PEERS, Options, Own, Place, Plan, plan, targets
-from kubevitals.probe.report import ABSENT, Network
+from kubevitals.probe.plan import (
+    API_ENDPOINTS,
+    DNS_PODS,
+    PEERS,
+    Options,
+    ProbePlan,
+    ProbePod,
+    ProbeService,
+    plan,
+    targets,
+)
+from kubevitals.probe.report import ABSENT, ProbeNetwork
 
-OWN = Own(("10.96.7.7",), 30777)
+OWN = ProbeService(("10.96.7.7",), 30777)
 
 
 def node(name: str, *, ready: str = "True", **labels: str) -> pb.Node:
@@ -38,14 +48,14 @@ def endpoints(of: str, *ips: str, namespace: str = "kube-system", port: int = 53
     )
 
 
-def places(count: int, *, dual: bool = False, hosts: bool = True) -> list[Place]:
+def places(count: int, *, dual: bool = False, hosts: bool = True) -> list[ProbePod]:
     found = []
     for number in range(count):
         address = f"{number >> 8}.{number & 255}"
-        networks: dict[Network, str] = {"pod": "10.1", "host": "10.2"} if hosts else {"pod": "10.1"}
+        networks: dict[ProbeNetwork, str] = {"pod": "10.1", "host": "10.2"} if hosts else {"pod": "10.1"}
         for network, prefix in networks.items():
             second = (f"fd0{len(network)}::{number:x}",) if dual else ()
-            found.append(Place(f"{network}-{number}", f"n{number:04}", network, (f"{prefix}.{address}", *second)))
+            found.append(ProbePod(f"{network}-{number}", f"n{number:04}", network, (f"{prefix}.{address}", *second)))
     return found
 
 
@@ -55,7 +65,7 @@ def lines(text: str, kind: str) -> list[list[str]]:
 
 @given(st.integers(1, 40))
 def test_each_node_asks_itself_and_a_few_and_is_asked_by_as_many(count: int) -> None:
-    found = targets(Plan(Options(), ()), OWN, places(count, hosts=False))
+    found = targets(ProbePlan(Options(), ()), OWN, places(count, hosts=False))
     asked = Counter(line[4] for text in found.values() for line in lines(text, "peer"))
     expected = min(PEERS, count - 1) + 1
     assert {len(lines(text, "peer")) for text in found.values()} == {expected}
@@ -68,14 +78,14 @@ def test_each_node_asks_itself_and_a_few_and_is_asked_by_as_many(count: int) -> 
 
 def test_what_is_asked_grows_with_the_nodes_only() -> None:
     dns = tuple((f"10.3.0.{n}", f"kube-system/dns-{n}") for n in range(DNS_PODS))
-    bounded = Plan(Options(), (), ("10.96.0.10",), dns, (("10.96.0.1", 443),), (("10.0.0.1", 6443),))
+    bounded = ProbePlan(Options(), (), ("10.96.0.10",), dns, (("10.96.0.1", 443),), (("10.0.0.1", 6443),))
     sizes = [sum(map(len, map(str.splitlines, targets(bounded, OWN, places(n)).values()))) / n for n in (10, 100, 1000)]
     assert sizes[0] == sizes[1] == sizes[2] < 70
 
 
 def test_both_families_are_asked_by_whoever_has_both() -> None:
-    own = Own(("10.96.7.7", "fd00::77"), 30777)
-    both = Plan(Options(), (), ("10.96.0.10", "fd00::a"))
+    own = ProbeService(("10.96.7.7", "fd00::77"), 30777)
+    both = ProbePlan(Options(), (), ("10.96.0.10", "fd00::a"))
     for text in targets(both, own, places(3, dual=True)).values():
         for kind in ("peer", "large", "service", "node-port"):
             assert {":" in line[2] for line in lines(text, kind)} == {True, False}
@@ -85,7 +95,7 @@ def test_both_families_are_asked_by_whoever_has_both() -> None:
 
 
 def test_a_single_node_asks_itself() -> None:
-    found = targets(Plan(Options(), ()), OWN, places(1))
+    found = targets(ProbePlan(Options(), ()), OWN, places(1))
     assert [line[4] for line in lines(found["pod-0"], "peer")] == ["n0000"]
     assert lines(found["pod-0"], "large") == []
     assert [line[2:4] for line in lines(found["host-0"], "node-port")] == [["10.2.0.0", "30777"]]
@@ -93,19 +103,19 @@ def test_a_single_node_asks_itself() -> None:
 
 def test_a_node_whose_pod_network_is_dead_still_asks_from_its_own() -> None:
     running = [place for place in places(5) if place.pod != "pod-2"]
-    found = targets(Plan(Options(), ()), OWN, running)
+    found = targets(ProbePlan(Options(), ()), OWN, running)
     assert len(lines(found["host-2"], "peer")) == PEERS
     assert all("n0002" not in {line[4] for line in lines(text, "peer")} for text in found.values())
 
 
 def test_only_the_host_network_asks_kube_proxy() -> None:
-    for name, text in targets(Plan(Options(), ()), OWN, places(2)).items():
+    for name, text in targets(ProbePlan(Options(), ()), OWN, places(2)).items():
         assert bool(lines(text, "kube-proxy")) == name.startswith("host")
 
 
 def test_a_name_that_exists_nowhere_is_looked_up_outside_unless_another_is_given_or_none() -> None:
     chosen = (Options(), Options(outside=""), Options(outside="example.com"))
-    usual, quiet, asked = (Plan(options, (), ("10.96.0.10",)) for options in chosen)
+    usual, quiet, asked = (ProbePlan(options, (), ("10.96.0.10",)) for options in chosen)
     assert all(lines(text, ABSENT) for text in targets(usual, OWN, places(2)).values())
     assert "outside" not in "".join(targets(quiet, OWN, places(2)).values())
     for text in targets(asked, OWN, places(2)).values():
@@ -114,7 +124,7 @@ def test_a_name_that_exists_nowhere_is_looked_up_outside_unless_another_is_given
 
 @pytest.mark.parametrize("name", ["a b", "$(id)", "a;b", "a\nreach peer 10.0.0.1 80 x 1", "*", "ü"])
 def test_a_name_that_the_shell_could_act_on_is_left_out(name: str) -> None:
-    found = targets(Plan(Options(), ()), OWN, [Place("pod-x", name, "pod", ("10.9.0.9",)), *places(2)])
+    found = targets(ProbePlan(Options(), ()), OWN, [ProbePod("pod-x", name, "pod", ("10.9.0.9",)), *places(2)])
     told = [line for text in found.values() for line in text.splitlines()]
     assert told
     assert all(re.fullmatch(r"[\w.:/ -]+", line, re.ASCII) for line in told)

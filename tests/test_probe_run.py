@@ -10,7 +10,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.probe.outcome import Ran
-from kubevitals.probe.plan import Options, Plan
+from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
 from kubevitals.source.probing import cleanup as leave_
 from kubevitals.source.probing import run as probe_run
@@ -19,7 +19,7 @@ from scenarios.rights import Right, granted, named, requested
 from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
 from tests.fakes import ApiServer, Reply, status_json
 
-PLAN = Plan(Options(timeout=20), NODES, dns_services=("10.96.0.10",))
+PLAN = ProbePlan(Options(timeout=20), NODES, dns_services=("10.96.0.10",))
 BRIEF = PLAN._replace(options=Options(timeout=4))
 FORBIDDEN = Reply(status_json("the probe may not"), 403)
 BUSY = Reply(status_json("busy"), 503)

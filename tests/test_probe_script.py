@@ -16,7 +16,7 @@ import pytest
 
 from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import parse
-from kubevitals.probe.report import Network, Reach, Report
+from kubevitals.probe.report import ProbeNetwork, ProbeReport, Reach
 from kubevitals.source.probing.manifests import SCRIPT
 
 BUSYBOX = which("busybox") or ""
@@ -50,7 +50,7 @@ def stranger() -> Iterator[int]:
     server.server_close()
 
 
-def told(folder: Path, network: Network, port: int, *targets: str) -> Report:
+def told(folder: Path, network: ProbeNetwork, port: int, *targets: str) -> ProbeReport:
     """Return what a pod tells that has these targets."""
     tools = folder / "bin"
     for path in (tools, folder / "scratch", folder / "targets"):
@@ -80,7 +80,7 @@ def _end_server(folder: Path) -> None:
                 os.kill(int(command.parent.name), signal.SIGKILL)
 
 
-def by_port(report: Report) -> dict[tuple[str, int], Reach]:
+def by_port(report: ProbeReport) -> dict[tuple[str, int], Reach]:
     return {(reach.kind, int(reach.address.rpartition(":")[2])): reach for reach in report.reached}
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from checks.test_cni_daemonset import no_route
 from kubevitals.facts.network.reach import Pair, Way, blame, lost_wholly
-from kubevitals.probe.report import Kind, Report
+from kubevitals.probe.report import ProbeReport, Target
 from tests.fakes import cluster_of
 from tests.networks import Lost, UseProbe, judged, mesh, node, reach
 
@@ -21,7 +21,7 @@ def said() -> list[tuple[str, str]]:
     return [(str(finding.obj), finding.says) for finding in findings]
 
 
-def dual(four: Lost, six: Lost, kind: Kind = Kind.PEER) -> list[Report]:
+def dual(four: Lost, six: Lost, kind: Target = Target.PEER) -> list[ProbeReport]:
     """Return reports of a network of two address families, of which the one or the other is lost."""
     reports = []
     for one, two in zip(mesh(NAMES, four, (kind,)), mesh(NAMES, six, (kind,)), strict=True):
@@ -65,7 +65,7 @@ def test_families_are_judged_apart(use_probe: UseProbe, four: Lost, six: Lost, e
 
 
 def test_large_packets_may_be_lost_over_one_family(use_probe: UseProbe) -> None:
-    small, big = dual(never, never), dual(never, always, Kind.LARGE)
+    small, big = dual(never, never), dual(never, always, Target.LARGE)
     use_probe([replace(one, reached=one.reached + two.reached) for one, two in zip(small, big, strict=True)])
     ((obj, says),) = said()
     assert obj == "PodNetwork/pods"
@@ -78,7 +78,7 @@ ENDS = st.tuples(st.integers(0, 8), st.integers(0, 8), st.booleans()).filter(lam
 @given(st.dictionaries(ENDS, st.booleans(), max_size=40))
 def test_every_failure_is_laid_somewhere_once(tried: dict[tuple[int, int, bool], bool]) -> None:
     every = [
-        Pair(str(s), str(t), reach(Kind.PEER, str(t), 2 * ok, address=f"[fd00::{t}]:80" if six else f"10.0.0.{t}:80"))
+        Pair(str(s), str(t), reach(Target.PEER, str(t), 2 * ok, address=f"[fd00::{t}]:80" if six else f"10.0.0.{t}:80"))
         for (s, t, six), ok in tried.items()
     ]
     faults = list(blame(every))

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from checks.test_cluster_dns import kubelet_mismatch, resolv_conf_node, resolv_conf_pod
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.probe.report import Lookup, Network, Report, Resolver, Through
+from kubevitals.probe.report import Lookup, ProbeNetwork, ProbeReport, Resolver, Through
 from kubevitals.source.request import Answer
 from tests.dns import CLUSTER, NODES, SERVED, UNSERVED, dns_cluster, dns_service
 from tests.fakes import ago
@@ -17,8 +17,8 @@ from tests.networks import DNS_IP, UseProbe, found, judged, lookup, pod, refused
 # --- resolv.conf ---
 
 
-def resolving(network: Network, found: Resolver | None, *lookups: Lookup) -> Report:
-    return Report("one", network, whole=True, resolver=found, lookups=lookups)
+def resolving(network: ProbeNetwork, found: Resolver | None, *lookups: Lookup) -> ProbeReport:
+    return ProbeReport("one", network, whole=True, resolver=found, lookups=lookups)
 
 
 def resolver(
@@ -46,7 +46,7 @@ DEAD_LOCAL, LIVE_LOCAL = (lookup(Through.RESOLVER, answered, server=LOCAL) for a
         (resolving("host", resolver("192.0.2.1", "", "")), ""),
     ],
 )
-def test_what_pods_are_given(use_probe: UseProbe, report: Report, expected: str) -> None:
+def test_what_pods_are_given(use_probe: UseProbe, report: ProbeReport, expected: str) -> None:
     use_probe([report])
     findings, unseen = judged(resolv_conf_pod, CLUSTER)
     assert unseen is None
@@ -65,7 +65,7 @@ def test_what_pods_are_given(use_probe: UseProbe, report: Report, expected: str)
         (resolving("pod", resolver("127.0.0.53")), ""),
     ],
 )
-def test_what_a_node_hands_on(use_probe: UseProbe, report: Report, expected: str) -> None:
+def test_what_a_node_hands_on(use_probe: UseProbe, report: ProbeReport, expected: str) -> None:
     use_probe([report])
     findings, _ = judged(resolv_conf_node, CLUSTER)
     assert [expected in finding.says for finding in findings] == ([True] if expected else [])

@@ -11,7 +11,7 @@ from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.listing import Listing, chosen_names, lists_of, whole_list
-from kubevitals.probe.plan import Options, Plan
+from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.request import Answer, Request, Source
 from kubevitals.source.scope import Scope
 
@@ -112,7 +112,7 @@ class Fetching:
             raise NotObserved(STOPPED)
         return self._source.get(request)
 
-    def ask_probe(self, planned: Callable[[Options], Plan]) -> bytes:
+    def ask_probe(self, planned: Callable[[Options], ProbePlan]) -> bytes:
         """Return what the probe tells, after having it run as planned; it runs each time this is asked.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from kubevitals.probe.report import Network
+from kubevitals.probe.report import ProbeNetwork
 from kubevitals.redaction import redact
 
 
@@ -17,7 +17,7 @@ class RanPod(Struct, frozen=True):
     """
 
     node: str
-    network: Network
+    network: ProbeNetwork
     name: str = ""
     ip: str = ""
     log: str = ""

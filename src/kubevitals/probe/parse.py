@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kubevitals.probe.outcome import RanPod
-from kubevitals.probe.report import ABSENT, Conntrack, Kind, Lookup, Reach, Report, Resolver, Route, Through
+from kubevitals.probe.report import ABSENT, Conntrack, Lookup, ProbeReport, Reach, Resolver, Route, Target, Through
 from kubevitals.text import clean
 
 LINES, LINE = 4000, 1000
@@ -31,7 +31,7 @@ _API_SERVER = "Client sent an HTTP request to an HTTPS server"
 _KUBE_PROXY = '"lastUpdated"'
 """In kube-proxy's answer of HTTP 200; of another status only wget's error is seen."""
 
-_KINDS, _WAYS = frozenset(Kind), frozenset(Through)
+_KINDS, _WAYS = frozenset(Target), frozenset(Through)
 
 _FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED", "timed out", "No answer", "can't connect", "Connection refused")
 
@@ -47,10 +47,10 @@ _Key = tuple[str, ...]
 _Tries = dict[_Key, list[_Try]]
 
 
-def parse(pod: RanPod, run: str, token: str) -> Report:
+def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
     """Return what a pod's log tells; it is whole if it ends with its run's id."""
     lines = _lines(pod.log)
-    return Report(
+    return ProbeReport(
         node=pod.node,
         network=pod.network,
         whole=("end", run) in lines[-1:],
@@ -147,19 +147,19 @@ def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
     for line in (line for word, line in lines if word == "reach"):
         kind, host, port, node, ms, said = _parts(line, 6)
         if kind in _KINDS and _is_address(host) and _is_number(port) and _is_number(ms):
-            right = _is_right(Kind(kind), said, token)
+            right = _is_right(Target(kind), said, token)
             answer = "" if right else _said(said.replace(token, "[token]") if token else said)
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             tries.setdefault((kind, address, node), []).append(_Try(_number(ms), right, answer))
     for (kind, address, node), found in tries.items():
         answered, slowest, said = _judged(found)
-        yield Reach(Kind(kind), address, _name(node), len(found), answered, slowest, said)
+        yield Reach(Target(kind), address, _name(node), len(found), answered, slowest, said)
 
 
-def _is_right(kind: Kind, said: str, token: str) -> bool:
-    if kind in (Kind.API_SERVICE, Kind.API_ENDPOINT):
+def _is_right(kind: Target, said: str, token: str) -> bool:
+    if kind in (Target.API_SERVICE, Target.API_ENDPOINT):
         return _API_SERVER in said
-    if kind is Kind.KUBE_PROXY:
+    if kind is Target.KUBE_PROXY:
         return _KUBE_PROXY in said
     return bool(token) and token in said
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.objects import DNS_SERVICES, is_dns, is_ready
-from kubevitals.probe.report import ABSENT, Kind, Network, Through
+from kubevitals.probe.report import ABSENT, ProbeNetwork, Target, Through
 
 T = TypeVar("T", bound=tuple[object, ...])
 
@@ -52,7 +52,7 @@ class Options(NamedTuple):
     domain: str = "cluster.local"
 
 
-class Plan(NamedTuple):
+class ProbePlan(NamedTuple):
     """What is asked from every node.
 
     Attributes:
@@ -69,16 +69,16 @@ class Plan(NamedTuple):
     api_endpoints: tuple[tuple[str, int], ...] = ()
 
 
-class Place(NamedTuple):
+class ProbePod(NamedTuple):
     """A probe pod that runs."""
 
     pod: str
     node: str
-    network: Network
+    network: ProbeNetwork
     ips: tuple[str, ...]
 
 
-class Own(NamedTuple):
+class ProbeService(NamedTuple):
     """The probe's own Service."""
 
     cluster_ips: tuple[str, ...]
@@ -91,7 +91,7 @@ def plan(
     services: Iterable[pb.Service],
     slices: Iterable[pb.EndpointSlice],
     pods: Iterable[pb.Pod],
-) -> Plan:
+) -> ProbePlan:
     """Return what to ask, of what the cluster says of itself."""
     by_service: dict[tuple[str, str], list[pb.EndpointSlice]] = {}
     for part in slices:
@@ -105,7 +105,7 @@ def plan(
         elif name == ("default", "kubernetes"):
             api.append(service)
     behind = [part for s in api for part in by_service.get((s.metadata.namespace, s.metadata.name), ())]
-    return Plan(
+    return ProbePlan(
         options,
         tuple(sorted(node.metadata.name for node in nodes if is_probed(node))),
         tuple(ip for service in dns for ip in _addresses(service)),
@@ -122,7 +122,7 @@ def is_probed(node: pb.Node) -> bool:
     return labels.get(OS) == "linux" and not pretended and is_ready(node)
 
 
-def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:
+def targets(plan: ProbePlan, own: ProbeService, places: Sequence[ProbePod]) -> dict[str, str]:
     """Return what each pod shall ask, a line a target, by the pod's name."""
     serving = {place.node: place for place in places if place.network == "pod"}
     ring = [serving[node] for node in sorted(serving)]
@@ -136,7 +136,7 @@ def targets(plan: Plan, own: Own, places: Sequence[Place]) -> dict[str, str]:
     return lines
 
 
-def _peers(ring: Sequence[Place], position: int, serves: bool) -> list[Place]:
+def _peers(ring: Sequence[ProbePod], position: int, serves: bool) -> list[ProbePod]:
     """Return the node's own pod, where it serves, and its peers: the next ones, and the one across the ring."""
     size = len(ring)
     steps = [step for step in dict.fromkeys((0, 1, 2, size // 2, 3)) if step < size]
@@ -147,38 +147,38 @@ Line = tuple[str, ...]
 
 
 def _reaches(
-    plan: Plan, own: Own, place: Place, peers: Sequence[Place], hosts: Mapping[str, tuple[str, ...]]
+    plan: ProbePlan, own: ProbeService, place: ProbePod, peers: Sequence[ProbePod], hosts: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Line]:
     """Yield what is asked for an answer, in the address families that the pod has itself."""
     nodes = list(dict.fromkeys((place.node, *(peer.node for peer in peers))))[:2]
     families = {_family(ip) for ip in own.cluster_ips}
-    asked: list[tuple[Kind, str, int, str, int]] = [
-        *((Kind.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
+    asked: list[tuple[Target, str, int, str, int]] = [
+        *((Target.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
         *(
-            (Kind.LARGE, ip, PORT, peer.node, PEER_TRIES)
+            (Target.LARGE, ip, PORT, peer.node, PEER_TRIES)
             for peer in peers
             if peer.node != place.node
             for ip in peer.ips
         ),
-        *((Kind.SERVICE, ip, 80, "-", TRIES) for ip in own.cluster_ips),
+        *((Target.SERVICE, ip, 80, "-", TRIES) for ip in own.cluster_ips),
         *(
-            (Kind.NODE_PORT, ip, own.node_port, n, TRIES)
+            (Target.NODE_PORT, ip, own.node_port, n, TRIES)
             for n in nodes
             for ip in hosts.get(n, ())
             if _family(ip) in families
         ),
-        *((Kind.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
-        *((Kind.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
+        *((Target.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
+        *((Target.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
     ]
     own_families = {_family(ip) for ip in place.ips}
     for kind, ip, port, node, tries in asked:
         if _family(ip) in own_families:
             yield ("reach", kind, ip, str(port), node, str(tries))
     if place.network == "host":
-        yield ("reach", Kind.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), place.node, str(PEER_TRIES))
+        yield ("reach", Target.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), place.node, str(PEER_TRIES))
 
 
-def _lookups(plan: Plan, place: Place) -> Iterator[Line]:
+def _lookups(plan: ProbePlan, place: ProbePod) -> Iterator[Line]:
     names = [(f"kubernetes.default.svc.{plan.options.domain}", "inside")]
     if plan.options.outside:
         names.append((plan.options.outside, "outside"))

@@ -5,11 +5,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-Network = Literal["pod", "host"]
+ProbeNetwork = Literal["pod", "host"]
 """Which network a probe pod looks from: the pods', or its node's own."""
 
 
-class Kind(StrEnum):
+class Target(StrEnum):
     """What is asked for an answer that only the right one can give."""
 
     PEER = "peer"
@@ -39,7 +39,7 @@ class Reach(Struct, frozen=True):
         said: what came instead of the last wrong answer: an error's words, or the first characters of what was said.
     """
 
-    kind: Kind
+    kind: Target
     address: str
     node: str
     tries: int
@@ -133,7 +133,7 @@ class Route(Struct, frozen=True):
     device: str
 
 
-class Report(Struct, frozen=True):
+class ProbeReport(Struct, frozen=True):
     """What one probe pod told.
 
     Attributes:
@@ -143,7 +143,7 @@ class Report(Struct, frozen=True):
     """
 
     node: str
-    network: Network
+    network: ProbeNetwork
     whole: bool
     resolver: Resolver | None = None
     reached: tuple[Reach, ...] = ()

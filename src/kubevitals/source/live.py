@@ -13,7 +13,7 @@ from kubernetes import client, config
 from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved
-from kubevitals.probe.plan import Plan
+from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.credentials import IN_CLUSTER, connect, for_kubelets
 from kubevitals.source.deadlines import bound
 from kubevitals.source.plain_http import Openly
@@ -95,7 +95,7 @@ class Live:
         """
         return self._explained(lambda: received(self._send(method, path, "application/json", body)))
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Run the probe in the cluster.
 
         Raises:

@@ -23,7 +23,7 @@ from kubevitals.encoding.protobuf import Page, encode_list, encode_status
 from kubevitals.encoding.stream import varint
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.probe.outcome import Ran
-from kubevitals.probe.plan import Plan
+from kubevitals.probe.plan import ProbePlan
 from kubevitals.redaction import redact, redacting
 from kubevitals.source.request import Answer, Request, Source, answered
 from kubevitals.source.scope import Scope
@@ -106,7 +106,7 @@ class Recording:
         self._write(request, answer)
         return answer
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Return what the source's probe tells as it was written down; that none was asked for is not written."""
         try:
             told = msgspec.json.decode(self._source.probe(plan), type=Ran)
@@ -224,7 +224,7 @@ class Snapshot:
             raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
         return answered(request, exchange.status, [exchange.body])
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Return what the recorded run's probe told."""
         del plan
         if _PROBE.path not in self._answers:

@@ -11,7 +11,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, decode_resources, fields_of
 from kubevitals.encoding.protobuf import Page, decode_list, error_message
 from kubevitals.errors import NotObserved
-from kubevitals.probe.plan import Plan
+from kubevitals.probe.plan import ProbePlan
 
 JSON = "application/json"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -142,7 +142,7 @@ class Source(Protocol):
             NotObserved: there was no answer.
         """
 
-    def probe(self, plan: Plan | None) -> bytes:
+    def probe(self, plan: ProbePlan | None) -> bytes:
         """Return what the probe tells, as JSON of `kubevitals.probe.outcome.Ran`; a cluster has it run by the plan.
 
         Raises:

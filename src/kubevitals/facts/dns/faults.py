@@ -11,7 +11,7 @@ from kubevitals.facts.pods.states import is_down
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed
+from kubevitals.inventory.probed import ProbeResults
 from kubevitals.objects import DNS_LABEL, Ref, is_ready, owner, ref, statuses
 from kubevitals.probe.report import ABSENT, Through
 from kubevitals.text import duration, plural
@@ -174,14 +174,14 @@ def _finding(pod: pb.Pod, says: str, line: str, severity: Severity = Severity.ER
     )
 
 
-def outside_is_known(found: Probed) -> bool:
+def outside_is_known(found: ProbeResults) -> bool:
     """Return whether DNS should know of names outside: nodes' own name servers do, or the user has named one."""
     outside = [lookup for report in found.of("host") for lookup in lookups(report, Through.RESOLVER, outside=True)]
     asked = [lookup for report in found.of("pod") for lookup in lookups(report, Through.SERVICE, outside=True)]
     return any(lookup.ok for lookup in outside) or any(lookup.name != ABSENT for lookup in asked)
 
 
-def by_nodes_resolver(found: Probed) -> Iterator[str]:
+def by_nodes_resolver(found: ProbeResults) -> Iterator[str]:
     """Yield, as evidence, what nodes' own name servers say of a name from outside."""
     for report in found.of("host"):
         for lookup in lookups(report, Through.RESOLVER, outside=True)[:1]:

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from kubevitals.facts.network.reach import reached
-from kubevitals.inventory.probed import Probed
-from kubevitals.probe.report import Kind, Lookup, Report, Through
+from kubevitals.inventory.probed import ProbeResults
+from kubevitals.probe.report import Lookup, ProbeReport, Target, Through
 
 _REFUSED = re.compile(r"\b(?:SERVFAIL|NXDOMAIN|REFUSED|NOTIMP|FORMERR)\b")
 """Answers of a name server that was reached (RFC 1035, section 4.1.1)."""
@@ -15,7 +15,7 @@ ByNode = Mapping[str, list[Lookup]]
 """Lookups by the node that they came from."""
 
 
-def lookups(report: Report, through: Through, *, outside: bool = False) -> list[Lookup]:
+def lookups(report: ProbeReport, through: Through, *, outside: bool = False) -> list[Lookup]:
     """Return a report's lookups that went this way, of names in the cluster or outside of it."""
     return [lookup for lookup in report.lookups if lookup.through is through and lookup.outside is outside]
 
@@ -36,7 +36,7 @@ def told(lookup: Lookup) -> str:
     return f"{lookup.name} at {lookup.pod or lookup.server}: {came}"
 
 
-def by_pod(found: Probed, *, outside: bool = False) -> Mapping[str, ByNode]:
+def by_pod(found: ProbeResults, *, outside: bool = False) -> Mapping[str, ByNode]:
     """Return the lookups at each DNS pod, by the pod and by the node that they came from."""
     asked: dict[str, dict[str, list[Lookup]]] = defaultdict(lambda: defaultdict(list))
     for report in found.of("pod"):
@@ -45,7 +45,7 @@ def by_pod(found: Probed, *, outside: bool = False) -> Mapping[str, ByNode]:
     return asked
 
 
-def deaf(found: Probed) -> set[str]:
+def deaf(found: ProbeResults) -> set[str]:
     """Return the nodes that are to blame themselves when no DNS pod answers them.
 
     None of several pods does, or none of the pods' peers on other nodes either, while the pods answer other nodes.
@@ -54,12 +54,12 @@ def deaf(found: Probed) -> set[str]:
     return {report.node for report in found.of("pod") if _is_deaf(report, answering)}
 
 
-def _is_deaf(report: Report, answering: Collection[str]) -> bool:
+def _is_deaf(report: ProbeReport, answering: Collection[str]) -> bool:
     asked = lookups(report, Through.POD)
     pods = {lookup.pod for lookup in asked if lookup.pod in answering}
     return fails(asked) and bool(pods) and (len(pods) > 1 or not reaches_others(report))
 
 
-def reaches_others(report: Report) -> bool:
+def reaches_others(report: ProbeReport) -> bool:
     """Return whether a probe pod on some other node answered this one."""
-    return any(reach.ok and reach.node != report.node for reach in reached(report, Kind.PEER))
+    return any(reach.ok and reach.node != report.node for reach in reached(report, Target.PEER))

@@ -9,7 +9,7 @@ from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import event_line
 from kubevitals.objects import Ref
-from kubevitals.probe.report import Report, Through
+from kubevitals.probe.report import ProbeReport, Through
 from kubevitals.threshold import Threshold
 
 NAME_SERVERS = 3
@@ -28,7 +28,7 @@ _LIMITS = ("Nameserver limits were exceeded", "Search Line limits were exceeded"
 """What the kubelet says of a resolv.conf that is too long (kubernetes/kubernetes pkg/kubelet/network/dns/dns.go)."""
 
 
-def of_pod(report: Report, servers: Collection[str]) -> Iterator[str]:
+def of_pod(report: ProbeReport, servers: Collection[str]) -> Iterator[str]:
     """Yield what is wrong with the resolv.conf that a node gives its pods; `servers` are those of the DNS Services."""
     if (found := report.resolver) is None:
         return
@@ -43,7 +43,7 @@ def of_pod(report: Report, servers: Collection[str]) -> Iterator[str]:
         yield "the option ndots is missing"
 
 
-def _dead(report: Report) -> list[str]:
+def _dead(report: ProbeReport) -> list[str]:
     """Return the link-local name servers that do not answer where the DNS Service does."""
     asked = [lookup for lookup in lookups(report, Through.RESOLVER) if is_node_local(lookup.server)]
     through_service = lookups(report, Through.SERVICE)
@@ -52,7 +52,7 @@ def _dead(report: Report) -> list[str]:
     return sorted({lookup.server for lookup in asked})
 
 
-def of_node(report: Report) -> Iterator[str]:
+def of_node(report: ProbeReport) -> Iterator[str]:
     """Yield what is wrong with the resolv.conf that a node hands on to pods with dnsPolicy Default."""
     if (found := report.resolver) is None:
         return
@@ -66,7 +66,7 @@ def of_node(report: Report) -> Iterator[str]:
         yield f"it has {len(found.search)} search domains, more than {SEARCH_DOMAINS}: the rest is left out"
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: ProbeReport) -> Iterator[str]:
     """Yield the resolv.conf itself."""
     if found := report.resolver:
         yield f"nameserver {' '.join(found.nameservers)}"

@@ -6,8 +6,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.probed import Probed
-from kubevitals.probe.report import Kind, Network, Reach, Report
+from kubevitals.inventory.probed import ProbeResults
+from kubevitals.probe.report import ProbeNetwork, ProbeReport, Reach, Target
 from kubevitals.text import plural
 
 PAIRS_SHOWN = 6
@@ -74,17 +74,17 @@ def is_ipv6(address: str) -> bool:
     return address.startswith("[")
 
 
-def reached(report: Report | None, kind: Kind) -> list[Reach]:
+def reached(report: ProbeReport | None, kind: Target) -> list[Reach]:
     """Return what one report tells of one kind of address."""
     return [reach for reach in report.reached if reach.kind is kind] if report else []
 
 
-def own(report: Report) -> list[Reach]:
+def own(report: ProbeReport) -> list[Reach]:
     """Return the attempts to reach a probe pod on the report's own node."""
-    return [reach for reach in reached(report, Kind.PEER) if reach.node == report.node]
+    return [reach for reach in reached(report, Target.PEER) if reach.node == report.node]
 
 
-def pairs(reports: Iterable[Report], kind: Kind) -> list[Pair]:
+def pairs(reports: Iterable[ProbeReport], kind: Target) -> list[Pair]:
     """Return the attempts of each report to reach probe pods on other nodes."""
     return [
         Pair(report.node, reach.node, reach)
@@ -155,9 +155,9 @@ class Lost(NamedTuple):
         return whole or (source, target) in self.pairs or (target, source) in self.pairs
 
 
-def lost(reports: Iterable[Report]) -> Lost:
+def lost(reports: Iterable[ProbeReport]) -> Lost:
     """Return what is lost between nodes in the pod network."""
-    every = pairs(reports, Kind.PEER)
+    every = pairs(reports, Target.PEER)
     whole = frozenset(fault.node for fault in blame(every) if fault.way in _ENDS)
     failing = frozenset((pair.source, pair.target) for pair in every if not pair.ok)
     return Lost(whole, failing, nothing_passes(every))
@@ -214,13 +214,13 @@ def _other(pair: Pair, node: str) -> str:
     return pair.target if pair.source == node else pair.source
 
 
-def require_all(found: Probed, network: Network, explained: Collection[str] = ()) -> None:
+def require_all(found: ProbeResults, network: ProbeNetwork, explained: Collection[str] = ()) -> None:
     """Raise where the probe told nothing of a node, unless a finding explains that.
 
     Raises:
         NotObserved: a probe pod in this network told nothing, or not all.
     """
-    silent = [s for s in found.silent if s.network == network and s.node not in explained]
+    silent = [s for s in found.missing if s.network == network and s.node not in explained]
     if silent:
         raise NotObserved(f"the probe told nothing on {node_names(s.node for s in silent)}: {silent[0].reason}")
     if broken := [r.node for r in found.of(network) if not r.whole and r.node not in explained]:

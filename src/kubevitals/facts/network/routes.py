@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from kubevitals.facts.network.addresses import Network, pod_networks
 from kubevitals.facts.network.reach import Pair, is_ipv6
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import Probed
+from kubevitals.inventory.probed import ProbeResults
 
 
-def missing_routes(pairs: Iterable[Pair], found: Probed, cluster: Cluster) -> Mapping[tuple[str, str], Network]:
+def missing_routes(pairs: Iterable[Pair], found: ProbeResults, cluster: Cluster) -> Mapping[tuple[str, str], Network]:
     """Return the pod network that a pair's source has no route to, for the pairs that fail, by source and target.
 
     Only where the source or its target has a route to some other node's podCIDR: others reach pods by a single route.
@@ -28,7 +28,7 @@ def missing_routes(pairs: Iterable[Pair], found: Probed, cluster: Cluster) -> Ma
     }
 
 
-def _routes(node: str, found: Probed) -> frozenset[str]:
+def _routes(node: str, found: ProbeResults) -> frozenset[str]:
     report = found.reports.get(node, {}).get("host")
     return frozenset(route.network for route in report.routes) if report else frozenset()
 

@@ -5,7 +5,7 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from kubevitals.probe.plan import NOT_REAL, OS, PORT, Options
-from kubevitals.probe.report import Network
+from kubevitals.probe.report import ProbeNetwork
 
 Manifest = dict[str, Any]
 
@@ -15,7 +15,7 @@ MANAGED, RUN, LIFETIME = "app.kubernetes.io/managed-by", "kubevitals.io/run", "k
 NETWORK, TARGETS = "kubevitals.io/network", "kubevitals.io/targets"
 """A pod's label that says which network it looks from, and the annotation with its targets."""
 
-NETWORKS: tuple[Network, ...] = ("pod", "host")
+NETWORKS: tuple[ProbeNetwork, ...] = ("pod", "host")
 
 CLEANING = 30
 """Seconds that a run may need after its time is over, to read what its pods told and to remove them."""
@@ -66,11 +66,11 @@ class Made(NamedTuple):
         """The Service's name."""
         return f"probe-{self.run}"
 
-    def daemon_set_name(self, network: Network) -> str:
+    def daemon_set_name(self, network: ProbeNetwork) -> str:
         """Return the name of the DaemonSet in a network."""
         return f"probe-{network}-{self.run}"
 
-    def daemon_set(self, network: Network) -> Manifest:
+    def daemon_set(self, network: ProbeNetwork) -> Manifest:
         """Return the DaemonSet that looks from a network."""
         labels = self._labels() | {NETWORK: network}
         spec = {
@@ -91,7 +91,7 @@ class Made(NamedTuple):
     def _metadata(self, name: str) -> Manifest:
         return {"name": name, "namespace": self.options.namespace, "labels": self._labels()}
 
-    def _pod(self, network: Network) -> Manifest:
+    def _pod(self, network: ProbeNetwork) -> Manifest:
         """Return a pod that may do nothing but look; it ends at once, so that none waits for a dead node."""
         secret = self.options.pull_secret
         real = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in NOT_REAL]
@@ -120,7 +120,7 @@ class Made(NamedTuple):
             "containers": [self._container(network)],
         }
 
-    def _container(self, network: Network) -> Manifest:
+    def _container(self, network: ProbeNetwork) -> Manifest:
         environment = {"NETWORK": network, "RUN": self.run, "TOKEN": self.token, "PORT": str(PORT)}
         return {
             "name": "probe",

@@ -16,8 +16,8 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.interrupts import Interrupts
 from kubevitals.probe.outcome import Ran, RanPod
-from kubevitals.probe.plan import Own, Place, Plan, targets
-from kubevitals.probe.report import Network
+from kubevitals.probe.plan import ProbePlan, ProbePod, ProbeService, targets
+from kubevitals.probe.report import ProbeNetwork
 from kubevitals.source.probing.api import Api, Writer
 from kubevitals.source.probing.cleanup import remove, remove_leftovers
 from kubevitals.source.probing.manifests import NETWORK, NETWORKS, RUN, TARGETS, Made
@@ -48,7 +48,7 @@ class _Service(msgspec.Struct):
     spec: _ServiceSpec
 
 
-def run(cluster: Writer, plan: Plan) -> Ran:
+def run(cluster: Writer, plan: ProbePlan) -> Ran:
     """Run the probe and remove it, whatever happens.
 
     Raises:
@@ -100,11 +100,11 @@ def _settled_namespace(api: Api, until: float) -> Mapping[str, Any] | None:
 
 
 class _Run:
-    def __init__(self, api: Api, plan: Plan, made: Made) -> None:
+    def __init__(self, api: Api, plan: ProbePlan, made: Made) -> None:
         self._api, self._plan, self._made = api, plan, made
         self._end = monotonic() + plan.options.timeout
         self._expected = {(node, network) for node in plan.nodes for network in NETWORKS}
-        self._pods: dict[tuple[str, Network], pb.Pod] = {}
+        self._pods: dict[tuple[str, ProbeNetwork], pb.Pod] = {}
         self._failed: dict[str, str] = {}
 
     def look(self) -> Ran:
@@ -129,13 +129,13 @@ class _Run:
             tuple(self._told(key, logs, reasons) for key in sorted(self._expected)),
         )
 
-    def _create(self) -> Own:
+    def _create(self) -> ProbeService:
         body = self._api.create(pb.Service, self._made.service)
         for network in NETWORKS:
             self._api.create(pb.DaemonSet, self._made.daemon_set(network))
         try:
             spec = msgspec.json.decode(body, type=_Service).spec
-            return Own(tuple(ip for ip in spec.clusterIPs if ip != "None"), int(spec.ports[0]["nodePort"]))
+            return ProbeService(tuple(ip for ip in spec.clusterIPs if ip != "None"), int(spec.ports[0]["nodePort"]))
         except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
             raise NotObserved("the probe's Service came back without address or port") from error
 
@@ -209,7 +209,7 @@ class _Run:
         )
         return {event.involvedObject.name: event.message for event in warnings}
 
-    def _told(self, key: tuple[str, Network], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
+    def _told(self, key: tuple[str, ProbeNetwork], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
         node, network = key
         pod = self._pods.get(key)
         if pod is None:
@@ -222,13 +222,13 @@ class _Run:
         return RanPod(node, network, name, pod.status.podIP, reason=clean(reason))
 
 
-def _key(pod: pb.Pod) -> tuple[str, Network]:
+def _key(pod: pb.Pod) -> tuple[str, ProbeNetwork]:
     return pod.spec.nodeName, "host" if pod.metadata.labels.get(NETWORK) == "host" else "pod"
 
 
-def _place(key: tuple[str, Network], pod: pb.Pod) -> Place:
+def _place(key: tuple[str, ProbeNetwork], pod: pb.Pod) -> ProbePod:
     ips = tuple(each.ip for each in pod.status.podIPs) or (pod.status.podIP,)
-    return Place(pod.metadata.name, *key, ips)
+    return ProbePod(pod.metadata.name, *key, ips)
 
 
 def _runs(pod: pb.Pod) -> bool:
