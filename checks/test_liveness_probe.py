@@ -1,22 +1,22 @@
-"""A liveness or startup probe has a container killed, or is about to.
+"""A container's liveness or startup probe kills it, or is about to.
 
 Meaning:
-    The kubelet asks the container whether it is alive, and restarts it when the answer fails `failureThreshold` times
-    in a row. What it asks is wrong, the application is stuck or needs longer to start than the probe allows, or the
-    probe is so strict that a busy moment is enough.
+    The kubelet runs the container's probe, and restarts the container after `failureThreshold` failures in a row.
+    Either the probe asks for the wrong thing, or the application is stuck or needs longer to start than the probe
+    allows, or the probe is so strict that one busy moment is enough.
 
 Impact:
-    The container restarts with growing pauses (CrashLoopBackOff), and loses requests and state each time. A probe
-    without margin hits when it is least wanted: on a node under load, or with all replicas at once.
+    The container restarts with growing delays (CrashLoopBackOff), and loses requests and state each time. A probe
+    without margin strikes at the worst moment: on a node under load, or on all replicas at once.
 
 Diagnosis:
-    `kubectl describe pod` shows Unhealthy with what the probe was answered, Killing, and the last exit code: 137 or
-    143 without OOMKilled. `kubectl logs --previous` shows what the container was doing. Compare
+    `kubectl describe pod` shows Unhealthy events with the probe's answer, Killing events, and the last exit code: 137
+    or 143 without OOMKilled. `kubectl logs --previous` shows what the container was doing. Compare
     initialDelaySeconds + periodSeconds × failureThreshold with the time from a start to Ready.
 
 Mitigation:
-    Let the liveness probe ask only for what a restart cures, nothing that depends on other services. Give slow
-    starters a startupProbe; raise timeoutSeconds, periodSeconds or failureThreshold of one that is too strict.
+    Let the liveness probe ask only for what a restart fixes, and for nothing that depends on other services. Give a
+    slow starter a startupProbe. Raise timeoutSeconds, periodSeconds or failureThreshold of a probe that is too strict.
 """
 
 import math
@@ -24,20 +24,20 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import (
-    GONE,
-    SILENT,
+    ProbeEvents,
+    ProbeKind,
+    ReplyKind,
     Timing,
-    Told,
-    answer,
-    asks,
     container_of,
-    failures,
-    killings,
+    probe_failures,
+    probe_kills,
     probe_of,
+    reply_to,
+    request_of,
     timing,
 )
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.starts import Probed, probed_containers, start_took
+from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
 from kubevitals.facts.pods.states import RECENT, Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, pod_lines
@@ -50,16 +50,16 @@ from kubevitals.threshold import Threshold
 MARGIN = Threshold(
     "liveness-probe.margin",
     1.5,
-    "how many times the slowest start seen a liveness probe must allow; Kubernetes asks for the worst case to be "
-    "covered, and a busy node or a cold cache easily makes it half as much again",
+    "how many times the slowest start seen a liveness probe must allow; Kubernetes advises to cover the worst case, "
+    "and a busy node or a cold cache easily adds half as much again",
 )
 WINDOW = Threshold(
     "liveness-probe.window",
     10,
-    "a container must have this long to answer again before it is killed; Kubernetes' defaults give it 3 × 10 s",
+    "seconds that a container must have to answer again before it is killed; Kubernetes' defaults give it 3 × 10 s",
 )
 TIMEOUT = Threshold(
-    "liveness-probe.timeout", 1, "an answer may take longer than this; it is Kubernetes' default for timeoutSeconds"
+    "liveness-probe.timeout", 1, "a timeoutSeconds up to this is strict; 1 s is Kubernetes' default for it"
 )
 FAILURES = Threshold(
     "liveness-probe.failures",
@@ -75,88 +75,91 @@ STARTS = 30
 
 
 def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers that a failed liveness or startup probe has killed, and that run again between two kills.
+    """Find containers that were killed by their liveness or startup probe, also those that run again until the next.
 
-    A container that only fails now and then, and is never killed, has lost nothing: that is too-aggressive.
+    A container that only fails its probe now and then, and is never killed, belongs to too-aggressive.
     """
     for symptom in broken_pods(cluster, PodFault.KILLED_BY_PROBE):
-        pod, status, kind = symptom.pod, symptom.status, symptom.words
+        pod, status, kind = symptom.pod, symptom.status, symptom.probe or ProbeKind.LIVENESS
         container = container_of(pod, status)
         probe = probe_of(container, kind) or pb.Probe()
-        failed = failures(pod, status.name, kind, cluster)
+        failed = probe_failures(pod, status.name, kind, cluster)
+        reply = reply_to(probe, failed)
         yield pod_finding(
             pod,
-            says=f"loses container {status.name} to its {kind} probe ({asks(probe)}): {answer(probe, failed)}",
-            remedy=f"{_cure(kind, probe, failed)}; {_patience(kind, container)}",
+            says=f'{kind} probe kills container "{status.name}" ({request_of(probe)}): {reply.words}',
+            remedy=f"{_fix(kind, probe, reply.kind)}; {_more_time(kind, container)}",
             evidence=_kill_lines(symptom, probe, failed, cluster),
             part=status.name,
         )
 
 
-def _cure(kind: str, probe: pb.Probe, failed: Told | None) -> str:
-    """Return what to do about the answer."""
-    said, timeout = answer(probe, failed), timing(probe).timeout
-    if said.startswith("no answer within"):
-        return f"set {kind}Probe.timeoutSeconds to {max(ROOMY.timeout, 2 * timeout)}, or find what keeps the answer"
-    if said.startswith("HTTP 4"):
-        return f"correct {kind}Probe.httpGet.path, or what the application answers there"
-    if said == "connection refused":
-        return f"correct the port of {kind}Probe, or let the application listen on it"
-    if said in (GONE, SILENT):
-        return f"do by hand in the container what {kind}Probe does, to see why it fails"
-    return f"mend what {kind}Probe complains about"
+def _fix(kind: ProbeKind, probe: pb.Probe, reply: ReplyKind) -> str:
+    """Return what to do about the probe's answer."""
+    match reply:
+        case ReplyKind.LATE:
+            timeout = max(ROOMY.timeout, 2 * timing(probe).timeout)
+            return f"set {kind.field}.timeoutSeconds to {timeout}, or find out why the answer is slow"
+        case ReplyKind.CLIENT_ERROR:
+            return f"correct {kind.field}.httpGet.path, or what the application answers there"
+        case ReplyKind.REFUSED:
+            return f"correct the port of {kind.field}, or let the application listen on it"
+        case ReplyKind.EXPIRED | ReplyKind.NO_OUTPUT:
+            return f"run by hand in the container what {kind.field} does, to see why it fails"
+        case _:
+            return f"fix what {kind.field} reports"
 
 
-def _patience(kind: str, container: pb.Container) -> str:
-    """Return which fields to set to what where the probe is right, and the container needs more time."""
+def _more_time(kind: ProbeKind, container: pb.Container) -> str:
+    """Return which fields to set where the probe is right, and the container needs more time."""
     liveness, startup = timing(container.livenessProbe), timing(container.startupProbe)
-    if kind == "startup":
+    if kind == ProbeKind.STARTUP:
         count = max(STARTS, 2 * startup.failures)
         return f"if it needs longer than {startup.start} s to start, set startupProbe.failureThreshold to {count}"
     if container.HasField("startupProbe"):
-        return f"if it comes back by itself, set livenessProbe.failureThreshold to {2 * liveness.failures}"
+        return f"if it recovers by itself, set livenessProbe.failureThreshold to {2 * liveness.failures}"
     return (
         f"if it needs longer than {liveness.start} s to start, give it a startupProbe with periodSeconds "
         f"{liveness.period} and failureThreshold {max(STARTS, 2 * liveness.failures)}"
     )
 
 
-def _kill_lines(symptom: Symptom, probe: pb.Probe, failed: Told | None, cluster: Cluster) -> Iterator[str]:
-    pod, status, kind = symptom.pod, symptom.status, symptom.words
-    yield _numbers(kind, probe)
+def _kill_lines(symptom: Symptom, probe: pb.Probe, failed: ProbeEvents | None, cluster: Cluster) -> Iterator[str]:
+    pod, status, kind = symptom.pod, symptom.status, symptom.probe or ProbeKind.LIVENESS
+    yield _numbers_line(kind, probe)
     if failed:
-        yield _how_often(kind, probe, failed, cluster)
-    if killed := killings(pod, status.name, kind, cluster):
-        yield f"events tell of {plural(killed.count, 'kill')} for it, the last {_ago(killed, cluster)} ago"
+        yield _failures_line(kind, probe, failed, cluster)
+    if kills := probe_kills(pod, status.name, kind, cluster):
+        yield f"events: {plural(kills.count, 'kill')} by the {kind} probe, the last {_ago(kills, cluster)} ago"
     yield from container_lines(pod, status, cluster)
     yield from pod_lines(pod, cluster)
 
 
-def _numbers(kind: str, probe: pb.Probe) -> str:
+def _numbers_line(kind: ProbeKind, probe: pb.Probe) -> str:
     numbers = timing(probe)
     return (
-        f"{kind}Probe: {asks(probe)}; initialDelaySeconds {numbers.delay}, periodSeconds {numbers.period}, "
+        f"{kind.field}: {request_of(probe)}; initialDelaySeconds {numbers.delay}, periodSeconds {numbers.period}, "
         f"timeoutSeconds {numbers.timeout}, failureThreshold {numbers.failures}"
     )
 
 
-def _how_often(kind: str, probe: pb.Probe, failed: Told, cluster: Cluster) -> str:
-    count, said = plural(failed.count, "failure"), answer(probe, failed)
-    return f"events tell of {count} of the {kind} probe, the last {_ago(failed, cluster)} ago: {said}"
+def _failures_line(kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents, cluster: Cluster) -> str:
+    count, words = plural(failed.count, "failure"), reply_to(probe, failed).words
+    return f"events: {count} of the {kind} probe, the last {_ago(failed, cluster)} ago: {words}"
 
 
-def _ago(told: Told, cluster: Cluster) -> str:
-    return duration(cluster.now.timestamp() - told.last)
+def _ago(events: ProbeEvents, cluster: Cluster) -> str:
+    return duration(cluster.now.timestamp() - events.last)
 
 
 def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
     """Find liveness probes that allow less than `liveness-probe.margin` × the slowest start seen, without startupProbe.
 
-    A start is seen from the container's startedAt to the pod's ContainersReady, where that is the container's own
-    doing, and where the liveness probe was kept waiting as well: it asks what the readiness probe asks, or failed
-    meanwhile. Commands are not read, so that they are compared by such failures only.
+    A start lasts from the container's startedAt to the pod's ContainersReady, where no other container delays it. It
+    counts where the liveness probe had to wait as well: it asks what the readiness probe asks, or it failed meanwhile.
+    Commands are not read, so that only such failures count for them.
     """
-    starts: dict[tuple[Ref, str], list[tuple[int, Probed]]] = {}
+    starts: dict[tuple[Ref, str], list[tuple[int, ProbedContainer]]] = {}
     for probed in cluster.derive(probed_containers):
         if (took := start_took(probed)) and _was_close(probed, took, cluster):
             starts.setdefault(probed.where, []).append((took, probed))
@@ -166,84 +169,85 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
         enough = math.ceil(2 * cluster.limit(MARGIN) * took / numbers.period)
         yield Finding(
             place,
-            says=f"has hardly any margin for the start of container {name}: it may take {numbers.start} s to start: "
-            f"{numbers.delay} s + {numbers.failures} × {numbers.period} s; took {took} s",
-            remedy=f"give container {name} a startupProbe like its livenessProbe, with periodSeconds {numbers.period} "
-            f"and failureThreshold {enough}: that allows {enough * numbers.period} s",
+            says=f'liveness probe leaves container "{name}" almost no time to start: it allows {numbers.start} s '
+            f"({numbers.delay} s + {numbers.failures} × {numbers.period} s), the start took {took} s",
+            remedy=f'give container "{name}" a startupProbe like its livenessProbe, with periodSeconds '
+            f"{numbers.period} and failureThreshold {enough}: that allows {enough * numbers.period} s",
             evidence=_start_lines(slowest, seen),
             severity=Severity.WARNING,
             part=name,
         )
 
 
-def _was_close(probed: Probed, took: int, cluster: Cluster) -> bool:
+def _was_close(probed: ProbedContainer, took: int, cluster: Cluster) -> bool:
     if probed.numbers.start >= cluster.limit(MARGIN) * took:
         return False
-    if _asks_the_same(probed.container):
+    if _equals_readiness(probed.container):
         return True
-    failed = failures(probed.pod, probed.container.name, "liveness", cluster)
-    return bool(failed and failed.first <= probed.status.state.running.startedAt.seconds + took)
+    failed = probe_failures(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
+    return bool(failed and failed.first <= probed.started_at + took)
 
 
-def _asks_the_same(container: pb.Container) -> bool:
+def _equals_readiness(container: pb.Container) -> bool:
     """Return whether liveness and readiness probe ask the same; commands are not read and may differ."""
-    asked = container.livenessProbe.handler
-    return not asked.HasField("exec") and asked == container.readinessProbe.handler
+    handler = container.livenessProbe.handler
+    return not handler.HasField("exec") and handler == container.readinessProbe.handler
 
 
-def _start_lines(slowest: Probed, seen: list[tuple[int, Probed]]) -> Iterator[str]:
-    yield _numbers("liveness", slowest.container.livenessProbe)
+def _start_lines(slowest: ProbedContainer, seen: list[tuple[int, ProbedContainer]]) -> Iterator[str]:
+    yield _numbers_line(ProbeKind.LIVENESS, slowest.container.livenessProbe)
     for took, probed in sorted(seen, key=lambda start: -start[0])[:10]:
         yield f"{ref(probed.pod)}: {took} s from the start of container {probed.container.name} to ContainersReady"
 
 
 def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
-    """Find liveness probes that have failed and are too strict, that fail again and again, or repeat readiness.
+    """Find liveness probes that have failed and are too strict, that keep failing, or repeat readiness.
 
-    One that fails again and again, but never often enough in a row, counts here: nothing was killed by it, so that
-    it is no fault yet, and a container that does its work meanwhile shows that the probe is what is wrong.
+    A probe that keeps failing, but never often enough in a row to kill, counts here: the container has lost nothing
+    yet, and works on, which shows that the probe is what is wrong.
     """
-    told = set()
+    reported = set()
     for probed in cluster.derive(probed_containers):
-        if probed.where not in told and (strict := _strict(probed, cluster)):
-            told.add(probed.where)
+        if probed.where not in reported and (strict := _strict(probed, cluster)):
+            reported.add(probed.where)
             yield _strict_finding(probed, *strict, cluster)
 
 
-def _strict(probed: Probed, cluster: Cluster) -> tuple[str, str] | None:
+def _strict(probed: ProbedContainer, cluster: Cluster) -> tuple[str, str] | None:
     """Return why the container's liveness probe is too strict and what to set, or nothing."""
-    failed = failures(probed.pod, probed.container.name, "liveness", cluster)
+    failed = probe_failures(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
     if failed and _counts(failed, cluster) and (strict := _strict_failure(probed, failed, cluster)):
         return strict
-    if _asks_the_same(probed.container) and as_strict(probed.numbers, timing(probed.container.readinessProbe)):
+    if _equals_readiness(probed.container) and as_strict(probed.numbers, timing(probed.container.readinessProbe)):
         return (
-            "asks the same as its readiness probe, and as strictly: what should only keep requests away restarts it",
-            "let livenessProbe ask only for what a restart cures, or set its failureThreshold to "
+            "asks the same as its readiness probe, and as strictly: instead of only getting no requests it restarts",
+            "let livenessProbe ask only for what a restart fixes, or set its failureThreshold to "
             f"{3 * timing(probed.container.readinessProbe).failures}",
         )
     return None
 
 
-def _counts(failed: Told, cluster: Cluster) -> bool:
+def _counts(failed: ProbeEvents, cluster: Cluster) -> bool:
     return failed.count >= cluster.limit(FAILURES) and cluster.now.timestamp() - failed.last < cluster.limit(RECENT)
 
 
-def _strict_failure(probed: Probed, failed: Told, cluster: Cluster) -> tuple[str, str] | None:
-    numbers, said = probed.numbers, answer(probed.container.livenessProbe, failed)
+def _strict_failure(probed: ProbedContainer, failed: ProbeEvents, cluster: Cluster) -> tuple[str, str] | None:
+    numbers, reply = probed.numbers, reply_to(probed.container.livenessProbe, failed)
     if numbers.window < cluster.limit(WINDOW):
         return (
-            f"has it killed after {numbers.window} s ({numbers.failures} × {numbers.period} s), and has failed: {said}",
+            f"kills it after {numbers.window} s ({numbers.failures} × {numbers.period} s), and has failed: "
+            f"{reply.words}",
             f"set livenessProbe.periodSeconds to {ROOMY.period} and failureThreshold to {ROOMY.failures}",
         )
-    if numbers.timeout <= cluster.limit(TIMEOUT) and said.startswith("no answer within"):
+    if numbers.timeout <= cluster.limit(TIMEOUT) and reply.kind == ReplyKind.LATE:
         return (
-            f"waits {numbers.timeout} s for an answer, which was not enough",
+            f"timed out: timeoutSeconds is {numbers.timeout} and the container needed longer",
             f"set livenessProbe.timeoutSeconds to {ROOMY.timeout}",
         )
-    if failed.count >= numbers.failures and failed.first >= probed.status.state.running.startedAt.seconds:
+    if failed.count >= numbers.failures and failed.first >= probed.started_at:
         return (
-            f"fails again and again, never {numbers.failures} times in a row: {said}",
-            "mend what it complains about, or let livenessProbe ask only for what a restart cures",
+            f"keeps failing, but never {numbers.failures} times in a row: {reply.words}",
+            "fix what it reports, or let livenessProbe ask only for what a restart fixes",
         )
     return None
 
@@ -257,15 +261,15 @@ def as_strict(liveness: Timing, readiness: Timing) -> bool:
     )
 
 
-def _strict_finding(probed: Probed, why: str, remedy: str, cluster: Cluster) -> Finding:
+def _strict_finding(probed: ProbedContainer, why: str, remedy: str, cluster: Cluster) -> Finding:
     place, name = probed.where
     probe = probed.container.livenessProbe
-    lines = [f"seen on {ref(probed.pod)}", _numbers("liveness", probe)]
-    if failed := failures(probed.pod, name, "liveness", cluster):
-        lines.append(_how_often("liveness", probe, failed, cluster))
+    lines = [f"seen on {ref(probed.pod)}", _numbers_line(ProbeKind.LIVENESS, probe)]
+    if failed := probe_failures(probed.pod, name, ProbeKind.LIVENESS, cluster):
+        lines.append(_failures_line(ProbeKind.LIVENESS, probe, failed, cluster))
     return Finding(
         place,
-        says=f"has a liveness probe on container {name} that {why}",
+        says=f'liveness probe of container "{name}" {why}',
         remedy=remedy,
         evidence=[*lines, *pod_lines(probed.pod, cluster)],
         severity=Severity.WARNING,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kubevitals.facts.pods.container_probes import failures
+from kubevitals.facts.pods.container_probes import ProbeKind, probe_failures
 from kubevitals.objects import condition
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, deployment, mounting, pod
@@ -42,7 +42,7 @@ def failing_until_run(number: int) -> dict[str, Any]:
 def test_killed_for_what_a_command_says(seen: Seen) -> None:
     """The command's words are the answer."""
     assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.exitCode == 137
-    assert seen.says("loses container app to its liveness probe (a command): the queue is stuck")
+    assert seen.says('liveness probe kills container "app" (a command): the queue is stuck')
 
 
 @scenario(pod("app", SERVE, livenessProbe=probe(httpGet={"path": "/helthz", "port": 8080})), finds=[KILLED])
@@ -77,7 +77,7 @@ def test_killed_for_a_late_answer(seen: Seen) -> None:
 def test_killed_by_its_startup_probe(seen: Seen) -> None:
     """The application handles the signal and ends well: its exit code alone tells nothing."""
     assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.exitCode == 0
-    assert seen.says("loses container app to its startup probe")
+    assert seen.says('startup probe kills container "app"')
     assert seen.says("set startupProbe.failureThreshold to 30")
 
 
@@ -85,8 +85,8 @@ def test_killed_by_its_startup_probe(seen: Seen) -> None:
 def test_killed_for_good(seen: Seen) -> None:
     """Nothing will start it again."""
     assert seen.get("Pod/app").status.phase == "Failed"
-    assert seen.says("failure without output")
-    assert seen.says("do by hand in the container what livenessProbe does")
+    assert seen.says("it failed without output")
+    assert seen.says("run by hand in the container what livenessProbe does")
 
 
 @scenario(
@@ -97,8 +97,8 @@ def test_killed_for_good(seen: Seen) -> None:
 def test_killed_and_events_expired(seen: Seen) -> None:
     """The exit code and the probe are left to tell of it."""
     assert seen.cluster.events(seen.get("Pod/app")) == []
-    assert seen.says("(a command): the events with its answer are gone")
-    assert seen.says("do by hand in the container what livenessProbe does")
+    assert seen.says("(a command): the events with its answer have expired")
+    assert seen.says("run by hand in the container what livenessProbe does")
 
 
 @scenario(
@@ -110,7 +110,7 @@ def test_killed_and_events_expired(seen: Seen) -> None:
 )
 def test_sidecar_killed_by_its_startup_probe(seen: Seen) -> None:
     """A native sidecar has probes as well, and keeps the application from starting."""
-    assert seen.says("loses container proxy to its startup probe")
+    assert seen.says('startup probe kills container "proxy"')
 
 
 @scenario(pod("app", **failing_until_run(3)), finds=[KILLED])
@@ -153,7 +153,7 @@ def test_start_just_in_time(seen: Seen) -> None:
         c.lastTransitionTime.seconds - p.status.containerStatuses[0].state.running.startedAt.seconds
         for p, c in zip(web, ready, strict=True)
     )
-    assert seen.says(f"it may take 30 s to start: 0 s + 30 × 1 s; took {slowest} s")
+    assert seen.says(f"it allows 30 s (0 s + 30 × 1 s), the start took {slowest} s")
     assert 22 <= slowest < 30
 
 
@@ -168,7 +168,7 @@ def test_start_just_in_time(seen: Seen) -> None:
 def test_slow_start_covered_by_a_startup_probe(seen: Seen) -> None:
     """The liveness probe is strict, and is not asked before the start is over."""
     app = seen.get("Pod/app")
-    failed = failures(app, "app", "startup", seen.cluster)
+    failed = probe_failures(app, "app", ProbeKind.STARTUP, seen.cluster)
     assert failed is not None
     assert failed.count > 10
     assert app.status.containerStatuses[0].ready
@@ -185,7 +185,7 @@ def test_slow_to_be_ready_but_soon_alive(seen: Seen) -> None:
 
 
 def _failed(seen: Seen, count: int) -> bool:
-    failed = failures(seen.get("Pod/app"), "app", "liveness", seen.cluster)
+    failed = probe_failures(seen.get("Pod/app"), "app", ProbeKind.LIVENESS, seen.cluster)
     return (
         failed is not None
         and failed.count >= count
@@ -197,7 +197,7 @@ def _failed(seen: Seen, count: int) -> bool:
 def test_failing_now_and_then_with_a_short_window(seen: Seen) -> None:
     """Not killed yet: eight bad seconds will do."""
     assert _failed(seen, 2)
-    assert seen.says("has it killed after 8 s (4 × 2 s)")
+    assert seen.says("kills it after 8 s (4 × 2 s)")
     assert seen.says("set livenessProbe.periodSeconds to 10 and failureThreshold to 3")
 
 
@@ -208,14 +208,14 @@ def test_failing_now_and_then_with_a_short_window(seen: Seen) -> None:
 def test_answering_late_now_and_then(seen: Seen) -> None:
     """A second is Kubernetes' default, and is not much."""
     assert _failed(seen, 2)
-    assert seen.says("waits 1 s for an answer, which was not enough")
+    assert seen.says("timed out: timeoutSeconds is 1 and the container needed longer")
 
 
 @scenario(pod("app", livenessProbe=probe(NEXT + "[ $((n % 2)) = 0 ]", period=5)), finds=[STRICT])
 def test_failing_without_ever_being_killed(seen: Seen) -> None:
     """Every other time, so that it never fails twice in a row."""
     assert _failed(seen, 2)
-    assert seen.says("fails again and again, never 2 times in a row")
+    assert seen.says("keeps failing, but never 2 times in a row")
 
 
 @scenario(
@@ -237,7 +237,7 @@ def test_liveness_as_readiness_but_more_patient(seen: Seen) -> None:
 @scenario(pod("app", livenessProbe=probe(NEXT + "[ $n != 3 ]")))
 def test_probe_that_failed_once(seen: Seen) -> None:
     """A strict probe, and a single failure that has passed."""
-    failed = failures(seen.get("Pod/app"), "app", "liveness", seen.cluster)
+    failed = probe_failures(seen.get("Pod/app"), "app", ProbeKind.LIVENESS, seen.cluster)
     assert failed is not None
     assert failed.count == 1
     assert seen.cluster.now.timestamp() - failed.last > 10

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from checks.test_liveness_probe import as_strict, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import decode_list
-from kubevitals.facts.pods.container_probes import Timing, Told, answer, asks, timing
+from kubevitals.facts.pods.container_probes import ProbeEvents, Timing, reply_to, request_of, timing
 from kubevitals.facts.pods.faults import PodFault, pod_faults
-from kubevitals.facts.pods.starts import Probed as ProbedContainer
-from kubevitals.facts.pods.starts import start_took
+from kubevitals.facts.pods.starts import ProbedContainer, start_took
 from kubevitals.findings.finding import Finding
 from tests.built import HEALTHZ, probe
 from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
@@ -93,7 +92,7 @@ LATE_STARTER = app(probe(HEALTHZ, delay=2, period=5, threshold=2), probe(HEALTHZ
 
 def test_the_finding_says_the_sum() -> None:
     (finding,) = margins([pod(LATE_STARTER, took=9), pod(LATE_STARTER, took=11, name="web-2")])
-    assert "it may take 12 s to start: 2 s + 2 × 5 s; took 11 s" in finding.says
+    assert "it allows 12 s (2 s + 2 × 5 s), the start took 11 s" in finding.says
     assert finding.obj == ("StatefulSet", "shop", "web")
     assert "periodSeconds 5 and failureThreshold 7: that allows 35 s" in finding.remedy
 
@@ -175,7 +174,7 @@ LATE = 'Liveness probe failed: Get "http://10.0.0.1:80/": context deadline excee
         (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED, -400, 2, -500), ""),
         (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", REFUSED.replace("Liv", "Readin"), 590, 2), ""),
         (probe(LIVEZ, period=3, threshold=3), event("Unhealthy", "Liveness probe errored and so on", 590, 2), ""),
-        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", LATE, 590, 2, 500), "waits 1 s"),
+        (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", LATE, 590, 2, 500), "timeoutSeconds is 1 "),
         (probe(LIVEZ, period=10, timeout=2, threshold=4), event("Unhealthy", LATE, 590, 2, 500), ""),
         (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", REFUSED, 590, 3, 500), ""),
         (probe(LIVEZ, period=10, threshold=4), event("Unhealthy", REFUSED, 590, 4, 500), "never 4 times in a row"),
@@ -194,7 +193,7 @@ def test_strict_only_if_it_has_failed(liveness: pb.Probe, failed: pb.Event, expe
         (HEALTHZ, 'Get "http://10.0.0.1/": dial tcp 10.0.0.1:80: connect: connection refused', "connection refused"),
         (HEALTHZ, "dial tcp 10.0.0.1:80: i/o timeout", "no answer within 1 s"),
         (COMMAND, 'command timed out: "check --password x" timed out after 1s', "no answer within 1 s"),
-        (COMMAND, "", "failure without output"),
+        (COMMAND, "", "it failed without output"),
         (COMMAND, "psql: connection refused", "psql: connection refused"),
         (COMMAND, "redis: i/o timeout", "redis: i/o timeout"),
         (
@@ -205,12 +204,12 @@ def test_strict_only_if_it_has_failed(liveness: pb.Probe, failed: pb.Event, expe
     ],
 )
 def test_what_was_answered(handler: pb.ProbeHandler, words: str, expected: str) -> None:
-    assert answer(pb.Probe(handler=handler), Told(count=1, first=0, last=0, words=words)) == expected
+    assert reply_to(pb.Probe(handler=handler), ProbeEvents(count=1, first=0, last=0, words=words)).words == expected
 
 
 def test_what_is_asked_leaves_the_query_out() -> None:
     http = pb.HTTPGetAction(path="/live?token=hunter2", port=pb.IntOrString(type=1, strVal="http"))
-    assert asks(pb.Probe(handler=pb.ProbeHandler(httpGet=http))) == "GET /live on port http"
+    assert request_of(pb.Probe(handler=pb.ProbeHandler(httpGet=http))) == "GET /live on port http"
 
 
 def ended(

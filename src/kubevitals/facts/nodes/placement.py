@@ -1,18 +1,25 @@
 """On which nodes a DaemonSet wants a pod: node selector, required node affinity, taints and tolerations."""
 
+from collections.abc import Mapping, Sequence
+
 from kubevitals import schema_pb2 as pb
 from kubevitals.threshold import Threshold
+
+START = Threshold(
+    "daemon-set.start", 120, "a node's daemons take up to a minute to start after it joined, or after an update"
+)
 
 _TOLERATED = frozenset(
     f"node.kubernetes.io/{taint}"
     for taint in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 )
-"""The taints that the DaemonSet controller lets its pods tolerate; in the host network it adds one more."""
+"""The taints that the DaemonSet controller lets its pods tolerate (pkg/controller/daemon/util/daemonset_util.go)."""
 _NO_NETWORK = "node.kubernetes.io/network-unavailable"
+"""One more, for pods in the host network."""
 
 
 def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
-    """Return whether a DaemonSet with this pod specification puts a pod on the node."""
+    """Return whether a DaemonSet with this pod specification runs a pod on the node."""
     labels = dict(node.metadata.labels)
     affinity = spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
     return (
@@ -23,22 +30,23 @@ def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
 
 
 def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
-    """Return whether the node satisfies one of the selector's terms; a selector without terms lets every node pass."""
+    """Return whether the node satisfies one of the selector's terms; a selector without terms matches every node."""
     terms = selector.nodeSelectorTerms
     if not terms:
         return True
     fields = {"metadata.name": node.metadata.name}
     labels = dict(node.metadata.labels)
     return any(
-        all(_satisfied(e, labels) for e in term.matchExpressions)
-        and all(_satisfied(e, fields) for e in term.matchFields)
+        all(satisfies(labels, requirement) for requirement in term.matchExpressions)
+        and all(satisfies(fields, requirement) for requirement in term.matchFields)
         for term in terms
         if term.matchExpressions or term.matchFields
     )
 
 
-def _satisfied(requirement: pb.NodeSelectorRequirement, values: dict[str, str]) -> bool:
-    value, wanted = values.get(requirement.key), list(requirement.values)
+def satisfies(labels: Mapping[str, str], requirement: pb.NodeSelectorRequirement | pb.LabelSelectorRequirement) -> bool:
+    """Return whether labels, or an object's fields, satisfy a requirement of a selector; an unknown operator never."""
+    value, wanted = labels.get(requirement.key), requirement.values
     match requirement.operator:
         case "In":
             return value in wanted
@@ -48,11 +56,13 @@ def _satisfied(requirement: pb.NodeSelectorRequirement, values: dict[str, str]) 
             return value is not None
         case "DoesNotExist":
             return value is None
-        case _:
+        case "Gt" | "Lt":
             return _compared(requirement.operator, value, wanted)
+        case _:
+            return False
 
 
-def _compared(operator: str, value: str | None, wanted: list[str]) -> bool:
+def _compared(operator: str, value: str | None, wanted: Sequence[str]) -> bool:
     if value is None or len(wanted) != 1 or not (_is_number(value) and _is_number(wanted[0])):
         return False
     return int(value) > int(wanted[0]) if operator == "Gt" else int(value) < int(wanted[0])
@@ -72,8 +82,3 @@ def _tolerated(taint: pb.Taint, spec: pb.PodSpec) -> bool:
         and (toleration.operator == "Exists" or (toleration.key == taint.key and toleration.value == taint.value))
         for toleration in spec.tolerations
     )
-
-
-START = Threshold(
-    "daemon-set.start", 120, "a node's daemons take up to a minute to start after it joined, or after an update"
-)

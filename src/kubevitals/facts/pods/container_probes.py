@@ -1,9 +1,10 @@
-"""Probes of containers: their numbers with Kubernetes' defaults, how often they failed, whom they had killed."""
+"""Liveness, readiness and startup probes of containers: timing, failures in events, which one killed a container."""
 
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -12,18 +13,32 @@ from kubevitals.inventory.events import first_seen, last_seen
 from kubevitals.objects import containers
 from kubevitals.text import clean
 
-SIGNALLED = frozenset({137, 143})
-"""Exit codes of a container that the kubelet kills: by SIGKILL, or by SIGTERM that it does not handle."""
 
-KILLERS = ("startup", "liveness")
-"""The kinds of probes whose failures have a container killed."""
+class ProbeKind(StrEnum):
+    """The kinds of container probes, as they are named in a pod's specification."""
+
+    STARTUP = "startup"
+    LIVENESS = "liveness"
+    READINESS = "readiness"
+
+    @property
+    def field(self) -> str:
+        """The container's field that holds the probe: ``livenessProbe``."""
+        return f"{self}Probe"
+
+
+KILLERS = (ProbeKind.STARTUP, ProbeKind.LIVENESS)
+"""The kinds of probes after whose failures the kubelet kills the container."""
+
+SIGNALLED = frozenset({137, 143})
+"""Exit codes of a container that the kubelet kills: by SIGKILL, or by a SIGTERM that it does not handle."""
 
 GRACE = 30
-"""Seconds that a container has to end by itself, unless its pod says otherwise."""
+"""Seconds that a container has to end by itself, unless its pod sets another grace period."""
 
 
 class Timing(NamedTuple):
-    """A probe's numbers, in seconds; what is not set has Kubernetes' default."""
+    """A container probe's numbers, in seconds, with Kubernetes' defaults for what is not set."""
 
     delay: int
     period: int
@@ -42,8 +57,8 @@ class Timing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What events tell of one probe's failures, or of the container's killings for it."""
+class ProbeEvents:
+    """The events about one container probe, its failures or its kills: how many, when, and what the latest says."""
 
     count: int
     first: int
@@ -52,7 +67,7 @@ class Told:
 
 
 def timing(probe: pb.Probe) -> Timing:
-    """Return the numbers of a probe."""
+    """Return the numbers of a container probe."""
     return Timing(
         probe.initialDelaySeconds, probe.periodSeconds or 10, probe.timeoutSeconds or 1, probe.failureThreshold or 3
     )
@@ -63,26 +78,26 @@ def container_of(pod: pb.Pod, status: pb.ContainerStatus) -> pb.Container:
     return next((c for c in containers(pod.spec) if c.name == status.name), pb.Container())
 
 
-def probe_of(container: pb.Container, kind: str) -> pb.Probe | None:
-    """Return the container's probe of a kind (`liveness`, `readiness`, `startup`), or nothing."""
-    field = f"{kind}Probe"
-    return getattr(container, field) if container.HasField(field) else None
+def probe_of(container: pb.Container, kind: ProbeKind) -> pb.Probe | None:
+    """Return the container's probe of this kind, or nothing."""
+    return getattr(container, kind.field) if container.HasField(kind.field) else None
 
 
-def failures(pod: pb.Pod, container: str, kind: str, cluster: Cluster) -> Told | None:
-    """Return what events tell of a probe's failures.
+def probe_failures(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:
+    """Return the events about failures of a container probe.
 
     Probes that "errored" are left out: the kubelet does not count them either.
     """
-    return _told(pod, container, "Unhealthy", rf"\b{kind.capitalize()} probe failed:(?P<words>.*)", cluster)
+    pattern = rf"\b{kind.capitalize()} probe failed:(?P<words>.*)"
+    return _probe_events(pod, container, "Unhealthy", pattern, cluster)
 
 
-def killings(pod: pb.Pod, container: str, kind: str, cluster: Cluster) -> Told | None:
-    """Return what events tell of the container being killed for a probe."""
-    return _told(pod, container, "Killing", rf"(?P<words>failed {kind} probe)", cluster)
+def probe_kills(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:
+    """Return the events about kills of the container because a probe failed."""
+    return _probe_events(pod, container, "Killing", rf"(?P<words>failed {kind} probe)", cluster)
 
 
-def _told(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Cluster) -> Told | None:
+def _probe_events(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Cluster) -> ProbeEvents | None:
     matches = [
         (event, match["words"].strip())
         for event in container_events(pod, container, reason, cluster)
@@ -90,7 +105,7 @@ def _told(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Clust
     ]
     if not matches:
         return None
-    return Told(
+    return ProbeEvents(
         count=sum(max(event.count, event.series.count, 1) for event, _ in matches),
         first=min(first_seen(event) for event, _ in matches),
         last=last_seen(matches[-1][0]),
@@ -99,7 +114,7 @@ def _told(pod: pb.Pod, container: str, reason: str, pattern: str, cluster: Clust
 
 
 def container_events(pod: pb.Pod, container: str, reason: str, cluster: Cluster) -> Iterator[pb.Event]:
-    """Yield the events of a reason on a container, the latest last."""
+    """Yield a container's events of this reason, the latest last."""
     return (
         event
         for event in cluster.events(pod)
@@ -107,28 +122,30 @@ def container_events(pod: pb.Pod, container: str, reason: str, cluster: Cluster)
     )
 
 
-def is_told_of(pod: pb.Pod, container: str, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
-    """Return whether events tell of the start of the run that ended so: they expire, and are limited in number."""
-    started = container_events(pod, container, "Started", cluster)
-    return any(last_seen(event) >= ended.startedAt.seconds for event in started)
+def start_has_event(pod: pb.Pod, container: str, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:
+    """Return whether there is a Started event of the run that ended; events expire, and are limited in number."""
+    starts = container_events(pod, container, "Started", cluster)
+    return any(last_seen(event) >= ended.startedAt.seconds for event in starts)
 
 
-def killed_by(pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster) -> str:
-    """Return the kind of probe that had the container killed when it ended so, or nothing.
+def killed_by(
+    pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster
+) -> ProbeKind | None:
+    """Return the kind of probe whose failure got the container killed when it ended so, or nothing.
 
-    Killing events say so, and after a signal as many failures as it takes to kill. Events expire after an hour, and the
-    kubelet sends few of a pod that has had many: where none tells of this run's start, an earlier Killing is believed,
-    and a signal that came no sooner than the probe could kill.
+    A Killing event says so, or, after a signal, as many failures as it takes to kill. Events expire after an hour, and
+    the kubelet limits how many it sends about a pod. Where this run's start has no event, an earlier Killing event
+    counts, or a signal that came no sooner than the probe could kill.
     """
     if ended.reason == "OOMKilled":
-        return ""
+        return None
     end = _End(pod, container_of(pod, status), ended)
     kinds = [kind for kind in KILLERS if probe_of(end.container, kind)]
-    for judged_by in (_said, _failed, _fits):
+    for judged_by in (_killing_event, _enough_failures, _fitting_time):
         for kind in kinds:
             if judged_by(end, kind, cluster):
                 return kind
-    return ""
+    return None
 
 
 class _End(NamedTuple):
@@ -140,58 +157,74 @@ class _End(NamedTuple):
     def signalled(self) -> bool:
         return self.how.exitCode in SIGNALLED
 
-    def timing(self, kind: str) -> Timing:
+    def timing(self, kind: ProbeKind) -> Timing:
         return timing(probe_of(self.container, kind) or pb.Probe())
 
-    def is_told_of(self, cluster: Cluster) -> bool:
-        return is_told_of(self.pod, self.container.name, self.how, cluster)
+    def start_has_event(self, cluster: Cluster) -> bool:
+        return start_has_event(self.pod, self.container.name, self.how, cluster)
 
 
-def _said(end: _End, kind: str, cluster: Cluster) -> bool:
-    killing = killings(end.pod, end.container.name, kind, cluster)
-    if not killing or end.signalled or killing.last >= end.how.startedAt.seconds:
-        return bool(killing)
-    return not end.is_told_of(cluster)
+def _killing_event(end: _End, kind: ProbeKind, cluster: Cluster) -> bool:
+    kills = probe_kills(end.pod, end.container.name, kind, cluster)
+    if not kills or end.signalled or kills.last >= end.how.startedAt.seconds:
+        return bool(kills)
+    return not end.start_has_event(cluster)
 
 
-def _failed(end: _End, kind: str, cluster: Cluster) -> bool:
-    failed = failures(end.pod, end.container.name, kind, cluster)
+def _enough_failures(end: _End, kind: ProbeKind, cluster: Cluster) -> bool:
+    failed = probe_failures(end.pod, end.container.name, kind, cluster)
     return failed is not None and end.signalled and failed.count >= end.timing(kind).failures
 
 
-def _fits(end: _End, kind: str, cluster: Cluster) -> bool:
+def _fitting_time(end: _End, kind: ProbeKind, cluster: Cluster) -> bool:
     """Return whether the run was long enough for the probe, and for a startup probe not much longer."""
     numbers, lasted = end.timing(kind), end.how.finishedAt.seconds - end.how.startedAt.seconds
     soonest = numbers.start - numbers.period
-    latest = numbers.start + numbers.period + GRACE if kind == "startup" else math.inf
-    return end.signalled and soonest <= lasted <= latest and not end.is_told_of(cluster)
+    latest = numbers.start + numbers.period + GRACE if kind == ProbeKind.STARTUP else math.inf
+    return end.signalled and soonest <= lasted <= latest and not end.start_has_event(cluster)
 
 
-LATE = "no answer within {timeout} s"
+class ReplyKind(StrEnum):
+    """What became of a container probe's request; the values are sentences for a finding, with places for details."""
+
+    LATE = "no answer within {timeout} s"
+    CLIENT_ERROR = "HTTP 4{rest}"
+    HTTP_STATUS = "HTTP {code}"
+    REFUSED = "connection refused"
+    UNREACHABLE = "no route to the container"
+    BROKEN = "the connection was closed"
+    GRPC_STATUS = "gRPC {code}"
+    NO_GRPC_HEALTH = "no gRPC health service"
+    OUTPUT = "{words}"
+    NO_OUTPUT = "it failed without output"
+    EXPIRED = "the events with its answer have expired"
 
 
-ANSWERS = (
-    (r"statuscode: (?P<code>\d+)", "HTTP {code}"),
-    (r"deadline exceeded|i/o timeout|Client\.Timeout|^timeout: ", LATE),
-    (r"connection refused", "connection refused"),
-    (r"no route to host|network is unreachable", "no way to it"),
-    (r"connection reset|EOF", "a broken connection"),
-    (r'service unhealthy \(responded with "(?P<code>\w+)"\)', "gRPC {code}"),
-    (r"does not implement the grpc health protocol", "no gRPC health service"),
+class ProbeReply(NamedTuple):
+    """How a container probe failed last: the kind, which decides about remedies, and the words for a reader."""
+
+    kind: ReplyKind
+    words: str
+
+
+REPLIES = (
+    (r"statuscode: 4(?P<rest>\d+)", ReplyKind.CLIENT_ERROR),
+    (r"statuscode: (?P<code>\d+)", ReplyKind.HTTP_STATUS),
+    (r"deadline exceeded|i/o timeout|Client\.Timeout|^timeout: ", ReplyKind.LATE),
+    (r"connection refused", ReplyKind.REFUSED),
+    (r"no route to host|network is unreachable", ReplyKind.UNREACHABLE),
+    (r"connection reset|EOF", ReplyKind.BROKEN),
+    (r'service unhealthy \(responded with "(?P<code>\w+)"\)', ReplyKind.GRPC_STATUS),
+    (r"does not implement the grpc health protocol", ReplyKind.NO_GRPC_HEALTH),
 )
-"""What kubelets say of a failed probe, with what it means."""
+"""What the kubelet says about a failed HTTP, TCP or gRPC probe (pkg/probe/http, tcp and grpc), and what it means."""
+
+COMMAND_REPLIES = ((r"^command .{0,2000}timed out", ReplyKind.LATE),)
+"""The same for a command (pkg/probe/exec); anything else is the command's own output."""
 
 
-COMMAND_ANSWERS = ((r"^command .{0,2000}timed out", LATE),)
-"""Likewise of a command; anything else is what it wrote itself."""
-
-
-GONE, SILENT = "the events with its answer are gone", "failure without output"
-"""What stands for an answer that nobody knows."""
-
-
-def asks(probe: pb.Probe) -> str:
-    """Return what the probe asks; not a query or a command, which may hold credentials."""
+def request_of(probe: pb.Probe) -> str:
+    """Return what the container probe requests, without a query or a command, which may hold credentials."""
     handler = probe.handler
     if handler.HasField("httpGet"):
         return f"GET {handler.httpGet.path.partition('?')[0] or '/'} on port {_port(handler.httpGet.port)}"
@@ -204,11 +237,13 @@ def _port(port: pb.IntOrString) -> str:
     return port.strVal if port.type else str(port.intVal)
 
 
-def answer(probe: pb.Probe, failed: Told | None) -> str:
-    """Return what the probe was answered, as far as events still tell."""
+def reply_to(probe: pb.Probe, failed: ProbeEvents | None) -> ProbeReply:
+    """Return how the container probe failed last, as far as events still say."""
     if not failed:
-        return GONE
-    for pattern, meaning in COMMAND_ANSWERS if probe.handler.HasField("exec") else ANSWERS:
+        return ProbeReply(ReplyKind.EXPIRED, ReplyKind.EXPIRED)
+    for pattern, kind in COMMAND_REPLIES if probe.handler.HasField("exec") else REPLIES:
         if match := re.search(pattern, failed.words, re.DOTALL):
-            return meaning.format(timeout=timing(probe).timeout, **match.groupdict())
-    return clean(failed.words, 200) or SILENT
+            return ProbeReply(kind, kind.format(timeout=timing(probe).timeout, **match.groupdict()))
+    if words := clean(failed.words, 200):
+        return ProbeReply(ReplyKind.OUTPUT, words)
+    return ProbeReply(ReplyKind.NO_OUTPUT, ReplyKind.NO_OUTPUT)

@@ -8,9 +8,9 @@ from kubevitals.facts.pods.container_probes import (
     KILLERS,
     container_events,
     container_of,
-    is_told_of,
     killed_by,
-    killings,
+    probe_kills,
+    start_has_event,
 )
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
@@ -172,7 +172,7 @@ def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         if container.HasField("livenessProbe") or container.HasField("startupProbe"):
             ended = crash(pod, status, cluster) or _ended_lately(pod, status, cluster)
             if ended and (kind := killed_by(pod, status, ended, cluster)):
-                return Symptom(pod, kind, status)
+                return Symptom(pod, f"failed {kind} probe", status, probe=kind)
     return None
 
 
@@ -181,8 +181,8 @@ def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> 
     last = status.lastState.terminated
     if status.restartCount < cluster.limit(KILLS) or cluster.over(last.finishedAt, RECENT):
         return None
-    told = [killings(pod, status.name, kind, cluster) for kind in KILLERS]
-    return last if sum(killing.count for killing in told if killing) >= cluster.limit(KILLS) else None
+    kills = [probe_kills(pod, status.name, kind, cluster) for kind in KILLERS]
+    return last if sum(events.count for events in kills if events) >= cluster.limit(KILLS) else None
 
 
 def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
@@ -193,7 +193,8 @@ def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         if container_of(pod, status).lifecycle.HasField("postStart") and (ended := crash(pod, status, cluster)):
             failed = list(container_events(pod, status.name, "FailedPostStartHook", cluster))
             if failed and (
-                last_seen(failed[-1]) >= ended.startedAt.seconds or not is_told_of(pod, status.name, ended, cluster)
+                last_seen(failed[-1]) >= ended.startedAt.seconds
+                or not start_has_event(pod, status.name, ended, cluster)
             ):
                 return Symptom(pod, failed[-1].message, status)
     return None

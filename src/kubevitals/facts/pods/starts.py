@@ -10,7 +10,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, condition, containers, owner, ref, statuses
 
 
-class Probed(NamedTuple):
+class ProbedContainer(NamedTuple):
     """A running container with a liveness probe, in a pod that is not broken."""
 
     pod: pb.Pod
@@ -24,29 +24,35 @@ class Probed(NamedTuple):
 
     @property
     def where(self) -> tuple[Ref, str]:
-        """Where the probe is written: in what made the pod, or in a pod of its own; and the container's name."""
-        maker = owner(self.pod)
-        return (maker if maker and maker.kind != "Node" else ref(self.pod)), self.container.name
+        """Where the probe is declared: in the pod's controller, or in a bare pod; and the container's name."""
+        controller = owner(self.pod)
+        declared_in = controller if controller and controller.kind != "Node" else ref(self.pod)
+        return declared_in, self.container.name
+
+    @property
+    def started_at(self) -> int:
+        """When the container started, in seconds since 1970."""
+        return self.status.state.running.startedAt.seconds
 
 
-def probed_containers(cluster: Cluster) -> tuple[Probed, ...]:
-    """Return what a liveness probe threatens; pods that are broken already are told of once, elsewhere."""
+def probed_containers(cluster: Cluster) -> tuple[ProbedContainer, ...]:
+    """Return the running containers with a liveness probe, without those of pods that are broken or being deleted."""
     pods = (p for p in cluster.pods if not p.metadata.HasField("deletionTimestamp") and not is_broken(p, cluster))
     return tuple(probed for pod in pods for probed in _probed(pod))
 
 
-def _probed(pod: pb.Pod) -> Iterator[Probed]:
+def _probed(pod: pb.Pod) -> Iterator[ProbedContainer]:
     probed = {container.name: container for container in containers(pod.spec) if container.HasField("livenessProbe")}
     for status in statuses(pod) if probed else ():
         if status.name in probed and status.state.HasField("running"):
-            yield Probed(pod, probed[status.name], status)
+            yield ProbedContainer(pod, probed[status.name], status)
 
 
-def start_took(probed: Probed) -> int:
-    """Return the seconds from the container's only start to its readiness, 0 where that cannot be told.
+def start_took(probed: ProbedContainer) -> int:
+    """Return the seconds from the container's only start until it was ready, or 0 where that is not known.
 
-    It cannot be told where others of the pod may have been waited for, where the first readiness probe succeeded, and
-    where the pod got ready so late that the liveness probe must have succeeded before.
+    It is not known where the pod may have waited for other containers, where the first readiness probe succeeded, and
+    where the pod was ready so late that the liveness probe must have succeeded before.
     """
     pod, container, status = probed
     if status.restartCount or container.HasField("startupProbe") or not container.HasField("readinessProbe"):
@@ -54,15 +60,15 @@ def start_took(probed: Probed) -> int:
     ready, readiness = condition(pod, "ContainersReady"), timing(container.readinessProbe)
     if not ready or ready.status != "True":
         return 0
-    began = status.state.running.startedAt.seconds
-    took = ready.lastTransitionTime.seconds - began
+    took = ready.lastTransitionTime.seconds - probed.started_at
     if not readiness.delay + readiness.period < took <= probed.numbers.start + probed.numbers.period:
         return 0
-    return took if all(_needs_no_wait(pod, s, began) for s in statuses(pod) if s.name != status.name) else 0
+    others = (other for other in statuses(pod) if other.name != status.name)
+    return took if all(_was_ready_by(pod, other, probed.started_at) for other in others) else 0
 
 
-def _needs_no_wait(pod: pb.Pod, status: pb.ContainerStatus, began: int) -> bool:
-    """Return whether the container was ready as soon as it ran, and ran by then."""
+def _was_ready_by(pod: pb.Pod, status: pb.ContainerStatus, time: int) -> bool:
+    """Return whether the container ran by then and was ready as soon as it ran."""
     container, running = container_of(pod, status), status.state.running
-    probed = container.HasField("readinessProbe") or container.HasField("startupProbe")
-    return not probed and not status.restartCount and running.startedAt.seconds <= began
+    has_probe = container.HasField("readinessProbe") or container.HasField("startupProbe")
+    return not has_probe and not status.restartCount and running.startedAt.seconds <= time

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.container_probes import container_of
+from kubevitals.facts.pods.container_probes import ProbeKind, container_of
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
 from kubevitals.objects import condition, is_ready, statuses, turned_at
@@ -27,12 +27,13 @@ RECENT = Threshold(
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """A pod's fault: what Kubernetes says of it, and the container or the volume concerned."""
+    """A pod's fault: what Kubernetes says about it, and the container, the volume or the container probe concerned."""
 
     pod: pb.Pod
     words: str
     status: pb.ContainerStatus = field(default_factory=pb.ContainerStatus)
     volume: str = ""
+    probe: ProbeKind | None = None
 
 
 SANDBOX_FAILURE = "FailedCreatePodSandBox"

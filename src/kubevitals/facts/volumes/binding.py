@@ -7,6 +7,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import STORAGE_CLASS
 from kubevitals.errors import NotObserved
+from kubevitals.facts.nodes.placement import satisfies
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import condition
@@ -217,13 +218,7 @@ def affinity_words(volume: pb.PersistentVolume) -> str:
 def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
     labels = dict(volume.metadata.labels)
     return all(labels.get(key) == value for key, value in selector.matchLabels.items()) and all(
-        {
-            "In": labels.get(e.key) in e.values,
-            "NotIn": labels.get(e.key) not in e.values,
-            "Exists": e.key in labels,
-            "DoesNotExist": e.key not in labels,
-        }.get(e.operator, False)
-        for e in selector.matchExpressions
+        satisfies(labels, requirement) for requirement in selector.matchExpressions
     )
 
 
