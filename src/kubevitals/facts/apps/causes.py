@@ -1,0 +1,157 @@
+"""Why a container exits, from its own log: the message that it ends with, and what that names in the cluster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.facts.apps.messages import Line, Names, recognise
+from kubevitals.facts.apps.services import ServiceName, named_by, ready_endpoints, services, services_by_ip
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, containers, ref
+from kubevitals.text import near_name, plural
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104
+"""Addresses that mean the pod itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppCause:
+    """Why an application exits.
+
+    Attributes:
+        means: what is wrong, without a subject's name that differs from pod to pod.
+        missing: objects that it needs and that do not exist.
+        concerns: objects that it depends on.
+    """
+
+    line: str
+    means: str
+    remedy: str
+    missing: tuple[Ref, ...] = ()
+    concerns: tuple[Ref, ...] = ()
+
+
+def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cluster) -> AppCause | None:
+    """Return why the container ended, as its last log lines say; nothing where they say nothing that is known.
+
+    What a line names is looked up as far as it can be observed.
+    """
+    line = recognise(lines)
+    if not line:
+        return None
+    words = line.words
+    plain = AppCause(line.text, line.message.means.format_map(words), line.message.remedy.format_map(words))
+    try:
+        return _looked_up(line, plain, pod, container, cluster)
+    except NotObserved:
+        return plain  # the line says what it says, whether or not more can be seen
+
+
+def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
+    words = line.words
+    match line.message.names:
+        case Names.PORT if "port" in words:
+            return _port(plain, int(words["port"]), pod, container, cluster)
+        case Names.BINARY:
+            return _binary(plain, pod, cluster)
+        case Names.HOST if "name" in words:
+            return _host(plain, words["name"], pod.metadata.namespace, cluster)
+        case Names.ADDRESS if "name" in words:
+            return _address(plain, words["name"], words.get("port", ""), pod.metadata.namespace, cluster)
+        case Names.ACCOUNT:
+            return _account(plain, words["name"])
+    return plain
+
+
+def _port(plain: AppCause, port: int, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
+    """Say which container has the port: one of the pod, or on the host's network one of another pod of the node."""
+    means = f"port {port} is already in use"
+    for other in containers(pod.spec):
+        if other.name != container and any(declared.containerPort == port for declared in other.ports):
+            return replace(plain, means=f'{means}: container "{other.name}" of the same pod declares it')
+    neighbours = cluster.derive(_host_network_ports).get((pod.spec.nodeName, port), ()) if pod.spec.hostNetwork else ()
+    for neighbour in neighbours:
+        if neighbour.uid != pod.metadata.uid:
+            return replace(plain, means=f"{means}: {neighbour.pod} has it on the node", concerns=(neighbour.pod,))
+    return replace(plain, means=means)
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbour:
+    uid: str
+    pod: Ref
+
+
+def _host_network_ports(cluster: Cluster) -> dict[tuple[str, int], list[_Neighbour]]:
+    """Return the pods on each node's network by the ports that they declare."""
+    ports: dict[tuple[str, int], list[_Neighbour]] = {}
+    for pod in cluster.pods:
+        if pod.spec.hostNetwork and pod.status.phase == "Running":
+            for declared in (port for container in containers(pod.spec) for port in container.ports):
+                place = pod.spec.nodeName, declared.containerPort
+                ports.setdefault(place, []).append(_Neighbour(pod.metadata.uid, ref(pod)))
+    return ports
+
+
+def _binary(plain: AppCause, pod: pb.Pod, cluster: Cluster) -> AppCause:
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    architecture = node.metadata.labels.get("kubernetes.io/arch", "") if node else ""
+    return replace(plain, means=f"{plain.means} (the node is {architecture})") if architecture else plain
+
+
+def _host(plain: AppCause, host: str, namespace: str, cluster: Cluster) -> AppCause:
+    service = named_by(host, namespace, cluster)
+    if not service:
+        remedy = "check the name, and that DNS resolves names outside the cluster (see cluster-dns)"
+        return replace(plain, means=f'"{host}" cannot be resolved', remedy=remedy)
+    object_ = Ref("Service", *service)
+    if service in cluster.derive(services):
+        remedy = "check the cluster's DNS (see cluster-dns), and network policies that forbid port 53"
+        return replace(
+            plain,
+            means=f'"{host}" cannot be resolved, although Service {service.name} exists',
+            remedy=remedy,
+            concerns=(object_,),
+        )
+    return replace(plain, means=f'"{host}" cannot be resolved: {_absent(service, cluster)}', missing=(object_,))
+
+
+def _absent(service: ServiceName, cluster: Cluster) -> str:
+    near = near_name(service.name, [known.name for known in _of_namespace(service.namespace, cluster)])
+    return f"Service {service.name} does not exist in namespace {service.namespace}{near}"
+
+
+def _of_namespace(namespace: str, cluster: Cluster) -> list[ServiceName]:
+    return [known for known in cluster.derive(services) if known.namespace == namespace]
+
+
+def _address(plain: AppCause, host: str, port: str, namespace: str, cluster: Cluster) -> AppCause:
+    place = f"{host}:{port}" if port else host
+    if host in LOCAL:
+        means = f"nothing listens on {place}, which is the pod itself"
+        remedy = "use the name of the Service instead, or start the container that is to listen there"
+        return replace(plain, means=means, remedy=remedy)
+    service = cluster.derive(services_by_ip).get(host) or named_by(host, namespace, cluster)
+    found = cluster.derive(services).get(service) if service else None
+    if not service or not found:
+        return replace(plain, means=f"nothing answers at {place}")
+    reason, remedy = _why_silent(service, found, port, cluster)
+    means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{reason}"
+    return replace(plain, means=means, remedy=remedy or plain.remedy, concerns=(Ref("Service", *service),))
+
+
+def _why_silent(name: ServiceName, service: pb.Service, port: str, cluster: Cluster) -> tuple[str, str]:
+    """Return why a Service does not answer, as far as its objects tell, and what to do."""
+    ports = sorted({declared.port for declared in service.spec.ports})
+    if port and ports and int(port) not in ports:
+        return f": it has port {', '.join(map(str, ports))}", "use the Service's port, or add this one to it"
+    if not cluster.derive(ready_endpoints).get(name):
+        return ": it has no ready endpoint", "make the pods behind the Service ready; check its selector"
+    ready = plural(cluster.derive(ready_endpoints)[name], "ready endpoint")
+    return f", although it has {ready}", ""
+
+
+def _account(plain: AppCause, user: str) -> AppCause:
+    namespace, _, name = user.removeprefix("system:serviceaccount:").partition(":")
+    return replace(plain, concerns=(Ref("ServiceAccount", namespace, name),))

@@ -1,0 +1,260 @@
+"""The error messages with which common runtimes, libraries and shells exit, and what each means.
+
+Every message is cited with the projects and the files where its texts stand.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import cached_property
+
+
+class Names(Enum):
+    """What a message names, which is then looked up in the cluster."""
+
+    NOTHING = auto()
+    PORT = auto()
+    BINARY = auto()
+    HOST = auto()
+    ADDRESS = auto()
+    ACCOUNT = auto()
+
+
+@dataclass(frozen=True)
+class Message:
+    """An error message, and what it means.
+
+    Attributes:
+        means: what is wrong; the texts' groups fill it, as they fill the remedy.
+        texts: regular expressions; their groups `name` and `port` are what is looked up.
+        source: the projects and the files where the texts stand.
+    """
+
+    means: str
+    remedy: str
+    texts: tuple[str, ...]
+    source: str
+    names: Names = Names.NOTHING
+
+    @cached_property
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """The compiled texts."""
+        return tuple(map(re.compile, self.texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A log line with the message that it holds, and the texts of the message's groups."""
+
+    text: str
+    message: Message
+    words: dict[str, str] = field(default_factory=dict)
+
+
+_IP = r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]{2,45}\]"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+_HOST = rf"(?P<name>{_IP}|{_NAME})"
+_PORT = r"(?P<port>\d{1,5})"
+_PATH = r"(?P<name>/[^\s:'\",)]{1,250})"
+_VARIABLE = r"(?P<name>[A-Z][A-Z0-9_]{1,80})"
+_ENVIRONMENT = r"(?i:environment variables?|env vars?)"
+
+MESSAGES = (
+    Message(
+        "a port that it listens on is already in use",
+        "give one of the two another port",
+        (
+            rf"(?i)(?<!errno)[ :]{_PORT}\b(?:(?![ :]\d{{1,5}}\b).){{0,80}}\b(?:(?:already|address) in use|EADDRINUSE)",
+            rf"(?i)(?:address (?:already )?in use|EADDRINUSE)\b.{{0,60}}:{_PORT}\b",
+            r"(?i)\baddress (?:already )?in use\b|EADDRINUSE",
+        ),
+        "glibc sysdeps/gnu/errlist.h, musl src/errno/__strerror.h, golang/go net/dial.go, libuv src/uv-common.c",
+        Names.PORT,
+    ),
+    Message(
+        "a binary is not for the node's architecture, or a script has no interpreter line",
+        "build the image for that architecture, or begin the script with #!",
+        (r"(?i)exec format error", r"cannot execute binary file"),
+        "glibc sysdeps/gnu/errlist.h (ENOEXEC), bash execute_cmd.c",
+        Names.BINARY,
+    ),
+    Message(
+        "a script has Windows line ends (CRLF)",
+        "save the script with Unix line ends (LF) and build the image again",
+        (
+            r"(?:\\r|\^M|\r)\W{0,2}: (?:No such file|not found|command not found|bad interpreter)",
+            r"bad interpreter: .{0,100}\^M",
+        ),
+        "coreutils src/env.c, bash execute_cmd.c",
+    ),
+    Message(
+        "the interpreter of {name} is not in the image",
+        "correct the first line of the script, or add the interpreter to the image",
+        (rf"{_PATH}: (?:\S{{1,200}}: )?bad interpreter",),
+        "bash execute_cmd.c",
+    ),
+    Message(
+        "the environment variable {name} is not set",
+        "set {name} in env or envFrom of the workload's template",
+        (
+            rf"\b{_VARIABLE}: (?:unbound variable|parameter not set|parameter null or not set)",
+            rf"KeyError: '{_VARIABLE}'",
+            rf"(?i:missing|required|undefined|unset).{{0,40}} {_ENVIRONMENT}.{{0,12}}?[\"'`: ]{_VARIABLE}\b",
+            rf"{_ENVIRONMENT}.{{0,12}}?[\"'`: ]{_VARIABLE}\b.{{0,24}}? "
+            r"(?:not set|not defined|missing|required|empty|must)",
+            rf"\b{_VARIABLE} (?:{_ENVIRONMENT} )?(?:is not set|must be set|is required|is not defined)",
+            rf"required key {_VARIABLE} missing value",
+        ),
+        "bash variables.c, dash src/var.c, cpython Lib/os.py, caarlos0/env env.go, "
+        "kelseyhightower/envconfig envconfig.go",
+    ),
+    Message(
+        "the property {name} has no value",
+        "set it in the configuration, or as an environment variable",
+        (r"Could not resolve placeholder '(?P<name>[\w.-]{1,100})'",),
+        "spring-projects/spring-framework org/springframework/util/PropertyPlaceholderHelper.java",
+    ),
+    Message(
+        "nothing answers at the address that it connects to",
+        "check that the other side listens on that address and port, and that its pods are ready",
+        (
+            rf"dial (?:tcp|udp)[46]? {_HOST}:{_PORT}: (?:connect: )?(?:connection refused|i/o timeout"
+            r"|connection timed out|no route to host)",
+            rf"connect (?:ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH) {_HOST}:{_PORT}",
+            rf"connection to server at \"{_HOST}\".{{0,80}}, port {_PORT} failed: (?:Connection refused|timeout)",
+            rf"Connection to {_HOST}:{_PORT} refused",
+            rf"Can't connect to (?:MySQL|MariaDB|server) (?:server )?on '{_HOST}(?::{_PORT})?'",
+            rf"can't connect to remote host \((?P<name>{_IP})\)",
+            rf"[Ff]ailed to connect to {_HOST} port {_PORT}",
+            rf"[Ee]rror \d{{1,3}} connecting to {_HOST}:{_PORT}",
+            rf"host='{_HOST}', port={_PORT}.{{0,300}}(?:Connection refused|timed out)",
+        ),
+        "golang/go net/net.go, libuv src/uv-common.c, postgres src/interfaces/libpq/fe-connect.c, pgjdbc "
+        "org/postgresql/core/v3/ConnectionFactoryImpl.java, mysql-server include/errmsg.h, busybox libbb/xconnect.c, "
+        "curl lib/connect.c, redis/redis-py redis/connection.py, urllib3 src/urllib3/exceptions.py",
+        Names.ADDRESS,
+    ),
+    Message(
+        "a host name cannot be resolved",
+        "correct the host name in the application's configuration, or create the Service",
+        (
+            rf"(?i:could not translate host name|could not resolve host:?|unknown host:?|UnknownHostException:"
+            rf"|bad address|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|unable to resolve host) [\"']?{_HOST}",
+            rf"lookup {_HOST}(?: on \S{{1,60}})?: (?:no such host|server misbehaving|i/o timeout|Temporary failure)",
+            rf"host='{_HOST}', port={_PORT}.{{0,300}}(?:Name or service not known|Failed to resolve|name resolution)",
+            rf"host not found in upstream \"{_HOST}",
+            rf"(?:Name or service not known|Temporary failure in name resolution): '?{_HOST}",
+            r"Name or service not known|Temporary failure in name resolution",
+        ),
+        "golang/go net/dnsclient_unix.go, nodejs/node lib/internal/errors.js, glibc posix/gai_strerror-strs.h, "
+        "postgres src/interfaces/libpq/fe-connect.c, curl lib/strerror.c, busybox libbb/xconnect.c, "
+        "nginx src/core/ngx_inet.c",
+        Names.HOST,
+    ),
+    Message(
+        "the runtime's own heap is full: that is a limit of the runtime, not of the pod",
+        "raise the runtime's limit within the container's memory limit (-Xmx or -XX:MaxRAMPercentage, "
+        "--max-old-space-size), or find the leak",
+        (
+            r"JavaScript heap out of memory",
+            r"OutOfMemoryError: (?:Java heap space|GC overhead limit exceeded|Metaspace)",
+        ),
+        "v8 src/heap/heap.cc, openjdk src/hotspot/share/gc/shared/memAllocator.cpp",
+    ),
+    Message(
+        "{name} may not {verb} {resource}",
+        "grant the ServiceAccount that right, with a Role and a RoleBinding or their cluster-scoped kinds",
+        (
+            r"User \\?\"?(?P<name>system:serviceaccount:[\w.-]{1,63}:[\w.-]{1,253})\\?\"? cannot (?P<verb>\w{1,20}) "
+            r"resource \\?\"?(?P<resource>[\w./-]{1,100})",
+        ),
+        "kubernetes/kubernetes staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go",
+        Names.ACCOUNT,
+    ),
+    Message(
+        "the other side refuses its credentials",
+        "compare the credentials in the application's Secret with those of the other side",
+        (
+            r"(?i)password authentication failed for user|access denied for user",
+            r"WRONGPASS|NOAUTH Authentication required",
+        ),
+        "postgres src/backend/libpq/auth.c, mysql-server share/messages_to_clients.txt, redis src/acl.c",
+    ),
+    Message(
+        "it does not accept the certificate of the other side",
+        "renew the certificate, or give the container the CA that signed it",
+        (
+            r"x509: certificate (?:has expired or is not yet valid|signed by unknown authority)",
+            r"CERTIFICATE_VERIFY_FAILED|unable to get local issuer certificate|certificate has expired",
+            r"PKIX path building failed",
+        ),
+        "golang/go crypto/x509/verify.go, openssl crypto/x509/x509_txt.c, "
+        "openjdk sun/security/validator/PKIXValidator.java",
+    ),
+    Message(
+        "{name} is missing from the image",
+        "build it into the image",
+        (
+            r"ModuleNotFoundError: No module named '(?P<name>[^'\n]{1,200})'",
+            r"Cannot find module '(?P<name>[^'\n]{1,200})'",
+            r"(?:ClassNotFoundException|NoClassDefFoundError):? (?P<name>[\w.$/]{1,200})",
+            r"Could not find or load main class (?P<name>[\w.$/]{1,200})",
+        ),
+        "cpython Lib/importlib/_bootstrap.py, nodejs/node lib/internal/modules/cjs/loader.js, openjdk java/lang",
+    ),
+    Message(
+        "the shared library {name} is missing from the image",
+        "install it in the image, or build the binary for the image's C library (glibc or musl)",
+        (
+            r"error while loading shared libraries: (?P<name>[\w.+-]{1,200})",
+            r"Error loading shared library (?P<name>[\w.+-]{1,200})",
+            r"version `(?P<name>GLIBC_[\d.]{1,10})' not found",
+        ),
+        "glibc elf/dl-load.c and elf/dl-version.c, musl ldso/dynlink.c",
+    ),
+    Message(
+        "{name} is read-only",
+        "mount an emptyDir there, or set readOnlyRootFilesystem to false",
+        (rf"{_PATH}.{{0,60}}[Rr]ead-only file system", rf"EROFS.{{0,80}}['\"]{_PATH}"),
+        "glibc sysdeps/gnu/errlist.h (EROFS)",
+    ),
+    Message(
+        "it has no permission for {name}",
+        "correct the file's owner and mode in the image, or runAsUser and fsGroup of the securityContext",
+        (rf"(?i:permission denied|EACCES).{{0,60}}['\"]{_PATH}", rf"{_PATH}['\"]?:? .{{0,60}}(?i:permission denied)"),
+        "glibc sysdeps/gnu/errlist.h (EACCES)",
+    ),
+    Message(
+        "{name} does not exist in the container",
+        "add the file to the image, or mount the volume that holds it at that path",
+        (
+            rf"{_PATH}['\"]?:? .{{0,60}}(?:[Nn]o such file or directory|not found)",
+            rf"(?:ENOENT|No such file or directory|can't open).{{0,80}}['\"]{_PATH}",
+        ),
+        "glibc sysdeps/gnu/errlist.h (ENOENT)",
+    ),
+    Message(
+        "it has too many files, or inotify instances, open",
+        "find what it does not close, or raise the limit (ulimit -n; fs.inotify.max_user_instances on the node)",
+        (r"(?i)too many open files|EMFILE",),
+        "glibc sysdeps/gnu/errlist.h (EMFILE)",
+    ),
+    Message(
+        "the kernel refuses an operation that its securityContext does not allow",
+        "add the capability that it needs to the securityContext, or let it do without",
+        (r"(?i)\boperation not permitted\b",),
+        "glibc sysdeps/gnu/errlist.h (EPERM)",
+    ),
+)
+"""From specific to general: what names an object stands before what only names an error."""
+
+
+def recognise(lines: Iterable[str]) -> Line | None:
+    """Return the latest line that holds a message of the table; of one line, the first message counts."""
+    for line in reversed(list(lines)):
+        for message in MESSAGES:
+            for pattern in message.patterns:
+                if match := pattern.search(line):
+                    return Line(line, message, {group: text for group, text in match.groupdict().items() if text})
+    return None

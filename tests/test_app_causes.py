@@ -1,0 +1,177 @@
+"""What applications say before they exit, and what that names in the cluster."""
+
+from collections.abc import Sequence
+
+import pytest
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.causes import AppCause, cause_of_exit
+from kubevitals.facts.apps.messages import MESSAGES, recognise
+from kubevitals.objects import Ref
+from tests.built import BuiltPod, node
+from tests.fakes import cluster_of
+
+SAID = [
+    ("listen tcp :8080: bind: address already in use", "port 8080 is already in use"),
+    ("bind: Address already in use", "a port that it listens on is already in use"),
+    ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", "port 80 is already in use"),
+    ("[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address in use", "port 8000 is"),
+    ("12:00:05 ERROR listen tcp 0.0.0.0:9090: bind: address already in use", "port 9090 is already in use"),
+    ("Error: listen EADDRINUSE: address already in use :::3000", "port 3000 is already in use"),
+    ("Web server failed to start. Port 8080 was already in use.", "port 8080 is already in use"),
+    ("exec /app/server: exec format error", "not for the node's architecture"),
+    ("/bin/sh: /app/server: cannot execute binary file: Exec format error", "not for the node's architecture"),
+    ("/usr/bin/env: 'bash\\r': No such file or directory", "Windows line ends"),
+    ("/entrypoint.sh: /bin/bash: bad interpreter: No such file or directory", "interpreter of /entrypoint.sh"),
+    ("sh: DATABASE_URL: parameter not set", "environment variable DATABASE_URL is not set"),
+    ("/start.sh: line 3: DATABASE_URL: unbound variable", "environment variable DATABASE_URL is not set"),
+    ("KeyError: 'DATABASE_URL'", "environment variable DATABASE_URL is not set"),
+    ('env: required environment variable "DB_HOST" is not set', "environment variable DB_HOST is not set"),
+    ("Error: missing required environment variable: API_ROOT", "environment variable API_ROOT is not set"),
+    ("required key APP_PORT missing value", "environment variable APP_PORT is not set"),
+    ("Could not resolve placeholder 'shop.url' in value \"${shop.url}\"", "property shop.url has no value"),
+    ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "heap is full"),
+    ('Exception in thread "main" java.lang.OutOfMemoryError: Java heap space', "heap is full"),
+    ('FATAL: password authentication failed for user "shop"', "refuses its credentials"),
+    (
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "certificate of the other side",
+    ),
+    ("ModuleNotFoundError: No module named 'flask'", "flask is missing from the image"),
+    ("Error: Cannot find module '/app/index.js'", "/app/index.js is missing from the image"),
+    ("./app: error while loading shared libraries: libpq.so.5: cannot open", "library libpq.so.5 is missing"),
+    ("touch: /var/cache/x: Read-only file system", "/var/cache/x is read-only"),
+    ("open /data/db.lock: permission denied", "no permission for /data/db.lock"),
+    ("PermissionError: [Errno 13] Permission denied: '/data/x'", "no permission for /data/x"),
+    ("cat: can't open '/etc/app/app.ini': No such file or directory", "/etc/app/app.ini does not exist"),
+    ("open /etc/app/config.yaml: no such file or directory", "/etc/app/config.yaml does not exist"),
+    ("inotify_init: too many open files", "too many files, or inotify instances"),
+    ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
+]
+
+
+def cause(line: str, pod: BuiltPod | None = None, **lists: Sequence[Message]) -> AppCause | None:
+    built = pod or BuiltPod()
+    return cause_of_exit(["starting", line, "bye"], built.pod, "app", cluster_of(**lists))
+
+
+@pytest.mark.parametrize(("line", "means"), SAID)
+def test_a_message_is_recognised(line: str, means: str) -> None:
+    found = cause(line)
+    assert found
+    assert means in found.means
+    assert found.line == line
+    assert found.remedy
+
+
+def test_every_message_is_recognised_by_an_example() -> None:
+    found = {
+        said.message.means for line, _ in [*SAID, *((line, "") for line in LOOKED_UP)] if (said := recognise([line]))
+    }
+    assert found == {message.means for message in MESSAGES}
+
+
+@pytest.mark.parametrize("line", ["server is ready on port 8080", "GET /missing 404", "state saved", ""])
+def test_an_ordinary_line_says_nothing(line: str) -> None:
+    assert cause(line) is None
+
+
+REFUSED = "dial tcp {}: connect: connection refused"
+FORBIDDEN = (
+    'pods is forbidden: User "system:serviceaccount:shop:cart" cannot list resource "pods" in API group "" in the '
+    'namespace "shop"'
+)
+UNRESOLVED = (
+    "dial tcp: lookup {} on 10.96.0.10:53: no such host",
+    "Error: getaddrinfo ENOTFOUND {}",
+    'psql: error: could not translate host name "{}" to address: Name or service not known',
+    "wget: bad address '{}'",
+    'host not found in upstream "{}" in /etc/nginx/conf.d/default.conf:3',
+    "java.net.UnknownHostException: {}",
+)
+LOOKED_UP = [REFUSED.format("db:5432"), FORBIDDEN, UNRESOLVED[0].format("db")]
+
+
+def service(name: str, *, ip: str = "10.96.0.5", port: int = 5432) -> pb.Service:
+    spec = pb.ServiceSpec(clusterIP=ip, ports=[pb.ServicePort(port=port)])
+    return pb.Service(metadata=pb.ObjectMeta(name=name, namespace="shop"), spec=spec)
+
+
+def endpoints(name: str, *, ready: bool) -> pb.EndpointSlice:
+    metadata = pb.ObjectMeta(name=f"{name}-1", namespace="shop", labels={"kubernetes.io/service-name": name})
+    return pb.EndpointSlice(metadata=metadata, endpoints=[pb.Endpoint(conditions=pb.EndpointConditions(ready=ready))])
+
+
+@pytest.mark.parametrize("line", UNRESOLVED)
+@pytest.mark.parametrize("host", ["databse", "databse.shop.svc.cluster.local"])
+def test_a_service_that_does_not_exist_is_named(line: str, host: str) -> None:
+    found = cause(line.format(host), services=[service("database")])
+    assert found
+    assert 'Service databse does not exist in namespace shop (did you mean "database"?)' in found.means
+    assert found.missing == (Ref("Service", "shop", "databse"),)
+
+
+def test_a_service_that_exists_leads_to_dns() -> None:
+    found = cause(UNRESOLVED[0].format("db"), services=[service("db")])
+    assert found
+    assert "although Service db exists" in found.means
+    assert found.concerns == (Ref("Service", "shop", "db"),)
+
+
+def test_a_name_outside_the_cluster_is_no_service() -> None:
+    found = cause(UNRESOLVED[0].format("api.example.com"))
+    assert found
+    assert found.means == '"api.example.com" cannot be resolved'
+    assert not found.missing
+
+
+@pytest.mark.parametrize(
+    ("address", "ready", "means"),
+    [
+        ("10.96.0.5:5432", False, "Service db does not answer on port 5432: it has no ready endpoint"),
+        ("db:5432", False, "Service db does not answer on port 5432: it has no ready endpoint"),
+        ("db:5433", True, "Service db does not answer on port 5433: it has port 5432"),
+        ("db.shop.svc:5432", True, "Service db does not answer on port 5432, although it has 1 ready endpoint"),
+        ("192.0.2.7:25", True, "nothing answers at 192.0.2.7:25"),
+        ("127.0.0.1:5432", True, "nothing listens on 127.0.0.1:5432, which is the pod itself"),
+    ],
+)
+def test_a_service_that_does_not_answer_is_named_with_the_reason(address: str, ready: bool, means: str) -> None:
+    found = cause(REFUSED.format(address), services=[service("db")], endpoint_slices=[endpoints("db", ready=ready)])
+    assert found
+    assert found.means == means
+
+
+def test_the_container_is_named_that_has_the_port() -> None:
+    pod = BuiltPod()
+    pod.pod.spec.containers.add(name="proxy", ports=[pb.ContainerPort(containerPort=8080)])
+    found = cause(SAID[0][0], pod)
+    assert found
+    assert found.means == 'port 8080 is already in use: container "proxy" of the same pod declares it'
+
+
+def test_on_the_hosts_network_the_other_pod_is_named() -> None:
+    pod = BuiltPod()
+    pod.pod.spec.hostNetwork = True
+    other = pb.Pod(metadata=pb.ObjectMeta(name="agent", namespace="monitoring", uid="2"))
+    other.spec.hostNetwork, other.spec.nodeName, other.status.phase = True, "one", "Running"
+    other.spec.containers.add(name="agent", ports=[pb.ContainerPort(containerPort=8080)])
+    found = cause(SAID[0][0], pod, pods=[pod.pod, other])
+    assert found
+    assert found.means == "port 8080 is already in use: Pod/monitoring/agent has it on the node"
+
+
+def test_the_nodes_architecture_is_said() -> None:
+    arm = node()
+    arm.metadata.labels["kubernetes.io/arch"] = "arm64"
+    found = cause("exec format error", nodes=[arm])
+    assert found
+    assert "(the node is arm64)" in found.means
+
+
+def test_a_missing_right_is_named_with_the_account() -> None:
+    found = cause(FORBIDDEN)
+    assert found
+    assert found.means == "system:serviceaccount:shop:cart may not list pods"
+    assert found.concerns == (Ref("ServiceAccount", "shop", "cart"),)
