@@ -56,7 +56,7 @@ _IP = r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]{2,45}\]"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _HOST = rf"(?P<name>{_IP}|{_NAME})"
 _PORT = r"(?P<port>\d{1,5})"
-_PATH = r"(?P<name>/[^\s:'\",)]{1,250})"
+_PATH = r"(?<![\w./-])(?P<name>/[^\s:'\",)]{1,250}+)"
 _VARIABLE = r"(?P<name>[A-Z][A-Z0-9_]{1,80})"
 _ENVIRONMENT = r"(?i:environment variables?|env vars?)"
 
