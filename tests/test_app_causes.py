@@ -9,7 +9,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import AppCause, cause_of_exit
 from kubevitals.facts.apps.messages import MESSAGES, recognise
 from kubevitals.objects import Ref
-from tests.built import BuiltPod, node
+from tests.built import BuiltPod, config_map, node
 from tests.fakes import cluster_of
 
 SAID = [
@@ -46,6 +46,7 @@ SAID = [
     ("PermissionError: [Errno 13] Permission denied: '/data/x'", "no permission for /data/x"),
     ("cat: can't open '/etc/app/app.ini': No such file or directory", "/etc/app/app.ini does not exist"),
     ("open /etc/app/config.yaml: no such file or directory", "/etc/app/config.yaml does not exist"),
+    ("IsADirectoryError: [Errno 21] Is a directory: '/etc/app'", "takes a directory for a file"),
     ("inotify_init: too many open files", "too many files, or inotify instances"),
     ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
 ]
@@ -175,3 +176,15 @@ def test_a_missing_right_is_named_with_the_account() -> None:
     assert found
     assert found.means == "system:serviceaccount:shop:cart may not list pods"
     assert found.concerns == (Ref("ServiceAccount", "shop", "cart"),)
+
+
+@pytest.mark.parametrize("line", ["open /etc/app/app.ini: is a directory", "IsADirectoryError: Is a directory"])
+def test_a_sub_path_that_is_no_key_is_named(line: str) -> None:
+    pod = BuiltPod()
+    pod.mounting("config", configMap=config_map("settings"))
+    mount = pod.pod.spec.containers[0].volumeMounts[0]
+    mount.mountPath, mount.subPath = "/etc/app/app.ini", "app.ini"
+    found = cause(line, pod)
+    assert found
+    assert found.means == '/etc/app/app.ini is a directory: subPath "app.ini" is not a key of ConfigMap/shop/settings'
+    assert found.concerns == (Ref("ConfigMap", "shop", "settings"),)

@@ -320,10 +320,14 @@ class Lifecycle(_message.Message):
     def __init__(self, postStart: _Optional[_Union[Present, _Mapping]] = ...) -> None: ...
 
 class VolumeMount(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "mountPath", "subPath")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    MOUNTPATH_FIELD_NUMBER: _ClassVar[int]
+    SUBPATH_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    mountPath: str
+    subPath: str
+    def __init__(self, name: _Optional[str] = ..., mountPath: _Optional[str] = ..., subPath: _Optional[str] = ...) -> None: ...
 
 class ResourceRequirements(_message.Message):
     __slots__ = ("limits",)

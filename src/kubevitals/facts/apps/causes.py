@@ -61,6 +61,8 @@ def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster
             return _address(plain, words["name"], words.get("port", ""), pod.metadata.namespace, cluster)
         case Names.ACCOUNT:
             return _account(plain, words["name"])
+        case Names.DIRECTORY:
+            return _directory(plain, pod, container)
     return plain
 
 
@@ -150,6 +152,32 @@ def _why_silent(name: ServiceName, service: pb.Service, port: str, cluster: Clus
         return ": it has no ready endpoint", "make the pods behind the Service ready; check its selector"
     ready = plural(cluster.derive(ready_endpoints)[name], "ready endpoint")
     return f", although it has {ready}", ""
+
+
+def _directory(plain: AppCause, pod: pb.Pod, container: str) -> AppCause:
+    """Name the subPath that is no key of its ConfigMap or Secret: the kubelet makes an empty directory of it."""
+    volumes = {volume.name: volume.volumeSource for volume in pod.spec.volumes}
+    mounts = [mount for c in containers(pod.spec) if c.name == container for mount in c.volumeMounts if mount.subPath]
+    keyed = [(mount, config) for mount in mounts if (config := _config(volumes.get(mount.name), pod))]
+    named = [pair for pair in keyed if pair[0].mountPath and pair[0].mountPath in plain.line] or keyed[:1]
+    for mount, config in named:
+        means = f'{mount.mountPath} is a directory: subPath "{mount.subPath}" is not a key of {config}'
+        return replace(
+            plain,
+            means=means,
+            remedy=f"correct subPath: {config.kubectl('describe')} shows the keys",
+            concerns=(config,),
+        )
+    return plain
+
+
+def _config(source: pb.VolumeSource | None, pod: pb.Pod) -> Ref | None:
+    """Return the ConfigMap or the Secret behind a volume."""
+    if source and (name := source.configMap.localObjectReference.name):
+        return Ref("ConfigMap", pod.metadata.namespace, name)
+    return (
+        Ref("Secret", pod.metadata.namespace, source.secret.secretName) if source and source.secret.secretName else None
+    )
 
 
 def _account(plain: AppCause, user: str) -> AppCause:

@@ -19,6 +19,7 @@ class Names(Enum):
     HOST = auto()
     ADDRESS = auto()
     ACCOUNT = auto()
+    DIRECTORY = auto()
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,13 @@ MESSAGES = (
             rf"(?:ENOENT|No such file or directory|can't open).{{0,80}}['\"]{_PATH}",
         ),
         "glibc sysdeps/gnu/errlist.h (ENOENT)",
+    ),
+    Message(
+        "it takes a directory for a file, or a file for a directory",
+        "correct the path in its configuration, or mountPath and subPath of the volumeMount",
+        (r"(?i)\b(?:is a directory|not a directory)\b|EISDIR|ENOTDIR",),
+        "glibc sysdeps/gnu/errlist.h (EISDIR, ENOTDIR)",
+        Names.DIRECTORY,
     ),
     Message(
         "it has too many files, or inotify instances, open",
