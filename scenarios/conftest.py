@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.harness import HERE, MANIFESTS, RECORDINGS, Judge, Scenario, scenarios
+from scenarios.harness import HERE, MANIFESTS, Judge, Scenario, scenarios
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,7 +82,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def judged(live: Any) -> Judge:
     """Judges recordings: those of the repository, or with --kind those of a cluster that is broken now."""
-    return Judge(live.folder if live else RECORDINGS)
+    return Judge(live.folder, live=True) if live else Judge()
 
 
 def _say(config: pytest.Config, line: str) -> None:

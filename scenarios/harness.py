@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import pytest
 
 from kubevitals.diagnosis.known_issues import KnownIssues
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
@@ -94,6 +96,7 @@ def scenario(
         )
 
         def test(judged: Judge) -> None:
+            judged.skip_if_unrecorded([made])
             seen = judged(made)
             state(seen)
             assert seen.findings == made.finds
@@ -202,9 +205,15 @@ def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
 
 @dataclass
 class Judge:
-    """Judges recordings, each only once for the same question."""
+    """Judges recordings, each only once for the same question.
+
+    Attributes:
+        folder: where the recordings are; one that is not there is taken from the repository.
+        live: whether a real cluster was just recorded, so that every scenario must have its recording.
+    """
 
     folder: Path = RECORDINGS
+    live: bool = False
     _done: dict[tuple[str, float, bool], tuple[Cluster, list[Verdict]]] = field(default_factory=dict)
 
     def __call__(self, scenario: Scenario) -> Seen:
@@ -220,9 +229,32 @@ class Judge:
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
         """Return the recorded cluster that a scenario is about, so much later."""
-        made = self.folder / f"{scenario.recording}.recording"
-        path = made if made.exists() else RECORDINGS / made.name
-        return Cluster(Snapshot(path, timedelta(seconds=later)), secret_names=scenario.secret_names)
+        snapshot = Snapshot(self._path(scenario.recording), timedelta(seconds=later))
+        return Cluster(snapshot, secret_names=scenario.secret_names)
+
+    def recorded(self, scenario: Scenario) -> bool:
+        """Return whether a recording has the scenario; after a live run every scenario must have one."""
+        if self.live or scenario.recording != MANIFESTS:
+            return self.live or self._path(scenario.recording).exists()
+        return scenario.name in self._namespaces
+
+    def skip_if_unrecorded(self, scenarios: Sequence[Scenario]) -> None:
+        """Skip the test if it is about scenarios of which no recording exists yet, and say how to make it."""
+        if scenarios and not any(map(self.recorded, scenarios)):
+            first = scenarios[0]
+            file = f"{first.state.__module__.replace('.', '/')}.py"
+            folder = RECORDINGS.relative_to(HERE.parent)
+            pytest.skip(f"{first.name} has no recording yet: pytest {file} --kind --record {folder}")
+
+    @cached_property
+    def _namespaces(self) -> frozenset[str]:
+        """The namespaces in the recording that all scenarios of manifests share."""
+        cluster = Cluster(Snapshot(self._path(MANIFESTS)))
+        return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
+
+    def _path(self, recording: str) -> Path:
+        path = self.folder / f"{recording}.recording"
+        return path if path.exists() else RECORDINGS / path.name
 
 
 def verdicts(cluster: Cluster) -> list[Verdict]:

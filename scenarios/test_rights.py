@@ -18,7 +18,7 @@ from kubevitals.source.live import Live
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
-from scenarios.harness import MANIFESTS, RECORDINGS, scenarios, verdicts
+from scenarios.harness import MANIFESTS, RECORDINGS, Judge, scenarios, verdicts
 from scenarios.rights import DEPLOY, Refusing, Right, granted, named
 
 pytestmark = [
@@ -38,22 +38,25 @@ class Overlay(NamedTuple):
 
     Attributes:
         own: the rights that it adds to others; they are taken away one by one, unless those have them everywhere.
-        places: the namespaces that these are for; none for the whole cluster.
         undeciding: those of its rights without which a look at this cluster observes no less.
     """
 
     name: str
     own: Collection[Right]
     others: Collection[Right] = ()
-    places: Collection[str] = ()
     undeciding: Collection[Right] = ()
 
 
-def _broken_namespaces() -> frozenset[str]:
-    """Return a namespace for each variant that manifests lead to, and each kind of object they have."""
+def _broken_namespaces(judge: Judge) -> frozenset[str]:
+    """Return a recorded namespace for each variant that manifests lead to, and for each kind of object they have."""
     first: dict[str, str] = {}
     for scenario in scenarios():
-        if scenario.recording == MANIFESTS and scenario.finds and not scenario.secret_names:
+        if (
+            scenario.recording == MANIFESTS
+            and scenario.finds
+            and not scenario.secret_names
+            and judge.recorded(scenario)
+        ):
             for what in (min(scenario.finds).partition(" ")[0], *(obj["kind"] for obj in scenario.objects)):
                 first.setdefault(what, scenario.name)
     return frozenset(first.values())
@@ -68,10 +71,9 @@ OVERLAYS = (
     Overlay(
         "namespace",
         granted("overlays/namespace/rbac.yaml"),
-        places=_broken_namespaces(),
         undeciding={("list", "endpointslices.discovery.k8s.io")},
     ),
-    Overlay("probe", granted("components/probe/rbac.yaml"), BASE, (PROBE.namespace,)),
+    Overlay("probe", granted("components/probe/rbac.yaml"), BASE),
 )
 
 
@@ -97,8 +99,10 @@ class Seen(NamedTuple):
 class Looks:
     """Looks at the broken cluster, or at its recording, with all of an overlay's rights or without one."""
 
-    def __init__(self, live: Any) -> None:
+    def __init__(self, live: Any, judge: Judge) -> None:
         self._live = live
+        self._places = {"namespace": _broken_namespaces(judge), "probe": frozenset([PROBE.namespace])}
+        """The namespaces that an overlay grants its rights in, if it does not grant them in the whole cluster."""
         self.at_a_cluster = live is not None
         self._whole: dict[str, Seen] = {}
 
@@ -113,7 +117,7 @@ class Looks:
         own = [right for right in overlay.own if right != taken]
         recorded = None if self._live else Snapshot(RECORDINGS / f"{MANIFESTS}.recording")
         source = Refusing(recorded, [*own, *overlay.others]) if recorded else self._open(overlay, own)
-        chosen = overlay.places if overlay.name == "namespace" else ()
+        chosen = self._places[overlay.name] if overlay.name == "namespace" else ()
         cluster = Cluster(
             source,
             ask_kubelets=overlay.name == "kubelet",
@@ -130,15 +134,15 @@ class Looks:
         if overlay.name == "probe":
             self._live.kubectl(["apply", "-f", str(DEPLOY / "components/probe/rbac.yaml")])
             self._live.kubectl(f"-n {PROBE.namespace} delete daemonsets,services --all")
-        grants = dict.fromkeys(overlay.places or [""], own)
+        grants = dict.fromkeys(self._places.get(overlay.name, [""]), own)
         if overlay.others:
             grants[""] = [*grants.get("", ()), *overlay.others]
         return Live(kubeconfig=str(self._live.account(grants)), ask_kubelets_directly=True, kubelet_insecure_tls=True)
 
 
 @pytest.fixture(scope="module")
-def looks(live: Any) -> Looks:
-    return Looks(live)
+def looks(live: Any, judged: Judge) -> Looks:
+    return Looks(live, judged)
 
 
 def test_without_a_right_what_it_lets_be_seen_is_not_observed(looks: Looks, overlay: Overlay, right: Right) -> None:

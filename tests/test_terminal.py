@@ -18,7 +18,7 @@ EVIDENCE = "    | log: /etc/coredns/Corefile:13 - Error during parsing: Unknown 
 @pytest.mark.parametrize("options", [[], ["-q"], ["-qq"], ["-v"], ["--tb=no"], ["-rA"], ["--no-summary"]])
 def test_the_verdict_is_the_last_that_is_shown(run: Run, options: list[str]) -> None:
     lines = [line for line in run(TWO_FAULTS, *options).outlines if not re.search(r" in [\d.]+s", line)]
-    assert lines[-4].startswith("35 healthy, 6 broken, 10 not observed")
+    assert re.match(r"\d+ healthy, \d+ broken, \d+ not observed", lines[-4])
     assert lines[-3:] == [
         f"most probable root: {COREDNS}",
         "  remedy: correct the Corefile in its ConfigMap: kubectl -n kube-system edit configmap coredns",
@@ -63,7 +63,7 @@ def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, s
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "2 healthy, 49 not observed",
+            "2 healthy, * not observed",
             "nothing could be observed: this run says nothing about the cluster",
             "mostly: it is forbidden (missing right: list pods)",
         ]
