@@ -1,22 +1,22 @@
-"""Pods of a node have no network, or none to the pods of other nodes: its CNI does not do its work there.
+"""Pods on a node have no network, or cannot reach pods on other nodes: the CNI does not work there.
 
 Meaning:
-    The CNI's daemon is missing, crashes or is not ready on a node; the node says itself that it has no network; or
-    both ends run, and yet packets between pods of two nodes are lost: a route that is missing, a tunnel that a
-    firewall blocks, a packet size that does not fit.
+    The CNI's pod is missing, crashes or is not ready on a node; the node reports that it has no network; or the CNI
+    runs on both nodes, but packets between their pods are lost because a route is missing, a firewall blocks the
+    tunnel or the MTU is too large.
 
 Impact:
-    New pods of the node get no address (ip-allocation); those that run lose what the daemon kept up: routes, policies,
-    tunnels. Lost traffic between nodes looks like time-outs at random: it depends on where pods happen to be.
+    New pods on the node get no IP address (ip-allocation). Running pods keep their network until a route, a policy or
+    a tunnel must change. Lost traffic between nodes looks like random timeouts: it depends on where pods are placed.
 
 Diagnosis:
-    `kubectl get pods -A -o wide` for the CNI's DaemonSet, compared with the nodes; the pod's log; the node's
-    conditions. Who reaches whom needs the probe (`--probe`); on a node `ip route`, and `tcpdump` for the tunnel's port
-    on both ends.
+    Compare the CNI's pods in `kubectl get pods -A -o wide` with the list of nodes; read the pod's log and the node's
+    conditions. Which nodes reach which others is only known with `--probe`. On a node, look at `ip route`, and use
+    `tcpdump` for the tunnel's port on both ends.
 
 Mitigation:
-    Bring the daemon's pod back. Open what it needs between nodes (VXLAN 8472 or 4789/UDP, Geneve 6081/UDP, IP-in-IP,
-    BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
+    Get the CNI's pod running again. Allow its traffic between nodes (VXLAN 8472 or 4789/UDP, Geneve 6081/UDP,
+    IP-in-IP, BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,9 +32,9 @@ from kubevitals.facts.network.reach import (
     blame,
     is_ipv6,
     lost_wholly,
-    own,
     pairs,
     require_all,
+    within_node,
 )
 from kubevitals.facts.network.routes import missing_routes
 from kubevitals.findings.declaration import check
@@ -48,19 +48,21 @@ from kubevitals.probe.report import Target
 from kubevitals.threshold import Threshold
 
 LASTING = Threshold(
-    "cni-daemonset.lasting", 30, "seconds a node may be without network: CNIs set theirs up when they start"
+    "cni-daemonset.lasting", 30, "seconds that a node may be without network: a CNI sets it up when it starts"
 )
-JOINING = Threshold("cni-daemonset.joining", 180, "seconds a node may take to get its network after it joined")
+JOINING = Threshold(
+    "cni-daemonset.joining", 180, "seconds that a node may take to get its network after it joined the cluster"
+)
 
 POD_NETWORK = Ref("PodNetwork", "", "pods")
-"""What is at fault where no node's pods reach another node's."""
+"""The object at fault if no node's pods reach the pods of any other node."""
 
 _LOST = {
-    Way.BOTH: "has pods that reach no pod on other nodes, and that none of these reaches",
-    Way.OUT: "has pods that reach no pod on other nodes, though they are reached",
-    Way.IN: "has pods that no pod on another node reaches, though they reach others",
-    Way.PAIR: "has pods that do not reach those on {peers}, nor the other way",
-    Way.PAIR_OUT: "has pods that do not reach those on {peers}",
+    Way.BOTH: "pods on this node and pods on other nodes cannot reach each other",
+    Way.OUT: "pods on this node cannot reach pods on other nodes, which can reach them",
+    Way.IN: "pods on other nodes cannot reach pods on this node, which can reach them",
+    Way.PAIR: "pods on this node and pods on {peers} cannot reach each other",
+    Way.PAIR_OUT: "pods on this node cannot reach pods on {peers}",
 }
 
 
@@ -87,18 +89,26 @@ EXPLAINS = (
 
 
 def not_running(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes where the CNI's daemon belongs and is missing, crashing or not ready.
+    """Find nodes where the CNI's pod should run and is missing, crashing or not ready.
 
-    Nodes that are not ready for another reason are node-ready's.
+    Nodes that are not ready for another reason are reported by node-ready.
     """
-    for lack in cluster.derive(cni.lacking_network):
-        suffers = "pods there get no network, or lose it"
-        yield lack.finding("CNI", suffers, "kubectl get daemonsets -A", cluster)
+    for missing in cluster.derive(cni.nodes_without_cni):
+        pod = missing.pod
+        yield Finding(
+            ref(missing.node),
+            says=f"{missing.problem('CNI')}: new pods there get no network, and existing routes go stale",
+            remedy="check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is "
+            "running",
+            evidence=missing.evidence(cluster),
+            concerns=(ref(pod),) if pod else (),
+            look=ref(pod).kubectl("describe") if pod else "kubectl get daemonsets -A",
+        )
 
 
 def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that say that they have no network, by a condition or as the reason why they are not ready."""
-    lacking = _named_lacking(cluster)
+    """Find nodes that report that they have no network, by a condition or as the reason why they are not ready."""
+    without_cni = _without_cni(cluster)
     for node in cluster.nodes:
         unavailable, ready = node_condition(node, "NetworkUnavailable"), node_condition(node, "Ready")
         if unavailable is not None and unavailable.status == "True":
@@ -108,11 +118,11 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
         else:
             continue
         old = cluster.over(node.metadata.creationTimestamp, JOINING) and cluster.over(state.lastTransitionTime, LASTING)
-        if old and node.metadata.name not in lacking:
+        if old and node.metadata.name not in without_cni:
             yield Finding(
                 ref(node),
                 says=f"has no network for pods: {state.reason}: {state.message}",
-                remedy="restart the CNI's pod on the node: mostly it puts its configuration and routes in place again",
+                remedy="restart the CNI's pod on the node: usually it then writes its configuration and routes again",
                 evidence=[f"{state.type}={state.status}", *event_lines(node, cluster)],
                 since=state.lastTransitionTime.seconds,
                 look=daemon_look(cni.pod_on(node.metadata.name, cluster)),
@@ -120,69 +130,67 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def no_route(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose pods do not reach those of other nodes, or are not reached: which, and in which direction.
+    """Find nodes whose pods cannot reach pods on other nodes, or cannot be reached: which ones, in which direction.
 
-    Each node is asked by a few others and asks a few: where none of them succeeds it is to blame, and none of its
-    peers. Large packets are tried apart: where only they are lost, the packet size (MTU) is wrong.
+    Each node is tested with a few others. If none of these tests succeeds, the node is blamed and its peers are not.
+    Large packets are tested separately: if only they are lost, the MTU is wrong.
     """
-    found = probed(cluster)
+    results = probed(cluster)
     explained = cni.without_network(cluster)
-    small = [p for p in pairs(found.of("pod"), Target.PEER) if not explained & {p.source, p.target}]
+    small = [pair for pair in pairs(results.of("pod"), Target.PEER) if explained.isdisjoint((pair.source, pair.target))]
     if not small:
-        require_all(found, "pod", explained)
+        require_all(results, "pod", explained)
         raise NotApplicable("there are no two nodes whose pods could reach each other")
-    yield from _lost(small, found, cluster)
-    reached = {(p.source, p.reach.address) for p in small if p.ok}
-    large = [p for p in pairs(found.of("pod"), Target.LARGE) if (p.source, p.reach.address) in reached]
+    yield from _lost(small, results, cluster)
+    reached = {(pair.source, pair.reach.address) for pair in small if pair.ok}
+    large = [pair for pair in pairs(results.of("pod"), Target.LARGE) if (pair.source, pair.reach.address) in reached]
     yield from _lost_large(large, cluster)
-    require_all(found, "pod", explained)
+    require_all(results, "pod", explained)
 
 
-def _named_lacking(cluster: Cluster) -> set[str]:
+def _without_cni(cluster: Cluster) -> set[str]:
     try:
-        return {lack.node.metadata.name for lack in cluster.derive(cni.lacking_network)}
+        return {missing.node.metadata.name for missing in cluster.derive(cni.nodes_without_cni)}
     except NotObserved:
         return set()
 
 
-def _lost(every: list[Pair], found: ProbeResults, cluster: Cluster) -> Iterator[Finding]:
-    for family, failing in lost_wholly(every).items():
+def _lost(attempts: list[Pair], results: ProbeResults, cluster: Cluster) -> Iterator[Finding]:
+    for family, failing in lost_wholly(attempts).items():
         if not family:
-            yield _nothing_passes(failing, found)
+            yield _nothing_passes(failing, results)
             return
         yield _network_finding(
-            f"carries nothing between nodes over {family}, though it does over the other address family",
-            "see whether the nodes forward it (net.ipv6.conf.all.forwarding, net.ipv4.ip_forward), have routes to each "
-            "other's pods, and whether firewalls and security groups between them pass it",
+            f"carries no {family} traffic between nodes, although the other address family works",
+            "check that the nodes forward packets (net.ipv6.conf.all.forwarding, net.ipv4.ip_forward), have routes to "
+            "each other's pods, and that firewalls and security groups between them allow the traffic",
             failing,
         )
-    routes = missing_routes(every, found, cluster)
-    working = {(pair.source, pair.target, is_ipv6(pair.reach.address)) for pair in every if pair.ok}
-    for fault in blame(every):
-        at_fault = next((pair for pair in fault.pairs if (pair.source, pair.target) in routes), None)
-        if fault.way is Way.PAIR and at_fault:
-            fault = fault._replace(node=at_fault.source, peers=(at_fault.target,))
+    routes = missing_routes(attempts, results, cluster)
+    working = {(pair.source, pair.target, is_ipv6(pair.reach.address)) for pair in attempts if pair.ok}
+    for fault in blame(attempts):
+        without_route = next((pair for pair in fault.pairs if (pair.source, pair.target) in routes), None)
+        if fault.way is Way.PAIR and without_route:
+            fault = fault._replace(node=without_route.source, peers=(without_route.target,))
         missing = [
-            f"{s} has no route to {routes[s, t]}, the pods of {t}" for s, t, _ in fault.pairs if (s, t) in routes
+            f"{s} has no route to {routes[s, t]}, the pods on {t}" for s, t, _ in fault.pairs if (s, t) in routes
         ]
         back = {(target, source, is_ipv6(reach.address)) for source, target, reach in fault.pairs} <= working
-        works = "; the other way works" if back and fault.way is Way.PAIR_OUT else ""
+        works = "; the other direction works" if back and fault.way is Way.PAIR_OUT else ""
         yield _finding(fault, f"{_says(fault)}{works}", missing, cluster)
 
 
-def _lost_large(every: list[Pair], cluster: Cluster) -> Iterator[Finding]:
-    for family, failing in lost_wholly(every).items():
+def _lost_large(attempts: list[Pair], cluster: Cluster) -> Iterator[Finding]:
+    for family, failing in lost_wholly(attempts).items():
         over = f" over {family}" if family else ""
         yield _network_finding(
-            f"loses large packets between all nodes{over}, small ones pass: its packet size (MTU) is too large",
-            "set the CNI's MTU to that of the nodes' network less what its tunnel adds (VXLAN 50, IP-in-IP 20, "
-            "WireGuard 60 bytes)",
+            f"loses large packets between all nodes{over}, while small ones pass: its MTU is too large",
+            "set the CNI's MTU to the MTU of the nodes' network minus the overhead of its tunnel (VXLAN 50, "
+            "IP-in-IP 20, WireGuard 60 bytes)",
             failing,
         )
-    for fault in blame(every):
-        yield _finding(
-            fault, f"{_says(fault)}: only large packets are lost, the packet size (MTU) differs", [], cluster
-        )
+    for fault in blame(attempts):
+        yield _finding(fault, f"{_says(fault)} with large packets, small ones pass: the MTU differs", [], cluster)
 
 
 def _says(fault: Blame) -> str:
@@ -190,22 +198,22 @@ def _says(fault: Blame) -> str:
     return _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + only
 
 
-def _nothing_passes(failing: Iterable[Pair], found: ProbeResults) -> Finding:
-    """Return the finding that the whole network is at fault, where pods of one node do reach each other.
+def _nothing_passes(failing: Iterable[Pair], results: ProbeResults) -> Finding:
+    """Return the finding that the whole network is at fault, if pods on the same node do reach each other.
 
     Raises:
-        NotObserved: pods of one node do not reach each other, either, or were not asked: something may forbid it.
+        NotObserved: pods on the same node do not reach each other either, or were not tested: a policy may forbid it.
     """
-    near = [reach for report in found.of("pod") for reach in own(report)]
-    if not near or not all(reach.ok for reach in near):
+    same_node = [reach for report in results.of("pod") for reach in within_node(report)]
+    if not same_node or not all(reach.ok for reach in same_node):
         raise NotObserved(
-            "no probe pod reaches another one, on any node: a NetworkPolicy, a service mesh or a firewall may forbid "
-            "what the probe asks; let its namespace be reached, or see whether the pod network works at all"
+            "probe pods do not reach each other on any node: a NetworkPolicy, a service mesh or a firewall may block "
+            "the probe; allow traffic to its namespace, or check whether the pod network works at all"
         )
     return _network_finding(
-        "carries nothing between nodes, though pods of one node reach each other",
+        "carries no traffic between nodes, although pods on the same node reach each other",
         "let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
-        "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); see whether a NetworkPolicy forbids the probe's",
+        "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); check whether a NetworkPolicy blocks the probe",
         failing,
     )
 
@@ -219,10 +227,10 @@ def _finding(fault: Blame, says: str, missing: list[str], cluster: Cluster) -> F
     return Finding(
         Ref("Node", "", fault.node),
         says=says,
-        remedy="restart the CNI's pod on the node, which writes its routes anew"
+        remedy="restart the CNI's pod on the node: it then writes its routes again"
         if missing
-        else "restart the CNI's pod on the node; see what drops its traffic between the nodes: a firewall, a security "
-        "group, a route, a NetworkPolicy that forbids the probe's",
+        else "restart the CNI's pod on the node; find out what drops traffic between the nodes: a firewall, a security "
+        "group, a route, or a NetworkPolicy that blocks the probe",
         evidence=[*missing, *fault.lines],
         concerns=tuple(Ref("Node", "", peer) for peer in fault.peers) if fault.way in (Way.PAIR, Way.PAIR_OUT) else (),
         look=daemon_look(cni.pod_on(fault.node, cluster)),
@@ -231,4 +239,4 @@ def _finding(fault: Blame, says: str, missing: list[str], cluster: Cluster) -> F
 
 @check(not_running, network_unavailable, no_route, chapter="4.5")
 def test_pod_network_spans_nodes() -> None:
-    """Every node's pods have a network that leads to the pods of all other nodes."""
+    """Pods on every node have a network and reach pods on all other nodes."""

@@ -1,36 +1,47 @@
 """kube-proxy does not forward Service traffic on a node.
 
 Meaning:
-    kube-proxy writes each node's rules that turn a Service's address into that of one of its pods. On a node it is
-    missing, crashes, hangs or no longer hears from the API server; or its rules are gone or wrong, though it runs.
+    On every node, kube-proxy writes the rules that send traffic for a Service to one of its pods. On this node
+    kube-proxy is missing, crashes, hangs or has lost its connection to the API server; or it runs, but its rules are
+    missing or wrong.
 
 Impact:
-    Pods of that node reach no Service by its ClusterIP, the cluster's DNS among them, or reach pods that are gone;
-    NodePorts of that node do not answer. Rules outlive kube-proxy: the fault may only show with the next Service.
+    Pods on that node cannot reach Services by ClusterIP, including the cluster's DNS, or are sent to pods that no
+    longer exist. NodePorts on that node do not answer. Rules stay in place when kube-proxy stops, so the fault may
+    show only when a Service is added or changed.
 
 Diagnosis:
-    `kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide` compared with the nodes, the pod's log, and on the
-    node `curl localhost:10256/livez` and `iptables-save -t nat | grep KUBE-SVC` (`nft list ruleset`, `ipvsadm -Ln`).
-    Without a probe pod on the node (`--probe`) only whether kube-proxy runs and is well can be seen, not its rules.
+    Compare `kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide` with the list of nodes, and read the pod's
+    log. On the node, run `curl localhost:10256/livez` and `iptables-save -t nat | grep KUBE-SVC` (or
+    `nft list ruleset`, `ipvsadm -Ln`). Without `--probe`, a run sees whether kube-proxy runs and reports healthy, but
+    not its rules.
 
 Mitigation:
-    Bring its pod back, correct its ConfigMap, let it reach the API server; restarting the pod writes all rules anew.
-    Look for what else changes rules on the node: firewall managers, another proxy, a flush by hand.
+    Get its pod running again: fix its ConfigMap, or its connection to the API server. Restarting the pod rewrites all
+    rules. Look for other programs that change rules on the node: firewall managers, another proxy, a manual flush.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kubevitals.errors import NotObserved, demanded
-from kubevitals.facts.network.kube_proxy import Unhealthy, lacking_kube_proxy, pod_on, runs_on, unhealthy_by_api
-from kubevitals.facts.network.reach import Pair, is_ipv6, own, reached, require_all, told
+from kubevitals.facts.network.kube_proxy import (
+    NO_ANSWERS,
+    PORT,
+    Unhealthy,
+    nodes_without_kube_proxy,
+    pod_on,
+    runs_on,
+    unhealthy_by_api,
+)
+from kubevitals.facts.network.reach import Pair, is_ipv6, reached, require_all, result, within_node
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import ProbeResults, probed
-from kubevitals.objects import Ref
+from kubevitals.objects import Ref, ref
 from kubevitals.probe.report import ProbeReport, Reach, Target
 
 EXPLAINS = (
@@ -42,105 +53,125 @@ EXPLAINS = (
 
 
 def not_running(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that are ready, where a kube-proxy pod belongs and is missing, crashing or not ready.
+    """Find ready nodes where kube-proxy should run and its pod is missing, crashing or not ready.
 
-    The DaemonSet's own count is not asked: it can look healthy while a node lacks its pod.
+    The DaemonSet's status is not used: its counts can look healthy while a node has no pod.
     """
-    for lack in cluster.derive(lacking_kube_proxy):
-        look = "kubectl -n kube-system get pods -o wide"
-        yield lack.finding("kube-proxy", "its Service rules grow old", look, cluster)
+    for missing in cluster.derive(nodes_without_kube_proxy):
+        pod = missing.pod
+        yield Finding(
+            ref(missing.node),
+            says=f"{missing.problem('kube-proxy')}: Service rules on the node go stale",
+            remedy="check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is "
+            "running",
+            evidence=missing.evidence(cluster),
+            concerns=(ref(pod),) if pod else (),
+            look=ref(pod).kubectl("describe") if pod else "kubectl -n kube-system get pods -o wide",
+        )
 
 
 def unhealthy(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose kube-proxy runs, but does not answer on its health port or has not refreshed its rules.
+    """Find nodes whose kube-proxy runs, but does not answer on its health port or has stopped updating its rules.
 
-    The probe asks on the node itself; without it the API server asks, where the user may do that.
+    The probe queries the port on the node itself. Without the probe it is queried directly or through the API server.
     """
-    for ill in _unhealthy(cluster):
+    for proxy in _unhealthy(cluster):
         yield Finding(
-            Ref("Node", "", ill.node),
-            says=f"has a kube-proxy that is not well: {ill.says}",
-            remedy="read its log: mostly it does not reach the API server; restart its pod",
-            evidence=[ill.line],
-            look=daemon_look(pod_on(ill.node, cluster)),
+            Ref("Node", "", proxy.node),
+            says=f"kube-proxy is unhealthy: {proxy.problem}",
+            remedy="read its log: usually it cannot reach the API server; restart its pod",
+            evidence=[proxy.evidence],
+            look=daemon_look(pod_on(proxy.node, cluster)),
         )
 
 
 def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes from which pods answer at their own address but not at a Service's.
+    """Find nodes that reach pods at their own addresses but not through a Service.
 
-    A Service that answers once is not wrong; where pods on other nodes do not answer either, the pod network is at
-    fault (cni-daemonset).
+    One answer from a Service is enough. If pods on other nodes do not answer either, the pod network is at fault
+    (cni-daemonset).
     """
-    found = probed(cluster)
-    wrong = {node: lines for node, reports in found.reports.items() if (lines := list(_wrong(reports.values())))}
-    if len(wrong) == len(found.reports) > 1 and not _others_fail(found):
-        raise NotObserved("the probe's own Service answers on no node while others do: it may not have had endpoints")
+    results = probed(cluster)
+    failures = {node: list(_failing_services(reports.values())) for node, reports in results.reports.items()}
+    wrong = {node: lines for node, lines in failures.items() if lines}
+    if len(wrong) == len(results.reports) > 1 and not _api_service_fails(results):
+        raise NotObserved(
+            "the probe's own Service answers on no node although the API server's does: it may not have had endpoints"
+        )
     for node, lines in wrong.items():
         yield Finding(
             Ref("Node", "", node),
             says="does not forward Service traffic: pods answer at their own addresses, Services do not",
-            remedy="restart what writes the Service rules there (kube-proxy, or the CNI that replaces it), and find "
-            "out what removed them",
+            remedy="restart the component that writes the Service rules there (kube-proxy, or the CNI that replaces "
+            "it), and find out what removed them",
             evidence=lines,
         )
-    require_all(found, "pod")
+    require_all(results, "pod")
 
 
 def node_port(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose NodePorts do not answer, though Services answer there by their ClusterIP.
+    """Find nodes whose NodePorts do not answer although Services answer by ClusterIP.
 
-    A node that does not reach its own is to blame for what it reaches nowhere.
+    A node that cannot reach its own NodePorts is not used to judge the NodePorts of other nodes.
     """
-    found = probed(cluster)
-    asked = _node_ports(found)
-    if asked and not any(pair.ok for pair in asked):
+    results = probed(cluster)
+    attempts = _node_port_attempts(results)
+    if attempts and not any(pair.ok for pair in attempts):
         raise NotObserved(
-            "NodePorts answer on no node: they may be kept shut on purpose (nodePortAddresses, a firewall, a CNI)"
+            "NodePorts do not answer on any node: they may be closed on purpose (nodePortAddresses, a firewall, a CNI)"
         )
-    answering = {pair.target for pair in asked if pair.ok}
-    shut = {pair.target for pair in asked if pair.source == pair.target and not pair.ok}
-    lost: dict[str, list[Pair]] = defaultdict(list)
-    for pair in asked:
-        if not pair.ok and (pair.target in shut or pair.source not in shut):
-            lost[pair.target].append(pair)
-    for target, pairs in lost.items():
-        some = target in answering
-        yield Finding(
-            Ref("Node", "", target),
-            says="does not answer on its NodePorts" + (" to some nodes, to others it does" if some else ""),
-            remedy="see whether a firewall stands before the node's ports 30000-32767; restart what writes its rules",
-            evidence=dict.fromkeys(map(str, pairs)),
-            concerns=tuple(Ref("Node", "", source) for source in sorted({p.source for p in pairs})) if some else (),
-        )
-    require_all(found, "pod")
+    answering = {pair.target for pair in attempts if pair.ok}
+    closed = {pair.target for pair in attempts if pair.source == pair.target and not pair.ok}
+    failing: dict[str, list[Pair]] = defaultdict(list)
+    for pair in attempts:
+        if not pair.ok and (pair.target in closed or pair.source not in closed):
+            failing[pair.target].append(pair)
+    for target, pairs in failing.items():
+        yield _node_port_finding(target, pairs, partly=target in answering)
+    require_all(results, "pod")
+
+
+def _node_port_finding(target: str, failing: Iterable[Pair], *, partly: bool) -> Finding:
+    sources = sorted({pair.source for pair in failing})
+    return Finding(
+        Ref("Node", "", target),
+        says="NodePorts on this node are unreachable from some nodes but reachable from others"
+        if partly
+        else "NodePorts on this node do not answer",
+        remedy="check whether a firewall blocks the node's ports 30000-32767; restart the component that writes its "
+        "Service rules",
+        evidence=dict.fromkeys(map(str, failing)),
+        concerns=tuple(Ref("Node", "", source) for source in sources) if partly else (),
+    )
 
 
 def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
-    names = {node.metadata.name for node in runs_on(cluster)}
+    working = {node.metadata.name for node in runs_on(cluster)}
     try:
-        found = probed(cluster)
+        results = probed(cluster)
     except NotObserved as unprobed:
         try:
             yield from unhealthy_by_api(cluster)
         except NotObserved as error:
             raise demanded(unprobed, error) from None
         return
-    asked = {
-        r.node: reaches for r in found.of("host") if r.node in names and (reaches := reached(r, Target.KUBE_PROXY))
+    attempts = {
+        report.node: reach
+        for report in results.of("host")
+        if report.node in working
+        for reach in reached(report, Target.KUBE_PROXY)
     }
-    if asked and not any(reach.ok for reaches in asked.values() for reach in reaches):
-        raise NotObserved("no kube-proxy answers on its health port: healthzBindAddress may be another")
-    for node, reaches in asked.items():
-        if not any(reach.ok for reach in reaches):
-            yield Unhealthy(
-                node, "it does not say on its health port that it is", f"{reaches[0].address}: {told(reaches[0])}"
-            )
-    require_all(found, "host")
+    if attempts and not any(reach.ok for reach in attempts.values()):
+        raise NotObserved(NO_ANSWERS)
+    problem = f"/healthz on port {PORT} does not report healthy"
+    for node, reach in attempts.items():
+        if not reach.ok:
+            yield Unhealthy(node, problem, evidence=f"{reach.address}: {result(reach)}")
+    require_all(results, "host")
 
 
-def _wrong(reports: Iterable[ProbeReport]) -> Iterator[str]:
-    """Yield what was tried in vain by a Service's address and answered at a pod's, from one node."""
+def _failing_services(reports: Iterable[ProbeReport]) -> Iterator[str]:
+    """Yield the Services that do not answer although the pods behind them do, from one node."""
     for report in reports:
         for service, direct in (
             (Target.SERVICE, _peers(report)),
@@ -149,33 +180,33 @@ def _wrong(reports: Iterable[ProbeReport]) -> Iterator[str]:
             for reach in reached(report, service):
                 same = [other for other in direct if is_ipv6(other.address) is is_ipv6(reach.address)]
                 if not reach.ok and same and all(other.ok for other in same):
-                    yield f"from its {report.network} network: Service {reach.address}: {told(reach)}"
-                    yield f"from its {report.network} network: behind it {same[0].address}: {told(same[0])}"
+                    yield f"from the {report.network} network: Service {reach.address}: {result(reach)}"
+                    yield f"from the {report.network} network: its endpoint {same[0].address}: {result(same[0])}"
 
 
 def _peers(report: ProbeReport) -> list[Reach]:
-    """Return the attempts to reach pods: on other nodes, or where it has asked none, on its own."""
+    """Return the attempts to reach pods on other nodes, or the node's own pod if no other was tried."""
     others = [reach for reach in reached(report, Target.PEER) if reach.node != report.node]
-    return others or own(report)
+    return others or within_node(report)
 
 
-def _others_fail(found: ProbeResults) -> bool:
-    """Return whether a Service that is not the probe's own fails somewhere, too."""
+def _api_service_fails(results: ProbeResults) -> bool:
+    """Return whether the API server's Service fails on a node, too, and not only the probe's own."""
     return any(
         not reach.ok
-        for reports in found.reports.values()
-        for r in reports.values()
-        for reach in reached(r, Target.API_SERVICE)
+        for reports in results.reports.values()
+        for report in reports.values()
+        for reach in reached(report, Target.API_SERVICE)
     )
 
 
-def _node_ports(found: ProbeResults) -> list[Pair]:
-    """Return the attempts at each node's NodePort from nodes where Services answer, if they answer there as well."""
-    fine = {node for node, reports in found.reports.items() if _services_answer(reports.values())}
+def _node_port_attempts(results: ProbeResults) -> list[Pair]:
+    """Return the attempts to reach NodePorts, between nodes that both reach Services by ClusterIP."""
+    fine = {node for node, reports in results.reports.items() if _services_answer(reports.values())}
     return [
         Pair(source, reach.node, reach)
         for source in sorted(fine)
-        for report in found.reports[source].values()
+        for report in results.reports[source].values()
         for reach in reached(report, Target.NODE_PORT)
         if reach.node in fine
     ]
@@ -188,4 +219,4 @@ def _services_answer(reports: Iterable[ProbeReport]) -> bool:
 
 @check(not_running, unhealthy, rules_wrong, node_port, chapter="4.1")
 def test_services_are_forwarded() -> None:
-    """Every node turns Services' addresses into those of their pods."""
+    """Every node forwards Service traffic to the Service's pods."""

@@ -1,4 +1,4 @@
-"""The pod network: its daemon gone, its configuration gone, traffic between nodes lost; and what only looks like it."""
+"""The pod network: the CNI's pod or configuration is missing, or traffic between nodes is lost; and look-alikes."""
 
 from scenarios.faults import service_stopped
 from scenarios.faults_network import (
@@ -19,8 +19,8 @@ NO_ROUTE = "cni-daemonset[no-route] Node/"
 
 @scenario(on_demand=True, fault=daemon_missing("kindnet", "worker2"), finds=[NOT_RUNNING])
 def test_cni_missing(seen: Seen) -> None:
-    """What it has set up stays: the node is ready, and its DaemonSet counts three of three."""
-    assert seen.says("has no CNI pod, though one belongs there")
+    """Routes and configuration stay in place: the node is ready, and the DaemonSet counts three of three."""
+    assert seen.says("has no CNI pod although its DaemonSet should run one there")
 
 
 @scenario(
@@ -29,7 +29,7 @@ def test_cni_missing(seen: Seen) -> None:
     finds=[NOT_RUNNING, "startup-error[app-exit] Pod/kindnet-*"],
 )
 def test_cni_crashing(seen: Seen) -> None:
-    """The pod is a finding of its own, and the node for what it lacks."""
+    """The pod is one finding; the node without a working CNI is another."""
     assert seen.says("has a CNI pod that is not ready")
     assert seen.says(" -c kindnet-cni --tail=50 --previous")
 
@@ -40,38 +40,38 @@ def test_cni_crashing(seen: Seen) -> None:
     finds=["cni-daemonset[network-unavailable] Node/worker2", "node-ready[not-ready] Node/worker2"],
 )
 def test_cni_config_gone(seen: Seen) -> None:
-    """The daemon's pod runs; the node has no network, and is not ready for that reason."""
+    """The CNI's pod runs; the node has no network and is not ready for that reason."""
     assert seen.says("cni plugin not initialized")
     assert seen.says("kubectl -n kube-system logs pod/kindnet-")
 
 
 @scenario(on_demand=True, fault=route_removed("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
 def test_route_to_a_node_removed(seen: Seen) -> None:
-    """Nothing goes either way between the two; who lacks the route is to blame, and it is named."""
+    """No traffic passes in either direction; the node without the route is at fault, and the route is named."""
     assert seen.says("-worker has no route to 10.244.")
 
 
 @scenario(fault=pods_cut_off("worker2"), probe=True, finds=[f"{NO_ROUTE}worker2"])
 def test_pods_of_a_node_cut_off(seen: Seen) -> None:
-    """Both ends suffer, one is to blame; that DNS pods may be there or not changes nothing."""
-    assert seen.says("has pods that reach no pod on other nodes, and that none of these reaches")
+    """Both ends lose traffic, but one node is at fault, whether or not DNS pods run there."""
+    assert seen.says("pods on this node and pods on other nodes cannot reach each other")
 
 
 @scenario(on_demand=True, fault=one_way("worker", "worker2"), probe=True, finds=[f"{NO_ROUTE}worker"])
 def test_traffic_dropped_one_way(seen: Seen) -> None:
-    """What the other node's pods ask is answered."""
-    assert seen.says("; the other way works")
+    """Requests from pods on the other node are answered."""
+    assert seen.says("; the other direction works")
 
 
 @scenario(on_demand=True, fault=large_packets_lost("worker2"), probe=True, finds=[f"{NO_ROUTE}worker2"])
 def test_large_packets_lost(seen: Seen) -> None:
-    """Connections open, short answers come, long ones never."""
-    assert seen.says("only large packets are lost")
+    """Connections open and short answers arrive, but long ones never do."""
+    assert seen.says("with large packets, small ones pass")
 
 
 @scenario(on_demand=True, fault=kindnet_frozen("worker2"), probe=True)
 def test_cni_frozen(seen: Seen) -> None:
-    """Nobody suffers yet: no pod has changed its node, no node has joined."""
+    """Nothing is broken yet: no pod has moved, and no node has joined."""
     assert len(seen.cluster.nodes) == 3
 
 
@@ -79,5 +79,5 @@ def test_cni_frozen(seen: Seen) -> None:
     fault=service_stopped("worker2", "kubelet"), probe=True, on_demand=True, finds=["node-ready[silent] Node/worker2"]
 )
 def test_node_down_seen_from_inside(seen: Seen) -> None:
-    """A node that is down is one finding; no peer misses it, and no daemon is missed there."""
+    """A node that is down is one finding: its peers are not blamed, and no daemon is reported missing there."""
     assert {c.status for c in seen.node("worker2").status.conditions} == {"Unknown"}

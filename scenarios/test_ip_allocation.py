@@ -1,6 +1,6 @@
 """Pods that get no address, nodes that run out of them, and what only looks like it."""
 
-from kubevitals.facts.network.addresses import held_addresses
+from kubevitals.facts.network.addresses import used_addresses
 from kubevitals.objects import condition
 from scenarios.faults import (
     addresses_leaked,
@@ -28,8 +28,8 @@ MISCONFIGURED = "ip-allocation[cni-misconfigured] Pod/app"
     finds=["ip-allocation[pool-exhausted] Pod/app"],
 )
 def test_addresses_leaked(seen: Seen) -> None:
-    """Reservations that nobody holds; a pod in the host network needs no address."""
-    assert seen.says("the node's address range is used up (host-local)")
+    """Addresses are reserved for pods that are gone; a pod in the host network needs no address."""
+    assert seen.says("all addresses of the node's range are in use (host-local)")
     assert seen.says("node: " + seen.node("worker").metadata.name)
     assert seen.says(" of 253 addresses")
     assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
@@ -37,7 +37,7 @@ def test_addresses_leaked(seen: Seen) -> None:
 
 @scenario(on=test_addresses_leaked, later=-45)
 def test_addresses_missing_for_a_moment(seen: Seen) -> None:
-    """The same pod a while before: some CNIs fetch more addresses only when a pod asks for one."""
+    """The same pod a while before: some CNIs fetch more addresses only when a pod needs one."""
     waiting = condition(seen.get("Pod/app"), "PodReadyToStartContainers")
     assert waiting is not None
     assert waiting.status == "False"
@@ -53,10 +53,10 @@ def test_addresses_missing_for_a_moment(seen: Seen) -> None:
     finds=["ip-allocation[headroom] Node/worker2 (warning)"],
 )
 def test_node_with_few_addresses(seen: Seen) -> None:
-    """All run, the next one would not; a finished pod keeps its address in its status only."""
+    """All pods run, but the next one would get no address; a finished pod keeps its address only in its status."""
     assert seen.says("5 of 5 addresses of 10.244.200.0/29")
     assert seen.get("Pod/done").status.podIP
-    assert not held_addresses(seen.get("Pod/done"))
+    assert not used_addresses(seen.get("Pod/done"))
     assert seen.get("Pod/in-host-network").status.podIP
 
 
@@ -67,19 +67,19 @@ def test_node_with_few_addresses(seen: Seen) -> None:
     finds=["ip-allocation[cni-unreachable] Pod/app"],
 )
 def test_cni_daemon_gone(seen: Seen) -> None:
-    """The plugin asks a daemon that refuses the connection."""
+    """The plugin connects to a daemon that refuses the connection."""
     assert seen.says("connect: connection refused")
 
 
 @scenario(on=test_cni_daemon_gone, later=-45)
 def test_cni_daemon_still_starting(seen: Seen) -> None:
-    """The same pod a while before: on a node that has just joined, pods come before the CNI's daemon."""
+    """The same pod a while before: on a node that has just joined, pods start before the CNI's daemon."""
     assert seen.get("Pod/app").status.phase == "Pending"
 
 
 @scenario(pod("app", room="b"), on_demand=True, fault=cni_plugin_removed("worker2", "ptp"), finds=[MISCONFIGURED])
 def test_cni_plugin_gone(seen: Seen) -> None:
-    """The configuration names a plugin that is no longer installed."""
+    """The configuration uses a plugin that is no longer installed."""
     assert seen.says('failed to find plugin "ptp" in path')
 
 
@@ -95,7 +95,7 @@ def test_cni_plugin_gone(seen: Seen) -> None:
     ],
 )
 def test_cni_config_cut_off(seen: Seen) -> None:
-    """The node is not ready, and a pod that tolerates it waits there for its network."""
+    """The node is not ready, and a pod that tolerates that waits there for its network."""
     assert seen.says("cni plugin not initialized")
     assert seen.get("Pod/in-host-network").status.containerStatuses[0].ready
 
@@ -114,7 +114,7 @@ def test_cni_config_cut_off(seen: Seen) -> None:
     ],
 )
 def test_two_faults_at_once(seen: Seen) -> None:
-    """A node without network and a broken Corefile, each with its symptoms; the DNS pods are on other nodes."""
+    """A node has no network and the Corefile is broken, each with its symptoms; the DNS pods are on other nodes."""
     worker2 = seen.node("worker2").metadata.name
     dns = [p for p in seen.cluster.pods if p.metadata.labels.get("k8s-app") == "kube-dns"]
     assert worker2 not in {p.spec.nodeName for p in dns}
@@ -125,9 +125,9 @@ def test_two_faults_at_once(seen: Seen) -> None:
     finds=["ip-allocation[cni-misconfigured] Node/younger", "ip-allocation[cni-misconfigured] Node/stray"],
 )
 def test_nodes_share_addresses(seen: Seen) -> None:
-    """The younger of two nodes has addresses of the older, and a third one such as the cluster does not have."""
-    assert seen.says("10.99.0.0/24, outside the cluster's 10.244.0.0/16")
-    assert seen.says("10.244.220.128/25 that overlap 10.244.220.0/24 of node older")
+    """The podCIDR of one node overlaps an older node's, and that of a third one is outside the cluster's network."""
+    assert seen.says("podCIDR 10.99.0.0/24 is outside the cluster's 10.244.0.0/16")
+    assert seen.says("podCIDR 10.244.220.128/25 overlaps 10.244.220.0/24 of node older")
 
 
 @scenario(
@@ -141,6 +141,8 @@ def test_nodes_share_addresses(seen: Seen) -> None:
     finds=["ip-allocation[sandbox-failed] Pod/web-*"],
 )
 def test_runtime_not_installed(seen: Seen) -> None:
-    """What is in no table is told in the runtime's own words, and alike for pods that are alike."""
-    told = {f.says for v in seen.verdicts for f in v.findings if f.obj.namespace == seen.scenario.name}
-    assert told == {'gets no sandbox: failed to get sandbox runtime: no runtime for "not-installed" is configured'}
+    """An unknown error is reported in the runtime's words, and the same for pods of one owner."""
+    says = {f.says for v in seen.verdicts for f in v.findings if f.obj.namespace == seen.scenario.name}
+    assert says == {
+        'pod sandbox cannot be created: failed to get sandbox runtime: no runtime for "not-installed" is configured'
+    }

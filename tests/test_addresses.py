@@ -44,7 +44,7 @@ def test_usable_addresses(cidr: str, usable: int) -> None:
 def test_a_pool_is_never_empty_and_its_share_grows_with_what_is_held(prefix: int, held: int) -> None:
     pool = Pool(ip_network(f"0.0.0.0/{prefix}"), held)
     assert pool.usable >= 1
-    assert pool.percent <= pool._replace(held=held + 1).percent
+    assert pool.percent <= pool._replace(used=held + 1).percent
 
 
 @pytest.mark.parametrize(("count", "expected"), [(227, []), (228, ["one"]), (253, ["one"])])
@@ -82,7 +82,7 @@ def test_who_holds_no_address_of_the_node_does_not_count(others: list[pb.Pod]) -
 def test_an_old_status_has_one_address() -> None:
     pod = holding("10.0.1.2")
     del pod.status.podIPs[:]
-    assert pools(cluster_of(nodes=[node("one", "10.0.1.0/30")], pods=[pod]))["one"][0].held == 1
+    assert pools(cluster_of(nodes=[node("one", "10.0.1.0/30")], pods=[pod]))["one"][0].used == 1
 
 
 @pytest.mark.parametrize(("nodes", "pods"), [([node()], []), ([node("one", "10.0.1.0/29")], [holding("192.0.2.1")])])
@@ -146,4 +146,4 @@ def test_what_is_no_address_holds_none() -> None:
         for ip in ("10.0.0.2", "nonsense", " ")
     ]
     (pool,) = pools(cluster_of(pods=pods, nodes=[node("one", "10.0.0.0/24")]))["one"]
-    assert pool.held == 1
+    assert pool.used == 1

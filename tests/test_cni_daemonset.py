@@ -106,7 +106,7 @@ def test_a_whole_network_is_fine(use_probe: UseProbe) -> None:
 @pytest.mark.parametrize("count", [3, 4, 6])
 def test_a_dead_node_is_blamed_and_none_of_its_peers(use_probe: UseProbe, count: int) -> None:
     use_probe(mesh(NAMES[:count], lambda *ends: "two" in ends))
-    assert said() == [("Node/two", "has pods that reach no pod on other nodes, and that none of these reaches")]
+    assert said() == [("Node/two", "pods on this node and pods on other nodes cannot reach each other")]
 
 
 def test_two_dead_nodes_are_both_blamed(use_probe: UseProbe) -> None:
@@ -117,8 +117,8 @@ def test_two_dead_nodes_are_both_blamed(use_probe: UseProbe) -> None:
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        (lambda source, target: source == "two", "though they are reached"),
-        (lambda source, target: target == "two", "though they reach others"),
+        (lambda source, target: source == "two", "which can reach them"),
+        (lambda source, target: target == "two", "on other nodes cannot reach pods on this node"),
     ],
     ids=["out", "in"],
 )
@@ -131,9 +131,9 @@ def test_one_direction_of_a_node(use_probe: UseProbe, lost: Lost, words: str) ->
 
 def test_a_single_pair_says_its_direction(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: ends == ("two", "three")))
-    assert said() == [("Node/two", "has pods that do not reach those on three; the other way works")]
+    assert said() == [("Node/two", "pods on this node cannot reach pods on three; the other direction works")]
     use_probe(mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"}))
-    assert said() == [("Node/three", "has pods that do not reach those on two, nor the other way")]
+    assert said() == [("Node/three", "pods on this node and pods on two cannot reach each other")]
 
 
 def with_routes(*reports: ProbeReport, **routes: list[str]) -> list[ProbeReport]:
@@ -154,7 +154,7 @@ def test_a_missing_route_is_named_and_blamed_on_who_lacks_it(use_probe: UseProbe
     )
     (finding,), _ = judged(no_route, CLUSTER)
     assert str(finding.obj) == "Node/two"
-    assert next(iter(finding.evidence)) == "two has no route to 10.244.2.0/24, the pods of three"
+    assert next(iter(finding.evidence)) == "two has no route to 10.244.2.0/24, the pods on three"
     assert [str(ref) for ref in finding.concerns] == ["Node/three"]
 
 
@@ -176,7 +176,7 @@ def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [MissingReport("four", "pod", "probe-x", "no sandbox")])
     findings, unseen = judged(no_route, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/two"]
-    assert "the probe told nothing on four: no sandbox" in str(unseen)
+    assert "the probe has no result from four: no sandbox" in str(unseen)
 
 
 def test_nothing_between_nodes_is_the_network_and_no_node(use_probe: UseProbe) -> None:
@@ -211,7 +211,7 @@ def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
     use_probe(large(lambda *ends: "two" in ends))
     ((obj, says),) = said()
     assert obj == "Node/two"
-    assert "only large packets are lost" in says
+    assert "with large packets, small ones pass" in says
     use_probe(large(lambda *ends: True))
     ((obj, says),) = said()
     assert obj == "PodNetwork/pods"

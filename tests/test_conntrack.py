@@ -67,7 +67,7 @@ def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: Ru
     use_probe([full], [MissingReport("two", "host", "probe-x", "ImagePullBackOff")])
     findings, unseen = judged(rule, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/one"]
-    assert "the probe told nothing on two: ImagePullBackOff" in str(unseen)
+    assert "the probe has no result from two: ImagePullBackOff" in str(unseen)
 
 
 def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe) -> None:

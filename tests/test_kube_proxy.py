@@ -37,7 +37,7 @@ ALL_WELL = {LIVEZ.format(n.metadata.name): WELL for n in NODES}
 @pytest.mark.parametrize(
     ("third", "expected"),
     [
-        ([], "though one belongs there"),
+        ([], "although its DaemonSet should run one there"),
         ([daemon(PROXY, "three", "False", 20, "CrashLoopBackOff")], "not ready: CrashLoopBackOff"),
         ([daemon(PROXY, "three", "False", 300)], "not ready"),
         ([daemon(PROXY, "three", "False", 20)], ""),
@@ -80,7 +80,7 @@ def test_nodes_that_the_daemon_set_leaves_out_lack_nothing() -> None:
 def test_a_cluster_without_kube_proxy_is_not_judged() -> None:
     cilium = daemon_set("cilium")
     for rule in (not_running, unhealthy):
-        with pytest.raises(NotApplicable, match="something else forwards Service traffic"):
+        with pytest.raises(NotApplicable, match="another component forwards Service traffic"):
             list(rule(cluster_of(nodes=NODES, daemon_sets=[cilium], pods=[daemon(cilium, "one")])))
 
 

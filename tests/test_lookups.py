@@ -141,4 +141,4 @@ def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:
     use_probe([WELL])
     assert "no name from outside was looked up" in str(judged(upstream, CLUSTER)[1])
     use_probe([WELL], [MissingReport("one", "pod", "probe-x", "no image")])
-    assert "told nothing on one: no image" in str(judged(upstream, CLUSTER)[1])
+    assert "no result from one: no image" in str(judged(upstream, CLUSTER)[1])

@@ -45,13 +45,13 @@ def always(*_: str) -> bool:
 @pytest.mark.parametrize(
     ("four", "six", "expected"),
     [
-        (two_is_cut_off, never, [("Node/two", "none of these reaches (over IPv4 only)")]),
-        (never, two_is_cut_off, [("Node/two", "none of these reaches (over IPv6 only)")]),
-        (two_is_cut_off, two_is_cut_off, [("Node/two", "none of these reaches")]),
-        (never, always, [("PodNetwork/pods", "carries nothing between nodes over IPv6")]),
-        (always, never, [("PodNetwork/pods", "carries nothing between nodes over IPv4")]),
-        (always, always, [("PodNetwork/pods", "carries nothing between nodes, though")]),
-        (two_is_cut_off, always, [("PodNetwork/pods", "over IPv6"), ("Node/two", "(over IPv4 only)")]),
+        (two_is_cut_off, never, [("Node/two", "cannot reach each other (over IPv4 only)")]),
+        (never, two_is_cut_off, [("Node/two", "cannot reach each other (over IPv6 only)")]),
+        (two_is_cut_off, two_is_cut_off, [("Node/two", "cannot reach each other")]),
+        (never, always, [("PodNetwork/pods", "carries no IPv6 traffic")]),
+        (always, never, [("PodNetwork/pods", "carries no IPv4 traffic")]),
+        (always, always, [("PodNetwork/pods", "carries no traffic between nodes, although")]),
+        (two_is_cut_off, always, [("PodNetwork/pods", "no IPv6 traffic"), ("Node/two", "(over IPv4 only)")]),
     ],
 )
 def test_families_are_judged_apart(use_probe: UseProbe, four: Lost, six: Lost, expected: list[tuple[str, str]]) -> None:

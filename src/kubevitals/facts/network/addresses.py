@@ -1,4 +1,4 @@
-"""The addresses that nodes have for pods, and how many of them pods hold."""
+"""The pod address ranges of nodes (podCIDRs), and how many of their addresses are in use."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,60 +11,64 @@ from kubevitals.encoding.kept import CLUSTER_CIDR
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_finished
 
-Network = IPv4Network | IPv6Network
+IPNetwork = IPv4Network | IPv6Network
 
 
 class Pool(NamedTuple):
-    """One podCIDR of a node and the number of pods that hold an address in it."""
+    """One podCIDR of a node.
 
-    network: Network
-    held: int
+    Attributes:
+        used: how many pods of the node have an address in it.
+    """
+
+    network: IPNetwork
+    used: int
 
     @property
     def usable(self) -> int:
-        """Addresses for pods: the network's own, its gateway's and IPv4's broadcast address are none."""
+        """How many addresses pods can get: not the network address, the gateway or the IPv4 broadcast address."""
         return max(1, self.network.num_addresses - (3 if self.network.version == 4 else 2))
 
     @property
     def percent(self) -> float:
-        """How much of the pool is held."""
-        return 100 * self.held / self.usable
+        """How much of the pool is in use."""
+        return 100 * self.used / self.usable
 
     def __str__(self) -> str:
-        return f"{self.held} of {self.usable} addresses of {self.network}"
+        return f"{self.used} of {self.usable} addresses of {self.network}"
 
 
-def pod_networks(node: pb.Node) -> list[Network]:
+def pod_networks(node: pb.Node) -> list[IPNetwork]:
     """Return the node's podCIDRs, one for each IP family."""
     return _networks(node.spec.podCIDRs or [node.spec.podCIDR])
 
 
-def _networks(cidrs: Iterable[str]) -> list[Network]:
-    found: list[Network] = []
+def _networks(cidrs: Iterable[str]) -> list[IPNetwork]:
+    """Return the networks; text that is not a CIDR is skipped."""
+    networks: list[IPNetwork] = []
     for cidr in cidrs:
-        try:
-            found.append(ip_network(cidr, strict=False))
-        except ValueError:
-            continue
-    return found
+        with suppress(ValueError):
+            networks.append(ip_network(cidr, strict=False))
+    return networks
 
 
-def held_addresses(pod: pb.Pod) -> list[str]:
-    """Return the pod's own addresses; in the host network it has none, and a finished pod has given them back."""
+def used_addresses(pod: pb.Pod) -> list[str]:
+    """Return the addresses that the pod occupies: none with hostNetwork, and none once it has finished."""
     if pod.spec.hostNetwork or is_finished(pod):
         return []
-    return [ip.ip for ip in pod.status.podIPs if ip.ip] or [pod.status.podIP] * bool(pod.status.podIP)
+    listed = [ip.ip for ip in pod.status.podIPs] or [pod.status.podIP]
+    return [address for address in listed if address]
 
 
 def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
-    """Return the pools of every node that has podCIDRs, by the node's name, the tightest first."""
-    cluster.scope.need_all("the pods of all namespaces hold a node's addresses")
-    held: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
+    """Return the pools of every node that has podCIDRs, by the node's name, the fullest first."""
+    cluster.scope.need_all("pods of all namespaces use a node's addresses")
+    used: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
     for pod in cluster.pods:
-        held[pod.spec.nodeName] += _addresses(held_addresses(pod))
+        used[pod.spec.nodeName] += _addresses(used_addresses(pod))
     return {
         node.metadata.name: sorted(
-            (Pool(net, sum(ip in net for ip in held[node.metadata.name])) for net in networks),
+            (Pool(network, sum(ip in network for ip in used[node.metadata.name])) for network in networks),
             key=lambda pool: -pool.percent,
         )
         for node in cluster.nodes
@@ -73,52 +77,52 @@ def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
 
 
 def _addresses(texts: Iterable[str]) -> Iterator[IPv4Address | IPv6Address]:
-    """Yield the addresses; what is none holds none."""
+    """Yield the addresses; text that is not an address is skipped."""
     for text in texts:
         with suppress(ValueError):
             yield ip_address(text)
 
 
-def overlaps(cluster: Cluster) -> Iterator[tuple[pb.Node, Network, pb.Node, Network]]:
+def overlaps(cluster: Cluster) -> Iterator[tuple[pb.Node, IPNetwork, pb.Node, IPNetwork]]:
     """Yield each node whose podCIDR overlaps that of an older node, with that one.
 
-    Two CIDRs overlap only where one contains the other: in the order of their beginnings it comes first.
+    Two CIDRs overlap only if one contains the other; sorted by their first address, the larger one comes first.
     """
-    every = [(net, node) for node in cluster.nodes for net in pod_networks(node)]
-    every.sort(key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen))
-    outer: tuple[Network, pb.Node] | None = None
-    for net, node in every:
-        if outer and outer[0].overlaps(net):
-            older, younger = sorted((outer, (net, node)), key=lambda pair: _birth(pair[1]))
+    ranges = [(network, node) for node in cluster.nodes for network in pod_networks(node)]
+    ranges.sort(key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen))
+    outer: tuple[IPNetwork, pb.Node] | None = None
+    for network, node in ranges:
+        if outer and outer[0].overlaps(network):
+            older, younger = sorted((outer, (network, node)), key=lambda pair: _created(pair[1]))
             yield younger[1], younger[0], older[1], older[0]
         else:
-            outer = (net, node)
+            outer = (network, node)
 
 
-def cluster_networks(cluster: Cluster) -> list[Network]:
-    """Return the networks of which nodes get their podCIDRs; none where the control plane does not show its settings.
+def cluster_networks(cluster: Cluster) -> list[IPNetwork]:
+    """Return the networks from which nodes get their podCIDRs, by kube-controller-manager's flag `--cluster-cidr`.
 
-    kube-controller-manager's flag tells them, where it runs as a pod: kubeadm's clusters are so.
+    Empty if kube-controller-manager does not run as a pod; kubeadm runs it as one.
     """
-    words = (
-        word
+    arguments = (
+        argument
         for pod in cluster.pods
         if pod.metadata.namespace == "kube-system" and pod.metadata.labels.get("component") == "kube-controller-manager"
         for container in pod.spec.containers
-        for word in [*container.command, *container.args]
+        for argument in [*container.command, *container.args]
     )
-    return _networks(cidr for word in words for cidr in word.removeprefix(CLUSTER_CIDR).split(","))
+    return _networks(cidr for argument in arguments for cidr in argument.removeprefix(CLUSTER_CIDR).split(","))
 
 
-def strays(cluster: Cluster) -> Iterator[tuple[pb.Node, Network]]:
-    """Yield each node's podCIDR that lies in none of the cluster's networks of its family."""
+def strays(cluster: Cluster) -> Iterator[tuple[pb.Node, IPNetwork]]:
+    """Yield each node with a podCIDR that is outside of all the cluster's networks of the same IP family."""
     known = cluster_networks(cluster)
     for node in cluster.nodes:
-        for own in pod_networks(node):
-            family = [net for net in known if net.version == own.version]
-            if family and not any(own.subnet_of(net) for net in family):  # type: ignore[arg-type]
-                yield node, own
+        for network in pod_networks(node):
+            family = [outer for outer in known if outer.version == network.version]
+            if family and not any(network.subnet_of(outer) for outer in family):  # type: ignore[arg-type]
+                yield node, network
 
 
-def _birth(node: pb.Node) -> tuple[int, str]:
+def _created(node: pb.Node) -> tuple[int, str]:
     return node.metadata.creationTimestamp.seconds, node.metadata.name

@@ -1,23 +1,23 @@
-"""The DaemonSets of CNIs that are recognised, and what a node without a network says.
+"""The DaemonSets of the CNIs that are recognised, and how a node reports that it has no network.
 
-Every line is cited with the project and the file where the name stands.
+Each name is cited with the project and the file where it is found.
 """
 
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.network.daemon_pods import Lack, lacking, on_node
+from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, node_condition
 
 
 class Cni(NamedTuple):
-    """A CNI, and the DaemonSet that serves pods' networks on each node.
+    """A CNI, and its DaemonSet that sets up the pod network on each node.
 
     Attributes:
-        namespaces: where its own manifests and documentation put it; what is called so elsewhere may be anybody's.
-        source: the project and the file where the name stands.
+        namespaces: where its manifests and documentation install it. In other namespaces any user can use the name.
+        source: the project and the file where the name is found.
     """
 
     name: str
@@ -62,44 +62,46 @@ _NO_NETWORK = (
     "No CNI configuration file in",
     "cni config uninit",
 )
-"""What a node that is not ready says where its network is the reason (containerd, CRI-O, kubelet)."""
+"""What the Ready condition of a node says if the missing network is the reason (containerd, CRI-O, kubelet)."""
 
 
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     """Return the DaemonSets of the cluster's CNI: those that ``--cni-daemonset`` names, else those recognised.
 
     Raises:
-        NotObserved: there are none.
+        NotObserved: none is recognised, or one that the option names does not exist.
     """
     every = cluster.daemon_sets
     if cluster.cni_daemon_sets:
-        found = [ds for ds in every if f"{ds.metadata.namespace}/{ds.metadata.name}" in cluster.cni_daemon_sets]
-        if len(found) < len(cluster.cni_daemon_sets):
-            missing = cluster.cni_daemon_sets - {f"{ds.metadata.namespace}/{ds.metadata.name}" for ds in found}
+        named = [ds for ds in every if f"{ds.metadata.namespace}/{ds.metadata.name}" in cluster.cni_daemon_sets]
+        if len(named) < len(cluster.cni_daemon_sets):
+            missing = cluster.cni_daemon_sets - {f"{ds.metadata.namespace}/{ds.metadata.name}" for ds in named}
             raise NotObserved(f"there is no DaemonSet {', '.join(sorted(missing))}: correct --cni-daemonset")
-        return found
-    if found := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
-        return found
-    cluster.scope.need_all("the DaemonSet of the cluster's CNI may be in any namespace")
-    raise NotObserved(
-        "the DaemonSet of the cluster's CNI is not recognised: name it with --cni-daemonset NAMESPACE/NAME"
-    )
+        return named
+    if recognised := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
+        return recognised
+    cluster.scope.need_all("the CNI's DaemonSet may be in any namespace")
+    raise NotObserved("the CNI's DaemonSet is not recognised: name it with --cni-daemonset NAMESPACE/NAME")
 
 
-def lacking_network(cluster: Cluster) -> list[Lack]:
-    """Return the nodes without a working pod of the CNI, but not those that are not ready for another reason.
+def nodes_without_cni(cluster: Cluster) -> list[NodeWithoutDaemon]:
+    """Return the nodes without a working CNI pod, except those that are not ready for another reason.
 
-    Where several DaemonSets belong on a node it needs them all: Azure's CNS and Cilium, for instance.
+    If several DaemonSets should run on a node, it needs all of them: Azure's CNS and Cilium, for instance.
 
     Raises:
         NotObserved: the CNI's DaemonSets are not known.
     """
-    lacks = {lack.node.metadata.name: lack for ds in daemon_sets(cluster) for lack in lacking([ds], cluster)}
-    return [lack for lack in lacks.values() if is_ready(lack.node) or no_network(lack.node)]
+    without = {
+        missing.node.metadata.name: missing
+        for daemon_set in daemon_sets(cluster)
+        for missing in nodes_without_daemon([daemon_set], cluster)
+    }
+    return [missing for missing in without.values() if is_ready(missing.node) or no_network(missing.node)]
 
 
 def no_network(node: pb.Node) -> str:
-    """Return what a node says that is not ready for want of a network; nothing of any other node."""
+    """Return the message of a node that is not ready because it has no network; empty for any other node."""
     ready = node_condition(node, "Ready")
     if ready is None or ready.status != "False":
         return ""
@@ -107,7 +109,7 @@ def no_network(node: pb.Node) -> str:
 
 
 def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
-    """Return the CNI's pod of a node; nothing where there is none, or the CNI is not known."""
+    """Return the CNI's pod on a node, if there is one and the CNI is known."""
     try:
         return on_node(daemon_sets(cluster), node, cluster)
     except NotObserved:
@@ -115,12 +117,12 @@ def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
 
 
 def without_network(cluster: Cluster) -> set[str]:
-    """Return the nodes of which another finding says that their pods have no network: the probe's have none, either."""
-    named = {node.metadata.name for node in cluster.nodes if no_network(node)}
+    """Return the nodes whose pods have no network according to another finding: the probe's pods have none either."""
+    reported = {node.metadata.name for node in cluster.nodes if no_network(node)}
     try:
-        return named | {lack.node.metadata.name for lack in cluster.derive(lacking_network)}
+        return reported | {missing.node.metadata.name for missing in cluster.derive(nodes_without_cni)}
     except NotObserved:
-        return named
+        return reported
 
 
 def _is_of(daemon_set: pb.DaemonSet, cni: Cni) -> bool:

@@ -1,4 +1,4 @@
-"""Which nodes lack a pod of a DaemonSet that belongs there, whatever the DaemonSet's own count says."""
+"""Which nodes have no working pod of a DaemonSet that should run there, whatever the DaemonSet's status counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,44 +8,31 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
-from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import ref, statuses
+from kubevitals.objects import statuses
 
 
-class Lack(NamedTuple):
-    """A node where a daemon belongs and does not run.
+class NodeWithoutDaemon(NamedTuple):
+    """A node where a daemon should run and does not.
 
     Attributes:
-        pod: the daemon's pod there; nothing where there is none.
+        pod: the daemon's pod for that node, if there is one.
     """
 
     node: pb.Node
     pod: pb.Pod | None
 
-    def says(self, daemon: str) -> str:
-        """Return what is wrong, in words that go behind the node's name."""
+    def problem(self, daemon: str) -> str:
+        """Return what is wrong, in words that follow the node's name."""
         if self.pod is None:
-            return f"has no {daemon} pod, though one belongs there"
-        waiting = next((s.state.waiting.reason for s in statuses(self.pod) if s.state.waiting.reason), "")
+            return f"has no {daemon} pod although its DaemonSet should run one there"
         if not self.pod.spec.nodeName:
-            return f"has no {daemon} pod: the one for it is not scheduled"
+            return f"has no {daemon} pod: the pod for this node is not scheduled"
+        waiting = next((s.state.waiting.reason for s in statuses(self.pod) if s.state.waiting.reason), "")
         return f"has a {daemon} pod that is not ready" + (f": {waiting}" if waiting else "")
 
-    def finding(self, daemon: str, suffers: str, look: str, cluster: Cluster) -> Finding:
-        """Return the finding on the node; `look` is where to look further where there is no pod to describe."""
-        return Finding(
-            ref(self.node),
-            says=f"{self.says(daemon)}: {suffers}",
-            remedy="bring the pod back: follow its log and events; where there is none, see whether the controller "
-            "manager runs",
-            evidence=self.lines(cluster),
-            concerns=(ref(self.pod),) if self.pod else (),
-            look=ref(self.pod).kubectl("describe") if self.pod else look,
-        )
-
-    def lines(self, cluster: Cluster) -> Iterator[str]:
-        """Yield what a person would look at: the pod's end and events, or that there is no pod."""
+    def evidence(self, cluster: Cluster) -> Iterator[str]:
+        """Yield how the pod's containers ended, and its events; nothing if there is no pod."""
         if self.pod is None:
             return
         yield f"pod: {self.pod.metadata.namespace}/{self.pod.metadata.name}"
@@ -55,40 +42,40 @@ class Lack(NamedTuple):
         yield from pod_lines(self.pod, cluster)
 
 
-def lacking(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[Lack]:
-    """Yield the nodes where one of the DaemonSets belongs and none of them has a ready pod.
+def nodes_without_daemon(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[NodeWithoutDaemon]:
+    """Yield the nodes where one of the DaemonSets should run and none of them has a ready pod.
 
-    Nodes, DaemonSets and pods that are younger than `daemon-set.start` are left alone. Whether the node itself is
-    ready is for the caller to judge.
+    Nodes, DaemonSets and pods younger than `daemon-set.start` are skipped. Whether the node itself is ready is for the
+    caller to judge.
     """
     pods = cluster.derive(pods_by_daemon)
-    wanted = [ds for ds in daemon_sets if cluster.over(ds.metadata.creationTimestamp, START)]
+    settled = [ds for ds in daemon_sets if cluster.over(ds.metadata.creationTimestamp, START)]
     for node in cluster.nodes:
         if not cluster.over(node.metadata.creationTimestamp, START):
             continue
-        if any(belongs_on(ds.spec.template.spec, node) for ds in wanted):
-            own = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
-            if not own or all(is_down(pod, cluster, START) for pod in own):
-                yield Lack(node, own[-1] if own else None)
+        if any(belongs_on(ds.spec.template.spec, node) for ds in settled):
+            node_pods = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
+            if all(is_down(pod, cluster, START) for pod in node_pods):
+                yield NodeWithoutDaemon(node, node_pods[-1] if node_pods else None)
 
 
 def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
-    """Return the pods of every DaemonSet, by its uid and the name of the node that they are on or meant for.
+    """Return the pods of every DaemonSet, by its uid and the name of the node where they run or shall run.
 
-    A pod of another namespace may name it as its owner, and is none of its pods.
+    A pod in another namespace than the DaemonSet does not belong to it, whatever its ownerReferences say.
     """
     namespaces = {ds.metadata.uid: ds.metadata.namespace for ds in cluster.daemon_sets}
-    found: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
+    pods: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
     for pod in cluster.pods:
-        for reference in pod.metadata.ownerReferences:
-            claims = reference.controller and reference.kind == "DaemonSet"
-            if claims and namespaces.get(reference.uid) == pod.metadata.namespace:
-                found[reference.uid, pod.spec.nodeName or meant_for(pod)].append(pod)
-    return found
+        for owner in pod.metadata.ownerReferences:
+            is_daemon = owner.controller and owner.kind == "DaemonSet"
+            if is_daemon and namespaces.get(owner.uid) == pod.metadata.namespace:
+                pods[owner.uid, pod.spec.nodeName or meant_for(pod)].append(pod)
+    return pods
 
 
 def on_node(daemon_sets: Iterable[pb.DaemonSet], node: str, cluster: Cluster) -> pb.Pod | None:
-    """Return a pod of the DaemonSets on a node, or nothing."""
+    """Return a pod of one of the DaemonSets on a node, if there is one."""
     pods = cluster.derive(pods_by_daemon)
     return next((pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node), ())), None)
 

@@ -1,4 +1,4 @@
-"""kube-proxy's pods, and what its health port says."""
+"""kube-proxy's pods, and what its health port reports."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -8,7 +8,7 @@ import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, until_unseen
-from kubevitals.facts.network.daemon_pods import Lack, lacking, on_node, pods_by_daemon
+from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node, pods_by_daemon
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
 from kubevitals.inventory.cluster import Cluster
@@ -21,27 +21,26 @@ from kubevitals.source.request import Answer, Request, Server, refusal
 from kubevitals.threshold import Threshold
 
 PORT = 10256
-"""kube-proxy's health port unless `healthzBindAddress` says otherwise (KubeProxyConfiguration)."""
+"""kube-proxy's health port, unless `healthzBindAddress` in KubeProxyConfiguration changes it."""
 
-PLACE = "kube-system"
-"""The namespace that every distribution has kube-proxy in."""
+NAMESPACE = "kube-system"
+"""The namespace where every distribution runs kube-proxy."""
 
 LISTENING = Threshold(
-    "kube-proxy.listening", 30, "seconds until a kube-proxy that has started listens on its health port; it takes a few"
+    "kube-proxy.listening", 30, "seconds that a kube-proxy may take from its start until it listens on its health port"
 )
 
 NONE = (
-    "there is no kube-proxy pod: something else forwards Service traffic (Cilium, OVN-Kubernetes, kube-router …), "
-    "or kube-proxy runs outside of pods (k3s, MicroK8s)"
+    "there is no kube-proxy pod: another component forwards Service traffic (Cilium, OVN-Kubernetes, kube-router …), "
+    "or kube-proxy does not run as a pod (k3s, MicroK8s)"
 )
 
-
-DEAF = "nothing listens on its health port"
-"""What is said of a kube-proxy that is found by this alone; where none listens, the port may be another."""
+NO_ANSWERS = f"no kube-proxy answers on port {PORT}: healthzBindAddress may be set to another port"
+"""Why the health of kube-proxies is not observed if none of them listens on the usual port."""
 
 
 class Health(msgspec.Struct):
-    """What is read of kube-proxy's /livez."""
+    """The fields that are read from kube-proxy's /livez."""
 
     lastUpdated: str  # noqa: N815
     currentTime: str = ""  # noqa: N815
@@ -51,34 +50,41 @@ _HEALTH = msgspec.json.Decoder(Health)
 
 
 class Unhealthy(NamedTuple):
-    """A kube-proxy that does not answer, or has not brought its rules up to date."""
+    """A kube-proxy that does not report healthy on its health port.
+
+    Attributes:
+        problem: what is wrong, in words that follow "kube-proxy is unhealthy".
+        evidence: what was answered.
+        refused: whether nothing listens on the port.
+    """
 
     node: str
-    says: str
-    line: str
+    problem: str
+    evidence: str
+    refused: bool = False
 
 
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
-    """Return kube-proxy's DaemonSets: one, or one for each architecture or system.
+    """Return kube-proxy's DaemonSets: one, or one for each architecture or operating system.
 
-    Whoever owns another namespace can call what they like so there.
+    Only those in kube-system: in other namespaces any user can use the name.
 
     Raises:
-        NotObserved: its namespace is not looked at.
+        NotObserved: this run does not look at kube-system.
     """
-    cluster.scope.need(PLACE)
+    cluster.scope.need(NAMESPACE)
     return [ds for ds in cluster.daemon_sets if _is_named(ds.metadata)]
 
 
 def static_pods(cluster: Cluster) -> list[pb.Pod]:
-    """Return kube-proxy's pods that belong to a node, as kOps, RKE2 and GKE make them."""
+    """Return the kube-proxy pods that are static pods, as in kOps, RKE2 and GKE."""
     return [
         p for p in cluster.pods if _is_named(p.metadata) and any(r.kind == "Node" for r in p.metadata.ownerReferences)
     ]
 
 
 def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
-    """Return the kube-proxy pod of a node, or nothing."""
+    """Return the kube-proxy pod on a node, if there is one."""
     return on_node(daemon_sets(cluster), node, cluster) or cluster.derive(_static_by_node).get(node)
 
 
@@ -86,68 +92,65 @@ def _static_by_node(cluster: Cluster) -> dict[str, pb.Pod]:
     return {pod.spec.nodeName: pod for pod in static_pods(cluster)}
 
 
-def lacking_kube_proxy(cluster: Cluster) -> list[Lack]:
-    """Return the nodes that are ready and lack the kube-proxy pod that belongs there.
+def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
+    """Return the ready nodes without a working kube-proxy pod where one should run.
 
-    Of static pods only those are found that are down: nothing says where one belongs.
+    A static pod is only reported if it is down: nothing declares on which nodes one should run.
 
     Raises:
-        NotApplicable: there is no kube-proxy, or a node selector keeps it off all nodes, as it does on Calico's advice.
+        NotApplicable: there is no kube-proxy, or a nodeSelector keeps it off all nodes, as Calico's eBPF guide advises.
     """
-    sets, static = daemon_sets(cluster), static_pods(cluster)
-    specs = [ds.spec.template.spec for ds in sets]
+    proxies, static = daemon_sets(cluster), static_pods(cluster)
+    specs = [ds.spec.template.spec for ds in proxies]
     if not static and not any(belongs_on(spec, node) for spec in specs for node in cluster.nodes):
         raise NotApplicable(NONE)
-    down = (pod for pod in static if is_down(pod, cluster, START))
-    lacks = [
-        *lacking(sets, cluster),
-        *(
-            Lack(cluster.nodes_by_name[pod.spec.nodeName], pod)
-            for pod in down
-            if pod.spec.nodeName in cluster.nodes_by_name
-        ),
+    static_down = [pod for pod in static if is_down(pod, cluster, START) and pod.spec.nodeName in cluster.nodes_by_name]
+    without = [
+        *nodes_without_daemon(proxies, cluster),
+        *(NodeWithoutDaemon(cluster.nodes_by_name[pod.spec.nodeName], pod) for pod in static_down),
     ]
-    return [lack for lack in lacks if is_ready(lack.node)]
+    return [missing for missing in without if is_ready(missing.node)]
 
 
 def runs_on(cluster: Cluster) -> list[pb.Node]:
-    """Return the nodes that are ready, stay, and have a kube-proxy pod that is not down and has not just started.
+    """Return the ready nodes with a working kube-proxy pod that has not just started, except nodes about to leave.
 
     Raises:
         NotApplicable: there is no kube-proxy.
     """
-    without = {lack.node.metadata.name for lack in cluster.derive(lacking_kube_proxy)}
+    without = {missing.node.metadata.name for missing in cluster.derive(nodes_without_kube_proxy)}
     uids = {ds.metadata.uid for ds in daemon_sets(cluster)}
-    pods = [pod for (uid, _), own in cluster.derive(pods_by_daemon).items() if uid in uids for pod in own]
-    own = {pod.spec.nodeName for pod in [*pods, *static_pods(cluster)] if _has_started(pod, cluster)}
-    return [n for n in cluster.nodes if n.metadata.name in own - without and is_ready(n) and not _leaves(n)]
+    daemons = [pod for (uid, _), pods in cluster.derive(pods_by_daemon).items() if uid in uids for pod in pods]
+    started = {pod.spec.nodeName for pod in [*daemons, *static_pods(cluster)] if _has_started(pod, cluster)}
+    working = started - without
+    return [n for n in cluster.nodes if n.metadata.name in working and is_ready(n) and not _is_leaving(n)]
 
 
 def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
-    """Yield the kube-proxies whose health port does not say that they are well, asked from where the checks run.
+    """Yield the kube-proxies that do not report healthy when their health port is queried without the probe.
 
     Raises:
         NotApplicable: there is no kube-proxy.
-        NotObserved: kubelets and nodes are not to be asked, may not be, or (after the last) some could not be.
+        NotObserved: nodes must not be queried, cannot be, or (raised last) some could not be.
     """
-    runs = {node.metadata.name for node in runs_on(cluster)}
+    working = {node.metadata.name for node in runs_on(cluster)}
     if not cluster.ask_kubelets:
-        raise NotObserved("nodes are not asked (--kubelet=none)", unasked=True)
+        raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
     patience = Patience("kube-proxies")
-    nodes = [node for node in asked_nodes(cluster) if node.metadata.name in runs]
-    asked = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
+    nodes = [node for node in asked_nodes(cluster) if node.metadata.name in working]
+    requests = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
     unseen: list[NotObserved] = []
-    judged = list(until_unseen(answers(asked, _judged), unseen))
-    found = [bad for bad in judged if bad]
-    if found and all(bad and bad.says == DEAF for bad in judged):
-        raise NotObserved(f"no kube-proxy answers on port {PORT}: healthzBindAddress may be another. {found[0].line}")
-    yield from found
+    judged = list(until_unseen(answers(requests, _judged), unseen))
+    unhealthy = [proxy for proxy in judged if proxy]
+    if unhealthy and all(proxy and proxy.refused for proxy in judged):
+        raise NotObserved(f"{NO_ANSWERS}. {unhealthy[0].evidence}")
+    yield from unhealthy
     if unseen:
         raise unseen[0]
 
 
 def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
-    """Ask /livez, which unlike /healthz does not count a node that is to be removed as ill (KEP-3836)."""
+    """Query /livez: unlike /healthz, it stays healthy on a node that is about to be removed (KEP-3836)."""
     itself = Server.at(internal_address(node), PORT)
     request = Request(f"{path(node)}:{PORT}/proxy/livez", json=_HEALTH, proxied=True, open=itself)
     return cluster.ask_later(request, patience)
@@ -159,12 +162,12 @@ def _judged(node: str, answer: Answer) -> Unhealthy | None:
     try:
         health = _HEALTH.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        words = refusal(answer, RIGHT)
-        if answer.status != 503 or "connection refused" not in words.reason:
-            raise words from None
-        return Unhealthy(node, DEAF, words.reason)
-    line = f"HTTP {answer.status}: last updated {health.lastUpdated}, now {health.currentTime}"
-    return Unhealthy(node, "its rules have not been up to date for two minutes", line)
+        refused = refusal(answer, RIGHT)
+        if answer.status != 503 or "connection refused" not in refused.reason:
+            raise refused from None
+        return Unhealthy(node, f"nothing listens on port {PORT}", refused.reason, refused=True)
+    evidence = f"HTTP {answer.status}: last updated {health.lastUpdated}, now {health.currentTime}"
+    return Unhealthy(node, "it has not updated its Service rules for more than two minutes", evidence)
 
 
 def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
@@ -173,11 +176,11 @@ def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
 
 def _is_named(metadata: pb.ObjectMeta) -> bool:
     named = "kube-proxy" in (metadata.name, metadata.labels.get("k8s-app"), metadata.labels.get("component"))
-    return metadata.namespace == PLACE and (named or metadata.name.startswith("kube-proxy-"))
+    return metadata.namespace == NAMESPACE and (named or metadata.name.startswith("kube-proxy-"))
 
 
-def _leaves(node: pb.Node) -> bool:
-    """Return whether the node is about to be removed: kube-proxy then says so on /healthz."""
+def _is_leaving(node: pb.Node) -> bool:
+    """Return whether the node is about to be removed: kube-proxy's /healthz then reports unhealthy."""
     return node.metadata.HasField("deletionTimestamp") or any(
         taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints
     )

@@ -1,7 +1,7 @@
-"""Who reaches whom between nodes, and which end is to blame where somebody does not."""
+"""Which nodes reach which others over the pod network, and which node is at fault where traffic is lost."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from kubevitals.probe.report import ProbeNetwork, ProbeReport, Reach, Target
 from kubevitals.text import plural
 
 PAIRS_SHOWN = 6
-"""Pairs that stand in a finding's evidence."""
+"""How many failed attempts a finding shows as evidence."""
 
 
 class Pair(NamedTuple):
-    """One node's attempt to reach another."""
+    """One node's attempt to reach another node."""
 
     source: str
     target: str
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
         return self.reach.ok
 
     def __str__(self) -> str:
-        return f"{self.source} → {self.target} ({self.reach.address}): {told(self.reach)}"
+        return f"{self.source} → {self.target} ({self.reach.address}): {result(self.reach)}"
 
 
 class Way(Enum):
@@ -41,12 +41,12 @@ class Way(Enum):
 
 
 class Blame(NamedTuple):
-    """Traffic that is lost, and the node that it is laid at.
+    """Lost traffic, and the node that is blamed for it.
 
     Attributes:
-        peers: the other ends.
-        pairs: the attempts that failed.
-        family: the address family that alone is lost; nothing where there is no other one, or that is lost, too.
+        peers: the nodes at the other ends.
+        pairs: the failed attempts.
+        family: the address family, if traffic of only one is lost and the other works; else empty.
     """
 
     node: str
@@ -57,87 +57,99 @@ class Blame(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """The attempts that failed, as evidence."""
+        """The failed attempts, as evidence."""
+        lines = [str(pair) for pair in self.pairs[:PAIRS_SHOWN]]
         more = len(self.pairs) - PAIRS_SHOWN
-        return [str(pair) for pair in self.pairs[:PAIRS_SHOWN]] + [f"and {plural(more, 'more attempt')}"] * (more > 0)
+        return [*lines, f"and {plural(more, 'more attempt')}"] if more > 0 else lines
 
 
-def told(reach: Reach) -> str:
-    """Return how an address answered."""
+def result(reach: Reach) -> str:
+    """Return what came of the attempts to reach an address."""
     if reach.ok:
         return f"answered {reach.answered} of {reach.tries} times"
     return f"{reach.said or 'no answer'} ({reach.tries} tries)"
 
 
 def is_ipv6(address: str) -> bool:
-    """Return whether an address of a `Reach` is of IPv6."""
+    """Return whether the address of a `Reach` is an IPv6 address."""
     return address.startswith("[")
 
 
-def reached(report: ProbeReport | None, kind: Target) -> list[Reach]:
-    """Return what one report tells of one kind of address."""
-    return [reach for reach in report.reached if reach.kind is kind] if report else []
+def reached(report: ProbeReport | None, target: Target) -> list[Reach]:
+    """Return one probe pod's attempts to reach addresses of one kind."""
+    return [reach for reach in report.reached if reach.kind is target] if report else []
 
 
-def own(report: ProbeReport) -> list[Reach]:
+def within_node(report: ProbeReport) -> list[Reach]:
     """Return the attempts to reach a probe pod on the report's own node."""
     return [reach for reach in reached(report, Target.PEER) if reach.node == report.node]
 
 
-def pairs(reports: Iterable[ProbeReport], kind: Target) -> list[Pair]:
+def pairs(reports: Iterable[ProbeReport], target: Target) -> list[Pair]:
     """Return the attempts of each report to reach probe pods on other nodes."""
     return [
         Pair(report.node, reach.node, reach)
         for report in reports
-        for reach in reached(report, kind)
+        for reach in reached(report, target)
         if reach.node not in ("", report.node)
     ]
 
 
-def blame(every: Collection[Pair]) -> Iterator[Blame]:
-    """Yield who is to blame for the pairs that fail: one finding for each node at fault, none for its peers.
+def blame(attempts: Collection[Pair]) -> list[Blame]:
+    """Return which node is at fault for the attempts that fail: one entry for each such node, none for its peers.
 
-    A node that fails with two peers or more and succeeds with none is to blame, first for both directions, then for
-    one; what is left are single pairs. Address families are judged apart: the one may work where the other does not.
-    Nothing is said where no pair at all succeeds: see `lost_wholly`.
+    A node is blamed if it fails with two peers or more and succeeds with none: first for both directions, then for
+    one. The failures that remain are blamed on single pairs. Each address family is judged by itself.
+    Where no attempt of a family succeeds, no node is blamed: see `lost_wholly`.
     """
-    apart = _families(every)
-    found: dict[tuple[str, Way, tuple[str, ...]], dict[str, tuple[Pair, ...]]] = defaultdict(dict)
-    for family, left in apart.items():
-        for fault in () if nothing_passes(left) else _blame_family(left):
-            found[fault.node, fault.way, fault.peers][family] = fault.pairs
-    for key, failing in found.items():
-        family = next(iter(failing)) if len(failing) < len(apart) else ""
-        yield Blame(*key, tuple(pair for own_pairs in failing.values() for pair in own_pairs), family)
+    by_family = _by_family(attempts)
+    faults: dict[tuple[str, Way, tuple[str, ...]], dict[str, tuple[Pair, ...]]] = defaultdict(dict)
+    for family, family_pairs in by_family.items():
+        if not nothing_passes(family_pairs):
+            for fault in _blame_family(family_pairs):
+                faults[fault.node, fault.way, fault.peers][family] = fault.pairs
+    return [
+        Blame(
+            *key,
+            pairs=tuple(pair for family_pairs in failing.values() for pair in family_pairs),
+            family=next(iter(failing)) if len(failing) < len(by_family) else "",
+        )
+        for key, failing in faults.items()
+    ]
 
 
-def _families(every: Iterable[Pair]) -> Mapping[str, list[Pair]]:
-    """Return pairs by the name of their address family."""
-    found: dict[str, list[Pair]] = defaultdict(list)
-    for pair in every:
-        found["IPv6" if is_ipv6(pair.reach.address) else "IPv4"].append(pair)
-    return found
+def _by_family(attempts: Iterable[Pair]) -> Mapping[str, list[Pair]]:
+    """Return attempts by the name of their address family."""
+    by_family: dict[str, list[Pair]] = defaultdict(list)
+    for pair in attempts:
+        by_family["IPv6" if is_ipv6(pair.reach.address) else "IPv4"].append(pair)
+    return by_family
 
 
-def _blame_family(left: list[Pair]) -> Iterator[Blame]:
+def _blame_family(attempts: Collection[Pair]) -> list[Blame]:
+    blames: list[Blame] = []
+    rest = attempts
     for way in (Way.BOTH, Way.OUT, Way.IN):
-        yield from _blame_nodes(left, way)
-    yield from _blame_pairs([pair for pair in left if not pair.ok])
+        nodes_at_fault, rest = _blame_nodes(rest, way)
+        blames += nodes_at_fault
+    return blames + _blame_pairs([pair for pair in rest if not pair.ok])
 
 
-def lost_wholly(every: Collection[Pair]) -> Mapping[str, Collection[Pair]]:
-    """Return the pairs of each address family of which none succeeds; under no name all of them, where none does."""
-    if nothing_passes(every):
-        return {"": every}
-    return {family: own_pairs for family, own_pairs in _families(every).items() if nothing_passes(own_pairs)}
+def lost_wholly(attempts: Collection[Pair]) -> Mapping[str, Collection[Pair]]:
+    """Return the attempts of the address families in which none succeeds, by family; under "" if that is all."""
+    if nothing_passes(attempts):
+        return {"": attempts}
+    by_family = _by_family(attempts)
+    return {family: family_pairs for family, family_pairs in by_family.items() if nothing_passes(family_pairs)}
 
 
 class Lost(NamedTuple):
-    """Traffic between nodes that is known to be lost, so that nothing else need be blamed for it.
+    """Traffic between nodes that is known to be lost, so that no other component is blamed for it.
 
     Attributes:
-        nodes: nodes that are to blame; `pairs` single pairs, by source and target.
-        everything: whether nothing passes between any nodes.
+        nodes: the nodes that are at fault.
+        pairs: the pairs of nodes between which an attempt failed, as (source, target).
+        everything: whether no traffic passes between any two nodes.
     """
 
     nodes: frozenset[str]
@@ -145,9 +157,9 @@ class Lost(NamedTuple):
     everything: bool
 
     def between(self, source: str, target: str) -> bool:
-        """Return whether what a node's pods send to another node's, or the answer, is known to be lost.
+        """Return whether traffic from one node's pods to another's, or the answer to it, is known to be lost.
 
-        Of a node that is to blame nothing is known to pass, not even within it.
+        On a node that is at fault, traffic from pod to pod of that node may be lost as well.
         """
         if source == target:
             return source in self.nodes
@@ -156,16 +168,16 @@ class Lost(NamedTuple):
 
 
 def lost(reports: Iterable[ProbeReport]) -> Lost:
-    """Return what is lost between nodes in the pod network."""
-    every = pairs(reports, Target.PEER)
-    whole = frozenset(fault.node for fault in blame(every) if fault.way in _ENDS)
-    failing = frozenset((pair.source, pair.target) for pair in every if not pair.ok)
-    return Lost(whole, failing, nothing_passes(every))
+    """Return which traffic between nodes is lost in the pod network."""
+    attempts = pairs(reports, Target.PEER)
+    nodes_at_fault = frozenset(fault.node for fault in blame(attempts) if fault.way in _ENDS)
+    failing = frozenset((pair.source, pair.target) for pair in attempts if not pair.ok)
+    return Lost(nodes_at_fault, failing, nothing_passes(attempts))
 
 
-def nothing_passes(every: Collection[Pair]) -> bool:
-    """Return whether there are pairs and all of them fail."""
-    return bool(every) and not any(pair.ok for pair in every)
+def nothing_passes(attempts: Collection[Pair]) -> bool:
+    """Return whether there are attempts and all of them fail."""
+    return bool(attempts) and not any(pair.ok for pair in attempts)
 
 
 _ENDS: Mapping[Way, Callable[[Pair], tuple[str, ...]]] = {
@@ -175,60 +187,66 @@ _ENDS: Mapping[Way, Callable[[Pair], tuple[str, ...]]] = {
 }
 
 
-def _blame_nodes(left: list[Pair], way: Way) -> Iterator[Blame]:
-    """Yield the nodes with which nothing succeeds this way, the worst first, and take their failures out of `left`."""
-    ends, failing, fine = _ENDS[way], defaultdict(list), set()
-    for pair in left:
-        for end in ends(pair):
-            if pair.ok:
-                fine.add(end)
-            else:
-                failing[end].append(pair)
+def _blame_nodes(attempts: Collection[Pair], way: Way) -> tuple[list[Blame], list[Pair]]:
+    """Return the nodes with which nothing succeeds this way, the worst first, and the attempts that remain."""
+    ends = _ENDS[way]
+    passing = {node for pair in attempts if pair.ok for node in ends(pair)}
+    failing: dict[str, list[Pair]] = defaultdict(list)
+    for pair in attempts:
+        if not pair.ok:
+            for node in ends(pair):
+                failing[node].append(pair)
+    blames: list[Blame] = []
     blamed: set[str] = set()
-    for node in sorted(failing.keys() - fine, key=lambda node: (-len(failing[node]), node)):
-        own_pairs = [pair for pair in failing[node] if not blamed & set(ends(pair))]
-        peers = {_other(pair, node) for pair in own_pairs}
+    for node in sorted(failing.keys() - passing, key=lambda node: (-len(failing[node]), node)):
+        node_pairs = [pair for pair in failing[node] if blamed.isdisjoint(ends(pair))]
+        peers = {_other(pair, node) for pair in node_pairs}
         if len(peers) > 1:
             blamed.add(node)
-            yield Blame(node, way, tuple(sorted(peers)), tuple(own_pairs))
-    left[:] = [pair for pair in left if pair.ok or not blamed & set(ends(pair))]
+            blames.append(Blame(node, way, tuple(sorted(peers)), tuple(node_pairs)))
+    rest = [pair for pair in attempts if pair.ok or blamed.isdisjoint(ends(pair))]
+    return blames, rest
 
 
-def _blame_pairs(failing: list[Pair]) -> Iterator[Blame]:
-    """Yield single pairs, grouped by their source; a pair that fails both ways once, at its first source."""
-    ways: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+def _blame_pairs(failing: Iterable[Pair]) -> list[Blame]:
+    """Return single pairs by their source; a pair that fails in both directions only once, at its first source."""
+    by_ends: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for pair in failing:
-        ways[pair.source, pair.target].append(pair)
-    groups: dict[tuple[str, Way], list[Pair]] = defaultdict(list)
-    for (source, target), own_pairs in ways.items():
-        back = ways.get((target, source), [])
+        by_ends[pair.source, pair.target].append(pair)
+    by_source: dict[tuple[str, Way], list[Pair]] = defaultdict(list)
+    for (source, target), there in by_ends.items():
+        back = by_ends.get((target, source), [])
         if not back:
-            groups[source, Way.PAIR_OUT] += own_pairs
+            by_source[source, Way.PAIR_OUT] += there
         elif source < target:
-            groups[source, Way.PAIR] += [*own_pairs, *back]
-    for (node, way), found in groups.items():
-        yield Blame(node, way, tuple(sorted({_other(pair, node) for pair in found})), tuple(found))
+            by_source[source, Way.PAIR] += [*there, *back]
+    return [
+        Blame(node, way, tuple(sorted({_other(pair, node) for pair in node_pairs})), tuple(node_pairs))
+        for (node, way), node_pairs in by_source.items()
+    ]
 
 
 def _other(pair: Pair, node: str) -> str:
     return pair.target if pair.source == node else pair.source
 
 
-def require_all(found: ProbeResults, network: ProbeNetwork, explained: Collection[str] = ()) -> None:
-    """Raise where the probe told nothing of a node, unless a finding explains that.
+def require_all(results: ProbeResults, network: ProbeNetwork, explained: Collection[str] = ()) -> None:
+    """Raise if the probe has no complete result from a node, unless another finding explains that.
 
     Raises:
-        NotObserved: a probe pod in this network told nothing, or not all.
+        NotObserved: a probe pod in this network reported nothing, or only a part.
     """
-    silent = [s for s in found.missing if s.network == network and s.node not in explained]
+    silent = [pod for pod in results.missing if pod.network == network and pod.node not in explained]
     if silent:
-        raise NotObserved(f"the probe told nothing on {node_names(s.node for s in silent)}: {silent[0].reason}")
-    if broken := [r.node for r in found.of(network) if not r.whole and r.node not in explained]:
-        raise NotObserved(f"the probe did not come to its end on {node_names(broken)}")
+        nodes = node_names(pod.node for pod in silent)
+        raise NotObserved(f"the probe has no result from {nodes}: {silent[0].reason}")
+    partial = [report.node for report in results.of(network) if not report.whole and report.node not in explained]
+    if partial:
+        raise NotObserved(f"the probe did not finish on {node_names(partial)}")
 
 
 def node_names(nodes: Iterable[str]) -> str:
-    """Return the names of nodes: all of a few, the first ones of many."""
+    """Return the names of the first three nodes, and how many more there are."""
     names = sorted(nodes)
     more = f" and {plural(len(names) - 3, 'more node')}" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
