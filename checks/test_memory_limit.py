@@ -1,21 +1,21 @@
-"""A container uses more memory than it may, or nearly; or a node has none left.
+"""A container exceeds (or nearly exceeds) its memory limit, or a node runs out of memory.
 
 Meaning:
-    The kernel killed a container because it went over its memory limit (OOMKilled), a container is close to its
-    limit, or a whole node ran out of memory, so that the kernel killed processes or the kubelet evicted pods.
+    The kernel killed a container because it exceeded its memory limit (OOMKilled), a container is close to its limit,
+    or a whole node ran out of memory, so that the kernel killed processes or the kubelet evicted pods.
 
 Impact:
-    The container restarts and loses what it was doing; restarts grow in number, slowly with a leak, at once with a
-    limit that is too small. On a node without memory it hits pods that did nothing wrong.
+    The container restarts and loses what it was doing. With a leak it restarts more and more often; with a limit that
+    is too small, at once. A node without memory also kills pods that did nothing wrong.
 
 Diagnosis:
-    `kubectl describe pod` for Last State and the limit, `kubectl top pod --containers` for what it uses now; the
-    growth over days from your metrics. A child process that is killed while the container's first process lives on
-    leaves no trace in Kubernetes (cgroup v1; version 2 kills the whole container): look at the node's kernel log.
+    `kubectl describe pod` shows Last State and the limit, `kubectl top pod --containers` what it uses now, and your
+    metrics how it grew over days. With cgroup v1 the kernel may kill a child process while the container's first
+    process lives on; only the node's kernel log shows that. With v2 the whole container ends.
 
 Mitigation:
-    Raise the limit to what the application needs under load, and a half more, or find the leak. Give runtimes with a
-    heap of their own (Java, Node.js) a maximum below the limit. On a node: set requests that are true.
+    Raise the limit to one and a half times what the application needs under load, or find the leak. Give runtimes with
+    their own heap (Java, Node.js) a maximum below the limit. On a node: set realistic memory requests.
 """
 
 from collections.abc import Iterator
@@ -37,51 +37,60 @@ from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
 NEAR = Threshold(
-    "memory-limit.near", 90, "percent of the limit that the working set may reach; page cache is not in it"
+    "memory-limit.near",
+    90,
+    "percent of its limit that a container's working set may reach; inactive page cache is not part of it",
 )
 
 ROOM = 1.5
-"""How much more than the old limit, or than what is used, a new limit should be."""
+"""A new limit is this many times the old one, or what is in use."""
 
 LEAST = 16 << 20
-"""Bytes of memory with which a container starts at all: CRI-O refuses less than 12 MiB."""
+"""Bytes of memory with which any container starts: CRI-O refuses less than 12 MiB."""
 
 EXPLAINS = (
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("node-ready[pressure]",), words="memorypressure"),
-    Explains(("memory-limit[node-oom]",), SAME_NODE, ("memory-limit[oom-killed]",), words="it has no limit"),
+    Explains(("memory-limit[node-oom]",), SAME_NODE, ("memory-limit[oom-killed]",), words="no memory limit"),
 )
 
 
 def oom_killed(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers killed for going over their limit, init containers and sidecars too, or too small to start."""
+    """Find containers, init containers and sidecars that exceeded their limit, or whose limit is too small to start."""
     for symptom in broken_pods(cluster, PodFault.OOM_KILLED):
         pod, status = symptom.pod, symptom.status
         ended = last_end(status)
         limit = _limit(pod, status.name)
-        small = OOM_TEXT.search(symptom.words)
-        may = f"it may use {binary(limit)}" if limit else "it has no limit: the node, or its cgroup, ran out"
-        name = f"container {status.name}" if status.name else "the pod's sandbox"
+        small = bool(OOM_TEXT.search(symptom.words))
+        name = f'container "{status.name}"' if status.name else "the pod sandbox"
         died = ended.HasField("finishedAt")
         yield pod_finding(
             pod,
-            says=f"{name} {'cannot start in so little memory' if small else 'was OOM-killed'}: {may}",
-            remedy=_remedy(limit, small=bool(small)),
+            says=f"{name} {_what_happened(limit, small=small)}",
+            remedy=_remedy(limit, small=small),
             evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
             severity=Severity.WARNING if died and cluster.over(ended.finishedAt, OOM_RECENT) else Severity.ERROR,
             part=status.name,
         )
 
 
+def _what_happened(limit: float, *, small: bool) -> str:
+    if small:
+        return f"cannot start: {f'its memory limit of {binary(limit)} is too small' if limit else 'too little memory'}"
+    if limit:
+        return f"was OOMKilled: its memory limit is {binary(limit)}"
+    return "was OOMKilled although it has no memory limit: the node (or a parent cgroup) ran out of memory"
+
+
 def _remedy(limit: float, *, small: bool) -> str:
     if small:
-        return f"raise its limit, to {binary(max(limit * ROOM, LEAST))} for a start: what starts it needs some itself"
-    return f"raise its limit, to {binary(limit * ROOM)} for a start, or find the leak" if limit else "set a limit"
+        return f"raise its limit, first to {binary(max(limit * ROOM, LEAST))}: the container runtime needs some of it"
+    return f"raise its limit, first to {binary(limit * ROOM)}, or find the leak" if limit else "set a memory limit"
 
 
 def near_limit(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers whose working set has reached `memory-limit.near` percent of their limit: kubelets say.
+    """Find containers whose working set has reached `memory-limit.near` percent of their limit, by kubelets' figures.
 
-    Pods that are broken already are told of once, elsewhere.
+    Pods that are broken already have another finding.
     """
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
     for _, summary in kubelet.summaries(cluster):
@@ -98,8 +107,8 @@ def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator
     if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
         yield pod_finding(
             pod,
-            says=f"container {figures.name} is about to reach its memory limit of {binary(limit)}",
-            remedy=f"raise its limit, to {binary(used * ROOM)} for a start, or find out why it grows",
+            says=f'container "{figures.name}" is about to reach its memory limit of {binary(limit)}',
+            remedy=f"raise its limit, first to {binary(used * ROOM)}, or find out why its memory grows",
             evidence=[
                 f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}; "
                 f"with page cache: {binary(memory.usageBytes or used)}",
@@ -113,7 +122,7 @@ def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator
 def node_oom(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes that ran out of memory: MemoryPressure, a SystemOOM event within the hour, pods evicted for memory.
 
-    Pods evicted longer ago than `memory-limit.recent` tell of the past.
+    If all of these pods were evicted longer ago than `memory-limit.recent`, it is a warning.
     """
     evicted = cluster.derive(_evicted_for_memory)
     for node in cluster.nodes:
@@ -126,7 +135,7 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(
                 ref(node),
                 says="ran out of memory",
-                remedy="set memory requests that are true, move pods away, or add memory",
+                remedy="set realistic memory requests, move pods to other nodes, or add memory",
                 evidence=[
                     *(f"evicted: {ref(pod)}: {pod.status.message}" for pod in pods[:5]),
                     *(f"event: {event.reason}: {event.message}" for event in kills[-3:]),
@@ -145,22 +154,23 @@ def _system_ooms(node: pb.Node, cluster: Cluster) -> list[pb.Event]:
 
 def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
     """Return the pods evicted within `memory-limit.past`, by their node."""
-    found: dict[str, list[pb.Pod]] = {}
+    by_node: dict[str, list[pb.Pod]] = {}
     for pod in cluster.pods:
         if evicted_for(pod, MEMORY) and not cluster.over(evicted_at(pod), OOM_PAST):
-            found.setdefault(pod.spec.nodeName, []).append(pod)
-    return found
+            by_node.setdefault(pod.spec.nodeName, []).append(pod)
+    return by_node
 
 
 def _limit(pod: pb.Pod, name: str) -> float:
-    """Return a container's memory limit in bytes, as it is and not as it is to be after a resize, or else its pod's.
+    """Return a container's memory limit in bytes, or else its pod's, or 0; during a resize, the limit still in force.
 
-    The sandbox may use what the pod may, or else all containers together.
+    Without a container's name it is the sandbox's: the pod's limit, or else the sum of all containers' limits.
     """
     actual = {status.name: status.resources.limits for status in statuses(pod) if status.HasField("resources")}
     limits = (actual.get(c.name, c.resources.limits) for c in containers(pod.spec) if name in ("", c.name))
-    own, whole = sum(amount(each, "memory") for each in limits), amount(pod.spec.resources.limits, "memory")
-    return own or whole if name else whole or own
+    of_containers = sum(amount(limit, "memory") for limit in limits)
+    of_pod = amount(pod.spec.resources.limits, "memory")
+    return of_containers or of_pod if name else of_pod or of_containers
 
 
 @check(oom_killed, near_limit, node_oom, chapter="2.2")

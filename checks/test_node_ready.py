@@ -1,21 +1,21 @@
-"""A node does not run pods: its kubelet says so, or has fallen silent, or it runs out of a resource.
+"""A node is not ready: its kubelet reports a problem or is unreachable, or the node runs out of a resource.
 
 Meaning:
     The kubelet reports `Ready=False` with a reason (container runtime down, CNI not initialized), or the control
-    plane has not heard from it (`Ready=Unknown`: kubelet, node or the way between gone), or it reports pressure
-    on memory, disk or PIDs.
+    plane receives nothing from it (`Ready=Unknown`: the kubelet, the node or the network between is down), or it
+    reports pressure on memory, disk or process IDs.
 
 Impact:
-    A node that is not ready gets no new pods and loses its old ones after five minutes; under pressure it evicts
-    pods and takes no more. What its pods and peers suffer is a symptom of this.
+    A node that is not ready gets no new pods and loses its pods after five minutes. Under pressure it evicts pods and
+    accepts no new ones. Faults of its pods, and of what talks to them, are symptoms of this.
 
 Diagnosis:
     `kubectl describe node` for conditions and events; on the node `systemctl status kubelet containerd`,
     `journalctl -u kubelet`, `df -h` and `free -m`.
 
 Mitigation:
-    Restart what is down (kubelet, container runtime, CNI pod); free or add the resource; where the machine is gone,
-    delete the Node so that its pods and volumes can move.
+    Restart what is down (kubelet, container runtime, CNI pod). Free the resource or add more of it. If the machine is
+    gone, delete the Node so that its pods and volumes can move.
 """
 
 from collections.abc import Iterator
@@ -34,16 +34,18 @@ from kubevitals.threshold import Threshold
 JOINING = Threshold(
     "node-ready.joining",
     120,
-    "a node younger than this may still be starting; kubeadm joins take up to a minute",
+    "a node that joined more recently than this may still be starting; kubeadm joins take up to a minute",
 )
-LASTING = Threshold("node-ready.lasting", 30, "a kubelet restart leaves a node not ready for some seconds")
+LASTING = Threshold(
+    "node-ready.lasting", 30, "a node must have been not ready for this long; a kubelet restart takes some seconds"
+)
 
-RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process ids"}
+RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process IDs"}
 
 DOWN = ("node-ready[silent]", "node-ready[not-ready]")
 
 NO_PROCESS = "can(?:no|')t fork|resource temporarily unavailable"
-"""What programs say that can start no process. A full disk and want of memory are storage-full's and memory-limit's."""
+"""What programs say if they cannot start a process. Disk and memory belong to storage-full and memory-limit."""
 
 EXPLAINS = (
     Explains(
@@ -69,20 +71,20 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(
                 ref(node),
                 says=f"is not ready: {ready.reason}: {ready.message}",
-                remedy="follow the reason on the node: systemctl status kubelet containerd, and the node's CNI pod",
+                remedy="look for the cause on the node: systemctl status kubelet containerd; check the node's CNI pod",
                 evidence=_lines(node, ready, cluster),
                 since=ready.lastTransitionTime.seconds,
             )
 
 
 def silent(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that the control plane no longer hears from (Ready=Unknown), or never did."""
+    """Find nodes whose kubelet no longer reports to the control plane (Ready=Unknown), or never did."""
     for node, ready in _unready(cluster):
         if ready.status != "False":
             yield Finding(
                 ref(node),
-                says="has fallen silent: the control plane does not hear from its kubelet",
-                remedy="see whether the machine is up and reaches the API server; start its kubelet; "
+                says="is unreachable: its kubelet does not report to the control plane (Ready=Unknown)",
+                remedy="check that the machine is up, reaches the API server and runs its kubelet; "
                 "if the machine is gone for good, delete the Node",
                 evidence=_lines(node, ready, cluster),
                 since=ready.lastTransitionTime.seconds,
@@ -90,7 +92,7 @@ def silent(cluster: Cluster) -> Iterator[Finding]:
 
 
 def pressure(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that report pressure. A silent node's conditions are Unknown, which is none."""
+    """Find nodes that report pressure; conditions of an unreachable node are Unknown, which is no pressure."""
     for node in _nodes(cluster):
         for kind, resource in RESOURCES.items():
             state = node_condition(node, kind)
@@ -98,7 +100,7 @@ def pressure(cluster: Cluster) -> Iterator[Finding]:
                 yield Finding(
                     ref(node),
                     says=f"is running out of {resource} ({kind})",
-                    remedy=f"find what uses up the {resource} on the node and free some; until then pods are evicted",
+                    remedy=f"find out what uses the {resource} on the node and free some; until then pods are evicted",
                     evidence=_lines(node, state, cluster),
                     part=kind,
                     since=state.lastTransitionTime.seconds,
@@ -115,16 +117,16 @@ def _unready(cluster: Cluster) -> Iterator[tuple[pb.Node, pb.NodeCondition]]:
 
 def _nodes(cluster: Cluster) -> tuple[pb.Node, ...]:
     if not cluster.nodes:
-        raise NotObserved("the cluster has no nodes: there is nothing to judge")
+        raise NotObserved("the cluster has no nodes")
     return cluster.nodes
 
 
 def _lines(node: pb.Node, state: pb.NodeCondition, cluster: Cluster) -> Iterator[str]:
-    since = duration(cluster.age(state.lastTransitionTime)) if state.lastTransitionTime.seconds else "ever"
-    yield f"{state.type or 'Ready'}={state.status} for {since}: {state.reason}: {state.message}"
+    lasts = f" for {duration(cluster.age(state.lastTransitionTime))}" if state.lastTransitionTime.seconds else ""
+    yield f"{state.type or 'Ready'}={state.status}{lasts}: {state.reason}: {state.message}"
     if state.lastHeartbeatTime.seconds:
-        heard = duration(cluster.age(state.lastHeartbeatTime))
-        yield f"last heard of {heard} ago, kubelet {node.status.nodeInfo.kubeletVersion}"
+        heartbeat = duration(cluster.age(state.lastHeartbeatTime))
+        yield f"last heartbeat {heartbeat} ago, kubelet {node.status.nodeInfo.kubeletVersion}"
     yield from event_lines(node, cluster)
 
 

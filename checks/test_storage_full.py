@@ -1,22 +1,22 @@
-"""A volume or a node's disk is full, or a pod used more of its node's disk than it may.
+"""A volume or a node's disk is full or nearly full, or a pod exceeded its limit on the node's disk.
 
 Meaning:
-    A claim's volume has no space or no inodes left, or nearly; so has a node's disk; a pod was evicted for the disk
-    it used (an emptyDir over its size, containers over their ephemeral-storage limit); or a crashing container says
-    itself that it finds no space.
+    The volume of a PersistentVolumeClaim (PVC) or a node's disk has no or almost no space or inodes left; or a pod was
+    evicted for the disk space it used (an emptyDir above its sizeLimit, containers above their ephemeral-storage
+    limit); or a crashing container reports "No space left on device".
 
 Impact:
-    Databases stop or refuse writes, and may not start again. A node evicts pods and takes no new ones, and evicted
-    pods lose what they wrote.
+    Databases stop or refuse writes, and may not start again. A node with a full disk evicts pods and accepts no new
+    ones; evicted pods lose what they wrote.
 
 Diagnosis:
-    `kubectl exec POD -- df -h` and `df -i` for the volume, `df` on the node; `kubectl describe pod` of the evicted
-    pod for what it used; `kubectl logs --previous` of the one that crashes.
+    `kubectl exec POD -- df -h` and `df -i` for the volume, `df` on the node. `kubectl describe pod` shows how much an
+    evicted pod used, `kubectl logs --previous` why a container crashed.
 
 Mitigation:
-    Expand the claim where its StorageClass allows that, or remove what is not needed. Raise sizeLimit or the
-    ephemeral-storage limit, or write to a volume instead of the container's own file system. A volume that is full by
-    design is left out when its claim has the label `kubevitals.io/full-by-design: "true"`.
+    Expand the PVC if its StorageClass allows it, or delete data. Raise sizeLimit or the ephemeral-storage limit, or
+    write to a volume instead of the container's own file system. A volume that is full by design is skipped if its PVC
+    has the label `kubevitals.io/full-by-design: "true"`.
 """
 
 from collections.abc import Iterator
@@ -36,11 +36,21 @@ from kubevitals.objects import Ref, node_condition, owner, ref
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
-WARN = Threshold("storage-full.warn", 85, "percent used; kubernetes-mixin warns below 15 % free")
-FULL = Threshold("storage-full.full", 97, "percent used; kubernetes-mixin is critical below 3 % free")
+WARN = Threshold(
+    "storage-full.warn",
+    85,
+    "percent of a volume in use from which it is a warning; kubernetes-mixin warns below 15 % free",
+)
+FULL = Threshold(
+    "storage-full.full",
+    97,
+    "percent of a volume in use from which it is an error; kubernetes-mixin is critical below 3 % free",
+)
 
 EVICTED = Threshold(
-    "storage-full.evicted", 3600, "a pod evicted longer ago than this, which its owner has replaced, is of the past"
+    "storage-full.evicted",
+    3600,
+    "an eviction longer ago than this is only a warning if the pod's owner has replaced it",
 )
 
 BY_DESIGN = "kubevitals.io/full-by-design"
@@ -57,18 +67,18 @@ EXPLAINS = (
 
 
 def volume(cluster: Cluster) -> Iterator[Finding]:
-    """Find claims whose volume is full in space or inodes, by kubelets' figures; hostPath volumes have none.
+    """Find PVCs whose volume has no space or inodes left, by kubelets' figures; hostPath volumes have none.
 
-    Left out are volumes that are only read, block devices, of which no kubelet knows what is used, and `local` volumes
-    on a plain folder: their figures are the node's.
+    Read-only volumes are left out, and block devices, whose use no kubelet knows, and `local` volumes on a plain
+    directory, whose figures are the node's.
     """
-    told: set[Ref] = set()
+    reported: set[Ref] = set()
     for _, summary in kubelet.summaries(cluster):
         whole = summary.node.fs.capacityBytes if summary.node.fs else None
         for figures in (v for pod in summary.pods or () for v in pod.volume or () if v.pvcRef):
             claim = figures.pvcRef and cluster.claims_by_name.get((figures.pvcRef.namespace, figures.pvcRef.name))
-            if claim and ref(claim) not in told and figures.capacityBytes != whole and not _is_excepted(claim):
-                told.add(ref(claim))
+            if claim and ref(claim) not in reported and figures.capacityBytes != whole and not _is_skipped(claim):
+                reported.add(ref(claim))
                 yield from _volume(claim, figures, cluster)
 
 
@@ -80,8 +90,8 @@ def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: C
         full = used >= cluster.limit(FULL)
         yield Finding(
             ref(claim),
-            says=f"its volume {'is full' if full else 'fills up'}: {used:.0f} % of its {what} used",
-            remedy="remove what is not needed, or expand the claim where its StorageClass allows it",
+            says=f"its volume is {'full' if full else 'almost full'}: {used:.0f} % of its {what} used",
+            remedy="delete data, or expand the PVC if its StorageClass allows it",
             evidence=[
                 f"space: {space:.0f} % of {binary(figures.capacityBytes or 0)} used",
                 f"inodes: {inodes:.0f} % of {figures.inodes or 0:,} used",
@@ -96,21 +106,21 @@ def _percent(whole: int | None, left: int | None) -> float:
     return 100 * (whole - left) / whole if whole and left is not None else 0.0
 
 
-def _is_excepted(claim: pb.PersistentVolumeClaim) -> bool:
+def _is_skipped(claim: pb.PersistentVolumeClaim) -> bool:
     is_only_read = list(claim.spec.accessModes) == ["ReadOnlyMany"]
     return is_only_read or claim.spec.volumeMode == "Block" or claim.metadata.labels.get(BY_DESIGN) == "true"
 
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose disk has no space or inodes left, nearly, or soon in the eyes of their kubelet: DiskPressure."""
+    """Find nodes whose disk has (almost) no space or inodes left, or whose kubelet reports DiskPressure."""
     for node in cluster.nodes:
         fillings = tight(node, cluster)
         pressure = node_condition(node, "DiskPressure") if under_pressure(node) else None
         if fillings or pressure:
             yield Finding(
                 ref(node),
-                says=" and ".join(f"{f.used:.0f} % of its {f.what} is used" for f in fillings) or "its disk is full",
-                remedy="remove what is not needed (images, logs, emptyDirs of pods that write much), or give it more",
+                says=" and ".join(filling.says for filling in fillings) or "its disk is full",
+                remedy="delete what is not needed (images, logs, emptyDirs of busy pods), or enlarge the disk",
                 evidence=[*map(str, fillings), *_pressure_lines(node), *event_lines(node, cluster)],
                 since=pressure.lastTransitionTime.seconds if pressure else 0,
             )
@@ -124,27 +134,27 @@ def _pressure_lines(node: pb.Node) -> Iterator[str]:
 
 
 def evicted(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods evicted for the disk they used, or for their node's being full."""
+    """Find pods evicted because they used too much disk space, or because their node's disk was full."""
     for pod in cluster.pods:
         if evicted_for(pod, DISK):
             past = owner(pod) and cluster.over(evicted_at(pod), EVICTED)
             yield pod_finding(
                 pod,
                 says=f"was evicted: {pod.status.message}",
-                remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the pod",
+                remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the evicted pod",
                 evidence=pod_lines(pod, cluster),
                 severity=Severity.WARNING if past else Severity.ERROR,
             )
 
 
 def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
-    """Find crashing containers whose last words are that no space is left."""
+    """Find crashing containers whose log ends with "no space left on device"."""
     for symptom in broken_pods(cluster, PodFault.NO_SPACE_IN_LOG):
         pod, status = symptom.pod, symptom.status
         yield pod_finding(
             pod,
-            says=f"container {status.name} ends again and again because it finds no space: {symptom.words}",
-            remedy="free space on the volume that the message names, or enlarge it",
+            says=f'container "{status.name}" is crash-looping: {symptom.words}',
+            remedy="free space on the volume in the message, or enlarge it",
             evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
             part=status.name,
         )

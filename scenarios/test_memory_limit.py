@@ -1,4 +1,4 @@
-"""Containers that run out of memory, nearly do, or only look like it; and a node without memory."""
+"""Containers that run out of memory, nearly do, or only look like it; and a node that runs out of memory."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from scenarios.harness import Seen, scenario
 from scenarios.objects import container, job, limit, mounting, pod
 
 EAT = "tail /dev/zero; killed=$?; sleep 1; exit $killed"
-"""Runs out of memory, and ends when the container runtime has heard of it."""
+"""Runs out of memory, and ends after the container runtime has noticed."""
 ONCE = "[ -e /state/seen ] && sleep 1d; touch /state/seen; " + EAT
 LITTLE: dict[str, Any] = {"resources": limit(memory="32Mi")}
 
 
 def holding(mebibytes: int) -> dict[str, Any]:
-    """A container that holds so much memory, of 64Mi: files in a volume of memory count as its own."""
+    """A container with a limit of 64Mi that holds this much memory: files in a memory-backed volume count."""
     return {
         "sh": f"dd if=/dev/zero of=/data/x bs=1M count={mebibytes} && sleep 1d",
         "volumes": mounting(emptyDir={"medium": "Memory"}),
@@ -24,9 +24,9 @@ def holding(mebibytes: int) -> dict[str, Any]:
 
 @scenario(pod("app", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/app"])
 def test_container_goes_over_its_limit(seen: Seen) -> None:
-    """The finding says what the limit was, and what to try."""
-    assert seen.says("container app was OOM-killed: it may use 32Mi")
-    assert seen.says("to 48Mi for a start")
+    """The finding gives the limit, and a new one to try."""
+    assert seen.says('container "app" was OOMKilled: its memory limit is 32Mi')
+    assert seen.says("first to 48Mi")
 
 
 @scenario(
@@ -34,7 +34,7 @@ def test_container_goes_over_its_limit(seen: Seen) -> None:
 )
 def test_init_container_goes_over_its_limit(seen: Seen) -> None:
     """An init container is killed in the same way."""
-    assert seen.says("container load was OOM-killed")
+    assert seen.says('container "load" was OOMKilled')
 
 
 @scenario(
@@ -43,7 +43,7 @@ def test_init_container_goes_over_its_limit(seen: Seen) -> None:
 )
 def test_sidecar_goes_over_its_limit(seen: Seen) -> None:
     """So is a native sidecar."""
-    assert seen.says("container proxy was OOM-killed")
+    assert seen.says('container "proxy" was OOMKilled')
 
 
 @scenario(job("report", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/report-*"])
@@ -54,9 +54,9 @@ def test_job_goes_over_its_limit(seen: Seen) -> None:
 
 @scenario(pod("app", resources=limit(memory="1Mi")), finds=["memory-limit[oom-killed] Pod/app"])
 def test_limit_too_small_for_the_sandbox(seen: Seen) -> None:
-    """Not even the pod's own sandbox fits."""
-    assert seen.says("the pod's sandbox cannot start in so little memory: it may use 1Mi")
-    assert seen.says("to 16Mi for a start")
+    """Not even the pod sandbox fits."""
+    assert seen.says("the pod sandbox cannot start: its memory limit of 1Mi is too small")
+    assert seen.says("first to 16Mi")
 
 
 @scenario(
@@ -64,7 +64,7 @@ def test_limit_too_small_for_the_sandbox(seen: Seen) -> None:
     finds=["memory-limit[oom-killed] Pod/app"],
 )
 def test_killed_once_and_up_again(seen: Seen) -> None:
-    """Minutes after the kill the container runs and is ready: its last state tells."""
+    """Minutes after the kill the container runs and is ready: its last state shows the kill."""
     status = seen.get("Pod/app").status.containerStatuses[0]
     assert status.ready
     assert status.restartCount == 1
@@ -72,7 +72,7 @@ def test_killed_once_and_up_again(seen: Seen) -> None:
 
 @scenario(on=test_killed_once_and_up_again, later=7200, finds=["memory-limit[oom-killed] Pod/app (warning)"])
 def test_killed_once_hours_ago(seen: Seen) -> None:
-    """It has not come back: a risk."""
+    """It has not happened again: a risk."""
 
 
 @scenario(on=test_killed_once_and_up_again, later=172800)
@@ -83,17 +83,17 @@ def test_killed_once_days_ago(seen: Seen) -> None:
 
 @scenario(pod("app", **holding(60)), finds=["memory-limit[near-limit] Pod/app (warning)"])
 def test_about_to_reach_the_limit(seen: Seen) -> None:
-    """The working set is beyond nine tenths of the limit."""
+    """The working set is above 90 % of the limit."""
     assert seen.says("of 64Mi")
 
 
 WRITE = "while :; do dd if=/dev/zero of=/tmp/x bs=1M count=200; sleep 20; done"
-"""Fills the page cache, again and again: some kernels give up what has not been used for a while."""
+"""Fills the page cache again and again: some kernels drop what has not been used for a while."""
 
 
 @scenario(pod("app", WRITE, resources=limit(memory="128Mi")))
 def test_page_cache_up_to_the_limit(seen: Seen) -> None:
-    """What the kernel keeps of files in memory it drops when somebody needs the room."""
+    """The kernel drops cached files when a process needs the memory."""
     assert (_figures(seen).usageBytes or 0) > 0.9 * (128 << 20)
 
 

@@ -1,4 +1,4 @@
-"""Nodes: not ready, silent, under pressure, and those that only look like it."""
+"""Nodes that are not ready, unreachable or under pressure, and nodes that only look so."""
 
 from kubevitals.objects import node_condition
 from scenarios.faults import cordoned, joining, process_frozen, service_stopped
@@ -7,14 +7,14 @@ from scenarios.harness import Seen, scenario
 
 @scenario(fault=service_stopped("worker2", "kubelet"), finds=["node-ready[silent] Node/worker2"])
 def test_kubelet_stopped(seen: Seen) -> None:
-    """A silent node's other conditions are Unknown, which is no pressure."""
+    """An unreachable node's other conditions are Unknown, which is no pressure."""
     node = seen.node("worker2")
     assert {c.status for c in node.status.conditions} == {"Unknown"}
 
 
 @scenario(on_demand=True, fault=process_frozen("worker2", "containerd"), finds=["node-ready[not-ready] Node/worker2"])
 def test_container_runtime_frozen(seen: Seen) -> None:
-    """The kubelet says itself why the node is not ready."""
+    """The kubelet reports why the node is not ready."""
     ready = node_condition(seen.node("worker2"), "Ready")
     assert ready is not None
     assert ready.status == "False"
@@ -23,7 +23,7 @@ def test_container_runtime_frozen(seen: Seen) -> None:
 
 @scenario(fault=cordoned("worker2"), probe=True)
 def test_cordoned_node(seen: Seen) -> None:
-    """A cordoned node takes no new pods because somebody wants it so."""
+    """A cordoned node accepts no new pods, on purpose."""
     assert seen.node("worker2").spec.unschedulable
 
 
@@ -37,4 +37,4 @@ def test_node_just_joined(seen: Seen) -> None:
 
 @scenario(on=test_node_just_joined, later=600, finds=["node-ready[silent] Node/joining"])
 def test_node_never_reported(seen: Seen) -> None:
-    """Ten minutes later the same node has fallen silent."""
+    """Ten minutes later the same node still has not reported."""

@@ -1,4 +1,4 @@
-"""Volumes that are full, pods that used too much of their node's disk, and what only looks like it."""
+"""Full volumes, pods that used too much of their node's disk, and volumes that only look full."""
 
 from scenarios.faults import volumes_full
 from scenarios.harness import Seen, scenario
@@ -17,7 +17,7 @@ EVICTED = "storage-full[evicted] Pod/app"
     ],
 )
 def test_volumes_full(seen: Seen) -> None:
-    """Space and inodes; not what is full on purpose or only read, nor a plain folder, whose figures are the node's."""
+    """Space and inodes; no volume that is full by design, read-only, or a plain directory with the node's figures."""
     assert seen.says("of its inodes used")
     claims = {claim.metadata.name for claim in seen.cluster.claims if claim.status.phase == "Bound"}
     assert claims >= {"by-design", "read-only", "plain"}
@@ -25,7 +25,7 @@ def test_volumes_full(seen: Seen) -> None:
 
 @scenario(pod("app", WRITE, volumes=mounting(emptyDir={"sizeLimit": "20Mi"})), finds=[EVICTED])
 def test_empty_dir_over_its_size(seen: Seen) -> None:
-    """The kubelet evicts the pod and says which volume it was."""
+    """The kubelet evicts the pod; its message names the volume."""
     assert seen.says("Usage of EmptyDir volume")
 
 
@@ -47,5 +47,5 @@ def test_container_over_its_ephemeral_storage(seen: Seen) -> None:
     finds=["storage-full[no-space-in-log] Pod/app"],
 )
 def test_container_finds_no_space(seen: Seen) -> None:
-    """Its last words say why it ends."""
+    """The end of its log says why it crashes."""
     assert seen.says("No space left on device")

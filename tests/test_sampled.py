@@ -72,7 +72,7 @@ def test_of_very_many_nodes_a_sample_is_asked_the_same_each_time_and_the_user_is
     paths, (remark,) = asked(LARGE)
     assert len(paths) == SAMPLE.default
     assert any("node-050" in path or "node-051" in path for path in paths)
-    assert remark.startswith("500 of 520 nodes were asked themselves")
+    assert remark.startswith("500 of 520 nodes were queried individually")
     assert sorted(asked(LARGE)[0]) == sorted(paths)
 
 

@@ -1,4 +1,4 @@
-"""Disks of nodes: what kubelets tell of them, their own thresholds, and what is said where they tell nothing."""
+"""Disks of nodes: kubelets' figures and thresholds, and what is said without them."""
 
 import json
 import re
@@ -72,7 +72,7 @@ def says(cluster: Cluster) -> list[str]:
         ({"fs": disk(90)}, {"nodefs.available": "0%"}, ["90 % of its disk is used"]),
         ({"fs": disk(76)}, {"nodefs.available": "20Gi"}, ["76 % of its disk is used"]),
         ({"fs": disk(74)}, {"nodefs.available": "20Gi"}, []),
-        ({"fs": disk(inodes_used=90)}, DEFAULTS, ["90 % of its disk's inodes is used"]),
+        ({"fs": disk(inodes_used=90)}, DEFAULTS, ["90 % of its disk's inodes are used"]),
         ({"fs": disk(), "runtime": {"imageFs": disk(81)}}, DEFAULTS, ["81 % of its image disk is used"]),
         ({"fs": disk(95), "runtime": {"imageFs": disk(95)}}, DEFAULTS, ["95 % of its disk is used"]),
         ({"fs": disk(95)}, {"nodefs.available": "nonsense"}, ["95 % of its disk is used"]),

@@ -1,4 +1,4 @@
-"""Events: when they were seen, and as lines of evidence."""
+"""Events: when they were seen, how often, and how they read as evidence."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -35,6 +35,6 @@ def by_object(events: Iterable[pb.Event]) -> Mapping[tuple[str, str, str], list[
     for event in events:
         about = event.involvedObject
         index[about.kind, about.namespace, about.name].append(event)
-    for found in index.values():
-        found.sort(key=last_seen)
+    for about_one in index.values():
+        about_one.sort(key=last_seen)
     return index

@@ -1,6 +1,6 @@
-"""What only kubelets know, asked of each: itself, or through the API server where the user's own credentials may do so.
+"""What only kubelets know: queried directly, or through the API server if the user's own credentials allow that.
 
-Asked themselves they want the right to get nodes/stats and nodes/configz, which is a right to read and no more.
+Queried directly, a kubelet demands the rights to get nodes/stats and nodes/configz, which allow nothing but reading.
 """
 
 import re
@@ -16,21 +16,21 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
-from kubevitals.inventory.node_sample import asked_nodes
+from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, path
 from kubevitals.source.request import Answer, Request, Server, refusal
 
 PORT = 10250
-"""Where kubelets listen unless told otherwise."""
+"""A kubelet's default port."""
 
 T = TypeVar("T")
 
 RIGHT = "get nodes/proxy"
-"""It amounts to more than reading (its holder may run commands in every pod): it is used, never asked for."""
+"""This right allows more than reading: its holder may run commands in every pod. It is used, but never asked for."""
 
 
 class Memory(msgspec.Struct):
-    """A container's memory, in bytes: what it uses, and how much of that the kernel cannot simply drop."""
+    """A container's memory, in bytes: all that it uses, and that without inactive page cache."""
 
     usageBytes: int | None = None  # noqa: N815
     workingSetBytes: int | None = None  # noqa: N815
@@ -44,14 +44,14 @@ class Container(msgspec.Struct):
 
 
 class ObjectName(msgspec.Struct):
-    """The name of a pod or a claim."""
+    """The name of a pod or a PVC."""
 
     name: str
     namespace: str
 
 
 class Volume(msgspec.Struct):
-    """A volume's figures, in bytes and inodes; without a claim it is the pod's own."""
+    """A volume's figures, in bytes and inodes; without a PVC it is the pod's own."""
 
     name: str
     pvcRef: ObjectName | None = None  # noqa: N815
@@ -71,7 +71,7 @@ class FileSystem(msgspec.Struct):
 
 
 class Runtime(msgspec.Struct):
-    """The file systems of the container runtime: images, and containers where they have one of their own."""
+    """The file systems of the container runtime: for images, and for containers if that is another one."""
 
     imageFs: FileSystem | None = None  # noqa: N815
     containerFs: FileSystem | None = None  # noqa: N815
@@ -118,37 +118,37 @@ _CONFIG = Decoder(Config)
 
 
 def summaries(cluster: Cluster) -> Iterator[tuple[pb.Node, Summary]]:
-    """Yield the figures of each node that is ready, all nodes asked at once.
+    """Yield the figures of each node that is ready; all nodes are queried at once.
 
     Raises:
-        NotObserved: kubelets are not to be asked, or, after the last one, some node's figures could not be had.
+        NotObserved: kubelets are not to be queried, or, after the last one, some node gave no figures.
     """
-    yield from _decoded(cluster, _ask_for_summaries, _SUMMARY)
+    yield from _decoded(cluster, _query_summaries, _SUMMARY)
 
 
 def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
-    """Yield the configuration of each node's kubelet, all nodes asked at once.
+    """Yield the configuration of each node's kubelet; all nodes are queried at once.
 
     Raises:
-        NotObserved: kubelets are not to be asked, or, after the last one, some node's could not be had.
+        NotObserved: kubelets are not to be queried, or, after the last one, some kubelet gave none.
     """
-    yield from _decoded(cluster, _ask_for_configs, _CONFIG)
+    yield from _decoded(cluster, _query_configs, _CONFIG)
 
 
-Asked = list[tuple[pb.Node, Future[Answer]]]
+Queries = list[tuple[pb.Node, Future[Answer]]]
 
 
-def _ask_for_summaries(cluster: Cluster) -> Asked:
-    return _ask(cluster, "stats/summary", _SUMMARY)
+def _query_summaries(cluster: Cluster) -> Queries:
+    return _query(cluster, "stats/summary", _SUMMARY)
 
 
-def _ask_for_configs(cluster: Cluster) -> Asked:
-    return _ask(cluster, "configz", _CONFIG)
+def _query_configs(cluster: Cluster) -> Queries:
+    return _query(cluster, "configz", _CONFIG)
 
 
-def _ask(cluster: Cluster, what: str, schema: Decoder[Any]) -> Asked:
+def _query(cluster: Cluster, what: str, schema: Decoder[Any]) -> Queries:
     patience = cluster.derive(_patience)
-    return [(node, cluster.ask_later(_request(node, what, schema), patience)) for node in asked_nodes(cluster)]
+    return [(node, cluster.ask_later(_request(node, what, schema), patience)) for node in queried_nodes(cluster)]
 
 
 def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
@@ -160,13 +160,13 @@ def _patience(_: Cluster) -> Patience:
 
 
 def _address(node: pb.Node) -> Server | None:
-    """Return where the node's kubelet listens, if it names an internal address."""
+    """Return where the node's kubelet listens, if the node has an internal address."""
     return Server.at(internal_address(node), node.status.daemonEndpoints.kubeletEndpoint.Port or PORT)
 
 
-def _decoded(cluster: Cluster, ask: Callable[[Cluster], Asked], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
+def _decoded(cluster: Cluster, ask: Callable[[Cluster], Queries], schema: Decoder[T]) -> Iterator[tuple[pb.Node, T]]:
     if not cluster.ask_kubelets:
-        raise NotObserved("kubelets are not asked (--kubelet=none)", unasked=True)
+        raise NotObserved("kubelets are not queried (--kubelet=none)", unasked=True)
     yield from answers(cluster.derive(ask), lambda node, answer: (node, _decode(answer, schema)))
 
 
@@ -176,10 +176,10 @@ def _decode(answer: Answer, schema: Decoder[T]) -> T:
     try:
         return schema.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotObserved(f"a kubelet answers what it should not: {error}") from error
+        raise NotObserved(f"a kubelet's answer cannot be read: {error}") from error
 
 
 def _right(answer: Answer) -> str:
-    """Return the right that a kubelet misses: it names the subresource itself, the API server does not."""
+    """Return the right that is missing: a kubelet names the subresource, the API server does not."""
     named = re.search(rb"subresource\(s\)=\[(\w{1,20})", answer.body)
     return f"get nodes/{named[1].decode()}" if named else RIGHT

@@ -1,4 +1,4 @@
-"""What node exporters count, asked through the API server where there are some and the user may do so."""
+"""What node exporters count: queried through the API server, if there are any and the user has the right."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from kubevitals.errors import NotObserved, demanded
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
-from kubevitals.inventory.node_sample import asked_nodes
+from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import is_ready, path
 from kubevitals.probe.report import Conntrack
 from kubevitals.source.request import Answer, Request
@@ -20,18 +20,18 @@ _SAMPLE = re.compile(r"node_nf_conntrack_entries(_limit)? (\d[\d.]{0,20}(?:e[+-]
 
 
 def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, Conntrack]]:
-    """Yield the nodes' connection tracking, each with its one reading.
+    """Yield each node's connection tracking, by the node's name.
 
     Raises:
-        NotObserved: `otherwise` where there is no node exporter; kubelets and nodes are not to be asked; or, after the
-            last one, some could not be asked, or a node has no node exporter.
+        NotObserved: `otherwise` if there is no node exporter; or nodes are not to be queried; or, after the last one,
+            some node exporter gave no figures, or a node has none.
     """
     exporters = [pod for pod in cluster.pods if _is_exporter(pod)]
     if not exporters:
         raise otherwise
     if not cluster.ask_kubelets:
-        raise demanded(otherwise, NotObserved("nodes are not asked (--kubelet=none)", unasked=True))
-    nodes, patience = {node.metadata.name for node in asked_nodes(cluster)}, Patience("node exporters")
+        raise demanded(otherwise, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
+    nodes, patience = {node.metadata.name for node in queried_nodes(cluster)}, Patience("node exporters")
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
     yield from answers([(pod, cluster.ask_later(_request(pod), patience)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
@@ -43,9 +43,9 @@ def _request(pod: pb.Pod) -> Request:
 
 
 def _is_exporter(pod: pb.Pod) -> bool:
-    """Return whether a pod is called so and is in its node's network: any other one counts its own connections.
+    """Return whether a pod has a node exporter's name and uses the host network, since others count only their own.
 
-    Whoever may only create ordinary pods can call one so, but cannot have it there.
+    A user with the right to create ordinary pods can choose the name, but not the host network.
     """
     return (
         is_ready(pod)
@@ -55,10 +55,10 @@ def _is_exporter(pod: pb.Pod) -> bool:
 
 
 def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:
-    found = {}
+    figures = {}
     for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
         if sample := _SAMPLE.fullmatch(line.strip()):
-            found[sample[1] or ""] = int(float(sample[2]))
-    if found.keys() != {"", "_limit"}:
-        raise NotObserved("a node exporter has no figures of connection tracking")
-    return pod.spec.nodeName, Conntrack(found[""], found["_limit"])
+            figures[sample[1] or ""] = int(float(sample[2]))
+    if figures.keys() != {"", "_limit"}:
+        raise NotObserved("a node exporter has no figures for connection tracking")
+    return pod.spec.nodeName, Conntrack(figures[""], figures["_limit"])

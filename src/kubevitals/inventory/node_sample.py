@@ -1,4 +1,4 @@
-"""Which nodes are asked themselves: all that are ready, or of very many a sample."""
+"""Which nodes are queried individually: all that are ready, or a sample if there are very many."""
 
 from zlib import crc32
 
@@ -10,12 +10,13 @@ from kubevitals.threshold import Threshold
 SAMPLE = Threshold(
     "nodes.sample",
     500,
-    "nodes that are asked themselves, most often through the API server: their kubelets, kube-proxies, node exporters",
+    "nodes whose kubelet, kube-proxy and node exporter are queried, mostly through the API server; of more nodes, a "
+    "sample",
 )
 
 
-def asked_nodes(cluster: Cluster) -> list[pb.Node]:
-    """Return the nodes that are ready, or of very many a sample that is the same in each run; the user is told."""
+def queried_nodes(cluster: Cluster) -> list[pb.Node]:
+    """Return the nodes that are ready, or a sample that is the same in each run, which a remark then says."""
     return cluster.derive(_sample)
 
 
@@ -24,9 +25,9 @@ def _sample(cluster: Cluster) -> list[pb.Node]:
     if len(ready) <= (size := int(cluster.limit(SAMPLE))):
         return ready
     cluster.remarks.append(
-        f"{size:,} of {len(ready):,} nodes were asked themselves, always the same ones: what only their kubelets, "
-        f"kube-proxies and node exporters tell of is not observed on the others "
-        f"(--threshold {SAMPLE.name}={len(ready)} asks all)"
+        f"{size:,} of {len(ready):,} nodes were queried individually, always the same ones: what only a kubelet, "
+        f"kube-proxy or node exporter knows is not observed on the others "
+        f"(--threshold {SAMPLE.name}={len(ready)} queries all)"
     )
     sample = sorted(ready, key=lambda node: crc32(node.metadata.name.encode()))[:size]
     return sorted(sample, key=lambda node: node.metadata.name)

@@ -15,7 +15,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.kubelet import RIGHT
-from kubevitals.inventory.node_sample import asked_nodes
+from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, is_ready, path
 from kubevitals.source.request import Answer, Request, Server, refusal
 from kubevitals.threshold import Threshold
@@ -137,7 +137,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
     patience = Patience("kube-proxies")
-    nodes = [node for node in asked_nodes(cluster) if node.metadata.name in working]
+    nodes = [node for node in queried_nodes(cluster) if node.metadata.name in working]
     requests = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
     unseen: list[NotObserved] = []
     judged = list(until_unseen(answers(requests, _judged), unseen))

@@ -1,4 +1,4 @@
-"""How full the disks of nodes are, and when their kubelets begin to evict pods for it."""
+"""How full the disks of nodes are, and from which point on their kubelets evict pods."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,26 +13,27 @@ from kubevitals.quantity import number
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
-USED = Threshold("storage-full.node", 90, "percent of a node's disk, or of its inodes, that may be used")
+USED = Threshold("storage-full.node", 90, "percent of a node's disk, or of its inodes, that may be in use")
 MARGIN = Threshold(
     "storage-full.eviction-margin",
     5,
-    "points below the kubelet's eviction threshold that count already; its defaults are 10 % of nodefs, 15 % of "
-    "imagefs and 5 % of the inodes left",
+    "percentage points before the kubelet's eviction threshold from which a disk counts as full; the kubelet evicts by "
+    "default below 10 % free of nodefs, 15 % of imagefs and 5 % of the inodes",
 )
 
 NOUNS = {"nodefs": "disk", "imagefs": "image disk", "containerfs": "container disk"}
-"""The file systems of a node by the names of the kubelet's eviction signals."""
+"""A node's file systems, by their names in the kubelet's eviction signals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """How much of a file system's space or inodes is used.
+    """How much of a file system's space or inodes is in use.
 
     Attributes:
         signal: the kubelet's eviction signal: ``nodefs.available``, ``imagefs.inodesFree``.
+        whole: bytes, or the number of inodes.
         used: percent.
-        evicts_at: the percent at which the kubelet begins to evict, or nothing where its configuration is not known.
+        evicts_at: the percentage from which the kubelet evicts pods, or nothing if its configuration is not known.
     """
 
     signal: str
@@ -41,45 +42,50 @@ class Filling:
     evicts_at: float | None
 
     def is_tight(self, cluster: Cluster) -> bool:
-        """Return whether it is as good as full."""
+        """Return whether it is full or almost full."""
         close = self.evicts_at is not None and self.used >= self.evicts_at - cluster.limit(MARGIN)
         return close or self.used >= cluster.limit(USED)
 
     @property
     def what(self) -> str:
-        """What is used: ``disk``, ``image disk's inodes``."""
+        """What is in use: ``disk``, ``image disk's inodes``."""
         system, _, resource = self.signal.partition(".")
         return NOUNS[system] if resource == "available" else f"{NOUNS[system]}'s inodes"
 
+    @property
+    def says(self) -> str:
+        """The words of a finding: ``90 % of its disk's inodes are used``."""
+        return f"{self.used:.0f} % of its {self.what} {'is' if self.what in NOUNS.values() else 'are'} used"
+
     def __str__(self) -> str:
         whole = binary(self.whole) if self.signal.endswith(".available") else f"{self.whole:,}"
-        evicts = "" if self.evicts_at is None else f"; the kubelet evicts pods from {self.evicts_at:.0f} % on"
+        evicts = "" if self.evicts_at is None else f"; the kubelet evicts pods from {self.evicts_at:.0f} %"
         return f"{self.signal}: {self.used:.0f} % of {whole} used{evicts}"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeDisks:
-    """The fillings of all nodes that told them, by node's name, and why some are not known."""
+    """How full the disks of each node are, by its name, and why some nodes' disks are not known."""
 
-    found: Mapping[str, list[Filling]]
+    by_node: Mapping[str, list[Filling]]
     unseen: NotObserved | None
 
 
 def node_disks(cluster: Cluster) -> NodeDisks:
-    """Return what kubelets tell of their disks."""
+    """Return how full the disks of all nodes are, by their kubelets' figures."""
     unseen: list[NotObserved] = []
     settings = {node.metadata.name: c.kubeletconfig for node, c in until_unseen(kubelet.configs(cluster), unseen)}
-    found = {
+    by_node = {
         node.metadata.name: list(_fillings(summary.node, settings.get(node.metadata.name)))
         for node, summary in until_unseen(kubelet.summaries(cluster), unseen)
     }
-    return NodeDisks(found, unseen[0] if unseen else None)
+    return NodeDisks(by_node, unseen[0] if unseen else None)
 
 
 def tight(node: pb.Node, cluster: Cluster) -> list[Filling]:
-    """Return which of a node's disks are as good as full, the fullest first."""
-    found = cluster.derive(node_disks).found.get(node.metadata.name, [])
-    return sorted((f for f in found if f.is_tight(cluster)), key=lambda filling: -filling.used)
+    """Return which of a node's disks are full or almost full, the fullest first."""
+    fillings = cluster.derive(node_disks).by_node.get(node.metadata.name, [])
+    return sorted((f for f in fillings if f.is_tight(cluster)), key=lambda filling: -filling.used)
 
 
 def under_pressure(node: pb.Node) -> bool:
@@ -91,10 +97,10 @@ def under_pressure(node: pb.Node) -> bool:
 def _fillings(node: kubelet.Node, settings: kubelet.Settings | None) -> Iterator[Filling]:
     runtime = node.runtime or kubelet.Runtime()
     systems = {"nodefs": node.fs, "imagefs": runtime.imageFs, "containerfs": runtime.containerFs}
-    told: list[kubelet.FileSystem] = []
+    seen: list[kubelet.FileSystem] = []
     for name, system in systems.items():
-        if system and system not in told:
-            told.append(system)
+        if system and system not in seen:
+            seen.append(system)
             for resource, whole, left in (
                 ("available", system.capacityBytes, system.availableBytes),
                 ("inodesFree", system.inodes, system.inodesFree),
@@ -108,11 +114,11 @@ def _fillings(node: kubelet.Node, settings: kubelet.Settings | None) -> Iterator
 def _evicts_at(signal: str, whole: int, settings: kubelet.Settings | None) -> float | None:
     if settings is None:
         return None
-    written = [(rules or {}).get(signal, "") for rules in (settings.evictionHard, settings.evictionSoft)]
-    return min((100 - _percent(text, whole) for text in written if text), default=100.0)
+    thresholds = [(rules or {}).get(signal, "") for rules in (settings.evictionHard, settings.evictionSoft)]
+    return min((100 - _percent(text, whole) for text in thresholds if text), default=100.0)
 
 
 def _percent(text: str, whole: int) -> float:
-    """Return how much must be left, in percent."""
+    """Return how much must be free, in percent."""
     share = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)%", text)
     return float(share[1]) if share else 100 * number(text) / whole

@@ -12,7 +12,10 @@ DISK = re.compile(
     r"|(?:Pod was rejected: )?The node had condition: \[[\w, ]*DiskPressure"
     r"|Usage of EmptyDir volume |Pod ephemeral local storage usage |Container \S{1,63} exceeded its local ephemeral"
 )
-"""How the kubelet's messages begin (pkg/kubelet/eviction/helpers.go and eviction_manager.go); names follow later."""
+"""How the kubelet's messages begin (pkg/kubelet/eviction/helpers.go and eviction_manager.go).
+
+Only the beginning is compared, since names of pods and containers follow it.
+"""
 
 
 def evicted_for(pod: pb.Pod, resource: re.Pattern[str]) -> bool:
@@ -21,7 +24,7 @@ def evicted_for(pod: pb.Pod, resource: re.Pattern[str]) -> bool:
 
 
 def evicted_at(pod: pb.Pod) -> pb.Time:
-    """Return when the pod was evicted: the last that changed of it. What is left of it may lie around for weeks."""
+    """Return when the pod was evicted: its last change. Evicted pods may stay for weeks."""
     times = [
         pod.metadata.creationTimestamp,
         pod.status.startTime,
