@@ -10,7 +10,7 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.recording import Snapshot
-from kubevitals.source.request import Answer, Request
+from kubevitals.source.request import Answer, Kubelet, PlainHttp, Request
 from kubevitals.source.scope import Scope
 from kubevitals.threshold import Threshold
 from scenarios.harness import MANIFESTS, RECORDINGS, rules
@@ -64,8 +64,8 @@ class _Watched(Snapshot):
     def get(self, request: Request) -> Answer:
         path = request.path.partition("?")[0]
         self.needs.rights |= set(requested([f"GET {path}"]))
-        self.needs.kubelet |= request.kubelet is not None
-        self.needs.proxied |= request.proxied and request.kubelet is None
+        self.needs.kubelet |= isinstance(request.target, Kubelet)
+        self.needs.proxied |= isinstance(request.target, PlainHttp)
         if request.wanted:
             return super().get(request)
         if request.path not in self._made:

@@ -10,7 +10,7 @@ import yaml
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.recording import Snapshot
-from kubevitals.source.request import Answer, Request
+from kubevitals.source.request import Answer, PlainHttp, Request
 from scenarios.objects import Object
 
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -104,7 +104,7 @@ class Refusing:
 
     def get(self, request: Request) -> Answer:
         """Return what was recorded, or a refusal in the words of the API server or of a kubelet."""
-        if request.proxied and not request.kubelet:
+        if isinstance(request.target, PlainHttp):
             raise NotObserved("only the API server's proxy can ask for it", unasked=True)
         missing = sorted(set(requested([f"GET {request.path.partition('?')[0]}"])) - self._rights)
         if not missing:

@@ -31,7 +31,7 @@ def test_a_token_file_may_end_in_a_newline(server: ApiServer, kubeconfig: Path, 
 @pytest.mark.parametrize("token", ["hunter2\nhunter2", "hunter2€hunter2"])
 def test_a_token_that_cannot_be_sent_is_told_without_it(server: ApiServer, kubeconfig: Path, token: str) -> None:
     write_kubeconfig(kubeconfig, server.address, token=token)
-    with pytest.raises(NotObserved, match="credentials hold characters that no HTTP header can") as caught:
+    with pytest.raises(NotObserved, match="credentials contain characters that an HTTP header cannot hold") as caught:
         Live(kubeconfig=str(kubeconfig)).get(PODS)
     assert "hunter2" not in str(caught.value)
 
@@ -46,7 +46,7 @@ def test_credentials_do_not_follow_a_redirect(server: ApiServer, connect: Connec
 
 def test_a_server_without_tls_is_told_in_one_line(server: ApiServer, kubeconfig: Path) -> None:
     write_kubeconfig(kubeconfig, server.address.replace("http:", "https:"))
-    with pytest.raises(NotObserved, match=r"https://127\.0\.0\.1:\d+ cannot be asked: TLS: (wrong|record)") as caught:
+    with pytest.raises(NotObserved, match=r"https://127\.0\.0\.1:\d+ cannot be reached: TLS: (wrong|record)") as caught:
         Live(kubeconfig=str(kubeconfig)).get(PODS)
     assert str(caught.value).isprintable()
 
@@ -55,7 +55,7 @@ def test_a_server_without_tls_is_told_in_one_line(server: ApiServer, kubeconfig:
 def test_a_certificate_that_nobody_vouches_for_is_told_in_one_line(kubeconfig: Path, tmp_path: Path) -> None:
     with api_server(*self_signed(tmp_path)) as server:
         write_kubeconfig(kubeconfig, server.address)
-        with pytest.raises(NotObserved, match="cannot be asked: TLS: certificate verify failed: self-signed"):
+        with pytest.raises(NotObserved, match="cannot be reached: TLS: certificate verify failed: self-signed"):
             Live(kubeconfig=str(kubeconfig)).get(PODS)
         assert server.requests == []
 

@@ -49,6 +49,6 @@ def test_what_trickles_in_around_an_answer_is_given_up(
         server.script("/api/v1/pods", trickle)
         config = write_kubeconfig(kubeconfig, server.address)
         config.write_text(config.read_text().replace('"server"', '"insecure-skip-tls-verify": true, "server"'))
-        with pytest.raises(NotObserved, match="was not complete"):
+        with pytest.raises(NotObserved, match="not complete"):
             Live(kubeconfig=str(config), read_timeout=0.1).get(PODS)
         assert server.asked("/api/v1/pods") == 1

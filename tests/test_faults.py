@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "internal error": (Reply(status_json("etcd is gone"), 500), "HTTP 500: etcd is gone"),
     "unavailable": (Reply(b"no healthy upstream", 503), "HTTP 503"),
     "gone": (Reply(status_json("too old resource version"), 410), "HTTP 410: too old"),
-    "cut": (break_off, "cannot be asked"),
+    "cut": (break_off, "cannot be reached"),
     "truncated": (truncated, "no list of"),
     "empty": (Reply(b""), "no list of"),
     "a sign-in page": (Reply(b"<html><form>Sign in</form></html>"), "it starts with b'<html>"),

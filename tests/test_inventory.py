@@ -104,8 +104,8 @@ def test_a_list_that_cannot_be_seen_raises_each_time_it_is_read() -> None:
     ("status", "reason", "right"),
     [
         (403, "forbidden: no such luck", "list deployments.apps"),
-        (401, r"refuses the credentials \(401\)", ""),
-        (500, "list deployments.apps answers HTTP 500: no such luck", ""),
+        (401, r"rejects the credentials \(401\)", ""),
+        (500, "list deployments.apps: HTTP 500: no such luck", ""),
     ],
 )
 def test_a_refusal_says_why_and_which_right_is_missing(
@@ -140,7 +140,7 @@ def test_pages_that_always_expire_are_given_up() -> None:
 
 
 def test_a_first_page_that_is_gone_is_no_expired_page() -> None:
-    with pytest.raises(NotObserved, match="answers HTTP 410"):
+    with pytest.raises(NotObserved, match="HTTP 410"):
         _ = Cluster(FakeSource({"/api/v1/pods": EXPIRED})).pods
 
 

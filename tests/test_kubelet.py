@@ -13,13 +13,14 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.kubelet import RIGHT, configs, summaries
 from kubevitals.source.live import Live
-from kubevitals.source.request import Answer, Request, Server
+from kubevitals.source.request import Answer, Kubelet, Request, Server
 from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
 from tests.runs import Connect
 
 pytestmark = pytest.mark.skipif(not which("openssl"), reason="openssl makes the kubelet's certificate")
 
-PROXIED = "/api/v1/nodes/one/proxy/stats/summary"
+NODE = "/api/v1/nodes/one"
+PROXIED = f"{NODE}/proxy/stats/summary"
 FIGURES = Reply(b'{"node": {"fs": {"capacityBytes": 100, "availableBytes": 9}}}')
 
 
@@ -32,7 +33,7 @@ def kubelet(tmp_path: Path) -> Iterator[ApiServer]:
 
 
 def request_to(kubelet: ApiServer) -> Request:
-    return Request(PROXIED, kubelet=Server("127.0.0.1", kubelet.port))
+    return Request(Kubelet(NODE, "stats/summary", Server("127.0.0.1", kubelet.port)))
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")
@@ -51,7 +52,8 @@ def test_a_kubelet_is_asked_itself_with_the_users_token(
 def test_a_node_may_be_called_proxy(kubelet: ApiServer, connect: Connect) -> None:
     source = connect(ask_kubelets_directly=True, kubelet_insecure_tls=True)
     for name in ("proxy", "proxy-1"):
-        source.get(request_to(kubelet)._replace(path=f"/api/v1/nodes/{name}/proxy/stats/summary"))
+        server = Server("127.0.0.1", kubelet.port)
+        source.get(Request(Kubelet(f"/api/v1/nodes/{name}", "stats/summary", server)))
     assert [path for path, _ in kubelet.requests] == ["/stats/summary", "/stats/summary"]
 
 
@@ -82,7 +84,7 @@ def test_a_kubelet_out_of_reach_leaves_the_api_server_in_reach(
     monkeypatch.setattr("kubevitals.source.live.CONNECT_TIMEOUT", 0.1)
     source = connect(ask_kubelets_directly=True)
     with pytest.raises(NotObserved, match=r"https://192\.0\.2\.1:10250 cannot be"):
-        source.get(Request(PROXIED, kubelet=Server("192.0.2.1", 10250)))
+        source.get(Request(Kubelet(NODE, "stats/summary", Server("192.0.2.1", 10250))))
     assert source.get(Request("/version")).status == 200
 
 
@@ -121,7 +123,7 @@ def test_only_nodes_that_are_ready_are_asked_and_each_where_it_listens() -> None
     ((asked, summary),) = list(summaries(cluster))
     assert asked.metadata.name == "one"
     assert summary.node.fs is not None
-    assert [r.kubelet for r in source.requests if "proxy" in r.path] == [Server("fd00::1", 10250)]
+    assert [r.target.server for r in source.requests if isinstance(r.target, Kubelet)] == [Server("fd00::1", 10250)]
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_what_is_no_list_is_not_tried_again_for_its_status(server: ApiServer, co
 
 def test_an_answer_that_is_always_cut_short_is_not_observed(server: ApiServer, connect: Connect) -> None:
     server.script("/api/v1/pods", break_off)
-    with pytest.raises(NotObserved, match="cannot be asked"):
+    with pytest.raises(NotObserved, match="cannot be reached"):
         connect().get(PODS)
     assert server.asked("/api/v1/pods") == 4
 
@@ -191,7 +191,7 @@ def test_what_is_no_http_is_not_observed_in_one_line(
     server: ApiServer, connect: Connect, nonsense: Callable[[Handler], None]
 ) -> None:
     server.script("/api/v1/pods", nonsense)
-    with pytest.raises(NotObserved, match=r"http://127\.0\.0\.1:\d+ cannot be asked: \S+") as caught:
+    with pytest.raises(NotObserved, match=r"http://127\.0\.0\.1:\d+ cannot be reached: \S+") as caught:
         connect().get(PODS)
     assert str(caught.value).isprintable()
     del caught
@@ -201,7 +201,7 @@ def test_what_is_no_http_is_not_observed_in_one_line(
 def test_nobody_there_is_noticed_once(connect: Connect, server: ApiServer) -> None:
     source = connect()
     server.stop()
-    with pytest.raises(NotObserved, match=r"cannot be asked: .*Connection refused"):
+    with pytest.raises(NotObserved, match=r"cannot be reached: .*Connection refused"):
         source.get(PODS)
     with create_server(("127.0.0.1", server.port)) as listener:
         listener.setblocking(False)
@@ -235,7 +235,7 @@ def test_a_refused_list_names_the_missing_right(
     with pytest.raises(NotObserved, match='forbidden: User "bob" cannot list') as caught:
         _ = cluster.pods
     assert caught.value.right == "list pods"
-    with pytest.raises(NotObserved, match="refuses the credentials"):
+    with pytest.raises(NotObserved, match="rejects the credentials"):
         _ = cluster.nodes
     cluster.close()
 

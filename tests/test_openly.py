@@ -10,11 +10,11 @@ from msgspec.json import Decoder
 from kubevitals.errors import NotObserved
 from kubevitals.source import response
 from kubevitals.source.live import Live
-from kubevitals.source.request import Request, Server
+from kubevitals.source.request import PlainHttp, Request
 from tests.fakes import ApiServer, Reply, api_server, break_off
 from tests.runs import Connect
 
-PROXIED = "/api/v1/namespaces/kube-system/pods/coredns:9153/proxy/metrics"
+POD = "/api/v1/namespaces/kube-system/pods/coredns"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def source(connect: Connect) -> Live:
 
 
 def request_to(pod: ApiServer, **fields: Any) -> Request:
-    return Request(PROXIED, proxied=True, open=Server("127.0.0.1", pod.port), **fields)
+    return Request(PlainHttp(POD, pod.port, "metrics", "127.0.0.1"), **fields)
 
 
 def unasked(source: Live, request: Request) -> str:
@@ -52,14 +52,14 @@ def test_it_is_asked_itself_and_shown_no_credentials(source: Live, pod: ApiServe
 
 
 def test_its_namespace_may_be_called_proxy(source: Live, pod: ApiServer) -> None:
-    source.get(request_to(pod)._replace(path="/api/v1/namespaces/proxy/pods/proxy-1:9153/proxy/metrics"))
+    source.get(Request(PlainHttp("/api/v1/namespaces/proxy/pods/proxy-1", pod.port, "metrics", "127.0.0.1")))
     assert [path for path, _ in pod.requests] == ["/metrics"]
 
 
 def test_by_way_of_the_proxy_it_is_not_asked_itself(connect: Connect, pod: ApiServer, server: ApiServer) -> None:
     connect(ask_kubelets_directly=False).get(request_to(pod))
     assert pod.requests == []
-    assert server.asked(PROXIED) == 1
+    assert server.asked(f"{POD}:{pod.port}/proxy/metrics") == 1
 
 
 def test_a_health_port_may_say_that_it_is_ill(source: Live, pod: ApiServer) -> None:
@@ -82,13 +82,13 @@ def test_where_nobody_answers_it_is_left_out(source: Live, connect: Connect, pod
     unasked(source, request_to(pod))
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        refused = request_to(pod)._replace(open=Server("127.0.0.1", closed.getsockname()[1]))
-        assert "refused" in unasked(source, refused)
+        refused = PlainHttp(POD, closed.getsockname()[1], "metrics", "127.0.0.1")
+        assert "refused" in unasked(source, Request(refused))
 
 
 @pytest.mark.parametrize("host", ["", "localhost", "127.0.0.1/x", "127.0.0.1@evil", "[::1]", "a\r\nHost: b"])
 def test_only_addresses_are_asked(source: Live, pod: ApiServer, host: str) -> None:
-    unasked(source, request_to(pod)._replace(open=Server(host, pod.port)))
+    unasked(source, Request(PlainHttp(POD, pod.port, "metrics", host)))
     assert pod.requests == []
 
 

@@ -18,7 +18,7 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source import recording
 from kubevitals.source.recording import Recording, Snapshot
-from kubevitals.source.request import Answer, Request, Source
+from kubevitals.source.request import Answer, Kubelet, Request, Source
 from tests.fakes import NOW, FakeSource, list_bytes, status_bytes
 
 PODS, NODES = Request("/api/v1/pods?limit=1000", pb.Pod), Request("/api/v1/nodes?limit=1000", pb.Node)
@@ -105,7 +105,7 @@ def test_what_was_not_recorded_is_not_observed(path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "request_"),
     [
-        ("--kubelet", Request("/api/v1/nodes/worker/proxy/configz", proxied=True)),
+        ("--kubelet", Request(Kubelet("/api/v1/nodes/worker", "configz"))),
         ("--secret-names", Request("/api/v1/secrets?limit=1000", pb.Secret)),
     ],
 )
@@ -153,7 +153,7 @@ def test_no_secret_is_in_any_byte_of_the_file(path: Path) -> None:
             "/api/v1/events": Answer(200, list_bytes([pb.Event(message=told)])),
             "/claims": Answer(200, list_bytes([claim])),
             "/api/v1/nodes": Answer(403, status_bytes(told)),
-            "/readyz": f"cannot be asked: {told}",
+            "/readyz": f"cannot be reached: {told}",
             LOG.path.partition("?")[0]: Answer(200, b"\xff line\n" + told.encode()),
         }
     )

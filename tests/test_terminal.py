@@ -80,13 +80,13 @@ def test_credentials_that_have_expired_are_what_is_told_in_the_end(
     server.script("/readyz", server.otherwise)
     result = run("--markdown=summary.md")
     assert result.ret == 1
-    told = "the API server refuses the credentials (401): they are wrong or have expired; log in again"
+    told = "the API server rejects the credentials (401): they are wrong or have expired; log in again"
     assert result.outlines[-3] == f"mostly: {told}"
     assert (
         f"::error title=not observed::Not observed: this run says nothing about the cluster: {told}" in result.outlines
     )
     assert f"<b>Mostly:</b> {told}" in Path("reports/health.html").read_text()
-    assert "**Mostly:** the API server refuses the credentials" in Path("summary.md").read_text()
+    assert "**Mostly:** the API server rejects the credentials" in Path("summary.md").read_text()
 
 
 def test_commands_are_for_the_context_that_was_named(run: Run, healthy: ApiServer) -> None:

@@ -18,7 +18,7 @@ from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, path
-from kubevitals.source.request import Answer, Request, Server, refusal
+from kubevitals.source.request import Answer, Kubelet, Request, Server, refusal
 
 PORT = 10250
 """A kubelet's default port."""
@@ -152,7 +152,7 @@ def _query(cluster: Cluster, what: str, schema: Decoder[Any]) -> Queries:
 
 
 def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
-    return Request(f"{path(node)}/proxy/{what}", json=schema, kubelet=_address(node), proxied=True)
+    return Request(Kubelet(path(node), what, _address(node)), json=schema)
 
 
 def _patience(_: Cluster) -> Patience:

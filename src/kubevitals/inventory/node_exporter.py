@@ -11,7 +11,7 @@ from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import is_ready, path
 from kubevitals.probe.report import Conntrack
-from kubevitals.source.request import Answer, Request
+from kubevitals.source.request import Answer, PlainHttp, Request
 
 _NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
 _NAME_LABELS = ("app.kubernetes.io/name", "app", "k8s-app")
@@ -39,7 +39,7 @@ def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, 
 
 
 def _request(pod: pb.Pod) -> Request:
-    return Request(f"{path(pod)}:9100/proxy/metrics", lines=_METRICS, proxied=True)
+    return Request(PlainHttp(path(pod), 9100, "metrics"), lines=_METRICS)
 
 
 def _is_exporter(pod: pb.Pod) -> bool:

@@ -1,4 +1,4 @@
-"""Ends answers that trickle in: a limit to each silence is none to one that says a little again and again."""
+"""Total deadline per response: a read timeout alone never fires for a server that keeps sending a few bytes."""
 
 import socket
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from urllib3.poolmanager import pool_classes_by_scheme
 from kubevitals.errors import NotObserved
 
 HEAD_TIMEOUT = 60.0
-"""Seconds, beyond the longest silence, until an answer whose head is not complete is given up."""
+"""Seconds, in addition to the read timeout, until the status line and headers must be complete."""
 
 
 class Deadline:
-    """Shuts what is read from once its time is over, so that whoever waits there waits no more.
+    """Shuts a connection down when its time is over, which ends every read from it.
 
     Attributes:
-        over: whether it did.
+        over: whether the time is over.
     """
 
     def __init__(self, seconds: float, shut: Callable[[], None]) -> None:
@@ -57,7 +57,7 @@ class _Http(HTTPConnection):
 
 
 def _incomplete() -> NotObserved:
-    return NotObserved("the head of the answer was not complete in time")
+    return NotObserved("the response headers were not complete in time")
 
 
 class _Https(_Http, HTTPSConnection):
@@ -72,7 +72,7 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
-def bound(manager: urllib3.PoolManager) -> None:
-    """Have a manager's connections give up heads of answers that trickle in; those through SOCKS are left alone."""
+def limit_heads(manager: urllib3.PoolManager) -> None:
+    """Give each response of a pool manager a deadline for its headers. A SOCKS proxy's manager is left unchanged."""
     if manager.pool_classes_by_scheme is pool_classes_by_scheme:
         manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -1,4 +1,4 @@
-"""A cluster, asked through its API server."""
+"""A live cluster: its API server, and its kubelets and pods where they are reached directly."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.credentials import IN_CLUSTER, connect, for_kubelets
-from kubevitals.source.deadlines import bound
-from kubevitals.source.plain_http import Openly
+from kubevitals.source.deadlines import limit_heads
+from kubevitals.source.plain_http import PlainHttpClient
 from kubevitals.source.probing.run import run
-from kubevitals.source.request import PROBE_HINT, Answer, Request, Server
+from kubevitals.source.request import PROBE_HINT, Answer, Kubelet, PlainHttp, Request, Server
 from kubevitals.source.response import received, words
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds until an address that does not answer counts as unreachable."""
+"""Seconds until an address that accepts no connection counts as unreachable."""
 
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
@@ -35,7 +35,7 @@ class _Busy(Exception):
 
 
 class Live:
-    """Asks a cluster, within time limits; lists are retried when the server is busy or a connection breaks."""
+    """Requests to a cluster, within time limits. Lists are retried if the server is busy or a connection breaks."""
 
     def __init__(
         self,
@@ -48,50 +48,53 @@ class Live:
     ) -> None:
         """Load the credentials that kubectl would use: `kubeconfig`, KUBECONFIG, ~/.kube/config, or the pod's own.
 
-        With the latter kubelets are asked directly unless `ask_kubelets_directly` says otherwise. Their certificates
-        are verified with the cluster's, unless `kubelet_insecure_tls`: they then get credentials whoever they are.
+        With the pod's own, kubelets are reached directly, unless `ask_kubelets_directly` says otherwise. Their
+        certificates are verified with the cluster's CA. With `kubelet_insecure_tls` any certificate is accepted, so
+        that whatever answers at a kubelet's address receives the credentials.
 
         Raises:
-            Unusable: there are none, or they do not say how to reach a cluster.
+            Unusable: there are no credentials, or they do not say how to reach a cluster.
         """
         self._client, self.context = connect(context, kubeconfig)
         in_cluster = self.context == IN_CLUSTER
         self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
         self._kubelets = for_kubelets(self._client, verify=not kubelet_insecure_tls)
-        for asked in (self._client, self._kubelets):
-            bound(asked.rest_client.pool_manager)
+        for api in (self._client, self._kubelets):
+            limit_heads(api.rest_client.pool_manager)
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
-        self._openly = Openly(CONNECT_TIMEOUT, read_timeout)
+        self._plain_http = PlainHttpClient(CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()
         self._now: datetime | None = None
         self._unreachable: str | None = None
 
     @property
     def now(self) -> datetime:
-        """The API server's clock when it was first asked; this machine's where it does not answer."""
+        """The API server's clock at the first request; this machine's clock if the API server does not answer."""
         with self._lock:
             if self._now is None:
                 self._now = self._server_time() or datetime.now(UTC)
             return self._now
 
     def get(self, request: Request) -> Answer:
-        """Return the API server's answer.
+        """Return the answer of the API server, or of the kubelet or pod that is reached directly.
 
         Raises:
-            NotObserved: it cannot be reached, does not answer in time, or breaks off again and again; or its proxy
-                would have to ask, kubelets are asked directly, and who is to be asked does not answer itself.
+            NotObserved: the target cannot be reached, does not answer in time, or keeps breaking off its answers.
         """
-        kubelet = request.kubelet if self._directly else None
-        if self._directly and request.proxied and not kubelet:
-            return self._openly.get(request)
+        target = request.target
+        kubelet = None
+        if self._directly and not isinstance(target, str):
+            if isinstance(target, PlainHttp) or not target.server:
+                return self._plain_http.get(target.server, target.endpoint, request)
+            kubelet = target
         ask = partial(on_error, _BACKOFF, _is_transient, lambda: self._ask(request, kubelet))
-        return self._explained(ask, kubelet)
+        return self._explained(ask, kubelet.server if kubelet else None)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Return the API server's answer to a request that changes the cluster, sent once only.
+        """Send a request that changes the cluster, once only, and return the API server's answer.
 
         Raises:
-            NotObserved: it cannot be reached or does not answer in time; what became of the request is not known.
+            NotObserved: the API server cannot be reached or does not answer in time; the change may have been made.
         """
         return self._explained(lambda: received(self._send(method, path, "application/json", body)))
 
@@ -99,10 +102,10 @@ class Live:
         """Run the probe in the cluster.
 
         Raises:
-            NotObserved: there is no plan for it, or it could not be run.
+            NotObserved: there is no plan, or the probe could not run.
         """
         if plan is None:
-            raise NotObserved(f"seen only from inside the cluster's network {PROBE_HINT}", unasked=True)
+            raise NotObserved(f"only visible from inside the cluster's network {PROBE_HINT}", unasked=True)
         return msgspec.json.encode(run(self, plan))
 
     def _explained(self, ask: Callable[[], Answer], kubelet: Server | None = None) -> Answer:
@@ -122,11 +125,11 @@ class Live:
         """Close the connections."""
         self._client.close()
         self._kubelets.close()
-        self._openly.close()
+        self._plain_http.close()
 
-    def _ask(self, request: Request, kubelet: Server | None) -> Answer:
-        path = request.behind if kubelet else request.path
-        answer = received(self._send("GET", path, request.accept, kubelet=kubelet), request)
+    def _ask(self, request: Request, kubelet: Kubelet | None) -> Answer:
+        path, server = (f"/{kubelet.endpoint}", kubelet.server) if kubelet else (request.path, None)
+        answer = received(self._send("GET", path, request.accept, kubelet=server), request)
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
@@ -139,8 +142,8 @@ class Live:
         body: Mapping[str, Any] | None = None,
         kubelet: Server | None = None,
     ) -> urllib3.BaseHTTPResponse:
-        asked = self._kubelets if kubelet else self._client
-        method, url, headers, _, _ = asked.param_serialize(
+        api = self._kubelets if kubelet else self._client
+        method, url, headers, _, _ = api.param_serialize(
             method, path, header_params={"Accept": accept}, auth_settings=["BearerToken"]
         )
         if kubelet:
@@ -148,7 +151,7 @@ class Live:
         stripped = {name: value.strip() for name, value in headers.items()}  # a token file may end in a newline
         if method == "PATCH":
             stripped["Content-Type"] = "application/merge-patch+json"
-        sent = asked.call_api(method, url, stripped, body, _request_timeout=self._timeout)
+        sent = api.call_api(method, url, stripped, body, _request_timeout=self._timeout)
         return cast("urllib3.BaseHTTPResponse", sent.response)
 
     def _server_time(self) -> datetime | None:
@@ -171,14 +174,14 @@ class Live:
             return f"{host} cannot be reached: no connection within {CONNECT_TIMEOUT:g} s"
         if isinstance(error, client.ApiException):
             hint = " (--kubelet-insecure-tls accepts any certificate)" if kubelet else ""
-            return f"{host} cannot be asked: TLS: {str(error.reason).rpartition('] ')[2]}{hint}"
+            return f"{host} cannot be reached: TLS: {str(error.reason).rpartition('] ')[2]}{hint}"
         if isinstance(error, ValueError) and not isinstance(error, urllib3.exceptions.HTTPError):
-            return f"{host} cannot be asked: the credentials hold characters that no HTTP header can"
-        return f"{host} cannot be asked: {words(error)}"
+            return f"{host} cannot be reached: the credentials contain characters that an HTTP header cannot hold"
+        return f"{host} cannot be reached: {words(error)}"
 
 
 def _is_transient(error: Exception) -> bool:
-    """Return whether the same request may go through later; a server that was waited for is not asked again."""
+    """Return whether the same request may succeed later. After a timeout it is not repeated."""
     if isinstance(error, urllib3.exceptions.TimeoutError | urllib3.exceptions.SSLError):
         return False
     return isinstance(error, _Busy | urllib3.exceptions.HTTPError | OSError)

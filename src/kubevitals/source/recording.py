@@ -25,7 +25,7 @@ from kubevitals.errors import NotObserved, Unusable
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.redaction import redact, redacting
-from kubevitals.source.request import Answer, Request, Source, answered
+from kubevitals.source.request import Answer, Kubelet, PlainHttp, Request, Source, answered
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
 from kubevitals.version import __version__
@@ -243,7 +243,7 @@ class Snapshot:
 
 def _option(request: Request) -> str:
     """Return the option that a request is made for, or nothing."""
-    if request.proxied:
+    if isinstance(request.target, Kubelet | PlainHttp):
         return KUBELET
     return SECRET_NAMES if request.schema is pb.Secret else ""
 

@@ -1,4 +1,4 @@
-"""What every source of data about a cluster answers: a cluster, a recording of one, or a recorder between."""
+"""The interface of every source: the live cluster, a recording, and the recorder that wraps a source."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -18,75 +18,118 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+PROBE_HINT = "(--probe creates 2 pods per node for less than a minute)"
+"""What ends the reason of everything that only the probe could observe."""
+
+
 class Server(NamedTuple):
-    """Where something listens: its text is fit for a URL."""
+    """A host and a port. Its text fits into a URL, also for an IPv6 address."""
 
     host: str
     port: int
 
     @classmethod
     def at(cls, host: str, port: int) -> "Server | None":
-        """Return the server at an address, if there is one."""
+        """Return the server at an address, or nothing if the address is empty."""
         return cls(host, port) if host else None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-PROBE_HINT = "(--probe creates 2 pods a node for under a minute)"
-"""What ends the reason of everything that is not observed for want of the probe."""
+ApiPath = str
+"""A path that the API server answers itself, with its query."""
+
+
+class Kubelet(NamedTuple):
+    """An endpoint of a kubelet, reached over HTTPS with the user's credentials or through the API server's proxy.
+
+    Attributes:
+        node: the API path of its node.
+        endpoint: the path on the kubelet, without a leading slash.
+        server: where the kubelet listens; nothing if its node reports no internal address.
+    """
+
+    node: ApiPath
+    endpoint: str
+    server: Server | None = None
+
+    @property
+    def path(self) -> ApiPath:
+        """The path through the API server's proxy."""
+        return f"{self.node}/proxy/{self.endpoint}"
+
+
+class PlainHttp(NamedTuple):
+    """A port of a pod or node that answers everybody in plain HTTP, reached directly or through the API server's proxy.
+
+    Attributes:
+        of: the API path of the pod or node.
+        port: the port, which CoreDNS uses for metrics, for example.
+        endpoint: the path on that port, without a leading slash.
+        host: the address of the pod or node; if it is empty, only the proxy can reach the port.
+    """
+
+    of: ApiPath
+    port: int
+    endpoint: str
+    host: str = ""
+
+    @property
+    def path(self) -> ApiPath:
+        """The path through the API server's proxy."""
+        return f"{self.of}:{self.port}/proxy/{self.endpoint}"
+
+    @property
+    def server(self) -> Server | None:
+        """Where the port is reached directly."""
+        return Server.at(self.host, self.port)
 
 
 class Request(NamedTuple):
-    """A GET on an API path.
+    """A GET request.
 
     Attributes:
-        path: the path with its query.
-        schema: what each item of a list is.
-        accept: the media type asked for.
-        json: what is read of an answer that is JSON, made before it is used by several threads: making it is not safe.
-        kubelet: the one to ask itself, where the path has the API server's proxy ask (``/api/v1/nodes/NAME/proxy/…``).
-        open: who else to ask itself, likewise: it answers anybody in plain HTTP.
-        lines: a regular expression of the lines that are read of an answer that is text.
-        wanted: which items of a list are kept; all where nothing is given.
-        proxied: whether the path has the API server's proxy ask somebody else, which takes more than a right to read.
+        target: what answers it.
+        schema: the type of each item, if the answer is a list.
+        accept: the media type to ask for.
+        json: what is read of a JSON answer. Create it before several threads use it: creating it is not thread-safe.
+        lines: a regular expression for the lines that are read of a text answer.
+        wanted: which items of a list are kept; all if it is not given.
     """
 
-    path: str
+    target: ApiPath | Kubelet | PlainHttp
     schema: type[Message] | type[Resource] | None = None
     accept: str = "*/*"
     json: Decoder[Any] | None = None
-    kubelet: Server | None = None
-    open: Server | None = None
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
-    proxied: bool = False
 
     @property
-    def behind(self) -> str:
-        """What the API server's proxy would ask for: the path from there on; a node may be called proxy, too."""
-        return f"/{self.path.rpartition('/proxy/')[2]}"
+    def path(self) -> ApiPath:
+        """The path that the API server is asked for, unless the target is reached directly."""
+        return self.target if isinstance(self.target, str) else self.target.path
 
     @property
     def key(self) -> str:
-        """What the answer is recorded under: of one path, answers hold only the fields that whoever asked reads."""
+        """The name of the answer in a recording: the path, and a hash of the fields that the schema declares."""
         if self.schema and issubclass(self.schema, Resource):
             return f"{self.path}#{fields_of(self.schema)}"
         return self.path
 
 
 class Answer(NamedTuple):
-    """An HTTP status and what came with it: the items of a list that was asked for, or else a body."""
+    """An HTTP status with the items of a list, or with a body."""
 
     status: int
     body: bytes = b""
     page: Page = Page(pb.ListMeta(), ())
 
     def expect(self, right: str, *also: int) -> "Answer":
-        """Return the answer, if its status is 200 or one of these.
+        """Return the answer if its status is 200 or one of `also`.
 
         Raises:
-            NotObserved: it is another one, and this right may be missing.
+            NotObserved: the status is another one; the right is named if the answer is 403.
         """
         if self.status not in (200, *also):
             raise refusal(self, right)
@@ -94,20 +137,20 @@ class Answer(NamedTuple):
 
 
 def refusal(answer: Answer, right: str) -> NotObserved:
-    """Return what an answer that is none means, and which right would change it."""
+    """Return why a request was refused, with the right that would allow it if the answer is 403."""
     words = error_message(answer.body)
     if answer.status == 401:
-        return NotObserved("the API server refuses the credentials (401): they are wrong or have expired; log in again")
+        return NotObserved("the API server rejects the credentials (401): they are wrong or have expired; log in again")
     if answer.status == 403:
         return NotObserved(words if "forbidden" in words else f"forbidden: {words}", right)
-    return NotObserved(f"{right} answers HTTP {answer.status}: {words}")
+    return NotObserved(f"{right}: HTTP {answer.status}: {words}")
 
 
 def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
-    """Return an answer, read as it arrives: of a list only the items are held, reduced to what checks read.
+    """Read an answer as it arrives; list items are reduced to the fields that checks read.
 
     Raises:
-        NotObserved: it should be a list, and is none.
+        NotObserved: a list was asked for, and the answer is not one.
     """
     if request.schema and status == 200:
         return Answer(status, page=_page(request.schema, chunks, request.wanted))
@@ -126,28 +169,28 @@ class Source(Protocol):
     """Answers requests about one cluster.
 
     Attributes:
-        context: what the cluster is called, for people.
+        context: the cluster's name for people: the kubeconfig context.
     """
 
     context: str
 
     @property
     def now(self) -> datetime:
-        """The time from which all ages are counted: the API server's, or a recording's."""
+        """The time that all ages are counted from: the API server's clock, or the time of the recording."""
 
     def get(self, request: Request) -> Answer:
-        """Return the cluster's answer, refusals included.
+        """Return the answer, also if it is a refusal.
 
         Raises:
             NotObserved: there was no answer.
         """
 
     def probe(self, plan: ProbePlan | None) -> bytes:
-        """Return what the probe tells, as JSON of `kubevitals.probe.outcome.Ran`; a cluster has it run by the plan.
+        """Run the probe as planned, or read its recorded result; return `kubevitals.probe.outcome.Ran` as JSON.
 
         Raises:
-            NotObserved: there is no plan and nothing recorded, or the probe could not be run.
+            NotObserved: there is neither a plan nor a recorded result, or the probe could not run.
         """
 
     def close(self) -> None:
-        """Let go of connections and files; what was recorded so far becomes a complete recording."""
+        """Close connections and files. A recorder completes its recording."""

@@ -1,4 +1,4 @@
-"""Answers as they arrive, within limits of size and time."""
+"""Reads responses as they arrive, within limits of size and time."""
 
 import re
 from collections.abc import Iterator
@@ -10,22 +10,22 @@ from kubevitals.source.deadlines import Deadline
 from kubevitals.source.request import Answer, Request, answered
 
 ANSWER_TIMEOUT = 300.0
-"""Seconds until an answer that trickles in is given up; the longest lists of an ailing API server took 30."""
+"""Seconds until a response must be complete. The longest lists of an overloaded API server took 30."""
 
 BODY_LIMIT = 2 << 30
-"""Bytes of one list; the pods of 20,000 take about 0.1 GiB."""
+"""Bytes of one list. A list of 20,000 pods has about 0.1 GiB."""
 
 TEXT_LIMIT = 64 << 20
-"""Bytes of any other answer; what a kubelet tells of 500 pods takes a few MiB."""
+"""Bytes of any other response. A kubelet's figures for 500 pods have a few MiB."""
 
 PLAIN = Request("")
 
 
 def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> Answer:
-    """Return an answer, read as it arrives, and let go of the connection.
+    """Read a response as it arrives, and release its connection.
 
     Raises:
-        NotObserved: it is too large, takes too long, or should be a list and is none.
+        NotObserved: it is too large, takes too long, or is not the list that was asked for.
     """
     limit = BODY_LIMIT if request.schema else TEXT_LIMIT
     with Deadline(ANSWER_TIMEOUT, response.shutdown) as deadline:
@@ -41,12 +41,12 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
 
 
 def words(error: Exception) -> str:
-    """Return why there is no answer, without what the libraries put before it."""
+    """Return why a request failed, without the prefixes that the HTTP libraries add."""
     return without_number(str(error.args[-1] if error.args else error).rpartition(": ")[2])
 
 
 def without_number(error: str) -> str:
-    """Return what the system says of an error without its number: ``[Errno 111] Connection refused``."""
+    """Return a system error's text without its number: ``[Errno 111] Connection refused``."""
     return re.sub(r"\[Errno -?\d+\] ", "", error)
 
 

@@ -13,7 +13,7 @@ from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.objects import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns, is_finished, is_ready, path
-from kubevitals.source.request import Answer, Request, Server
+from kubevitals.source.request import Answer, PlainHttp, Request
 from kubevitals.text import clean
 
 PODS_ASKED = 20
@@ -203,9 +203,8 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
 
 def _ask_pod(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
-    itself = Server.at(pod.status.podIP, METRICS_PORT)
-    request = Request(f"{path(pod)}:{METRICS_PORT}/proxy/metrics", lines=_METRICS, proxied=True, open=itself)
-    return cluster.ask_later(request)
+    metrics = PlainHttp(path(pod), METRICS_PORT, "metrics", pod.status.podIP)
+    return cluster.ask_later(Request(metrics, lines=_METRICS))
 
 
 def _counted(pod: pb.Pod, answer: Answer) -> Responses:

@@ -17,7 +17,7 @@ from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.kubelet import RIGHT
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, is_ready, path
-from kubevitals.source.request import Answer, Request, Server, refusal
+from kubevitals.source.request import Answer, PlainHttp, Request, refusal
 from kubevitals.threshold import Threshold
 
 PORT = 10256
@@ -151,9 +151,8 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
 
 def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
     """Query /livez: unlike /healthz, it stays healthy on a node that is about to be removed (KEP-3836)."""
-    itself = Server.at(internal_address(node), PORT)
-    request = Request(f"{path(node)}:{PORT}/proxy/livez", json=_HEALTH, proxied=True, open=itself)
-    return cluster.ask_later(request, patience)
+    health = PlainHttp(path(node), PORT, "livez", internal_address(node))
+    return cluster.ask_later(Request(health, json=_HEALTH), patience)
 
 
 def _judged(node: str, answer: Answer) -> Unhealthy | None:
