@@ -31,6 +31,7 @@ _CONTAINER_FIELDS = {
     "imagePullPolicy",
     "command",
     "lifecycle",
+    "ports",
     "resources",
     "livenessProbe",
     "readinessProbe",
@@ -66,6 +67,11 @@ def cron_job(
 ) -> Object:
     spec = {"schedule": schedule, "suspend": suspend, "jobTemplate": {"spec": job(name, sh, **fields)["spec"]}}
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": spec}
+
+
+def service(name: str, port: int = 80, **selector: str) -> Object:
+    spec = {"selector": selector or {"app": name}, "ports": [{"port": port}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 def config_map(name: str, **data: str) -> Object:

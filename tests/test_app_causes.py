@@ -144,10 +144,12 @@ def test_a_service_that_does_not_answer_is_named_with_the_reason(address: str, r
     assert found.means == means
 
 
-def test_the_container_is_named_that_has_the_port() -> None:
+@pytest.mark.parametrize("line", [SAID[0][0], SAID[1][0]], ids=["numbered", "not numbered"])
+def test_the_container_is_named_that_has_the_port(line: str) -> None:
     pod = BuiltPod()
+    pod.pod.spec.containers[0].ports.add(containerPort=8080)
     pod.pod.spec.containers.add(name="proxy", ports=[pb.ContainerPort(containerPort=8080)])
-    found = cause(SAID[0][0], pod)
+    found = cause(line, pod)
     assert found
     assert found.means == 'port 8080 is already in use: container "proxy" of the same pod declares it'
 

@@ -51,8 +51,8 @@ def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cl
 def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
     words = line.words
     match line.message.names:
-        case Names.PORT if "port" in words:
-            return _port(plain, int(words["port"]), pod, container, cluster)
+        case Names.PORT:
+            return _port(plain, words.get("port", ""), pod, container, cluster)
         case Names.BINARY:
             return _binary(plain, pod, cluster)
         case Names.HOST if "name" in words:
@@ -66,17 +66,26 @@ def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster
     return plain
 
 
-def _port(plain: AppCause, port: int, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
-    """Say which container has the port: one of the pod, or on the host's network one of another pod of the node."""
-    means = f"port {port} is already in use"
+def _port(plain: AppCause, said: str, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
+    """Say who has the port: a container of the pod, or on the host's network a pod of the node.
+
+    A message without a number is about one of the ports that the container declares.
+    """
+    ports = {int(said)} if said else _declared(pod, container)
     for other in containers(pod.spec):
-        if other.name != container and any(declared.containerPort == port for declared in other.ports):
-            return replace(plain, means=f'{means}: container "{other.name}" of the same pod declares it')
-    neighbours = cluster.derive(_host_network_ports).get((pod.spec.nodeName, port), ()) if pod.spec.hostNetwork else ()
-    for neighbour in neighbours:
-        if neighbour.uid != pod.metadata.uid:
-            return replace(plain, means=f"{means}: {neighbour.pod} has it on the node", concerns=(neighbour.pod,))
-    return replace(plain, means=means)
+        for port in sorted(ports & _declared(pod, other.name)) if other.name != container else ():
+            means = f'port {port} is already in use: container "{other.name}" of the same pod declares it'
+            return replace(plain, means=means)
+    for port in sorted(ports) if pod.spec.hostNetwork else ():
+        for neighbour in cluster.derive(_host_network_ports).get((pod.spec.nodeName, port), ()):
+            if neighbour.uid != pod.metadata.uid:
+                means = f"port {port} is already in use: {neighbour.pod} has it on the node"
+                return replace(plain, means=means, concerns=(neighbour.pod,))
+    return replace(plain, means=f"port {said} is already in use") if said else plain
+
+
+def _declared(pod: pb.Pod, container: str) -> set[int]:
+    return {port.containerPort for c in containers(pod.spec) if c.name == container for port in c.ports}
 
 
 @dataclass(frozen=True, slots=True)
