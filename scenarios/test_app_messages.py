@@ -10,8 +10,6 @@ EXITS = ["startup-error[app-exit] Pod/app"]
 @scenario(
     pod(
         "app",
-        "sleep 2; exec httpd -f -p 8080",
-        ports=PORT,
         containers=[
             container("exec httpd -f -p 8080", name="web", ports=PORT),
             container("sleep 2; exec httpd -f -p 8080", ports=PORT),
