@@ -41,13 +41,20 @@ def reduce(item: Message) -> None:
             del metadata.annotations[key]
     if isinstance(item, pb.Event):
         item.message, item.reason = item.message[:EVENT_LIMIT], item.reason[:EVENT_LIMIT]
-    if isinstance(item, pb.Pod):
-        if item.spec.tolerations:
-            item.spec.ClearField("tolerations")
-        _reduce_statuses(item)
+    _reduce_run(item)
     for spec in _pod_specs(item):
         for container in (*spec.initContainers, *spec.containers):
             _reduce_container(container)
+
+
+def _reduce_run(item: Message) -> None:
+    """Drop what is over for what runs: what the scheduler needed, and what a Job makes its pods of."""
+    if isinstance(item, pb.Job):
+        item.spec.ClearField("template")
+    if isinstance(item, pb.Pod):
+        if item.spec.nodeName:
+            _reduce_scheduled(item.spec)
+        _reduce_statuses(item)
 
 
 def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
@@ -57,6 +64,17 @@ def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
         yield item.spec.template.spec
     elif isinstance(item, pb.CronJob):
         yield item.spec.jobTemplate.spec.template.spec
+
+
+_FOR_THE_SCHEDULER = ("tolerations", "topologySpreadConstraints", "schedulerName", "schedulingGates")
+"""Fields that matter only until the pod has a node."""
+
+
+def _reduce_scheduled(spec: pb.PodSpec) -> None:
+    for field in _FOR_THE_SCHEDULER:
+        spec.ClearField(field)
+    if spec.affinity.HasField("podAffinity"):
+        spec.affinity.ClearField("podAffinity")
 
 
 def _reduce_statuses(pod: pb.Pod) -> None:
