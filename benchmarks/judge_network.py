@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.findings.declaration import Rule, variant_name
+from kubevitals.inventory import probed
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import ProbeResults
 from kubevitals.probe.report import Conntrack, Lookup, ProbeNetwork, ProbeReport, Route, Target, Through
 from tests.dns import MARK, dns_service, slice_of
 from tests.fakes import cluster_of
-from tests.networks import CHECKS, daemon, daemon_set, lookup, mesh, node, pod, reach
+from tests.networks import daemon, daemon_set, lookup, mesh, node, pod, reach
 
 if TYPE_CHECKING:
     from kubevitals import schema_pb2 as pb
 
+CHECKS = ("test_kube_proxy", "test_cluster_dns", "test_conntrack", "test_cni_daemonset")
 NODES = 1000
 DNS_PODS = 8
 
@@ -32,8 +34,8 @@ def main() -> None:
     cluster = _cluster(names)
     cluster.pods, cluster.nodes, cluster.services, cluster.endpoint_slices  # noqa: B018 - lists are fetched first
     total = 0.0
+    vars(probed)["_results"] = lambda _: told
     for module in map(import_module, (f"checks.{name}" for name in CHECKS)):
-        vars(module)["probed"] = lambda _: told
         for rule in _rules(module):
             total += _timed(rule, cluster)
     sys.stdout.write(f"{total:7.3f} s for {NODES:,} nodes\n")

@@ -1,46 +1,60 @@
-"""Names are not resolved: the cluster's DNS does not answer, or pods and nodes ask the wrong server.
+"""DNS lookups fail: CoreDNS does not answer, or pods and nodes query the wrong resolver.
 
 Meaning:
-    The DNS Service has no ready pod behind it, its address or one of its pods does not answer somewhere, its pods
-    answer with errors, or cannot forward names from outside; or the resolv.conf of pods, of the node, or the kubelet's
-    `clusterDNS` names a server that does not know the cluster.
+    The DNS Service has no ready pod; its ClusterIP or one of its pods does not answer on some node; the DNS pods
+    answer with errors or cannot forward outside names; or the resolv.conf of pods, the resolv.conf of a node, or the
+    kubelet's `clusterDNS` lists a name server that does not know the cluster.
 
 Impact:
-    Applications do not find each other, mostly as time-outs of five seconds and more: each lookup that fails is tried
-    again at the next server, with the next search domain.
+    Applications do not find each other. Most see time-outs of five seconds and more, because each failed lookup is
+    tried again at the next server and with the next search domain.
 
 Diagnosis:
-    `kubectl -n kube-system get svc,endpointslices,pods -l k8s-app=kube-dns -o wide`, the log of the DNS pods, their
-    ConfigMap; in a pod `cat /etc/resolv.conf` and `nslookup kubernetes.default.svc.cluster.local` at the Service's
-    address and at each pod's. Lookups from every node need the probe (`--probe`).
+    `kubectl -n kube-system get svc,endpointslices,pods -l k8s-app=kube-dns -o wide`, the logs and the ConfigMap of the
+    DNS pods; in a pod `cat /etc/resolv.conf`, and `nslookup kubernetes.default.svc.cluster.local` at the Service's
+    ClusterIP and at the IP of each DNS pod. Lookups from every node need the probe (`--probe`).
 
 Mitigation:
-    Bring the pods back, correct the Corefile, let `forward` point at name servers that live; correct the kubelet's
-    `clusterDNS` and `resolvConf`. Where only the Service's address is dead, see kube-proxy; where a node reaches no
-    pod at all, its CNI.
+    Fix the DNS pods, correct the Corefile, let `forward` point at name servers that answer; correct the kubelet's
+    `clusterDNS` and `resolvConf`. If only the ClusterIP does not answer, see kube-proxy; if a node reaches no pod at
+    all, see its CNI.
 """
 
 from collections.abc import Iterator, Mapping
 
 from kubevitals.errors import NotObserved, demanded
-from kubevitals.facts.dns import faults, resolv_conf
+from kubevitals.facts.dns import resolv_conf
 from kubevitals.facts.dns import service as dns
-from kubevitals.facts.dns.lookups import by_pod, deaf, fails, lookups, reaches_others, refused, told
+from kubevitals.facts.dns.logs import log_faults
+from kubevitals.facts.dns.lookups import (
+    by_nodes_resolver,
+    lookup_line,
+    lookups,
+    outside_is_known,
+    resolves_only_own,
+)
+from kubevitals.facts.dns.metrics import metric_faults
+from kubevitals.facts.dns.no_endpoints import why_empty
+from kubevitals.facts.dns.reach import pods_with_errors, unreachable_pods, unreachable_service
 from kubevitals.facts.network.cni import without_network
-from kubevitals.facts.network.reach import lost, node_names, require_all
+from kubevitals.facts.network.reach import node_names, require_all
 from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, SAME_OWNER, Explains
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import ProbeResults, probed
+from kubevitals.inventory.probed import probed
 from kubevitals.objects import Ref, owner, ref
-from kubevitals.probe.report import Lookup, ProbeReport, Through
+from kubevitals.probe.report import Lookup, Through
+
+NODES_SHOWN = 10
+"""Nodes in the evidence of a finding."""
 
 NAME_ERRORS = (
     "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
     "|bad address|eai_again|enotfound|unknownhostexception"
 )
-"""What programs say that find no address for a name: of Go, glibc, curl, musl, busybox, Node.js, Java."""
+"""How programs report that a lookup failed: Go, glibc, curl, musl, busybox, Node.js, Java."""
 
 EXPLAINS = (
     Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),
@@ -51,16 +65,12 @@ EXPLAINS = (
 )
 
 
-NODES_SHOWN = 10
-"""Nodes that a finding about a DNS pod names."""
-
-
 def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
-    """Find a DNS Service that has no ready endpoint, with the reason."""
+    """Find a DNS Service without a ready endpoint, with the reason."""
     if dns.ready_endpoints(cluster):
         return
     service = dns.service(cluster)
-    if why := faults.why_empty(cluster):
+    if why := why_empty(cluster):
         yield Finding(
             ref(service),
             says=f"has no ready endpoint: {why.says}",
@@ -71,168 +81,187 @@ def no_endpoints(cluster: Cluster) -> Iterator[Finding]:
 
 
 def service_unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes where a lookup through the DNS Service's address fails, and not for want of a DNS pod.
+    """Find nodes where a lookup at the ClusterIP of the DNS Service fails, although a DNS pod is ready.
 
-    Its pods answer there, or nothing that serves names answers there while other addresses do.
+    Either the DNS pods answer there, or neither the Service nor a DNS pod answers although other pods do.
     """
-    found = probed(cluster)
+    results = probed(cluster)
     if not dns.ready_endpoints(cluster):
         return
-    answering = {report.node for report in found.of("pod") if not fails(lookups(report, Through.SERVICE))}
-    for report in found.of("pod"):
-        asked, direct = lookups(report, Through.SERVICE), lookups(report, Through.POD)
-        if not fails(asked) or refused(asked):
-            continue
-        pods_answer = bool(direct) and all(lookup.ok for lookup in direct)
-        if pods_answer or (fails(direct) and answering and reaches_others(report)):
-            yield Finding(
-                Ref("Node", "", report.node),
-                says="has pods that reach no DNS by the Service's address"
-                + (", though DNS pods answer there" if pods_answer else ", nor any DNS pod, though other pods answer"),
-                remedy="see whether other Services answer there: if not it is kube-proxy; else look at this Service's "
-                "rules on the node, and at what drops port 53",
-                evidence=[told(lookup) for lookup in [*asked, *direct]],
-            )
-    require_all(found, "pod", without_network(cluster))
+    for node, tried, pods_answer in unreachable_service(results):
+        yield Finding(
+            Ref("Node", "", node),
+            says="pods on this node cannot reach the DNS Service at its ClusterIP, although "
+            + ("they reach the DNS pods" if pods_answer else "they reach other pods (but no DNS pod)"),
+            remedy="check whether other Services answer on this node: if not, it is kube-proxy; if so, look at the "
+            "node's rules for this Service and at what drops port 53",
+            evidence=map(lookup_line, tried),
+        )
+    require_all(results, "pod", without_network(cluster))
 
 
 def pod_unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find ready DNS pods that answer from no node, or from some only; not what a node has to answer for itself.
+    """Find ready DNS pods that no node, or only some nodes, can query. Nodes that are at fault themselves are left out.
 
-    Where nothing at all passes between a node and the pod's, the pod network is at fault (cni-daemonset).
+    If nothing at all passes between a node and the pod's node, the pod network is at fault (cni-daemonset).
     """
-    found = probed(cluster)
-    excused, ready, between = deaf(found), dns.ready_pods(cluster), lost(found.of("pod")).between
-    for name, nodes in by_pod(found).items():
-        if not (pod := ready.get(name)):
-            continue
-        due = {node: asked for node, asked in nodes.items() if not between(node, pod.spec.nodeName)}
-        failed = {node: asked for node, asked in due.items() if fails(asked) and not refused(asked)}
-        if len(failed) < len(due):
-            failed = {node: asked for node, asked in failed.items() if node not in excused}
-        if failed:
-            whole = len(failed) == len(due)
-            yield Finding(
-                ref(pod),
-                says=f"answers lookups from {'no node' if whole else f'some nodes, not from {node_names(failed)}'}",
-                remedy="see what stands between: NetworkPolicies, the pod's node and its CNI; delete the pod, so that "
-                "another takes its place",
-                evidence=_asked(failed),
-                owner=owner(pod),
-                concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(failed)),
-            )
-    require_all(found, "pod", without_network(cluster))
+    results = probed(cluster)
+    for pod, failed, everywhere in unreachable_pods(results, dns.ready_pods(cluster)):
+        yield Finding(
+            ref(pod),
+            says="is ready, but answers no queries"
+            if everywhere
+            else f"is ready, but does not answer queries from {node_names(failed)}",
+            remedy="look for what stands between: NetworkPolicies, the pod's node and its CNI; delete the pod, so that "
+            "another one replaces it",
+            evidence=_tried(failed),
+            owner=owner(pod),
+            concerns=() if everywhere else _nodes(failed),
+        )
+    require_all(results, "pod", without_network(cluster))
 
 
 def resolv_conf_pod(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose pods are given a resolv.conf that does not lead to the cluster's DNS."""
-    found = probed(cluster)
+    """Find nodes that give their pods a resolv.conf that does not lead to the cluster's DNS."""
+    results = probed(cluster)
     servers = dns.addresses(cluster)
-    for report in found.of("pod"):
-        if wrong := list(resolv_conf.of_pod(report, servers)):
+    for report in results.of("pod"):
+        if faults := list(resolv_conf.of_pod(report, servers)):
             yield Finding(
                 Ref("Node", "", report.node),
-                says=f"gives its pods a resolv.conf that does not serve: {'; '.join(wrong)}",
-                remedy="correct clusterDNS and clusterDomain of the kubelet's configuration and restart it; pods get "
-                "them when they are made anew",
+                says=f"gives its pods a broken resolv.conf: {'; '.join(faults)}",
+                remedy="correct clusterDNS and clusterDomain in the kubelet's configuration and restart the kubelet; "
+                "pods get them when they are recreated",
                 evidence=resolv_conf.lines(report),
             )
-    require_all(found, "pod", without_network(cluster))
+    require_all(results, "pod", without_network(cluster))
 
 
 def resolv_conf_node(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose own resolv.conf, which DNS pods inherit by dnsPolicy Default, is empty, loops or is too long."""
-    by_events = resolv_conf.over_limits(cluster)
-    for node, events in by_events.items():
-        yield resolv_conf.node_finding(node, ["it holds more than pods can take: the rest is left out"], events)
-    found = probed(cluster)
-    for report in found.of("host"):
-        if report.node not in by_events and (wrong := list(resolv_conf.of_node(report))):
-            yield resolv_conf.node_finding(report.node, wrong, resolv_conf.lines(report))
-    require_all(found, "host")
+    """Find nodes whose own resolv.conf, which pods with dnsPolicy Default inherit, is empty, loops or is too long."""
+    events = resolv_conf.over_limits(cluster)
+    for node, lines in events.items():
+        yield _node_resolv_conf(node, ["it is longer than pods can use: the kubelet cuts it"], lines)
+    results = probed(cluster)
+    for report in results.of("host"):
+        if report.node not in events and (faults := list(resolv_conf.of_node(report))):
+            yield _node_resolv_conf(report.node, faults, list(resolv_conf.lines(report)))
+    require_all(results, "host")
+
+
+def _node_resolv_conf(node: str, faults: list[str], evidence: list[str]) -> Finding:
+    return Finding(
+        Ref("Node", "", node),
+        says=f"has a resolv.conf that its pods cannot use: {'; '.join(faults)}",
+        remedy="correct /etc/resolv.conf on the node, or let the kubelet's resolvConf point at a file that pods can "
+        "use (with systemd-resolved /run/systemd/resolve/resolv.conf); then recreate the DNS pods there",
+        evidence=evidence,
+    )
 
 
 def kubelet_mismatch(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose kubelet gives pods a name server that is no DNS Service's address, nor NodeLocal DNS."""
-    right = dns.service(cluster).spec.clusterIP
+    """Find nodes whose kubelet gives pods a name server that is neither a DNS Service nor NodeLocal DNS."""
+    service = dns.service(cluster)
     servers = dns.addresses(cluster)
     for node, given in dns.name_servers_of_kubelets(cluster):
         if not given or any(ip not in servers and not dns.is_node_local(ip) for ip in given):
             yield Finding(
                 Ref("Node", "", node),
-                says=f"has a kubelet whose clusterDNS is {', '.join(given) or 'not set'}: no DNS Service is there",
-                remedy=f"set clusterDNS to {right} in the kubelet's configuration, restart it, make its pods anew",
+                says=f"its kubelet has clusterDNS {', '.join(given)}: no DNS Service has this address"
+                if given
+                else "its kubelet has no clusterDNS",
+                remedy=f"set clusterDNS to {service.spec.clusterIP} in the kubelet's configuration, restart the "
+                "kubelet, recreate its pods",
                 evidence=[
-                    f"clusterDNS of the kubelet: {', '.join(given) or 'none'}",
-                    f"{ref(dns.service(cluster))}: {right}",
+                    f"clusterDNS of the kubelet: {', '.join(given) or 'not set'}",
+                    f"{ref(service)}: {service.spec.clusterIP}",
                 ],
             )
 
 
 def upstream(cluster: Cluster) -> Iterator[Finding]:
-    """Find DNS that resolves the cluster's names, but none from outside.
+    """Find DNS that resolves the cluster's names, but no outside name.
 
-    Unless the user names one, a name is asked for that exists nowhere; only where the nodes' own name servers say so
-    should the cluster's DNS say it, too: a cluster may be cut off on purpose.
+    Unless the user gives a name, the probe looks up one that exists nowhere. The cluster's DNS has to say so only where
+    the nodes' own name servers do: a cluster may be cut off on purpose.
     """
-    found = probed(cluster)
-    asked = {r.node: lookups(r, Through.SERVICE, outside=True) for r in found.of("pod")}
-    if not any(asked.values()):
-        require_all(found, "pod", without_network(cluster))
-        raise NotObserved("no name from outside was looked up (--probe-outside NAME)")
-    failed = {node: tries for node, tries in asked.items() if _resolves_only_own(found.reports[node]["pod"])}
-    if failed and not faults.outside_is_known(found):
+    results = probed(cluster)
+    tried = {r.node: lookups(r, Through.SERVICE, outside=True) for r in results.of("pod")}
+    if not any(tried.values()):
+        require_all(results, "pod", without_network(cluster))
+        raise NotObserved("no outside name was looked up (--probe-outside NAME)")
+    failed = {node: tries for node, tries in tried.items() if resolves_only_own(results.reports[node]["pod"])}
+    if failed and not outside_is_known(results):
         raise NotObserved(
-            "neither the cluster's DNS nor the nodes' own name servers know of names outside: the cluster may be cut "
-            "off on purpose (--probe-outside NAME asks for one that they should know)"
+            "neither the cluster's DNS nor the nodes' own name servers resolve outside names: the cluster may be cut "
+            "off on purpose (--probe-outside NAME looks up a name that they should know)"
         )
     if failed:
-        whole = len(failed) == len(asked)
+        everywhere = len(failed) == len(tried)
+        where = "" if everywhere else f" for pods on {node_names(failed)}"
         yield Finding(
             ref(dns.service(cluster)),
-            says=f"resolves the cluster's names, but none from outside{'' if whole else f' for {node_names(failed)}'}",
-            remedy="see where `forward` of the Corefile points, whether these servers live, and whether the DNS pods' "
-            "nodes reach them on port 53, UDP and TCP",
-            evidence=[*_asked(failed), *faults.by_nodes_resolver(found)],
-            concerns=() if whole else tuple(Ref("Node", "", node) for node in sorted(failed)),
+            says=f"resolves the cluster's names, but no outside names{where}",
+            remedy="check where `forward` of the Corefile points, whether these name servers answer, and whether the "
+            "nodes of the DNS pods reach them on port 53, UDP and TCP",
+            evidence=[*_tried(failed), *by_nodes_resolver(results)],
+            concerns=() if everywhere else _nodes(failed),
         )
-    require_all(found, "pod", without_network(cluster))
+    require_all(results, "pod", without_network(cluster))
 
 
 def failing(cluster: Cluster) -> Iterator[Finding]:
-    """Find DNS that ends itself for its configuration, answers with SERVFAIL, or panics: logs, metrics, lookups say."""
-    yield from faults.by_log(cluster)
-    unprobed: list[NotObserved] = []
+    """Find DNS pods that exit because of their configuration, answer with SERVFAIL, or panic."""
+    for fault in log_faults(cluster):
+        yield Finding(
+            fault.owner,
+            says=f"does not serve DNS: {fault.known.means}",
+            remedy=fault.known.remedy,
+            evidence=[f"log: {fault.line}", *pod_lines(fault.pods[0], cluster)],
+            concerns=tuple(map(ref, fault.pods)),
+        )
+    no_probe: list[NotObserved] = []
     try:
-        found = probed(cluster)
+        yield from _answering_with_errors(cluster)
     except NotObserved as error:
-        found = ProbeResults({}, (), (), 0)
-        unprobed.append(error)
-    ready = dns.ready_pods(cluster)
-    for name, nodes in by_pod(found).items():
-        bad = {node: asked for node, asked in nodes.items() if refused(asked)}
-        if name in ready and bad and all(map(fails, nodes.values())):
-            yield Finding(
-                ref(ready[name]),
-                says="answers, but not even the cluster's own names",
-                remedy="read its log: mostly it does not reach the API server, or its Corefile lacks the domain",
-                evidence=_asked(bad),
-                owner=owner(ready[name]),
-            )
+        no_probe.append(error)
     try:
-        yield from faults.by_metrics(cluster)
+        yield from _by_metrics(cluster)
     except NotObserved as error:
-        raise demanded(*unprobed, error) from None
+        raise demanded(*no_probe, error) from None
 
 
-def _resolves_only_own(report: ProbeReport) -> bool:
-    """Return whether a node has the cluster's names, and none from outside, through the Service or any DNS pod."""
-    outside = [lookup for lookup in report.lookups if lookup.outside and lookup.through is not Through.RESOLVER]
-    return fails(outside) and any(lookup.ok for lookup in lookups(report, Through.SERVICE))
+def _answering_with_errors(cluster: Cluster) -> Iterator[Finding]:
+    for pod, failed, _ in pods_with_errors(probed(cluster), dns.ready_pods(cluster)):
+        yield Finding(
+            ref(pod),
+            says="answers, but fails to resolve even cluster-internal names (SERVFAIL or NXDOMAIN)",
+            remedy="read its log: often it cannot reach the API server, or its Corefile does not list the domain",
+            evidence=_tried(failed),
+            owner=owner(pod),
+        )
 
 
-def _asked(failed: Mapping[str, list[Lookup]]) -> list[str]:
-    return [f"from {node}: {told(asked[0])}" for node, asked in sorted(failed.items())[:NODES_SHOWN] if asked]
+def _by_metrics(cluster: Cluster) -> Iterator[Finding]:
+    for pod, says, line, recent in metric_faults(cluster):
+        yield Finding(
+            ref(pod),
+            says=says,
+            remedy="read its log for the plugin that fails: `forward` if its name servers do not answer, `kubernetes` "
+            "if the API server does not",
+            evidence=[line],
+            severity=Severity.ERROR if recent else Severity.WARNING,
+            owner=owner(pod),
+        )
+
+
+def _tried(failed: Mapping[str, list[Lookup]]) -> list[str]:
+    """Return the first lookup from each node, as evidence."""
+    return [f"from {node}: {lookup_line(tried[0])}" for node, tried in sorted(failed.items())[:NODES_SHOWN] if tried]
+
+
+def _nodes(failed: Mapping[str, list[Lookup]]) -> tuple[Ref, ...]:
+    return tuple(Ref("Node", "", node) for node in sorted(failed))
 
 
 @check(
@@ -247,4 +276,4 @@ def _asked(failed: Mapping[str, list[Lookup]]) -> list[str]:
     chapter="4.2",
 )
 def test_names_are_resolved() -> None:
-    """Pods on every node resolve the cluster's names, and those from outside."""
+    """Pods on every node resolve the cluster's names and outside names."""

@@ -1,4 +1,4 @@
-"""A node's connection tracking table, filling and full."""
+"""The connection tracking table of a node, filling up and full."""
 
 from scenarios.faults_network import conntrack_filled
 from scenarios.harness import Seen, scenario
@@ -11,7 +11,7 @@ from scenarios.harness import Seen, scenario
     finds=["conntrack[table-full] Node/worker2 (warning)"],
 )
 def test_conntrack_filling(seen: Seen) -> None:
-    """Four fifths are in use: nothing is lost yet."""
+    """80 % of the entries are in use: nothing is lost yet."""
     assert seen.says("of 262,144 entries")
 
 
@@ -21,5 +21,5 @@ def test_conntrack_filling(seen: Seen) -> None:
     finds=["conntrack[table-full] Node/worker2", "conntrack[entries-lost] Node/worker2"],
 )
 def test_conntrack_full(seen: Seen) -> None:
-    """The kernel throws out entries that were never answered, to make room: what asks goes on, by luck."""
-    assert seen.says("entries thrown out to make room")
+    """The kernel evicts unanswered entries to make room, so that some new connections still work."""
+    assert seen.says("entries evicted to make room")

@@ -59,7 +59,7 @@ def test_kube_proxy_frozen(seen: Seen) -> None:
 def test_service_rules_flushed(seen: Seen) -> None:
     """No Service answers. That DNS does not answer either is listed as a symptom."""
     assert seen.says("from the host network: Service 10.96.0.1:443")
-    assert seen.says("though DNS pods answer there")
+    assert seen.says("although they reach the DNS pods")
 
 
 @scenario(on_demand=True, fault=chain_emptied("worker2", "default/kubernetes:https"), probe=True, finds=[RULES_WRONG])

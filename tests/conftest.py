@@ -1,7 +1,6 @@
 """Fixtures of the library's own tests."""
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ from hypothesis import settings
 from kubernetes.utils.retry import Backoff  # type: ignore[attr-defined]
 
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory import probed as probed_module
 from kubevitals.inventory.probed import MissingReport, ProbeResults
 from kubevitals.probe.report import ProbeNetwork, ProbeReport
 from kubevitals.source import live
 from kubevitals.source.live import Live
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
-from tests.networks import CHECKS, UseProbe, node
+from tests.networks import UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import CHECKS as FOLDER
 from tests.runs import Connect, Run, crashing, log_path
@@ -108,8 +107,7 @@ def use_probe(monkeypatch: pytest.MonkeyPatch) -> UseProbe:
         for report in reports:
             by_node.setdefault(report.node, {})[report.network] = report
         made = ProbeResults(by_node, tuple(silent), ("10.96.7.7",), 30123)
-        for name in CHECKS:
-            monkeypatch.setattr(import_module(f"checks.{name}"), "probed", lambda _: made)
+        monkeypatch.setattr(probed_module, "_results", lambda _: made)
 
     return use
 
@@ -117,21 +115,13 @@ def use_probe(monkeypatch: pytest.MonkeyPatch) -> UseProbe:
 @pytest.fixture
 def no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let checks see that no probe was asked for."""
-    _refuse(monkeypatch, NotObserved("no probe", unasked=True))
+    monkeypatch.setattr(probed_module, "_results", lambda _: NotObserved("no probe", unasked=True))
 
 
 @pytest.fixture
 def failed_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let checks see that the probe could not be run."""
-    _refuse(monkeypatch, NotObserved("forbidden", "create services"))
-
-
-def _refuse(monkeypatch: pytest.MonkeyPatch, error: NotObserved) -> None:
-    def refuse(_: Cluster) -> ProbeResults:
-        raise error
-
-    for name in CHECKS:
-        monkeypatch.setattr(import_module(f"checks.{name}"), "probed", refuse)
+    monkeypatch.setattr(probed_module, "_results", lambda _: NotObserved("forbidden", "create services"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A cluster's DNS without a cluster: its Service, two pods behind it, and lookups at the Service."""
+"""The DNS of a built cluster: its Service, two pods behind it, and lookups at the Service."""
 
 from collections.abc import Sequence
 

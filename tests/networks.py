@@ -1,4 +1,4 @@
-"""Networks without a network: nodes, daemons, and what a probe would tell of them."""
+"""Built networks: nodes, daemons, and the reports of a probe."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -12,7 +12,6 @@ from kubevitals.probe.report import Lookup, ProbeReport, Reach, Resolver, Target
 from kubevitals.source.request import Answer, Request
 from tests.fakes import CREATED, ago, status_json
 
-CHECKS = ("test_kube_proxy", "test_cluster_dns", "test_conntrack", "test_cni_daemonset")
 DNS_IP = "10.96.0.10"
 NAME = "kubernetes.default.svc.cluster.local"
 FINE = Resolver((DNS_IP,), ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local"), ("ndots:5",))
@@ -21,7 +20,7 @@ Lost = Callable[[str, str], bool]
 """Whether what a node's pods send to another node's is lost."""
 
 UseProbe = Callable[..., None]
-"""Lets checks see reports, and what told nothing: the fixture `use_probe`."""
+"""Gives checks these reports and missing reports: the fixture `use_probe`."""
 
 
 def node(

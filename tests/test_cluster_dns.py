@@ -1,4 +1,4 @@
-"""What the cluster's DNS Service lacks, and what its pods' metrics and logs tell."""
+"""Why the DNS Service has no endpoint, and what the metrics and logs of its pods say."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from checks.test_cluster_dns import failing, no_endpoints
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.dns.service import LOG_LINES, explain_log, service
+from kubevitals.facts.dns.logs import LOG_LINES, explain_log
+from kubevitals.facts.dns.service import service
 from kubevitals.source.request import Answer
 from tests.dns import DOWN, MARK, METRICS, A, B, dns_cluster, dns_service, slice_of
 from tests.networks import found, judged, pod, refused_by_rbac
@@ -36,7 +37,7 @@ def test_without_a_dns_service_nothing_is_observed() -> None:
     headless = dns_service()
     headless.spec.clusterIP = "None"
     for services in ([], [headless], [dns_service(namespace="shop")]):
-        with pytest.raises(NotObserved, match="no DNS Service is found"):
+        with pytest.raises(NotObserved, match="there is no DNS Service"):
             list(no_endpoints(dns_cluster(services=list(services))))
 
 
@@ -49,12 +50,12 @@ SCALED = pb.Deployment(metadata=pb.ObjectMeta(name="coredns", namespace="kube-sy
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
-        ({"pods": []}, "no pod has k8s-app=kube-dns"),
+        ({"pods": []}, "no pod has the label k8s-app=kube-dns"),
         ({"pods": [], "deployments": [SCALED]}, "scaled to 0 replicas"),
         ({"pods": DOWN, "endpoint_slices": [slice_of(False, False)]}, "2 pods that it selects are not ready"),
         (
             {"services": [dns_service(app="kube-dnss")]},
-            "its selector app=kube-dnss matches no pod, though DNS pods run",
+            "its selector app=kube-dnss matches no pod, although DNS pods are running",
         ),
     ],
     ids=["no pods", "scaled down", "not ready", "selector"],
@@ -162,7 +163,7 @@ def crashing(name: str) -> pb.Pod:
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
-        (LOOP, "the forward loop is detected"),
+        (LOOP, "its Corefile forwards queries to itself"),
         (b"/etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'forwrd'\n", "its Corefile has an error"),
         (
             b"/etc/coredns/Corefile:22 - Syntax error: Unexpected token 'loadbalance', expecting '}'",

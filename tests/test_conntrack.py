@@ -50,7 +50,7 @@ def test_only_what_grows_is_lost_now(use_probe: UseProbe, lost: str) -> None:
     (finding,), unseen = judged(entries_lost, CLUSTER)
     assert unseen is None
     assert str(finding.obj) == "Node/one"
-    assert next(iter(finding.evidence)).endswith("2 between two readings, 9 since the boot")
+    assert next(iter(finding.evidence)).endswith("2 between two readings, 9 since boot")
     use_probe([report(Conntrack(5, 1000, **{lost: 9}), Conntrack(5, 1000, **{lost: 9}))])
     assert found(entries_lost, CLUSTER) == []
 
@@ -62,7 +62,7 @@ def test_a_pods_own_table_is_not_looked_at(use_probe: UseProbe) -> None:
 
 
 @pytest.mark.parametrize("rule", [table_full, entries_lost])
-def test_a_node_that_tells_nothing_is_not_observed(use_probe: UseProbe, rule: Rule) -> None:
+def test_a_node_without_a_report_is_not_observed(use_probe: UseProbe, rule: Rule) -> None:
     full = report(Conntrack(1000, 1000), Conntrack(1000, 1000, 5))
     use_probe([full], [MissingReport("two", "host", "probe-x", "ImagePullBackOff")])
     findings, unseen = judged(rule, CLUSTER)

@@ -1,4 +1,4 @@
-"""Who is to blame for lookups that fail: a node, a DNS pod, or the name servers outside."""
+"""Which is at fault if lookups fail: a node, a DNS pod, or the name servers outside."""
 
 import pytest
 from msgspec.structs import replace
@@ -47,20 +47,20 @@ def test_a_service_without_endpoints_has_its_own_finding(use_probe: UseProbe) ->
     assert found(service_unreachable, dns_cluster(endpoint_slices=[])) == []
 
 
-def test_a_dns_pod_that_answers_nobody_is_named_and_no_node(use_probe: UseProbe) -> None:
+def test_a_dns_pod_that_answers_no_node_is_at_fault(use_probe: UseProbe) -> None:
     use_probe([from_node(name, SERVED, NOT_A, BY_B) for name in ("one", "two", "three")])
     (finding,), _ = judged(pod_unreachable, CLUSTER)
-    assert (str(finding.obj), finding.says) == ("Pod/kube-system/dns-a", "answers lookups from no node")
+    assert (str(finding.obj), finding.says) == ("Pod/kube-system/dns-a", "is ready, but answers no queries")
 
 
-def test_a_dns_pod_that_answers_some_says_whom_not(use_probe: UseProbe) -> None:
+def test_a_dns_pod_that_answers_some_nodes_lists_the_others(use_probe: UseProbe) -> None:
     use_probe([from_node("one", SERVED, NOT_A, BY_B), WELL, from_node("three", SERVED, BY_A, BY_B)])
     (finding,), _ = judged(pod_unreachable, CLUSTER)
-    assert "not from one" in finding.says
+    assert "queries from one" in finding.says
     assert [str(ref) for ref in finding.concerns] == ["Node/one"]
 
 
-def test_a_node_that_no_dns_pod_answers_is_to_blame_itself(use_probe: UseProbe) -> None:
+def test_a_node_that_no_dns_pod_answers_is_at_fault_itself(use_probe: UseProbe) -> None:
     use_probe([from_node("one", UNSERVED, NOT_A, NOT_B, peer=False), WELL])
     assert found(pod_unreachable, CLUSTER) == []
     use_probe([from_node("one", UNSERVED, NOT_A, peer=False), from_node("two", SERVED, BY_A)])
@@ -101,9 +101,13 @@ OUTSIDE, NOT_OUTSIDE = lookup(Through.SERVICE, outside=True), lookup(Through.SER
         (
             [from_node("one", SERVED, NOT_OUTSIDE), from_node("two", SERVED, NOT_OUTSIDE)],
             ["Service/kube-dns"],
-            "but none from outside",
+            "but no outside names",
         ),
-        ([from_node("one", SERVED, NOT_OUTSIDE), from_node("two", SERVED, OUTSIDE)], ["Service/kube-dns"], "for one"),
+        (
+            [from_node("one", SERVED, NOT_OUTSIDE), from_node("two", SERVED, OUTSIDE)],
+            ["Service/kube-dns"],
+            "for pods on one",
+        ),
         ([from_node("one", UNSERVED, NOT_OUTSIDE), from_node("two", SERVED, OUTSIDE)], [], ""),
         ([from_node("one", SERVED, OUTSIDE)], [], ""),
     ],
@@ -139,6 +143,6 @@ def test_a_cluster_that_is_cut_off_may_be_so_on_purpose(use_probe: UseProbe) -> 
 
 def test_no_name_from_outside_is_not_observed(use_probe: UseProbe) -> None:
     use_probe([WELL])
-    assert "no name from outside was looked up" in str(judged(upstream, CLUSTER)[1])
+    assert "no outside name was looked up" in str(judged(upstream, CLUSTER)[1])
     use_probe([WELL], [MissingReport("one", "pod", "probe-x", "no image")])
     assert "no result from one: no image" in str(judged(upstream, CLUSTER)[1])

@@ -102,7 +102,7 @@ def test_a_single_node_asks_itself() -> None:
 
 
 def test_a_node_whose_pod_network_is_dead_still_asks_from_its_own() -> None:
-    running = [place for place in places(5) if place.pod != "pod-2"]
+    running = [place for place in places(5) if place.name != "pod-2"]
     found = targets(ProbePlan(Options(), ()), OWN, running)
     assert len(lines(found["host-2"], "peer")) == PEERS
     assert all("n0002" not in {line[4] for line in lines(text, "peer")} for text in found.values())

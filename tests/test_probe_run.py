@@ -139,7 +139,7 @@ def test_pods_that_do_not_start_say_why(kube: ProbedCluster, probe: Probe) -> No
 def test_a_node_without_a_pod_tells_why_its_daemon_set_made_none(kube: ProbedCluster, probe: Probe) -> None:
     ran = probe(BRIEF._replace(nodes=(*NODES, "nowhere")))
     (reason,) = {pod.reason for pod in ran.pods if pod.node == "nowhere"}
-    assert reason == "no pod: its DaemonSet made none in time"
+    assert reason == "no pod: its DaemonSet created none in time"
 
 
 def test_a_log_that_cannot_be_read_is_told(kube: ProbedCluster, probe: Probe) -> None:

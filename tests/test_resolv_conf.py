@@ -39,7 +39,7 @@ DEAD_LOCAL, LIVE_LOCAL = (lookup(Through.RESOLVER, answered, server=LOCAL) for a
         (resolving("pod", resolver(LOCAL), UNSERVED, DEAD_LOCAL), ""),
         (resolving("pod", resolver(LOCAL), SERVED, DEAD_LOCAL), f"name server {LOCAL} does not answer"),
         (resolving("pod", resolver("10.96.0.99")), "name server 10.96.0.99 is not the cluster's DNS"),
-        (resolving("pod", resolver("")), "it names no name server"),
+        (resolving("pod", resolver("")), "no nameserver line"),
         (resolving("pod", resolver(search="example.com")), "the search domain svc.DOMAIN is missing"),
         (resolving("pod", resolver(options="timeout:1")), "the option ndots is missing"),
         (resolving("pod", None), ""),
@@ -57,7 +57,7 @@ def test_what_pods_are_given(use_probe: UseProbe, report: ProbeReport, expected:
     ("report", "expected"),
     [
         (resolving("host", resolver("192.0.2.1", "", "")), ""),
-        (resolving("host", resolver("", "", "")), "no name server"),
+        (resolving("host", resolver("", "", "")), "no nameserver line"),
         (resolving("host", resolver("127.0.0.53")), "loopback address"),
         (resolving("host", resolver("::1")), "loopback address"),
         (resolving("host", resolver("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4")), "4 name servers"),

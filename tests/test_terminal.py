@@ -11,7 +11,7 @@ from tests.runs import CHECKS, Run, crashing
 pytest_plugins = ["pytester"]
 
 TWO_FAULTS = f"--snapshot={CHECKS.parent / 'scenarios/recordings/two-faults-at-once.recording'}"
-COREDNS = "Deployment/kube-system/coredns does not serve: its Corefile has an error"
+COREDNS = "Deployment/kube-system/coredns does not serve DNS: its Corefile has an error"
 EVIDENCE = "    | log: /etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'forwrd'"
 
 

@@ -1,6 +1,5 @@
 """What node exporters count: queried through the API server, if there are any and the user has the right."""
 
-import re
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
@@ -9,6 +8,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.prometheus import samples
 from kubevitals.objects import is_ready, path
 from kubevitals.probe.report import Conntrack
 from kubevitals.source.request import Answer, PlainHttp, Request
@@ -16,26 +16,26 @@ from kubevitals.source.request import Answer, PlainHttp, Request
 _NAMES = frozenset({"node-exporter", "prometheus-node-exporter"})
 _NAME_LABELS = ("app.kubernetes.io/name", "app", "k8s-app")
 _METRICS = r"node_nf_conntrack_entries(?:_limit)? "
-_SAMPLE = re.compile(r"node_nf_conntrack_entries(_limit)? (\d[\d.]{0,20}(?:e[+-]?\d{1,2})?)")
+_COUNT, _MAXIMUM = "node_nf_conntrack_entries", "node_nf_conntrack_entries_limit"
 
 
-def conntracks(cluster: Cluster, otherwise: NotObserved) -> Iterator[tuple[str, Conntrack]]:
+def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, Conntrack]]:
     """Yield each node's connection tracking, by the node's name.
 
     Raises:
-        NotObserved: `otherwise` if there is no node exporter; or nodes are not to be queried; or, after the last one,
+        NotObserved: `no_probe` if there is no node exporter; or nodes are not to be queried; or, after the last one,
             some node exporter gave no figures, or a node has none.
     """
     exporters = [pod for pod in cluster.pods if _is_exporter(pod)]
     if not exporters:
-        raise otherwise
+        raise no_probe
     if not cluster.ask_kubelets:
-        raise demanded(otherwise, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
+        raise demanded(no_probe, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
     nodes, patience = {node.metadata.name for node in queried_nodes(cluster)}, Patience("node exporters")
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
     yield from answers([(pod, cluster.ask_later(_request(pod), patience)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
-        raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {otherwise.reason}")
+        raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}")
 
 
 def _request(pod: pb.Pod) -> Request:
@@ -43,9 +43,10 @@ def _request(pod: pb.Pod) -> Request:
 
 
 def _is_exporter(pod: pb.Pod) -> bool:
-    """Return whether a pod has a node exporter's name and uses the host network, since others count only their own.
+    """Return whether the pod is labelled as a node exporter and is in its node's network.
 
-    A user with the right to create ordinary pods can choose the name, but not the host network.
+    A pod in the pod network counts its own connections only. A user who may create ordinary pods can set the label, but
+    cannot get the host's network.
     """
     return (
         is_ready(pod)
@@ -55,10 +56,7 @@ def _is_exporter(pod: pb.Pod) -> bool:
 
 
 def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:
-    figures = {}
-    for line in answer.expect("get pods/proxy").body.decode("utf-8", "replace").splitlines():
-        if sample := _SAMPLE.fullmatch(line.strip()):
-            figures[sample[1] or ""] = int(float(sample[2]))
-    if figures.keys() != {"", "_limit"}:
+    values = {sample.name: int(sample.value) for sample in samples(answer, "get pods/proxy")}
+    if not {_COUNT, _MAXIMUM} <= values.keys():
         raise NotObserved("a node exporter has no figures for connection tracking")
-    return pod.spec.nodeName, Conntrack(figures[""], figures["_limit"])
+    return pod.spec.nodeName, Conntrack(values[_COUNT], values[_MAXIMUM])

@@ -1,5 +1,5 @@
-"""The probe as data: what it is to ask, what its pods print, and what they said.
+"""The probe as data: its targets, the output of its pods, and the reports parsed from that.
 
-It creates nothing and asks nobody: `kubevitals.source.probing` runs the probe, `kubevitals.inventory.probed` gives
+It creates nothing and sends no request: `kubevitals.source.probing` runs the probe, `kubevitals.inventory.probed` gives
 checks its reports.
 """

@@ -1,4 +1,4 @@
-"""What a run of the probe brings home, as sources pass it on and recordings keep it."""
+"""The result of a run of the probe, as sources pass it on and recordings keep it."""
 
 from msgspec import Struct
 
@@ -7,12 +7,12 @@ from kubevitals.redaction import redact
 
 
 class RanPod(Struct, frozen=True):
-    """A probe pod, and what it printed.
+    """A probe pod, and its log.
 
     Attributes:
-        name: empty where no pod came to be.
+        name: empty if there is no pod.
         ip: its first address.
-        log: what it printed, to its end or so far.
+        log: its log, complete or so far.
         reason: why there is no log.
     """
 
@@ -28,10 +28,10 @@ class Ran(Struct, frozen=True):
     """One run of the probe.
 
     Attributes:
-        run: its id, which all its objects carry.
-        token: what its pods answer with; worthless once the run is over.
-        domain: the cluster domain that names were looked up in.
-        cluster_ips: the addresses of its Service, and `node_port` that Service's port on nodes.
+        run: its id, which is on all its objects.
+        token: the answer of its pods; useless once the run is over.
+        domain: the cluster domain of the names that were looked up.
+        cluster_ips: the addresses of its Service; `node_port` is that Service's port on the nodes.
         remarks: what the user should know, such as objects that could not be deleted.
     """
 

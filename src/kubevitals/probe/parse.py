@@ -1,4 +1,4 @@
-"""From a probe pod's log to its report. A log is foreign text: whatever it says, the result is bounded and clean."""
+"""Parses the log of a probe pod into its report. A log is untrusted text: the result is always bounded and clean."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -11,25 +11,28 @@ from kubevitals.probe.report import ABSENT, Conntrack, Lookup, ProbeReport, Reac
 from kubevitals.text import clean
 
 LINES, LINE = 4000, 1000
-"""Lines of a log that are read, and characters of each."""
+"""Lines of a log that are read, and characters of each line."""
 
 ROUTES = 1000
-"""Routes that are read. A node that has more is judged by none: which ones are missing cannot be told."""
+"""Routes that are read. Routes of a node with more are not judged: nobody could say which ones are missing."""
 
 SAID = 200
-"""Characters that are kept of a wrong answer."""
+"""Characters of a wrong answer that are kept."""
+
+ADDRESSES = 20
+"""Addresses of an answer that are kept."""
 
 CACHED = 20_000
-"""Addresses, names and routes that are kept: the nodes of a cluster tell of the same ones."""
+"""Addresses, names and routes that are cached: the nodes of a cluster report the same ones."""
 
 LARGEST = 2**63
-"""Numbers beyond are no measurement."""
+"""Larger numbers are not a measurement."""
 
 _API_SERVER = "Client sent an HTTP request to an HTTPS server"
 """What Go's HTTPS server, and so every API server, says to a plain HTTP request."""
 
 _KUBE_PROXY = '"lastUpdated"'
-"""In kube-proxy's answer of HTTP 200; of another status only wget's error is seen."""
+"""In kube-proxy's answer with HTTP 200; for any other status only wget's error is seen."""
 
 _KINDS, _WAYS = frozenset(Target), frozenset(Through)
 
@@ -48,7 +51,7 @@ _Tries = dict[_Key, list[_Try]]
 
 
 def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
-    """Return what a pod's log tells; it is whole if it ends with its run's id."""
+    """Return the report in a pod's log; it is whole if it ends with its run's id."""
     lines = _lines(pod.log)
     return ProbeReport(
         node=pod.node,
@@ -63,7 +66,7 @@ def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
 
 
 def parse_resolver(lines: Iterable[str]) -> Resolver | None:
-    """Return what a resolv.conf says, by resolv.conf(5): of `search` and `domain` the last one counts."""
+    """Return a parsed resolv.conf. The last line with `search` or `domain` counts (resolv.conf(5))."""
     servers: list[str] = []
     search: tuple[str, ...] = ()
     options: list[str] = []
@@ -96,17 +99,17 @@ def parse_counters(lines: Iterable[str]) -> Mapping[str, int]:
 
 def parse_routes(lines: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
     """Return the routes of /proc/net/route (addresses as little-endian hex) and /proc/net/ipv6_route."""
-    found: list[Route | None] = []
+    routes: list[Route | None] = []
     for word, line in lines:
         parts = line.split()
         try:
             if word == "route" and len(parts) == 4:
-                found.append(_route(*parts))
+                routes.append(_route(*parts))
             elif word == "route6" and len(parts) == 4:
-                found.append(_route6(*parts))
+                routes.append(_route6(*parts))
         except (ValueError, AddressValueError):
-            continue  # the line that names the columns is one
-    return tuple(route for route in found if route) if len(found) <= ROUTES else ()
+            continue  # such as the header
+    return tuple(route for route in routes if route) if len(routes) <= ROUTES else ()
 
 
 @lru_cache(CACHED)
@@ -134,12 +137,8 @@ def _ipv6(text: str) -> IPv6Address:
 
 
 def _lines(log: str) -> list[tuple[str, str]]:
-    found = []
-    for line in log.split("\n")[:LINES]:
-        word, _, rest = line[:LINE].partition(" ")
-        if word:
-            found.append((word, rest.strip()))
-    return found
+    lines = (line[:LINE].partition(" ") for line in log.split("\n")[:LINES])
+    return [(word, rest.strip()) for word, _, rest in lines if word]
 
 
 def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
@@ -151,9 +150,9 @@ def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
             answer = "" if right else _said(said.replace(token, "[token]") if token else said)
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             tries.setdefault((kind, address, node), []).append(_Try(_number(ms), right, answer))
-    for (kind, address, node), found in tries.items():
-        answered, slowest, said = _judged(found)
-        yield Reach(Target(kind), address, _name(node), len(found), answered, slowest, said)
+    for (kind, address, node), attempts in tries.items():
+        answered, slowest, said = _judged(attempts)
+        yield Reach(Target(kind), address, _name(node), len(attempts), answered, slowest, said)
 
 
 def _is_right(kind: Target, said: str, token: str) -> bool:
@@ -173,16 +172,16 @@ def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
             right = bool(addresses) or (name == ABSENT and "NXDOMAIN" in said)
             key = (name, where, through, server, pod)
             tries.setdefault(key, []).append(_Try(_number(ms), right, "" if right else _failure(said), addresses))
-    for (name, where, through, server, pod), found in tries.items():
-        answered, slowest, said = _judged(found)
-        last: tuple[str, ...] = next((attempt.addresses for attempt in reversed(found) if attempt.right), ())
+    for (name, where, through, server, pod), attempts in tries.items():
+        answered, slowest, said = _judged(attempts)
+        last: tuple[str, ...] = next((attempt.addresses for attempt in reversed(attempts) if attempt.right), ())
         yield Lookup(
             name=_name(name),
             outside=where == "outside",
             through=Through(through),
             server=server,
             pod=_name(pod),
-            tries=len(found),
+            tries=len(attempts),
             answered=answered,
             ms=slowest,
             addresses=last,
@@ -191,24 +190,25 @@ def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
 
 
 def _answers(said: str) -> tuple[str, ...]:
-    """Return the addresses that nslookup found: those behind the name, since the server's own stand before it."""
+    """Return the addresses that nslookup prints after the name; the server's own address stands before it."""
     words = said.partition("Name:")[2].split()
-    found = []
-    for one, two in pairwise(words):
-        if (one == "Address:" or (one.rstrip(":").isdecimal() and one.endswith(":"))) and _is_address(two):
-            found.append(two)
-    return tuple(dict.fromkeys(found))[:20]
+    addresses = [
+        address
+        for label, address in pairwise(words)
+        if (label == "Address:" or (label.rstrip(":").isdecimal() and label.endswith(":"))) and _is_address(address)
+    ]
+    return tuple(dict.fromkeys(addresses))[:ADDRESSES]
 
 
 def _failure(said: str) -> str:
-    """Return what went wrong; nslookup that was ended before it said anything had no answer in time."""
+    """Return why a lookup failed. If nslookup printed nothing, it was stopped while it waited for an answer."""
     if not said.strip():
         return "timed out"
     return next((words for words in _FAILURES if words in said), "") or _said(said)
 
 
 def _judged(tries: list[_Try]) -> tuple[int, int, str]:
-    """Return how many tries were right, the slowest of them (else the last) in milliseconds, and the last failure."""
+    """Return how many attempts were right, the slowest right one (or else the last) in ms, and the last failure."""
     right = [attempt.ms for attempt in tries if attempt.right]
     said = next((attempt.said for attempt in reversed(tries) if not attempt.right), "")
     return len(right), max(right, default=tries[-1].ms), said
@@ -230,7 +230,7 @@ def _conntrack(lines: Iterable[tuple[str, str]]) -> Iterator[Conntrack]:
 
 
 def _parts(line: str, count: int) -> list[str]:
-    """Return a line's words, the last one with all that follows; missing ones are empty."""
+    """Return so many words of a line; the last one has the rest of the line, and missing words are empty."""
     parts = line.split(" ", count - 1)
     return parts + [""] * (count - len(parts))
 

@@ -1,4 +1,4 @@
-"""Whom the probe asks: a bounded number of addresses from each node, so that connections grow with the nodes."""
+"""The probe's targets: a bounded number of addresses from each node, so that connections grow linearly with nodes."""
 
 import re
 from bisect import bisect_left
@@ -12,35 +12,34 @@ from kubevitals.probe.report import ABSENT, ProbeNetwork, Target, Through
 T = TypeVar("T", bound=tuple[object, ...])
 
 PEERS = 3
-"""Nodes that each node asks, and by which it is asked."""
+"""Nodes that each node connects to, and that connect to it."""
 
 TRIES = 3
-"""How often a Service or a name server is asked: one that fails now and then shows."""
+"""Attempts at a Service or a name server: enough to see one that fails now and then."""
 
 PEER_TRIES = 2
-"""How often a single address is asked: one packet may get lost."""
+"""Attempts at a single address: one packet may get lost."""
 
 DNS_PODS, API_ENDPOINTS = 8, 3
-"""DNS pods and API servers that each probe pod asks."""
+"""DNS pods and API servers that each probe pod connects to."""
 
 PORT, HEALTH_PORT = 8080, 10256
-"""Where the probe's pods in the pod network answer, and kube-proxy's health port."""
+"""The port of the probe's pods in the pod network, and kube-proxy's health port."""
 
 OS = "kubernetes.io/os"
 NOT_REAL = (("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate"))
-"""Labels of nodes that are none: no DaemonSet's pod runs there."""
-
+"""Labels of virtual nodes: no pod of a DaemonSet runs there."""
 
 _WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
 
 
 class Options(NamedTuple):
-    """What the user may choose about the probe.
+    """The user's options for the probe.
 
     Attributes:
-        timeout: seconds for the whole, but not for removing what it made.
+        timeout: seconds for the whole run, without the removal of its objects.
         pull_secret: a Secret in the namespace to pull the image with, or nothing.
-        outside: a name outside the cluster to look up, or nothing for none.
+        outside: the outside name to look up, or nothing to look up none.
         domain: the cluster's domain.
     """
 
@@ -53,12 +52,12 @@ class Options(NamedTuple):
 
 
 class ProbePlan(NamedTuple):
-    """What is asked from every node.
+    """The targets of every node.
 
     Attributes:
-        nodes: where a probe is expected, by name: Linux nodes that are ready.
-        dns_services: addresses of the cluster's DNS; `dns_pods` those of its pods, with ``namespace/name``.
-        api_services: addresses of the Service `kubernetes`; `api_endpoints` those behind it. Each with its port.
+        nodes: the names of the nodes where a probe is expected: Linux nodes that are ready.
+        dns_services: addresses of the cluster's DNS; `dns_pods` are those of its pods, with ``namespace/name``.
+        api_services: addresses of the Service `kubernetes`; `api_endpoints` are its endpoints. Each with its port.
     """
 
     options: Options
@@ -70,9 +69,9 @@ class ProbePlan(NamedTuple):
 
 
 class ProbePod(NamedTuple):
-    """A probe pod that runs."""
+    """A probe pod that is running."""
 
-    pod: str
+    name: str
     node: str
     network: ProbeNetwork
     ips: tuple[str, ...]
@@ -92,7 +91,7 @@ def plan(
     slices: Iterable[pb.EndpointSlice],
     pods: Iterable[pb.Pod],
 ) -> ProbePlan:
-    """Return what to ask, of what the cluster says of itself."""
+    """Return the targets, chosen from the objects of the cluster."""
     by_service: dict[tuple[str, str], list[pb.EndpointSlice]] = {}
     for part in slices:
         of = part.metadata.labels.get("kubernetes.io/service-name", "")
@@ -116,28 +115,28 @@ def plan(
 
 
 def is_probed(node: pb.Node) -> bool:
-    """Return whether a probe pod is expected on the node: it runs Linux, is ready, and is a real one."""
+    """Return whether a probe pod is expected on the node: it runs Linux, is ready, and is not virtual."""
     labels = node.metadata.labels
-    pretended = any(labels.get(key) == value for key, value in NOT_REAL)
-    return labels.get(OS) == "linux" and not pretended and is_ready(node)
+    virtual = any(labels.get(key) == value for key, value in NOT_REAL)
+    return labels.get(OS) == "linux" and not virtual and is_ready(node)
 
 
-def targets(plan: ProbePlan, own: ProbeService, places: Sequence[ProbePod]) -> dict[str, str]:
-    """Return what each pod shall ask, a line a target, by the pod's name."""
-    serving = {place.node: place for place in places if place.network == "pod"}
+def targets(plan: ProbePlan, service: ProbeService, pods: Sequence[ProbePod]) -> dict[str, str]:
+    """Return the targets of each pod, one a line, by the pod's name."""
+    serving = {pod.node: pod for pod in pods if pod.network == "pod"}
     ring = [serving[node] for node in sorted(serving)]
-    names = [place.node for place in ring]
-    hosts = {place.node: place.ips for place in places if place.network == "host"}
+    names = [pod.node for pod in ring]
+    hosts = {pod.node: pod.ips for pod in pods if pod.network == "host"}
     lines = {}
-    for place in places:
-        peers = _peers(ring, bisect_left(names, place.node), place.node in serving)
-        asked = [*_reaches(plan, own, place, peers, hosts), *_lookups(plan, place)]
-        lines[place.pod] = "".join(f"{' '.join(line)}\n" for line in asked if all(map(_WORD.fullmatch, line)))
+    for pod in pods:
+        peers = _peers(ring, bisect_left(names, pod.node), pod.node in serving)
+        words = [*_reaches(plan, service, pod, peers, hosts), *_lookups(plan, pod)]
+        lines[pod.name] = "".join(f"{' '.join(line)}\n" for line in words if all(map(_WORD.fullmatch, line)))
     return lines
 
 
 def _peers(ring: Sequence[ProbePod], position: int, serves: bool) -> list[ProbePod]:
-    """Return the node's own pod, where it serves, and its peers: the next ones, and the one across the ring."""
+    """Return the node's own pod, if there is one, and its peers: the next ones, and the one across the ring."""
     size = len(ring)
     steps = [step for step in dict.fromkeys((0, 1, 2, size // 2, 3)) if step < size]
     return [ring[(position + step) % size] for step in steps[: PEERS + serves]]
@@ -147,49 +146,53 @@ Line = tuple[str, ...]
 
 
 def _reaches(
-    plan: ProbePlan, own: ProbeService, place: ProbePod, peers: Sequence[ProbePod], hosts: Mapping[str, tuple[str, ...]]
+    plan: ProbePlan,
+    service: ProbeService,
+    pod: ProbePod,
+    peers: Sequence[ProbePod],
+    hosts: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Line]:
-    """Yield what is asked for an answer, in the address families that the pod has itself."""
-    nodes = list(dict.fromkeys((place.node, *(peer.node for peer in peers))))[:2]
-    families = {_family(ip) for ip in own.cluster_ips}
-    asked: list[tuple[Target, str, int, str, int]] = [
+    """Yield the targets that have to answer, in the address families that the pod has itself."""
+    nodes = list(dict.fromkeys((pod.node, *(peer.node for peer in peers))))[:2]
+    service_families = {_family(ip) for ip in service.cluster_ips}
+    chosen: list[tuple[Target, str, int, str, int]] = [
         *((Target.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
         *(
             (Target.LARGE, ip, PORT, peer.node, PEER_TRIES)
             for peer in peers
-            if peer.node != place.node
+            if peer.node != pod.node
             for ip in peer.ips
         ),
-        *((Target.SERVICE, ip, 80, "-", TRIES) for ip in own.cluster_ips),
+        *((Target.SERVICE, ip, 80, "-", TRIES) for ip in service.cluster_ips),
         *(
-            (Target.NODE_PORT, ip, own.node_port, n, TRIES)
+            (Target.NODE_PORT, ip, service.node_port, n, TRIES)
             for n in nodes
             for ip in hosts.get(n, ())
-            if _family(ip) in families
+            if _family(ip) in service_families
         ),
         *((Target.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
         *((Target.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
     ]
-    own_families = {_family(ip) for ip in place.ips}
-    for kind, ip, port, node, tries in asked:
-        if _family(ip) in own_families:
+    families = {_family(ip) for ip in pod.ips}
+    for kind, ip, port, node, tries in chosen:
+        if _family(ip) in families:
             yield ("reach", kind, ip, str(port), node, str(tries))
-    if place.network == "host":
-        yield ("reach", Target.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), place.node, str(PEER_TRIES))
+    if pod.network == "host":
+        yield ("reach", Target.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), pod.node, str(PEER_TRIES))
 
 
-def _lookups(plan: ProbePlan, place: ProbePod) -> Iterator[Line]:
+def _lookups(plan: ProbePlan, pod: ProbePod) -> Iterator[Line]:
     names = [(f"kubernetes.default.svc.{plan.options.domain}", "inside")]
     if plan.options.outside:
         names.append((plan.options.outside, "outside"))
-    families = {_family(ip) for ip in place.ips}
+    families = {_family(ip) for ip in pod.ips}
     for name, where in names:
         for ip in plan.dns_services:
             if _family(ip) in families:
                 yield ("lookup", name, where, Through.SERVICE, ip, "-", str(TRIES))
-        for ip, pod in plan.dns_pods:
+        for ip, dns_pod in plan.dns_pods:
             if _family(ip) in families:
-                yield ("lookup", name, where, Through.POD, ip, pod, str(PEER_TRIES))
+                yield ("lookup", name, where, Through.POD, ip, dns_pod, str(PEER_TRIES))
         yield ("resolver", name, where, str(TRIES))
 
 
@@ -198,21 +201,21 @@ def _dns_pods(
     by_service: Mapping[tuple[str, str], Iterable[pb.EndpointSlice]],
     pods: Iterable[pb.Pod],
 ) -> Iterator[tuple[str, str]]:
-    """Yield the DNS pods that answer on port 53: those behind the Service; where there are none, those of its label.
+    """Yield the DNS pods that serve on port 53: the endpoints of the Service or, without any, the pods with its label.
 
-    The label counts where clusters have their DNS: elsewhere anybody's pod may have it.
+    The label counts only in the namespaces where distributions install DNS: elsewhere any user's pod may have it.
     """
-    found, homes = False, {namespace for namespace, _ in DNS_SERVICES}
+    has_endpoints, namespaces = False, {namespace for namespace, _ in DNS_SERVICES}
     for service in services:
         for part in by_service.get((service.metadata.namespace, service.metadata.name), ()):
             for endpoint in part.endpoints:
-                found = True
+                has_endpoints = True
                 if any(port.port == 53 for port in part.ports):
                     about = endpoint.targetRef
                     yield from ((ip, f"{about.namespace}/{about.name}") for ip in endpoint.addresses[:1] if about.name)
-    if not found:
+    if not has_endpoints:
         for pod in pods:
-            if pod.metadata.namespace in homes and is_dns(pod.metadata) and pod.status.phase == "Running":
+            if pod.metadata.namespace in namespaces and is_dns(pod.metadata) and pod.status.phase == "Running":
                 yield from ((ip.ip, f"{pod.metadata.namespace}/{pod.metadata.name}") for ip in pod.status.podIPs)
 
 
@@ -232,7 +235,7 @@ def _family(address: str) -> int:
 
 
 def _spread(items: Iterable[T], count: int) -> tuple[T, ...]:
-    """Return at most so many items, evenly spread over all in their order."""
+    """Return at most so many items, evenly spread over all of them in sorted order."""
     listed = sorted(items)
     if len(listed) <= count:
         return tuple(listed)

@@ -1,4 +1,4 @@
-"""What the probe's pods tell, parsed from their logs; checks judge nothing else."""
+"""The reports of the probe's pods, parsed from their logs."""
 
 from enum import StrEnum
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 from msgspec import Struct
 
 ProbeNetwork = Literal["pod", "host"]
-"""Which network a probe pod looks from: the pods', or its node's own."""
+"""The network that a probe pod is in: the pod network, or its node's own."""
 
 
 class Target(StrEnum):
-    """What is asked for an answer that only the right one can give."""
+    """A kind of target. The expected answer is one that only the right target can give."""
 
     PEER = "peer"
-    """A probe pod on another node (or this one), at its pod IP: answers with the run's token."""
+    """A probe pod on another node (or on this one), at its pod IP: answers with the run's token."""
     LARGE = "large"
-    """The same, an answer that takes several packets of full size: lost where the path's MTU is smaller."""
+    """The same, with an answer of several full-size packets, which are lost if the MTU of the path is smaller."""
     SERVICE = "service"
     """The probe's own Service at its ClusterIP: answers with the run's token."""
     NODE_PORT = "node-port"
@@ -29,14 +29,14 @@ class Target(StrEnum):
 
 
 class Reach(Struct, frozen=True):
-    """Attempts to have an answer from one address.
+    """Attempts to get an answer from one address.
 
     Attributes:
         address: ``10.244.1.5:8080`` or ``[fd00::5]:8080``.
-        node: the node that the address belongs to, where it belongs to one.
-        tries: how often it was asked, and `answered` how often the right answer came.
-        ms: milliseconds until the slowest right answer, else until the last failure.
-        said: what came instead of the last wrong answer: an error's words, or the first characters of what was said.
+        node: the node that the address belongs to, or nothing.
+        tries: how many attempts were made; `answered` is how many got the right answer.
+        ms: milliseconds until the slowest right answer, or else until the last failure.
+        said: what the last failed attempt got: the text of an error, or the first characters of a wrong answer.
     """
 
     kind: Target
@@ -54,7 +54,7 @@ class Reach(Struct, frozen=True):
 
 
 class Through(StrEnum):
-    """Which way a lookup went."""
+    """The name server that a lookup used."""
 
     SERVICE = "service"
     """The DNS Service's ClusterIP."""
@@ -65,23 +65,23 @@ class Through(StrEnum):
 
 
 ABSENT = "kubevitals.invalid."
-"""A name that exists nowhere (RFC 6761, section 6.4), looked up outside unless the user names another one.
+"""A name that exists nowhere (RFC 6761, section 6.4). It is looked up as an outside name unless the user gives one.
 
 Only a name server outside of the cluster can say so: NXDOMAIN is the right answer.
 """
 
 
 class Lookup(Struct, frozen=True):
-    """Attempts to look a name up at one name server.
+    """Attempts to look up a name at one name server.
 
     Attributes:
-        name: what was asked for; `outside` whether it is a name outside the cluster.
+        name: the name; `outside` is whether it is a name outside the cluster.
         server: the name server's address.
-        pod: ``namespace/name`` of the DNS pod that is asked, where one is.
-        answered: how many of the tries brought an address, or of `ABSENT` that it does not exist.
-        addresses: what the last right answer held.
-        ms: milliseconds until the slowest answer, else until the last failure.
-        said: what came instead: an error's words (``NXDOMAIN``, ``SERVFAIL``, ``timed out`` …).
+        pod: ``namespace/name`` of the DNS pod that was queried, or nothing.
+        answered: how many attempts got an address, or, for `ABSENT`, the answer that it does not exist.
+        addresses: the addresses in the last right answer.
+        ms: milliseconds until the slowest answer, or else until the last failure.
+        said: what the last failed attempt got: ``NXDOMAIN``, ``SERVFAIL``, ``timed out`` or another text.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Lookup(Struct, frozen=True):
 
 
 class Resolver(Struct, frozen=True):
-    """A resolv.conf: of the pod network's probe a pod's, of the host network's the node's."""
+    """A resolv.conf: a pod's, if the probe pod is in the pod network, or the node's."""
 
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
@@ -110,12 +110,12 @@ class Resolver(Struct, frozen=True):
 
 
 class Conntrack(Struct, frozen=True):
-    """One reading of the node's connection tracking: entries, their maximum, and what was lost since the boot.
+    """One reading of the node's connection tracking: the entries, their maximum, and the losses since boot.
 
     Attributes:
-        dropped: packets that were dropped for want of an entry (`drop` of /proc/net/stat/nf_conntrack, all CPUs).
+        dropped: packets dropped because the table was full (`drop` of /proc/net/stat/nf_conntrack, all CPUs).
         failed: entries that could not be inserted (`insert_failed`, all CPUs).
-        evicted: entries that were thrown out to make room (`early_drop`, all CPUs).
+        evicted: entries evicted to make room (`early_drop`, all CPUs).
     """
 
     count: int
@@ -126,7 +126,7 @@ class Conntrack(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A route of the node: ``10.244.1.0/24`` via an address (empty where directly connected) by a device."""
+    """A route of the node: ``10.244.1.0/24`` via an address (empty if directly connected) by a device."""
 
     network: str
     via: str
@@ -134,11 +134,11 @@ class Route(Struct, frozen=True):
 
 
 class ProbeReport(Struct, frozen=True):
-    """What one probe pod told.
+    """The report of one probe pod.
 
     Attributes:
         node: the node's name.
-        whole: whether the pod came to its end; of one that did not, only what it printed so far is known.
+        whole: whether the pod finished; if not, the report has only what it printed so far.
         conntrack: two readings, some seconds apart (host network only).
     """
 

@@ -1,4 +1,4 @@
-"""How names are resolved: the cluster's DNS Service, lookups, resolv.conf, and what CoreDNS' logs and metrics say.
+"""How names are resolved: the DNS Service and its pods, lookups, resolv.conf, and CoreDNS' logs and metrics.
 
 It must not know what a check says about DNS.
 """

@@ -1,12 +1,12 @@
-"""Lookups that the probe made, sorted by who was asked and who asked, and which end is to blame where they failed."""
+"""The probe's lookups by name server and by node, and which end is at fault where they fail."""
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from kubevitals.facts.network.reach import reached
 from kubevitals.inventory.probed import ProbeResults
-from kubevitals.probe.report import Lookup, ProbeReport, Target, Through
+from kubevitals.probe.report import ABSENT, Lookup, ProbeReport, Target, Through
 
 _REFUSED = re.compile(r"\b(?:SERVFAIL|NXDOMAIN|REFUSED|NOTIMP|FORMERR)\b")
 """Answers of a name server that was reached (RFC 1035, section 4.1.1)."""
@@ -16,50 +16,72 @@ ByNode = Mapping[str, list[Lookup]]
 
 
 def lookups(report: ProbeReport, through: Through, *, outside: bool = False) -> list[Lookup]:
-    """Return a report's lookups that went this way, of names in the cluster or outside of it."""
+    """Return the lookups of a report that went this way, of names in the cluster or outside of it."""
     return [lookup for lookup in report.lookups if lookup.through is through and lookup.outside is outside]
 
 
-def fails(asked: Collection[Lookup]) -> bool:
-    """Return whether something was looked up and no address came, ever."""
-    return bool(asked) and not any(lookup.ok for lookup in asked)
+def fails(tried: Collection[Lookup]) -> bool:
+    """Return whether there were lookups and none of them succeeded."""
+    return bool(tried) and not any(lookup.ok for lookup in tried)
 
 
-def refused(asked: Collection[Lookup]) -> bool:
-    """Return whether the name server was reached and said itself that it has no address."""
-    return fails(asked) and any(_REFUSED.search(lookup.said) for lookup in asked)
+def refused(tried: Collection[Lookup]) -> bool:
+    """Return whether the lookups failed because the name server answered with an error."""
+    return fails(tried) and any(_REFUSED.search(lookup.said) for lookup in tried)
 
 
-def told(lookup: Lookup) -> str:
-    """Return a lookup and what came of it, as evidence."""
-    came = f"answered {lookup.answered} of {lookup.tries} times" if lookup.ok else f"{lookup.said or 'no answer'}"
-    return f"{lookup.name} at {lookup.pod or lookup.server}: {came}"
+def lookup_line(lookup: Lookup) -> str:
+    """Return a lookup and its result, as evidence."""
+    answered = f"answered {lookup.answered} of {lookup.tries} times"
+    result = answered if lookup.ok else lookup.said or "no answer"
+    return f"{lookup.name} at {lookup.pod or lookup.server}: {result}"
 
 
-def by_pod(found: ProbeResults, *, outside: bool = False) -> Mapping[str, ByNode]:
+def by_pod(results: ProbeResults, *, outside: bool = False) -> Mapping[str, ByNode]:
     """Return the lookups at each DNS pod, by the pod and by the node that they came from."""
-    asked: dict[str, dict[str, list[Lookup]]] = defaultdict(lambda: defaultdict(list))
-    for report in found.of("pod"):
+    lookups_at: dict[str, dict[str, list[Lookup]]] = defaultdict(lambda: defaultdict(list))
+    for report in results.of("pod"):
         for lookup in lookups(report, Through.POD, outside=outside):
-            asked[lookup.pod][report.node].append(lookup)
-    return asked
+            lookups_at[lookup.pod][report.node].append(lookup)
+    return lookups_at
 
 
-def deaf(found: ProbeResults) -> set[str]:
-    """Return the nodes that are to blame themselves when no DNS pod answers them.
+def cut_off_nodes(results: ProbeResults) -> set[str]:
+    """Return the nodes that are at fault themselves if no DNS pod answers them.
 
-    None of several pods does, or none of the pods' peers on other nodes either, while the pods answer other nodes.
+    These are nodes that no DNS pod answers, although the pods answer other nodes. If only one DNS pod answers other
+    nodes, no probe pod on another node answers them either.
     """
-    answering = {pod for pod, nodes in by_pod(found).items() if any(not fails(asked) for asked in nodes.values())}
-    return {report.node for report in found.of("pod") if _is_deaf(report, answering)}
+    answering = {pod for pod, nodes in by_pod(results).items() if any(not fails(tried) for tried in nodes.values())}
+    return {report.node for report in results.of("pod") if _is_cut_off(report, answering)}
 
 
-def _is_deaf(report: ProbeReport, answering: Collection[str]) -> bool:
-    asked = lookups(report, Through.POD)
-    pods = {lookup.pod for lookup in asked if lookup.pod in answering}
-    return fails(asked) and bool(pods) and (len(pods) > 1 or not reaches_others(report))
+def _is_cut_off(report: ProbeReport, answering: Collection[str]) -> bool:
+    tried = lookups(report, Through.POD)
+    pods = {lookup.pod for lookup in tried if lookup.pod in answering}
+    return fails(tried) and bool(pods) and (len(pods) > 1 or not reaches_others(report))
 
 
 def reaches_others(report: ProbeReport) -> bool:
     """Return whether a probe pod on some other node answered this one."""
     return any(reach.ok and reach.node != report.node for reach in reached(report, Target.PEER))
+
+
+def resolves_only_own(report: ProbeReport) -> bool:
+    """Return whether a node gets the cluster's names, but no outside name, from the Service or from any DNS pod."""
+    outside = [lookup for lookup in report.lookups if lookup.outside and lookup.through is not Through.RESOLVER]
+    return fails(outside) and any(lookup.ok for lookup in lookups(report, Through.SERVICE))
+
+
+def outside_is_known(results: ProbeResults) -> bool:
+    """Return whether DNS should resolve outside names: nodes' own name servers do, or the user has given a name."""
+    by_nodes = [lookup for r in results.of("host") for lookup in lookups(r, Through.RESOLVER, outside=True)]
+    by_service = [lookup for r in results.of("pod") for lookup in lookups(r, Through.SERVICE, outside=True)]
+    return any(lookup.ok for lookup in by_nodes) or any(lookup.name != ABSENT for lookup in by_service)
+
+
+def by_nodes_resolver(results: ProbeResults) -> Iterator[str]:
+    """Yield, as evidence, what the nodes' own name servers answer to an outside name."""
+    for report in results.of("host"):
+        for lookup in lookups(report, Through.RESOLVER, outside=True)[:1]:
+            yield f"by the name server of {report.node} itself: {lookup_line(lookup)}"

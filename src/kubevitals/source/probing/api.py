@@ -1,4 +1,4 @@
-"""The few requests that the probe makes, each bound to its namespace and told apart by its outcome."""
+"""The few requests of the probe, each limited to its namespace."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from kubevitals.source.request import PROTOBUF, Answer, Request
 M = TypeVar("M", bound=Message)
 
 ATTEMPTS = 3
-"""How often a request is made that does no harm when it is made twice."""
+"""How often a request is sent that may be repeated without harm."""
 
 _KINDS: Mapping[type[Message], str] = {
     pb.Service: "/api/v1/namespaces/{}/services",
@@ -34,25 +34,25 @@ class Writer(Protocol):
         """The API server's time."""
 
     def get(self, request: Request) -> Answer:
-        """Return the answer to a GET; raises NotObserved where there is none."""
+        """Return the answer to a GET; raises NotObserved if there is none."""
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Return the answer to a request that changes the cluster; raises NotObserved where there is none."""
+        """Return the answer to a request that changes the cluster; raises NotObserved if there is none."""
 
 
 class Api:
-    """A namespace of a cluster. What is refused raises NotObserved with the right that is missing."""
+    """A namespace of a cluster. A refused request raises NotObserved with the missing right."""
 
     def __init__(self, cluster: Writer, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
         self._until = float("inf")
 
     def hurry(self, seconds: float) -> None:
-        """Change nothing any more once so much time has passed."""
+        """Send no more changes once so many seconds have passed."""
         self._until = monotonic() + seconds
 
     def path(self, schema: type[Message], name: str = "") -> str:
-        """Return the path of a kind of object, or of one of them."""
+        """Return the path of a kind of object, or of one object."""
         return _KINDS[schema].format(self.namespace) + (f"/{name}" if name else "")
 
     def list(self, schema: type[M], **query: str) -> list[M]:
@@ -62,7 +62,7 @@ class Api:
         return cast("list[M]", list(answer.expect(self.right("list", schema)).page.items))
 
     def create(self, schema: type[Message], manifest: Mapping[str, Any]) -> bytes:
-        """Create an object, asking once only; return what became of it."""
+        """Create an object, by a single attempt, and return it as the API server answers it."""
         answer = self.cluster.send("POST", self.path(schema), manifest)
         return answer.expect(self.right("create", schema), 201, 202).body
 
@@ -72,39 +72,39 @@ class Api:
         answer.expect(self.right("patch", pb.Pod))
 
     def delete(self, schema: type[Message], name: str) -> None:
-        """Delete an object and what it owns; that it is gone already is as good."""
+        """Delete an object and its dependents; an object that is already gone is fine."""
         answer = self._insist("DELETE", f"{self.path(schema, name)}?propagationPolicy=Background")
         answer.expect(self.right("delete", schema), 202, 404)
 
     def get_namespace(self) -> Mapping[str, Any] | None:
-        """Return the namespace's metadata, or nothing where it does not exist."""
+        """Return the namespace's metadata, or nothing if it does not exist."""
         answer = self.cluster.get(Request(f"/api/v1/namespaces/{self.namespace}", accept="application/json"))
         if answer.status == 404:
             return None
         try:
             metadata: Mapping[str, Any] = json.loads(answer.expect(f"get namespace {self.namespace}").body)["metadata"]
         except (ValueError, KeyError, TypeError) as error:
-            raise NotObserved(f"the namespace {self.namespace} answers what Kubernetes does not") from error
+            raise NotObserved(f"the answer about namespace {self.namespace} is not a Namespace") from error
         return metadata
 
     def create_namespace(self, manifest: Mapping[str, Any]) -> None:
-        """Create the namespace; that somebody else just did is as good."""
+        """Create the namespace; that it exists by now is fine."""
         answer = self.cluster.send("POST", "/api/v1/namespaces", manifest)
         answer.expect("create namespaces", 201, 202, 409)
 
     def delete_namespace(self) -> None:
-        """Delete the namespace with all that is in it."""
+        """Delete the namespace and everything in it."""
         answer = self._insist("DELETE", f"/api/v1/namespaces/{self.namespace}")
         answer.expect(f"delete namespace {self.namespace}", 202, 404, 409)
 
     def right(self, verb: str, schema: type[Message]) -> str:
-        """Return a right in the namespace as people write it."""
+        """Return a right in the namespace, as it is shown to the user."""
         return f"{verb} {_KINDS[schema].rpartition('/')[2]} in namespace {self.namespace}"
 
     def _insist(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
-        """Send what may be sent twice until there is an answer that is no sign of a busy server."""
+        """Send a request that may be repeated, again while the API server is busy or does not answer."""
         if monotonic() > self._until:
-            raise NotObserved("the API server took too long to answer what was asked before")
+            raise NotObserved("the API server took too long to answer the requests before this one")
         for _ in range(ATTEMPTS - 1):
             try:
                 answer = self.cluster.send(method, path, body)

@@ -1,4 +1,4 @@
-"""Nothing stays behind: a run removes what it made, whatever happens, and what runs that are over left."""
+"""Removes the objects of a run, whatever happens, and those that earlier runs left behind."""
 
 from google.protobuf.message import Message
 
@@ -8,32 +8,32 @@ from kubevitals.source.probing.api import Api
 from kubevitals.source.probing.manifests import CLEANING, LIFETIME, MANAGED, NETWORKS, RUN, Made
 
 LEFTOVER = 600
-"""Seconds after which the probe's objects are leftovers if they do not say themselves when their run is over."""
+"""Age in seconds from which objects of the probe are leftovers, if no label has the lifetime of their run."""
 
 _KINDS: tuple[type[pb.DaemonSet | pb.Service], ...] = (pb.DaemonSet, pb.Service)
 
 
 def remove_leftovers(api: Api) -> list[str]:
-    """Delete what earlier runs left in the namespace, but nothing of a run that may still go on.
+    """Delete what earlier runs left in the namespace, but nothing of a run that may still be going on.
 
     Returns:
-        What could not be deleted.
+        A remark for each object that could not be deleted.
     """
     remarks = []
     for schema in _KINDS:
         try:
-            found = api.list(schema, labelSelector=f"{MANAGED}=kubevitals")
+            objects = api.list(schema, labelSelector=f"{MANAGED}=kubevitals")
         except NotObserved as error:
-            return [f"what earlier runs of the probe left behind is not known: {error}"]
-        remarks += _delete(api, schema, [each.metadata.name for each in found if _is_over(each, api)])
+            return [f"earlier runs of the probe may have left objects behind: {error}"]
+        remarks += _delete(api, schema, [obj.metadata.name for obj in objects if _is_over(obj, api)])
     return remarks
 
 
 def remove(api: Api, made: Made) -> list[str]:
-    """Delete what this run made, and the namespace if a run made it and nothing else is in it.
+    """Delete the objects of this run, and the namespace if the probe created it and nothing else is in it.
 
     Returns:
-        What could not be deleted, with the reason.
+        A remark for each object that could not be deleted, with the reason.
     """
     api.hurry(CLEANING)
     remarks = _delete(api, pb.DaemonSet, [made.daemon_set_name(network) for network in NETWORKS])
@@ -48,7 +48,7 @@ def remove(api: Api, made: Made) -> list[str]:
 
 
 def _others(api: Api, made: Made) -> bool:
-    """Return whether anything is in the namespace that is not of this run."""
+    """Return whether the namespace has objects that are not of this run."""
     selector = f"{RUN}!={made.run}"
     kinds: tuple[type[Message], ...] = (*_KINDS, pb.Pod)
     return any(api.list(schema, labelSelector=selector) for schema in kinds)
@@ -65,6 +65,6 @@ def _delete(api: Api, schema: type[Message], names: list[str]) -> list[str]:
 
 
 def _is_over(obj: pb.DaemonSet | pb.Service, api: Api) -> bool:
-    told = obj.metadata.labels.get(LIFETIME, "")
-    lifetime = int(told) if told.isdecimal() and len(told) < 10 else LEFTOVER
+    label = obj.metadata.labels.get(LIFETIME, "")
+    lifetime = int(label) if label.isdecimal() and len(label) < 10 else LEFTOVER
     return api.cluster.now.timestamp() - obj.metadata.creationTimestamp.seconds > lifetime

@@ -1,4 +1,4 @@
-"""The objects that the probe makes, and how they are known as its own."""
+"""The objects that the probe creates, and the labels that mark them."""
 
 from importlib.resources import files
 from secrets import token_hex
@@ -10,15 +10,15 @@ from kubevitals.probe.report import ProbeNetwork
 Manifest = dict[str, Any]
 
 MANAGED, RUN, LIFETIME = "app.kubernetes.io/managed-by", "kubevitals.io/run", "kubevitals.io/lifetime"
-"""Labels of all that the probe makes: whose it is, of which run, and after how many seconds that run is surely over."""
+"""Labels of all objects of the probe: who manages them, the run, and after how many seconds that run is surely over."""
 
 NETWORK, TARGETS = "kubevitals.io/network", "kubevitals.io/targets"
-"""A pod's label that says which network it looks from, and the annotation with its targets."""
+"""A pod's label with its network, and the annotation with its targets."""
 
 NETWORKS: tuple[ProbeNetwork, ...] = ("pod", "host")
 
 CLEANING = 30
-"""Seconds that a run may need after its time is over, to read what its pods told and to remove them."""
+"""Seconds that a run may need after its time is over, to read the logs of its pods and to remove them."""
 
 SCRIPT = files(__package__).joinpath("script.sh").read_text()
 
@@ -27,7 +27,7 @@ class Made(NamedTuple):
     """The objects of one run.
 
     Attributes:
-        token: what the pods answer with; nobody else knows it.
+        token: the answer of the pods, which is secret while the run lasts.
     """
 
     options: Options
@@ -41,7 +41,7 @@ class Made(NamedTuple):
 
     @property
     def namespace(self) -> Manifest:
-        """The namespace; its level of PodSecurity is the one that allows the host's network."""
+        """The namespace. Its PodSecurity level has to allow the host's network."""
         labels = {MANAGED: "kubevitals", "pod-security.kubernetes.io/enforce": "privileged"}
         return {
             "apiVersion": "v1",
@@ -51,7 +51,7 @@ class Made(NamedTuple):
 
     @property
     def service(self) -> Manifest:
-        """A Service with a port on every node, before the pods in the pod network."""
+        """A NodePort Service for the pods in the pod network."""
         spec = {
             "type": "NodePort",
             "ipFamilyPolicy": "PreferDualStack",
@@ -71,7 +71,7 @@ class Made(NamedTuple):
         return f"probe-{network}-{self.run}"
 
     def daemon_set(self, network: ProbeNetwork) -> Manifest:
-        """Return the DaemonSet that looks from a network."""
+        """Return the DaemonSet whose pods are in a network."""
         labels = self._labels() | {NETWORK: network}
         spec = {
             "selector": {"matchLabels": {RUN: self.run, NETWORK: network}},
@@ -81,7 +81,7 @@ class Made(NamedTuple):
         return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}
 
     def all(self) -> list[Manifest]:
-        """Return all objects in the order in which they are made."""
+        """Return all objects in the order in which they are created."""
         return [self.namespace, self.service, *(self.daemon_set(network) for network in NETWORKS)]
 
     def _labels(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ class Made(NamedTuple):
         return {"name": name, "namespace": self.options.namespace, "labels": self._labels()}
 
     def _pod(self, network: ProbeNetwork) -> Manifest:
-        """Return a pod that may do nothing but look; it ends at once, so that none waits for a dead node."""
+        """Return a pod without privileges. It ends at once when it is deleted."""
         secret = self.options.pull_secret
         real = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in NOT_REAL]
         nodes = {"nodeSelectorTerms": [{"matchExpressions": real}]}

@@ -1,7 +1,7 @@
-"""One run of the probe: make its pods, tell each whom to ask, read what they print, remove them.
+"""One run of the probe: create its pods, give each its targets, read their logs, remove them.
 
 It needs, in its own namespace only: create, delete and list DaemonSets and Services; list and patch Pods; get their
-logs; list Events (for the reasons why a pod does not start). Where the namespace does not exist yet, also create
+logs; list Events (for the reasons why a pod does not start). If the namespace does not exist yet, also create
 Namespaces, and get and delete this one.
 """
 
@@ -30,13 +30,13 @@ POLL = 1.0
 """Seconds between two looks at the run's pods."""
 
 QUIET = 15.0
-"""Seconds without another pod that starts, after which the ones that do not run are left behind."""
+"""Seconds without another pod that starts, after which the run goes on without the pods that are not running."""
 
 READING = 8.0
-"""Seconds of the run's time that are kept for reading logs."""
+"""Seconds of the run's time that are reserved for reading logs."""
 
 LOG_BYTES, PARALLEL = 192 * 1024, 16
-"""Bytes of a log that are read (a usual one has 15,000), and logs that are read at once."""
+"""Bytes of a log that are read (most have about 15,000), and logs that are read at the same time."""
 
 
 class _ServiceSpec(msgspec.Struct):
@@ -52,8 +52,8 @@ def run(cluster: Writer, plan: ProbePlan) -> Ran:
     """Run the probe and remove it, whatever happens.
 
     Raises:
-        NotObserved: it could not be started, or the API server fell silent.
-        KeyboardInterrupt: by Ctrl-C or SIGTERM; its text says what may be left behind.
+        NotObserved: it could not be started, or the API server stopped answering.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM; its text says what may be left behind.
     """
     api, made = Api(cluster, plan.options.namespace), Made.new(plan.options)
     interrupts = Interrupts()
@@ -73,7 +73,7 @@ def run(cluster: Writer, plan: ProbePlan) -> Ran:
 
 
 def _add(error: BaseException, left: Iterable[str]) -> None:
-    """Have the error say also what may be left behind."""
+    """Add to the error what may be left behind."""
     if isinstance(error, NotObserved):
         error.reason = "; ".join([error.reason, *left])
     else:
@@ -81,17 +81,17 @@ def _add(error: BaseException, left: Iterable[str]) -> None:
 
 
 def _namespace_exists(api: Api, until: float) -> bool:
-    """Return whether the namespace exists, once it is not about to vanish."""
+    """Return whether the namespace exists, once it is not being deleted."""
     try:
         return _settled_namespace(api, until) is not None
     except NotObserved as error:
         if not error.right:
             raise
-        return True  # it may not be looked at: creating the first object tells whether it is there
+        return True  # reading it is forbidden: creating the first object shows whether it exists
 
 
 def _settled_namespace(api: Api, until: float) -> Mapping[str, Any] | None:
-    """Return the namespace once it is not about to vanish."""
+    """Return the namespace once it is not being deleted."""
     while (namespace := api.get_namespace()) and namespace.get("deletionTimestamp"):
         if monotonic() > until:
             raise NotObserved(f"namespace {api.namespace} of an earlier run is still being deleted")
@@ -108,25 +108,25 @@ class _Run:
         self._failed: dict[str, str] = {}
 
     def look(self) -> Ran:
-        """Return what the pods told."""
-        own = self._create()
+        """Return the result of the run."""
+        service = self._create()
         self._await_start()
-        places = [_place(key, pod) for key, pod in self._pods.items() if _runs(pod)]
-        asked = targets(self._plan, own, places)
-        told = self._each(lambda name: self._api.annotate(name, TARGETS, asked[name]), asked, "it got no targets")
+        running = [_probe_pod(key, pod) for key, pod in self._pods.items() if _runs(pod)]
+        lines = targets(self._plan, service, running)
+        started = self._each(lambda name: self._api.annotate(name, TARGETS, lines[name]), lines, "it got no targets")
         self._await(
-            lambda: all(_is_ready(pod) for pod in self._pods.values() if pod.metadata.name in told),
+            lambda: all(_is_ready(pod) for pod in self._pods.values() if pod.metadata.name in started),
             self._end - READING,
         )
-        logs = self._each(self._log, told, "its log cannot be read")
+        logs = self._each(self._log, started, "its log cannot be read")
         reasons = self._reasons(logs)
         return Ran(
             self._made.run,
             self._made.token,
             self._plan.options.domain,
-            own.cluster_ips,
-            own.node_port,
-            tuple(self._told(key, logs, reasons) for key in sorted(self._expected)),
+            service.cluster_ips,
+            service.node_port,
+            tuple(self._ran(key, logs, reasons) for key in sorted(self._expected)),
         )
 
     def _create(self) -> ProbeService:
@@ -137,10 +137,10 @@ class _Run:
             spec = msgspec.json.decode(body, type=_Service).spec
             return ProbeService(tuple(ip for ip in spec.clusterIPs if ip != "None"), int(spec.ports[0]["nodePort"]))
         except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, ValueError) as error:
-            raise NotObserved("the probe's Service came back without address or port") from error
+            raise NotObserved("the probe's Service was created without an address or a port") from error
 
     def _await_start(self) -> None:
-        """Wait until every expected pod runs, or no other one has begun to for a while."""
+        """Wait until every expected pod is running, or no other pod has started for a while."""
         running, since = -1, monotonic()
 
         def settled() -> bool:
@@ -153,17 +153,17 @@ class _Run:
         self._await(settled, self._end - READING - (self._end - monotonic()) / 2)
 
     def _await(self, condition: Callable[[], bool], until: float) -> None:
-        """Look at the run's pods once in a while until they are as wanted, or the time is over."""
+        """List the run's pods again and again until the condition is met, or the time is over."""
         while True:
-            found = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
-            by_place = ((_key(pod), pod) for pod in sorted(found, key=_runs))
-            self._pods = {key: pod for key, pod in by_place if key in self._expected}
+            pods = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
+            by_key = ((_key(pod), pod) for pod in sorted(pods, key=_runs))
+            self._pods = {key: pod for key, pod in by_key if key in self._expected}
             if condition() or monotonic() > until:
                 return
             sleep(POLL)
 
     def _each(self, action: Callable[[str], T], pods: Iterable[str], failure: str) -> dict[str, T]:
-        """Do something for each pod, several at a time; note for which ones it failed."""
+        """Do something for each pod, several at a time, and keep the failures."""
         done = {}
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
         try:
@@ -183,7 +183,7 @@ class _Run:
         return action(name)
 
     def _log(self, name: str) -> str:
-        """Return a pod's log; its last line may take a moment to arrive there."""
+        """Return a pod's log; its last line may arrive a moment later."""
         for _ in range(3):
             log = self._log_so_far(name)
             if log.rstrip().endswith(f"end {self._made.run}") or monotonic() > self._end:
@@ -197,7 +197,7 @@ class _Run:
         return log[:LOG_BYTES].decode("utf-8", "replace")
 
     def _reasons(self, logs: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the latest warnings about the run's objects, by name, where a pod told nothing."""
+        """Return the latest warnings about the run's objects, by name, if some pod has no log."""
         if len(logs) == len(self._expected):
             return {}
         try:
@@ -209,16 +209,16 @@ class _Run:
         )
         return {event.involvedObject.name: event.message for event in warnings}
 
-    def _told(self, key: tuple[str, ProbeNetwork], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
+    def _ran(self, key: tuple[str, ProbeNetwork], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
         node, network = key
         pod = self._pods.get(key)
         if pod is None:
-            why = reasons.get(self._made.daemon_set_name(network), "its DaemonSet made none in time")
+            why = reasons.get(self._made.daemon_set_name(network), "its DaemonSet created none in time")
             return RanPod(node, network, reason=clean(f"no pod: {why}"))
         name = pod.metadata.name
         if name in logs:
-            return RanPod(node, network, name, pod.status.podIP, logs[name], "" if logs[name] else "it printed nothing")
-        reason = self._failed.get(name) or f"{_state(pod)}{': ' * (name in reasons)}{reasons.get(name, '')}"
+            return RanPod(node, network, name, pod.status.podIP, logs[name], "" if logs[name] else "its log is empty")
+        reason = self._failed.get(name) or ": ".join(filter(None, (_state(pod), reasons.get(name))))
         return RanPod(node, network, name, pod.status.podIP, reason=clean(reason))
 
 
@@ -226,8 +226,8 @@ def _key(pod: pb.Pod) -> tuple[str, ProbeNetwork]:
     return pod.spec.nodeName, "host" if pod.metadata.labels.get(NETWORK) == "host" else "pod"
 
 
-def _place(key: tuple[str, ProbeNetwork], pod: pb.Pod) -> ProbePod:
-    ips = tuple(each.ip for each in pod.status.podIPs) or (pod.status.podIP,)
+def _probe_pod(key: tuple[str, ProbeNetwork], pod: pb.Pod) -> ProbePod:
+    ips = tuple(address.ip for address in pod.status.podIPs) or (pod.status.podIP,)
     return ProbePod(pod.metadata.name, *key, ips)
 
 
@@ -240,9 +240,9 @@ def _is_ready(pod: pb.Pod) -> bool:
 
 
 def _state(pod: pb.Pod) -> str:
-    """Return why a pod did not run in time, as Kubernetes says it."""
+    """Return why a pod was not running in time, in Kubernetes' words."""
     if _runs(pod):
-        return "it began to run too late to be asked"
+        return "it started too late to get its targets"
     for status in pod.status.containerStatuses:
         for state in (status.state.waiting, status.state.terminated):
             if state.reason:

@@ -1,17 +1,17 @@
-# What a probe pod runs (busybox sh). It waits for its targets, asks them all at once, and prints a line for each
-# answer; what an answer means is judged where the log is read. NETWORK, RUN, TOKEN and PORT are in its environment.
+# The program of a probe pod (busybox sh). It waits for its targets, connects to all of them at once, and prints a line
+# for each answer. The reader of the log judges the answers. NETWORK, RUN, TOKEN and PORT are in its environment.
 
 set -f
 PATIENCE=3
 ROUTES=1001
 
-# Set NOW to milliseconds since the boot.
+# Set NOW to milliseconds since boot.
 now() {
   read -r up _ </proc/uptime
   NOW=$((${up%.*} * 1000 + 1${up#*.}0 - 1000))
 }
 
-# Print a file's lines, each with a word before it.
+# Print the lines of a file, each after a word: show WORD FILE BYTES
 show() {
   head -c "$3" "$2" 2>/dev/null | while read -r line || [ -n "$line" ]; do printf '%s %s\n' "$1" "$line"; done
 }
@@ -20,7 +20,7 @@ one_line() {
   tr -c '\040-\176' ' '
 }
 
-# Ask KIND HOST PORT for an answer, and print the part of it that tells whether it is the right one.
+# Connect to KIND HOST PORT, and print the part of the answer that shows whether it is the right one.
 ask() {
   case $2 in *:*) at="[$2]:$3" ;; *) at="$2:$3" ;; esac
   case $1 in
@@ -55,7 +55,7 @@ lookup() {
   done
 }
 
-# Ask each name server of this pod's resolv.conf: resolver NAME WHERE TRIES
+# Query each name server of this pod's resolv.conf: resolver NAME WHERE TRIES
 resolver() {
   grep '^ *nameserver' /etc/resolv.conf | head -n 3 | {
     while read -r _ server _; do lookup "$1" "$2" resolver "$server" - "$3" & done
@@ -63,7 +63,7 @@ resolver() {
   }
 }
 
-# Print the table's entries, their maximum and the counters. (`read` takes a byte at a time, which /proc/sys refuses.)
+# Print the entries of the table, their maximum and the counters. (`read` reads byte by byte, which /proc/sys refuses.)
 conntrack() {
   count=$(cat /proc/sys/net/netfilter/nf_conntrack_count) && max=$(cat /proc/sys/net/netfilter/nf_conntrack_max) &&
     printf 'conntrack %s %s\n' "$count" "$max" && show stat /proc/net/stat/nf_conntrack 40000
@@ -86,11 +86,11 @@ if [ "$NETWORK" = pod ]; then
 else
   conntrack 2>/dev/null
 fi
-[ -r /etc/resolv.conf ] && echo 'resolv # read, be it empty' && show resolv /etc/resolv.conf 8000
+[ -r /etc/resolv.conf ] && echo 'resolv # read, even if it is empty' && show resolv /etc/resolv.conf 8000
 until [ -s /targets/targets ]; do sleep 1; done
 while read -r what words; do
   case $what in
-    # Words of a target hold no blanks and nothing that the shell acts on: they are split here on purpose.
+    # The words of a target have no blanks and no special characters: they are split here on purpose.
     reach | lookup | resolver) "$what" $words & ;;
   esac
 done </targets/targets
