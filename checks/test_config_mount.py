@@ -1,20 +1,21 @@
 """A ConfigMap or a Secret cannot be mounted.
 
 Meaning:
-    A pod is on its node, but a volume made from a ConfigMap or a Secret cannot be set up: the object does not exist
-    (often a typo), lacks a key that the volume names, or the node's disk is full. Or a workload refers to a
-    ConfigMap that is gone, and its present pods are the last that will start.
+    A pod is on its node, but the kubelet cannot set up a volume from a ConfigMap or a Secret: the object does not
+    exist (often a typo), it does not have a key that the volume references, or the node's disk is full. Or a workload
+    references a ConfigMap that was deleted: its present pods run on, but no new pod will start.
 
 Impact:
-    The pod stays in ContainerCreating for as long as that lasts; a rollout stops there. A dangling reference hits
-    with the next restart, rollout or node failure.
+    The pod stays in ContainerCreating as long as this lasts, and a rollout stops. A dangling reference takes effect
+    at the next restart, rollout or node failure.
 
 Diagnosis:
-    `kubectl describe pod` shows FailedMount with the name; `kubectl get configmap,secret -n NAMESPACE` what there is.
+    `kubectl describe pod` shows a FailedMount event with the name; `kubectl get configmap,secret -n NAMESPACE` shows
+    which objects exist.
 
 Mitigation:
-    Create the object, or correct its name or key in the workload's template. The kubelet tries again by itself,
-    at most two minutes later.
+    Create the object, or correct its name or key in the workload's template. The kubelet retries by itself, at most
+    two minutes later.
 """
 
 from collections.abc import Iterator
@@ -25,9 +26,8 @@ from kubevitals.facts.pods.references import (
     PROVIDED,
     Reference,
     listed_names,
-    names,
+    near_missing,
     references,
-    said_absent,
     volume_references,
 )
 from kubevitals.facts.pods.states import Symptom
@@ -36,7 +36,6 @@ from kubevitals.findings.evidence import event_lines, pod_lines
 from kubevitals.findings.explains import SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.near_names import did_you_mean
 from kubevitals.objects import KubeObject, Ref, owner, ref
 
 EXPLAINS = (
@@ -49,95 +48,91 @@ EXPLAINS = (
 
 
 def missing_object(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods that wait for a ConfigMap or Secret that does not exist; references marked optional do not count."""
+    """Find pods that wait for a ConfigMap or Secret that does not exist; optional references do not count."""
     for symptom in broken_pods(cluster, PodFault.MISSING_OBJECT):
-        absent = said_absent(symptom.words)
-        namespace = symptom.pod.metadata.namespace
-        meant = [f'{kind} "{name}" does not exist{_near(cluster, kind, name, namespace)}' for kind, name in absent]
+        sentences = [f'{m.kind} "{m.name}" does not exist{near_missing(m, cluster)}' for m in symptom.missing]
+        names = " and ".join(f'{missing.kind} "{missing.name}"' for missing in symptom.missing)
         yield _finding(
             symptom,
             cluster,
-            says=f"cannot mount its volumes: {', '.join(meant)}",
-            remedy=f"create {' and '.join(f'{kind} {name}' for kind, name in absent)} in namespace {namespace}, "
-            "or correct the name in the workload's template",
-            missing=tuple(Ref(kind, namespace, name) for kind, name in absent),
+            says=f"volumes cannot be mounted: {', '.join(sentences)}",
+            remedy=f"create {names} in namespace {symptom.pod.metadata.namespace}, or correct the name in the "
+            "workload's template",
+            missing=symptom.missing,
         )
 
 
 def missing_key(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods whose volume names a key that the ConfigMap or Secret does not have."""
+    """Find pods whose volume references a key that the ConfigMap or Secret does not have."""
     for symptom in broken_pods(cluster, PodFault.MISSING_KEY):
-        key = symptom.words.rpartition("key: ")[2].split(" ")[0].rstrip("],")
-        holder = next((r for r in volume_references(symptom.pod.spec) if key in r.keys), None)
+        holder = next((r for r in volume_references(symptom.pod.spec) if symptom.key in r.keys), None)
         name = f'{holder.kind} "{holder.name}"' if holder else "a ConfigMap or Secret"
         yield _finding(
             symptom,
             cluster,
-            says=f'cannot mount its volumes: {name} has no key "{key}"',
-            remedy=f"add the key to {name}, or correct it under items of the volume",
+            says=f'volumes cannot be mounted: {name} has no key "{symptom.key}"',
+            remedy=f"add the key to {name}, or correct it in the volume's items",
         )
 
 
 def node_disk_full(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods whose ConfigMaps or Secrets cannot be written to their node: no space, or DiskPressure."""
+    """Find pods whose ConfigMaps or Secrets cannot be written to their node: no space left, or DiskPressure."""
     for symptom in broken_pods(cluster, PodFault.NODE_DISK_FULL):
         yield _finding(
             symptom,
             cluster,
-            says=f"cannot mount its volumes: the disk of node {symptom.pod.spec.nodeName} is full",
-            remedy="free space on the node (images, logs, emptyDirs) or add some; the pod starts by itself then",
+            says=f"volumes cannot be mounted: the disk of node {symptom.pod.spec.nodeName} is full",
+            remedy="free disk space on the node (images, logs, emptyDirs), or add some; the pod then starts by itself",
         )
 
 
 def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
-    """Find workloads whose template names a ConfigMap that is gone, though their present pods still run.
+    """Find workloads whose template references a ConfigMap that does not exist, although their present pods run.
 
-    Workloads that want no pods are left out, and so are those whose pods already fail for it.
-    Secrets are looked at only with --secret-names.
+    Workloads that want no pods do not count, nor those whose pods already fail for this reason.
+    Secrets are checked only with --secret-names.
     """
     kinds = ("ConfigMap", "Secret") if cluster.secret_names else ("ConfigMap",)
     failing = _owners_of_failing_pods(cluster)
     for workload, spec in _templates(cluster):
         if ref(workload) in failing:
             continue
-        for name in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
-            existing = listed_names(cluster, name.kind, workload.metadata.namespace)
-            if name.name not in existing and name.name not in PROVIDED:
-                yield _dangling(workload, name, existing, cluster)
+        for reference in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
+            existing = listed_names(cluster, reference.kind, workload.metadata.namespace)
+            if reference.name not in existing and reference.name not in PROVIDED:
+                yield _dangling(workload, reference, cluster)
 
 
-def _dangling(workload: KubeObject, reference: Reference, existing: frozenset[str], cluster: Cluster) -> Finding:
-    near = did_you_mean(reference.name, existing, reference.kind, workload.metadata.namespace, cluster)
-    runs = isinstance(workload, pb.CronJob)
-    outlook = "its next run will not start" if runs else "its present pods run on, new ones will not start"
+def _dangling(workload: KubeObject, reference: Reference, cluster: Cluster) -> Finding:
+    missing = Ref(reference.kind, workload.metadata.namespace, reference.name)
+    is_cron_job = isinstance(workload, pb.CronJob)
+    outlook = "its next run will not start" if is_cron_job else "its present pods run on, new pods will not start"
     return Finding(
         ref(workload),
-        says=f'names {reference.kind} "{reference.name}", which does not exist{near}: {outlook}',
-        remedy=f"create {reference.kind} {reference.name}, or correct the name in the workload's template",
+        says=f'references {missing.kind} "{missing.name}", which does not exist{near_missing(missing, cluster)}: '
+        f"{outlook}",
+        remedy=f'create {missing.kind} "{missing.name}", or correct the name in the workload\'s template',
         evidence=[f"{reference.where} of the pod template", *event_lines(workload, cluster)],
         severity=Severity.WARNING,
         part=reference.name,
-        missing=(Ref(reference.kind, workload.metadata.namespace, reference.name),),
+        missing=(missing,),
     )
 
 
+_MISSING_FAULTS = (PodFault.MISSING_OBJECT, PodFault.BAD_REFERENCE)
+
+
 def _owners_of_failing_pods(cluster: Cluster) -> set[Ref | None]:
-    found = cluster.derive(pod_faults).found
-    return {
-        owner(symptom.pod) for fault in (PodFault.MISSING_OBJECT, PodFault.BAD_REFERENCE) for symptom in found[fault]
-    }
+    by_fault = cluster.derive(pod_faults).symptoms
+    return {owner(symptom.pod) for fault in _MISSING_FAULTS for symptom in by_fault[fault]}
 
 
 def _templates(cluster: Cluster) -> Iterator[tuple[KubeObject, pb.PodSpec]]:
-    """Yield the workloads that have pods or will have some by themselves."""
+    """Yield the workloads that have pods, or will create some by themselves."""
     yield from ((d, d.spec.template.spec) for d in cluster.deployments if d.spec.replicas)
     yield from ((s, s.spec.template.spec) for s in cluster.stateful_sets if s.spec.replicas)
     yield from ((d, d.spec.template.spec) for d in cluster.daemon_sets if d.status.desiredNumberScheduled)
     yield from ((c, c.spec.jobTemplate.spec.template.spec) for c in cluster.cron_jobs if not c.spec.suspend)
-
-
-def _near(cluster: Cluster, kind: str, name: str, namespace: str) -> str:
-    return did_you_mean(name, names(cluster, kind, namespace), kind, namespace, cluster)
 
 
 def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, missing: tuple[Ref, ...] = ()) -> Finding:
@@ -147,4 +142,4 @@ def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, miss
 
 @check(missing_object, missing_key, dangling_reference, node_disk_full, chapter="1.2")
 def test_config_can_be_mounted() -> None:
-    """Every ConfigMap and Secret that a pod mounts is there, with its keys, and can be written to the node."""
+    """Every ConfigMap and Secret that a pod mounts exists, has its keys, and can be written to the node."""

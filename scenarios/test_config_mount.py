@@ -11,7 +11,7 @@ from scenarios.objects import config_map, cron_job, daemon_set, deployment, moun
     finds=["config-mount[missing-object] Pod/app"],
 )
 def test_config_map_misspelt(seen: Seen) -> None:
-    """The finding says which name looks like the missing one."""
+    """The finding names the object that looks like the missing one."""
     assert seen.says('did you mean "app-config"?')
 
 
@@ -19,13 +19,13 @@ def test_config_map_misspelt(seen: Seen) -> None:
     pod("app", volumes=mounting(secret={"secretName": "app-secret"})), finds=["config-mount[missing-object] Pod/app"]
 )
 def test_secret_missing(seen: Seen) -> None:
-    """A Secret's absence is known from events alone: Secrets are not listed."""
+    """Only events show that a Secret is missing: Secrets are not listed."""
     assert seen.says('Secret "app-secret" does not exist')
 
 
 @scenario(on=test_secret_missing, finds=["config-mount[missing-object] Pod/app"], secret_names=True)
 def test_secret_missing_by_name(seen: Seen) -> None:
-    """With --secret-names the list of names tells it as well."""
+    """With --secret-names the list of names shows it as well."""
     assert seen.says('Secret "app-secret" does not exist')
 
 
@@ -36,7 +36,7 @@ def test_secret_missing_by_name(seen: Seen) -> None:
     finds=["config-mount[missing-object] Pod/app"],
 )
 def test_projected_config_maps_missing(seen: Seen) -> None:
-    """Every name that is missing is said."""
+    """The finding lists every missing name."""
     assert seen.says('ConfigMap "one" does not exist, ConfigMap "two" does not exist')
 
 
@@ -46,7 +46,7 @@ def test_projected_config_maps_missing(seen: Seen) -> None:
     finds=["config-mount[missing-key] Pod/app"],
 )
 def test_config_map_key_missing(seen: Seen) -> None:
-    """The kubelet does not say which ConfigMap lacks the key: the pod does."""
+    """The kubelet does not say which ConfigMap is meant: the pod's specification does."""
     assert seen.says('ConfigMap "app-config" has no key "absent"')
 
 
@@ -56,7 +56,7 @@ def test_config_map_key_missing(seen: Seen) -> None:
     finds=["config-mount[missing-key] Pod/app"],
 )
 def test_secret_key_missing(seen: Seen) -> None:
-    """A Secret's key is missing in the same way."""
+    """A missing key of a Secret is found in the same way."""
     assert seen.says('Secret "app-secret" has no key "absent"')
 
 
@@ -68,7 +68,7 @@ def test_secret_key_missing(seen: Seen) -> None:
     finds=["config-mount[dangling-reference] Deployment/web (warning)"],
 )
 def test_config_map_deleted_under_running_pods(seen: Seen) -> None:
-    """The pods run on; the next rollout will not."""
+    """The pods run on; the next rollout will fail."""
     assert all(
         status.ready
         for p in seen.cluster.pods
@@ -93,7 +93,7 @@ def test_cron_job_names_missing_config_map(seen: Seen) -> None:
     then=["wait --for=condition=Available deployment/web", "delete secret credentials"],
 )
 def test_secret_deleted_under_running_pods(seen: Seen) -> None:
-    """Without --secret-names no part of the verdict."""
+    """Without --secret-names it is not part of the verdict."""
     assert seen.get("Deployment/web").spec.replicas == 1
 
 
@@ -130,7 +130,7 @@ def test_node_disk_full(seen: Seen) -> None:
     )
 )
 def test_optional_config_map(seen: Seen) -> None:
-    """A pod runs without what is optional."""
+    """A pod runs without optional objects."""
     assert seen.get("Pod/app").status.phase == "Running"
 
 
@@ -140,7 +140,7 @@ def test_optional_config_map(seen: Seen) -> None:
     daemon_set("nowhere", room="cellar", envFrom=[{"configMapRef": {"name": "absent"}}]),
 )
 def test_workloads_that_want_no_pods(seen: Seen) -> None:
-    """Suspended, scaled to zero, for no node: what they name is made when they are needed."""
+    """Suspended, scaled to zero, or for no node: what they reference may be created when it is needed."""
     assert seen.get("CronJob/paused").spec.suspend
     assert seen.get("Deployment/asleep").spec.replicas == 0
     assert seen.get("DaemonSet/nowhere").status.desiredNumberScheduled == 0

@@ -1,4 +1,4 @@
-"""Containers that do not start or do not stay, and what only looks like it."""
+"""Containers that cannot start or keep crashing, and what only looks like it."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _on_node(folder: str) -> dict[str, Any]:
 
 @scenario(deployment("web", 3, sh="echo cannot open database; exit 3"), finds=["startup-error[app-exit] Pod/web-*"])
 def test_application_gives_up(seen: Seen) -> None:
-    """Its last words are the evidence."""
+    """Its last log lines are the evidence."""
     assert seen.says("exit code 3")
     assert seen.says("log: cannot open database")
     assert seen.says(" -c app --tail=50 --previous")
@@ -29,21 +29,21 @@ def test_application_gives_up(seen: Seen) -> None:
 
 @scenario(pod("app", "no-such-program"), finds=["startup-error[app-exit] Pod/app"])
 def test_shell_does_not_find_a_program(seen: Seen) -> None:
-    """The shell starts, so that this is the application's own exit."""
+    """The shell starts, so this is the application's own exit."""
     assert seen.says("exit code 127")
     assert seen.says("correct command and args of the container")
 
 
 @scenario(pod("app", "echo done"), finds=["startup-error[app-exit] Pod/app"])
 def test_command_ends_by_itself(seen: Seen) -> None:
-    """A container that is to stay up must not end, not even well."""
+    """A container that should keep running must not end, not even with exit code 0."""
     assert seen.says("exit code 0")
-    assert seen.says("let the command stay in the foreground")
+    assert seen.says("keep the command in the foreground")
 
 
 @scenario(pod("app", COUNT + "[ $n -ge 3 ] && sleep 1d; exit 1", **KEPT), finds=["startup-error[app-exit] Pod/app"])
 def test_up_between_two_crashes(seen: Seen) -> None:
-    """A pod that runs now, but ended three times within minutes."""
+    """A pod that runs now, but crashed three times within minutes."""
     status = seen.get("Pod/app").status.containerStatuses[0]
     assert status.state.HasField("running")
     assert status.restartCount >= 3
@@ -57,7 +57,7 @@ def test_restarts_long_ago(seen: Seen) -> None:
 
 @scenario(pod("app", COUNT + "[ $n -ge 1 ] && sleep 1d; exit 1", **KEPT))
 def test_one_early_restart(seen: Seen) -> None:
-    """One restart is no fault."""
+    """One restart is not a fault."""
     status = seen.get("Pod/app").status.containerStatuses[0]
     assert status.state.HasField("running")
     assert status.restartCount == 1
@@ -69,7 +69,7 @@ def test_one_early_restart(seen: Seen) -> None:
 )
 def test_init_container_fails(seen: Seen) -> None:
     """The finding says which one, with its log."""
-    assert seen.says("init container migrate")
+    assert seen.says('init container "migrate"')
     assert seen.says("log: no migration")
 
 
@@ -78,8 +78,8 @@ def test_init_container_fails(seen: Seen) -> None:
     finds=["startup-error[app-exit] Pod/app"],
 )
 def test_sidecar_fails(seen: Seen) -> None:
-    """A native sidecar is an init container by place, and an application by nature."""
-    assert seen.says("loses container proxy")
+    """A native sidecar is listed as an init container, but is an application container."""
+    assert seen.says('container "proxy" keeps crashing')
 
 
 @scenario(
@@ -90,7 +90,7 @@ def test_sidecar_fails(seen: Seen) -> None:
     )
 )
 def test_init_container_retries_and_succeeds(seen: Seen) -> None:
-    """What fails twice and then succeeds has done its work."""
+    """An init container that fails twice and then succeeds has done its work."""
     status = seen.get("Pod/app").status
     assert status.initContainerStatuses[0].restartCount == 2
     assert status.phase == "Running"
@@ -98,7 +98,7 @@ def test_init_container_retries_and_succeeds(seen: Seen) -> None:
 
 @scenario(pod("app", initContainers=[container("sleep 1d", name="wait")]))
 def test_init_container_waits(seen: Seen) -> None:
-    """An init container that waits for something is at work, for however long."""
+    """An init container that waits for something is at work, however long it takes."""
     state = seen.get("Pod/app").status.initContainerStatuses[0].state
     assert state.HasField("running")
     assert seen.cluster.over(state.running.startedAt, STUCK)
@@ -106,7 +106,7 @@ def test_init_container_waits(seen: Seen) -> None:
 
 @scenario(pod("app", initContainers=[container("sleep 75", name="wait")]))
 def test_init_container_waits_and_succeeds(seen: Seen) -> None:
-    """It was still waiting when a pod that only hangs is stuck; then the application started."""
+    """It waited for longer than a stuck pod may; then the application started."""
     status = seen.get("Pod/app").status
     ended = status.initContainerStatuses[0].state.terminated
     assert ended.reason == "Completed"
@@ -128,7 +128,7 @@ def test_command_not_executable(seen: Seen) -> None:
 
 @scenario(pod("app", securityContext={"runAsNonRoot": True}), finds=["startup-error[bad-command] Pod/app"])
 def test_image_runs_as_root(seen: Seen) -> None:
-    """The kubelet will not make a container whose image wants to be root."""
+    """The kubelet does not create a container whose image runs as root."""
     assert seen.says("runAsNonRoot")
 
 
@@ -138,7 +138,7 @@ def test_image_runs_as_root(seen: Seen) -> None:
     finds=["startup-error[bad-reference] Pod/app"],
 )
 def test_environment_from_missing_config_map(seen: Seen) -> None:
-    """A ConfigMap in the environment is no mount: this check owns it."""
+    """A ConfigMap in the environment is not a mount: this check owns it."""
     assert seen.says('did you mean "app-config"?')
 
 
@@ -148,7 +148,7 @@ def test_environment_from_missing_config_map(seen: Seen) -> None:
     finds=["startup-error[bad-reference] Pod/app"],
 )
 def test_environment_from_missing_key(seen: Seen) -> None:
-    """The ConfigMap is there, the key is not."""
+    """The ConfigMap exists, the key does not."""
     assert seen.says("couldn't find key absent")
 
 
@@ -157,26 +157,26 @@ def test_environment_from_missing_key(seen: Seen) -> None:
     finds=["startup-error[bad-reference] Pod/app"],
 )
 def test_environment_from_missing_secret(seen: Seen) -> None:
-    """Secrets likewise."""
+    """A missing Secret is found in the same way."""
     assert seen.says('secret "absent" not found')
 
 
 @scenario(pod("app", image="registry.invalid/shop/web:2"), finds=["startup-error[image] Pod/app"])
 def test_registry_cannot_be_reached(seen: Seen) -> None:
-    """The finding says image, container and what the runtime says."""
-    assert seen.says('no image "registry.invalid/shop/web:2"')
+    """The finding names the image and the container, with the runtime's message."""
+    assert seen.says('image "registry.invalid/shop/web:2" cannot be pulled')
 
 
 @scenario(pod("app", image="not//valid"), finds=["startup-error[image] Pod/app"])
 def test_image_name_not_valid(seen: Seen) -> None:
-    """No registry is asked for such a name."""
+    """The kubelet rejects such a name before it asks a registry."""
     assert seen.says("name is not valid")
 
 
 @scenario(pod("app", image="kubevitals.test/absent:1", imagePullPolicy="Never"), finds=["startup-error[image] Pod/app"])
 def test_image_must_not_be_pulled(seen: Seen) -> None:
-    """The image is not on the node and must not be fetched."""
-    assert seen.says("must not be pulled")
+    """The image is not on the node and must not be pulled."""
+    assert seen.says("imagePullPolicy is Never")
 
 
 @scenario(
@@ -198,20 +198,20 @@ def test_bare_pod_failed(seen: Seen) -> None:
 
 @scenario(job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*"])
 def test_job_failed_for_good(seen: Seen) -> None:
-    """A Job without attempts left."""
+    """A Job that has no attempts left."""
     assert "Failed" in {c.type for c in seen.get("Job/report").status.conditions}
 
 
 @scenario(job("report", COUNT + "[ $n -ge 1 ]", retries=2, **_on_node("job-retried")))
 def test_job_failed_once_then_succeeded(seen: Seen) -> None:
-    """The failed attempt's pod is still there."""
+    """The failed attempt's pod still exists."""
     phases = {p.status.phase for p in seen.cluster.pods if p.metadata.namespace == seen.scenario.name}
     assert phases == {"Failed", "Succeeded"}
 
 
 @scenario(cron_job("report", COUNT + "[ $n -ge 1 ]", schedule="* * * * *", **_on_node("cron-job-retried")))
 def test_cron_job_failed_once_then_succeeded(seen: Seen) -> None:
-    """The failed Job is kept for people to look at; the next one went well."""
+    """The failed Job is kept for inspection; the next one succeeded."""
     failed = {
         c.type for j in seen.cluster.jobs if j.metadata.namespace == seen.scenario.name for c in j.status.conditions
     }
@@ -232,5 +232,5 @@ def test_completed_job_beside_a_healthy_deployment(seen: Seen) -> None:
     then=["wait --for=condition=Ready pod/app", "delete pod app --wait=false"],
 )
 def test_pod_in_its_grace_period(seen: Seen) -> None:
-    """A pod on its way out."""
+    """A pod that is being deleted."""
     assert seen.get("Pod/app").metadata.HasField("deletionTimestamp")

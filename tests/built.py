@@ -206,7 +206,7 @@ def _waiting(reason: str, message: str = "") -> pb.ContainerState:
 
 def owner_of(cluster: Cluster) -> PodFault | None:
     """Return the fault of the only pod."""
-    found = pod_faults(cluster).found
+    found = pod_faults(cluster).symptoms
     owners = [fault for fault, symptoms in found.items() for _ in symptoms]
     assert len(owners) <= 1
     return owners[0] if owners else None

@@ -258,12 +258,12 @@ KILLED, EXITED = PodFault.KILLED_BY_PROBE, PodFault.APP_EXIT
 )
 def test_whose_doing_the_end_is(status: pb.ContainerStatus, events: list[pb.Event], expected: PodFault | None) -> None:
     container = app(probe(HEALTHZ, period=10))
-    found = pod_faults(cluster_of(pods=[pod(container, status=status)], all_events=[*events])).found
+    found = pod_faults(cluster_of(pods=[pod(container, status=status)], all_events=[*events])).symptoms
     assert [fault for fault, symptoms in found.items() if symptoms] == ([expected] if expected else [])
 
 
 def test_a_container_without_probes_is_killed_by_none() -> None:
     found = pod_faults(
         cluster_of(pods=[pod(pb.Container(name="app"), status=ended(137))], all_events=[killing(529)])
-    ).found
+    ).symptoms
     assert found[EXITED]

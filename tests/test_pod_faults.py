@@ -1,4 +1,4 @@
-"""The ordered table of pod faults: a broken pod appears once, and which of two faults that it has owns it."""
+"""The ordered table of pod faults: a broken pod appears once, under the upper of two faults that it has."""
 
 from collections.abc import Callable, Iterable
 from itertools import combinations, product
@@ -23,7 +23,7 @@ NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.I
 
 VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, ATTACH_FAILED, MOUNT_FAILED)
 REPEATED = tuple(fault for fault in VOLUMES if fault is not ATTACH_FAILED)
-"""What can befall a volume that was mounted: the kubelet sets ConfigMaps, Secrets and some CSI volumes up again."""
+"""What can still happen to a mounted volume: the kubelet sets up ConfigMaps, Secrets and some CSI volumes again."""
 CONTAINERS = tuple(fault for fault in PodFault if fault not in SANDBOX_FAULTS + VOLUMES)
 
 NO_SPACE = "write /data/x: no space left on device"
@@ -34,7 +34,7 @@ TOO_LITTLE = "container init was OOM-killed (memory limit too low?)"
 
 
 def no_sandbox(words: str) -> Mark:
-    """No sandbox, or not any more: what its containers did before is still said."""
+    """No sandbox, or no longer: the status still says how its containers ended before."""
 
     def mark(built: BuiltPod) -> None:
         built.has_sandbox(yes=False)
@@ -131,7 +131,7 @@ def in_one(over: PodFault, under: PodFault, mark: Mark, where: str = "in one con
 
 
 def in_a_sandbox(over: PodFault) -> Pair:
-    """A volume that is mounted again in vain, in a pod whose sandbox cannot start for want of memory."""
+    """A volume that cannot be mounted again, in a pod whose memory limit is too low for its sandbox."""
     return Pair(over, OOM_KILLED, "of its sandbox", (no_sandbox(TOO_LITTLE), ALONE[over]))
 
 
@@ -148,13 +148,13 @@ def node_without_memory(built: BuiltPod) -> None:
 
 
 PAIRS = [
-    # Volumes are mounted behind the back of a sandbox that cannot be made, some again and again.
+    # The kubelet mounts some volumes repeatedly while the pod's sandbox cannot be created.
     *each(SANDBOX_FAULTS, REPEATED),
-    # The control plane attaches volumes, whatever their node's network does.
+    # The control plane attaches volumes, whatever the state of the node's network.
     apart(CNI_MISCONFIGURED, ATTACH_FAILED),
-    # A sandbox that was lost and cannot be made again: how the containers were is still said.
+    # A sandbox that was lost and cannot be recreated: the status still says how its containers ended.
     *each(SANDBOX_FAULTS, CONTAINERS),
-    # Every volume is set up by itself; what tells of one may tell of two faults.
+    # Every volume is set up by itself; one event may match two faults.
     *(apart(*pair) for pair in combinations(VOLUMES, 2)),
     *(in_one(fault, MOUNT_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_KEY, NODE_DISK_FULL)),
     under_pressure(MISSING_OBJECT),
@@ -213,10 +213,10 @@ def test_the_table_has_a_line_for_every_fault_in_their_order() -> None:
     assert list(TABLE) == list(PodFault)
 
 
-def test_every_two_lines_are_told_of() -> None:
-    told = {(pair.over, pair.under) for pair in PAIRS}
-    assert told.isdisjoint(EXCLUSIVE.values())
-    assert told | set(EXCLUSIVE.values()) == set(combinations(PodFault, 2))
+def test_every_two_lines_are_compared() -> None:
+    compared = {(pair.over, pair.under) for pair in PAIRS}
+    assert compared.isdisjoint(EXCLUSIVE.values())
+    assert compared | set(EXCLUSIVE.values()) == set(combinations(PodFault, 2))
 
 
 @pytest.mark.parametrize("fault", PodFault)
@@ -262,7 +262,7 @@ def test_no_pod_matches_both(one: PodFault, other: PodFault) -> None:
         ("shop", 1, "Error", True),
     ],
 )
-def test_a_run_of_ours_that_found_something_is_no_fault_itself(
+def test_a_run_of_this_suite_that_found_a_fault_is_not_a_fault_itself(
     name: str, code: int, reason: str, *, found: bool
 ) -> None:
     end = pb.ContainerStateTerminated(exitCode=code, reason=reason, finishedAt=ago(60))
@@ -286,7 +286,7 @@ def test_the_pods_of_which_most_are_broken_come_first_and_then_those_that_restar
         )
 
     pods = [broken("calm", 1), broken("wild", 90), broken("web-0", 2, "web"), broken("web-1", 3, "web")]
-    found = faults.pod_faults(cluster_of(pods=[*pods])).found
+    found = faults.pod_faults(cluster_of(pods=[*pods])).symptoms
     assert [[s.pod.metadata.name for s in symptoms] for symptoms in found.values()] == [
         ["web-1", "web-0", "wild", "calm"]
     ]

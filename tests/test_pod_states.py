@@ -1,4 +1,4 @@
-"""What a pod's state says of its fault, and what it no longer says."""
+"""Which fault a pod's state shows, and which it no longer shows."""
 
 import pytest
 
@@ -20,7 +20,7 @@ TOO_LITTLE = "runc create failed: container init was OOM-killed (memory limit to
     ],
     ids=["runc", "CRI-O", "crun"],
 )
-def test_what_is_said_of_too_little_memory_depends_on_the_runtime(words: str) -> None:
+def test_each_runtime_has_its_own_words_for_too_little_memory(words: str) -> None:
     pod = BuiltPod()
     pod.waiting("web", "CreateContainerError", words)
     assert owner_of(pod.cluster()) is PodFault.OOM_KILLED
@@ -69,7 +69,7 @@ NOT_REGISTERED = 'MountVolume.SetUp failed for volume "data" : object "shop"/"pr
 
 @pytest.mark.parametrize("words", [NO_CACHE, NOT_REGISTERED], ids=["no cache", "not registered"])
 @pytest.mark.parametrize(("count", "expected"), [(1, None), (4, PodFault.MOUNT_FAILED)])
-def test_a_kubelet_that_has_not_heard_of_a_config_map_once_is_no_fault(
+def test_a_kubelet_that_does_not_know_a_config_map_once_is_not_a_fault(
     words: str, count: int, expected: PodFault | None
 ) -> None:
     pod = BuiltPod()
@@ -91,9 +91,7 @@ def test_what_was_absent_and_is_there_by_now_is_mounted_at_the_next_try(name: st
 
 
 @pytest.mark.parametrize(("attached", "expected"), [(False, "attach-failed"), (True, "mount-failed")])
-def test_a_volume_that_is_not_attached_is_not_found_once_more_for_not_being_mounted(
-    attached: bool, expected: str
-) -> None:
+def test_a_volume_that_is_not_attached_is_reported_once(attached: bool, expected: str) -> None:
     pod = BuiltPod()
     disk = pod.mounting_disk("one", attached=attached)
     pod.said("FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: timed out")
@@ -105,7 +103,7 @@ HOURS = 7200
 OOM = "memory-limit[oom-killed] Pod/app"
 
 
-def test_an_oom_kill_of_the_past_does_not_hide_what_ends_again_and_again_now() -> None:
+def test_an_oom_kill_of_the_past_does_not_hide_a_present_crash_loop() -> None:
     pod = BuiltPod()
     pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS, restarts=1)
     assert findings(pod.cluster()) == [f"{OOM} (warning)"]
@@ -113,7 +111,7 @@ def test_an_oom_kill_of_the_past_does_not_hide_what_ends_again_and_again_now() -
     assert findings(pod.cluster()) == ["startup-error[app-exit] Pod/app"]
 
 
-def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
+def test_a_recent_oom_kill_is_a_fault_like_any_other() -> None:
     pod = BuiltPod()
     pod.crashing("proxy", 137, "OOMKilled", waiting="", ended=HOURS // 4, restarts=1)
     pod.crashing("web")
@@ -128,7 +126,7 @@ def test_an_oom_kill_of_late_is_a_fault_like_any_other() -> None:
     ],
     ids=["a container's limit", "the node"],
 )
-def test_an_oom_kill_of_another_container_is_not_taken_for_a_probes(kernel: str, expected: PodFault) -> None:
+def test_an_oom_kill_of_another_container_is_not_mistaken_for_a_probes_kill(kernel: str, expected: PodFault) -> None:
     pod = BuiltPod()
     pod.crashing("web", 137, probed=True)
     pod.node_said("OOMKilling", before=32)
@@ -143,7 +141,7 @@ def test_a_sidecar_may_have_a_post_start_hook() -> None:
 
 
 @pytest.mark.parametrize(("started", "expected"), [(85, PodFault.APP_EXIT), (None, PodFault.POST_START)])
-def test_a_hook_that_failed_in_an_earlier_run_is_believed_only_where_nothing_tells_of_the_last(
+def test_a_hook_failure_of_an_earlier_run_counts_only_where_no_event_shows_the_last_start(
     started: int | None, expected: PodFault
 ) -> None:
     pod = BuiltPod()
@@ -155,7 +153,7 @@ def test_a_hook_that_failed_in_an_earlier_run_is_believed_only_where_nothing_tel
     assert owner_of(pod.cluster()) is expected
 
 
-def test_a_pod_that_was_evicted_is_found_for_that_alone() -> None:
+def test_an_evicted_pod_is_reported_for_its_eviction_alone() -> None:
     pod = BuiltPod()
     pod.crashing("web", 137, probed=True, waiting="", restarts=2)
     pod.said("Killing", "Container web failed liveness probe, will be restarted", before=100, container="web")
@@ -167,7 +165,7 @@ def test_a_pod_that_was_evicted_is_found_for_that_alone() -> None:
     assert findings(pod.cluster()) == ["storage-full[evicted] Pod/app"]
 
 
-def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_broken() -> None:
+def test_a_container_close_to_its_limit_is_reported_only_where_the_pod_is_not_broken() -> None:
     pod = BuiltPod()
     pod.pod.spec.containers[0].resources.limits["memory"].string = "64Mi"
     pod.memory = 63 << 20
@@ -177,7 +175,7 @@ def test_a_container_close_to_its_limit_is_told_of_only_where_the_pod_is_not_bro
     assert findings(pod.cluster()) == [OOM]
 
 
-def test_a_sidecar_that_was_ended_with_its_failed_pod_is_not_to_blame() -> None:
+def test_a_sidecar_that_ended_with_its_failed_pod_is_not_at_fault() -> None:
     pod = BuiltPod(sidecars=True)
     pod.crashing("proxy", 137, probed=True)
     pod.events.clear()
@@ -185,7 +183,7 @@ def test_a_sidecar_that_was_ended_with_its_failed_pod_is_not_to_blame() -> None:
     own.state.terminated.exitCode = 3
     proxy.state.CopyFrom(proxy.lastState)
     pod.pod.status.phase, pod.pod.spec.restartPolicy = "Failed", "Never"
-    (symptom,) = pod_faults(pod.cluster()).found[PodFault.APP_EXIT]
+    (symptom,) = pod_faults(pod.cluster()).symptoms[PodFault.APP_EXIT]
     assert symptom.status.name == "app"
 
 
@@ -202,7 +200,7 @@ def test_the_restart_policy_of_a_container_counts_before_its_pods(own: str, expe
 
 @pytest.mark.parametrize(("where", "limit"), [("container", "128Mi"), ("resized", "64Mi"), ("pod", "32Mi")])
 def test_the_limit_that_counts_is_the_one_that_the_container_has(where: str, limit: str) -> None:
-    """Not the one that a resize in place waits for; and its pod's, where it has none of its own."""
+    """Not the one that a resize in place waits for; its pod's, where the container has no limit itself."""
     pod = BuiltPod()
     if where == "pod":
         pod.pod.spec.resources.limits["memory"].string = "32Mi"
@@ -219,7 +217,7 @@ def test_the_limit_that_counts_is_the_one_that_the_container_has(where: str, lim
 
 
 def evicted(ago_: int, message: str, *, owned: bool = True) -> BuiltPod:
-    """What is left of a pod that was made a month ago."""
+    """What is left of a pod that was created a month ago."""
     pod = BuiltPod()
     pod.pod.status.startTime.CopyFrom(ago(30 * 86400))
     for condition in pod.pod.status.conditions:
@@ -232,7 +230,7 @@ def evicted(ago_: int, message: str, *, owned: bool = True) -> BuiltPod:
 
 
 @pytest.mark.parametrize(("before", "expected"), [(60, ["error"]), (HOURS, ["warning"]), (14 * 86400, [])])
-def test_pods_evicted_for_memory_tell_of_their_node_as_an_oom_kill_does_of_a_pod(
+def test_pods_evicted_for_memory_are_a_fault_of_their_node_for_as_long_as_an_oom_kill(
     before: int, expected: list[str]
 ) -> None:
     pod = evicted(before, "The node was low on resource: memory. Threshold quantity: 100Mi")
@@ -244,6 +242,6 @@ def test_pods_evicted_for_memory_tell_of_their_node_as_an_oom_kill_does_of_a_pod
     [(60, True, ""), (HOURS, True, " (warning)"), (HOURS, False, "")],
     ids=["now", "replaced", "alone"],
 )
-def test_a_pod_evicted_for_its_disk_and_replaced_is_of_the_past(before: int, owned: bool, expected: str) -> None:
+def test_a_pod_evicted_for_its_disk_and_replaced_is_past(before: int, owned: bool, expected: str) -> None:
     pod = evicted(before, 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".', owned=owned)
     assert findings(pod.cluster()) == [f"storage-full[evicted] Pod/app{expected}"]

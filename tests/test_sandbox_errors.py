@@ -169,7 +169,7 @@ def said(words: str, reason: str = "FailedCreatePodSandBox", before: int = 10) -
 
 
 def fault_of(pod: pb.Pod, *events: pb.Event, on: pb.Node | None = None) -> PodFault | None:
-    found = pod_faults(cluster_of(pods=[pod], all_events=list(events), nodes=[on or node()])).found
+    found = pod_faults(cluster_of(pods=[pod], all_events=list(events), nodes=[on or node()])).symptoms
     return next((fault for fault, symptoms in found.items() if symptoms), None)
 
 

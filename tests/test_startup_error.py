@@ -1,4 +1,4 @@
-"""What kubelets, container runtimes and registries say of a container that cannot start, and what helps."""
+"""What kubelets, container runtimes and registries say about a container that cannot start, and the remedies."""
 
 import pytest
 
@@ -18,11 +18,11 @@ DENIED = (
 @pytest.mark.parametrize(
     ("reason", "message", "meaning"),
     [
-        ("ErrImagePull", PULL + "docker.io/shop/web:2: not found", "there is no such image"),
+        ("ErrImagePull", PULL + "docker.io/shop/web:2: not found", "not found in the registry"),
         ("ErrImagePull", PULL + "no match for platform in manifest: not found", "not for the node's architecture"),
         ("ErrImagePull", 'no image found in image index for architecture "arm64"', "not for the node's architecture"),
-        ("ErrImagePull", PULL + DENIED, "there is no such image, or the registry does not show it to everybody"),
-        ("ErrImagePull", "unauthorized: authentication required", "the registry refuses access"),
+        ("ErrImagePull", PULL + DENIED, "not found in the registry, or the registry requires authentication"),
+        ("ErrImagePull", "unauthorized: authentication required", "the registry denies access"),
         ("ErrImagePull", PULL + "write /var/lib/x: no space left on device", "the node's disk has no space"),
         (
             "RegistryUnavailable",
@@ -32,11 +32,11 @@ DENIED = (
         (
             "SignatureValidationFailed",
             "image pull failed for web because the signature validation failed: Source image rejected",
-            "its signature is refused",
+            "rejects its signature",
         ),
     ],
 )
-def test_what_is_said_of_an_image_is_explained(reason: str, message: str, meaning: str) -> None:
+def test_pull_errors_are_explained(reason: str, message: str, meaning: str) -> None:
     pod = BuiltPod()
     pod.waiting("web", reason, message)
     (finding,) = image(pod.cluster())
@@ -52,25 +52,25 @@ def test_what_is_said_of_an_image_is_explained(reason: str, message: str, meanin
     ],
     ids=["the container's", "a volume's", "not named"],
 )
-def test_the_image_is_named_that_is_pulled_in_vain(message: str, name: str) -> None:
+def test_the_finding_names_the_image_that_cannot_be_pulled(message: str, name: str) -> None:
     pod = BuiltPod()
     pod.waiting("web", "ImagePullBackOff", message)
     pod.pod.spec.containers[1].image = "shop/web:2"
     (finding,) = image(pod.cluster())
-    assert f'has no image "{name}" for container web' in finding.says
+    assert f'container "web": image "{name}" cannot be pulled' in finding.says
 
 
 @pytest.mark.parametrize(
     ("reason", "message", "remedy"),
     [
         ("CreateContainerConfigError", 'failed to prepare subPath for volumeMount "x" of container "web"', "subPath"),
-        ("CreateContainerError", 'failed to reserve container name "web_app": name is reserved', "runtime busy"),
-        ("CreateContainerError", "context deadline exceeded", "runtime busy"),
-        ("CreateContainerError", "mkdir /run/x: no space left on device", "free space on the node"),
+        ("CreateContainerError", 'failed to reserve container name "web_app": name is reserved', "runtime down"),
+        ("CreateContainerError", "context deadline exceeded", "runtime down"),
+        ("CreateContainerError", "mkdir /run/x: no space left on device", "free disk space on the node"),
         ("CreateContainerError", 'exec: "serve": executable file not found in $PATH', "correct command"),
     ],
 )
-def test_the_remedy_is_for_what_is_said(reason: str, message: str, remedy: str) -> None:
+def test_the_remedy_fits_the_message(reason: str, message: str, remedy: str) -> None:
     pod = BuiltPod()
     pod.waiting("web", reason, message)
     (finding,) = bad_command(pod.cluster())
@@ -81,8 +81,8 @@ ABSENT = Ref("Secret", "shop", "absent")
 
 
 @pytest.mark.parametrize("words", ['secret "absent" not found', 'secrets "absent" not found'], ids=["watch", "get"])
-def test_a_kubelet_may_speak_in_the_api_servers_words(words: str) -> None:
-    """What it says depends on how it is told to learn of changes."""
+def test_a_kubelet_may_use_the_api_servers_words(words: str) -> None:
+    """It depends on the kubelet's configMapAndSecretChangeDetectionStrategy."""
     pod = BuiltPod()
     pod.waiting("web", "CreateContainerConfigError", words)
     assert [finding.missing for finding in bad_reference(pod.cluster())] == [(ABSENT,)]

@@ -1,27 +1,27 @@
-"""Pods of which nothing has run yet: the table's lines about sandboxes and volumes."""
+"""Pods that are still being created: the table's lines about sandboxes and volumes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import tight, under_pressure
 from kubevitals.facts.nodes.placement import START
 from kubevitals.facts.pods import sandbox_errors
-from kubevitals.facts.pods.references import names, said_absent, volume_references
+from kubevitals.facts.pods.references import Reference, names_if_observed, reported_missing, volume_references
 from kubevitals.facts.pods.states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.inventory.cluster import Cluster, claim_name
-from kubevitals.objects import condition, is_ready, node_condition
+from kubevitals.objects import Ref, condition, is_ready, node_condition
 
 NO_SPACE = "no space left on device"
-"""What the C library says of ENOSPC, and every program after it."""
+"""How the C library words ENOSPC, and thus most programs."""
 
 
 def _has_no_sandbox(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether the pod has been on its node without a sandbox for longer than `pod.stuck`.
 
-    After a reboot of the node that can be a pod that ran before. On a node that has just joined and is not ready the
-    CNI is yet to come.
+    After a reboot of the node it may be a pod that ran before. A node that has just joined and is not ready has no CNI
+    yet, which is not a fault.
     """
     node = cluster.nodes_by_name.get(pod.spec.nodeName)
     if node and not is_ready(node) and not cluster.over(node.metadata.creationTimestamp, START):
@@ -41,11 +41,11 @@ _NO_NETWORK = "NetworkPluginNotReady"
 
 
 def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
-    """Return what is said of the sandbox that the pod has not got: its node's present state, else the latest event.
+    """Return why the pod has no sandbox: what its node's Ready condition says, else the latest event.
 
-    A text that is not in the table does not hide an earlier one that is: what a runtime says of one cause varies. A
-    Normal SandboxChanged follows each failure. Where a plugin is gone it is all that comes again and again: the failure
-    is said once, and its event expires.
+    An earlier message that the table knows wins over a later one that it does not: runtimes word one cause in many
+    ways. A Normal SandboxChanged event follows each failure. Where a plugin is gone, only that one is repeated: the
+    failure is reported once, and its event expires.
     """
     node = None if pod.spec.hostNetwork else cluster.nodes_by_name.get(pod.spec.nodeName)
     ready = node and node_condition(node, "Ready")
@@ -53,13 +53,13 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
         return ready.message
     events = cluster.events(pod)
     failures = [event for event in events if event.reason == SANDBOX_FAILURE]
-    expired = [event for event in events[-1:] if event.reason == "SandboxChanged"]
-    said = [event.message for event in reversed(expired + failures)]
-    return next((words for words in said if sandbox_errors.is_known(words)), said[0] if said else "")
+    latest = [event for event in events[-1:] if event.reason == "SandboxChanged"]
+    messages = [event.message for event in reversed(latest + failures)]
+    return next(filter(sandbox_errors.is_known, messages), messages[0] if messages else "")
 
 
 def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
-    """Return the line of a sandbox that could not be made, for one variant of ip-allocation."""
+    """Return the line of a pod sandbox that could not be created, for one variant of ip-allocation."""
 
     def line(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         words = _sandbox_words(pod, cluster) if _has_no_sandbox(pod, cluster) else ""
@@ -73,30 +73,31 @@ def missing_object(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod that mounts a ConfigMap or Secret that does not exist."""
     if not is_stuck(pod, cluster):
         return None
-    mounted = list(volume_references(pod.spec))
-    seen = {reference.kind: names(cluster, reference.kind, pod.metadata.namespace) for reference in mounted}
-    absent = [(r.kind, r.name) for r in mounted if (found := seen[r.kind]) is not None and r.name not in found]
-    if not absent and None in seen.values():
-        absent = _told_absent(pod, cluster)
-    words = ", ".join(f'{kind.lower()} "{name}" not found' for kind, name in dict.fromkeys(absent))
-    return Symptom(pod, words) if words else None
+    namespace, mounted = pod.metadata.namespace, list(volume_references(pod.spec))
+    listed = {reference.kind: names_if_observed(cluster, reference.kind, namespace) for reference in mounted}
+    missing = [Ref(r.kind, namespace, r.name) for r in mounted if _is_unlisted(r, listed[r.kind])]
+    if not missing and None in listed.values():
+        missing = list(_reported_missing(pod, cluster))
+    return Symptom(pod, missing=tuple(dict.fromkeys(missing))) if missing else None
 
 
-def _told_absent(pod: pb.Pod, cluster: Cluster) -> list[tuple[str, str]]:
-    """Return what events say is absent, without what is there by now."""
-    return [
-        (kind, name)
-        for event in stuck_events(pod, cluster, "FailedMount")
-        for kind, name in said_absent(event.message)
-        if name not in (names(cluster, kind, pod.metadata.namespace) or ())
-    ]
+def _is_unlisted(reference: Reference, listed: frozenset[str] | None) -> bool:
+    return listed is not None and reference.name not in listed
 
 
-_NO_KEY = re.compile(r"references non-existent (?:config|secret) key: (\S{1,253})")
+def _reported_missing(pod: pb.Pod, cluster: Cluster) -> Iterator[Ref]:
+    """Yield what does not exist according to events, except what has been created since."""
+    for event in stuck_events(pod, cluster, "FailedMount"):
+        for missing in reported_missing(event.message, pod.metadata.namespace):
+            if missing.name not in (names_if_observed(cluster, missing.kind, missing.namespace) or ()):
+                yield missing
+
+
+_NO_KEY = re.compile(r"references non-existent (?:config|secret) key: (?P<key>[\w.-]{1,253})")
 
 
 def missing_key(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod that mounts a key that its ConfigMap or Secret does not have."""
+    """Match a pod that mounts a key which its ConfigMap or Secret does not have."""
     return by_event(pod, cluster, "FailedMount", _NO_KEY)
 
 
@@ -104,7 +105,7 @@ _CONFIG_VOLUMES = ("configMap", "secret", "projected")
 
 
 def node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match ConfigMaps and Secrets that the kubelet cannot write to the node's disk."""
+    """Match a pod whose ConfigMaps or Secrets the kubelet cannot write to the node's disk."""
     config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
     for event in reversed(stuck_events(pod, cluster, "FailedMount")):
         volume = _VOLUME.search(event.message)
@@ -124,7 +125,7 @@ _ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})'
 
 
 def attach_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod whose volume could not be attached, and was not since, or that waits for one that is not attached."""
+    """Match a pod whose volume could not be attached and still is not, or that waits for one that is not attached."""
     symptom = by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
     attached = stuck_events(pod, cluster, "SuccessfulAttachVolume") if symptom else []
     if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached):
@@ -138,7 +139,7 @@ _WAITING = re.compile(f"^{ALL_VOLUMES}")
 
 
 def _is_unattached(pod: pb.Pod, volume: pb.Volume, cluster: Cluster) -> bool:
-    """Return whether the volume's VolumeAttachment says that it is not attached to the pod's node."""
+    """Return whether the volume's VolumeAttachment reports that it is not attached to the pod's node."""
     claim = cluster.claims_by_name.get((pod.metadata.namespace, claim_name(pod, volume)))
     return claim is not None and (claim.spec.volumeName, pod.spec.nodeName) in cluster.derive(_unattached)
 
@@ -148,20 +149,20 @@ def _unattached(cluster: Cluster) -> set[tuple[str, str]]:
 
 
 _NO_CACHE = re.compile(r"failed to sync \w{1,20} cache|object \S{1,600} not registered")
-"""What the kubelet says of a ConfigMap or Secret that it has not heard of yet, or no longer watches for the pod."""
+"""What the kubelet says about a ConfigMap or Secret that it does not know yet, or no longer watches for the pod."""
 
 
 def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod whose volume could not be mounted, for whatever reason is left and does not pass by itself.
+    """Match a pod whose volume could not be mounted for any other reason that does not pass by itself.
 
-    The kubelet tries again what was absent and is there by now, and has often not heard of a ConfigMap at first.
+    The kubelet retries what was missing and exists by now, and often does not know a ConfigMap at first.
     """
     events = stuck_events(pod, cluster, "FailedMount")
-    left = [event for event in events if not said_absent(event.message)]
-    for event in reversed(left):
+    others = [event for event in events if not reported_missing(event.message, pod.metadata.namespace)]
+    for event in reversed(others):
         passes = _NO_CACHE.search(event.message) and max(event.count, event.series.count) <= 1
-        summary = _WAITING.match(event.message) and len(left) < len(events)
+        is_summary = _WAITING.match(event.message) and len(others) < len(events)
         volume = _ANY_VOLUME.search(event.message)
-        if volume and not passes and not summary:
+        if volume and not passes and not is_summary:
             return Symptom(pod, event.message, volume=volume["volume"])
     return None

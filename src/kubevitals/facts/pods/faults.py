@@ -1,7 +1,7 @@
 """One ordered table that gives every broken pod to one fault: the first, most specific line that matches owns it.
 
-A check asks for the pods of its faults and says what they mean; whatever comes first here is never reported
-a second time by a check further down. A line decides by status; events only explain, since they expire.
+A check takes the pods of its faults from here and explains them; a pod that a line has taken is never reported again
+by a line further down. A line decides by the pod's status; events only name the cause, since they expire.
 """
 
 from collections import Counter, defaultdict
@@ -16,15 +16,15 @@ from kubevitals.facts.pods.states import Symptom
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref, statuses
 
-OWN = ("app.kubernetes.io/name", "kubevitals")
+SUITE_LABEL = ("app.kubernetes.io/name", "kubevitals")
 """The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
 
-OWN_ENDS = frozenset({1, 2})
-"""Exit codes with which such a pod tells of others: something failed, interrupted (pytest.ExitCode)."""
+SUITE_EXIT_CODES = frozenset({1, 2})
+"""Exit codes of such a pod that say nothing about itself: a check failed, the run was interrupted (pytest.ExitCode)."""
 
 
 class PodFault(StrEnum):
-    """What can be wrong with a pod, in the order in which it is looked for; the values are variants of causes."""
+    """What can be wrong with a pod, in the order in which the table looks for it; the values are variants of causes."""
 
     POOL_EXHAUSTED = sandbox_errors.EXHAUSTED
     CNI_UNREACHABLE = sandbox_errors.UNREACHABLE
@@ -56,36 +56,36 @@ SANDBOX_FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class PodFaults:
-    """All broken pods by their fault, and the faults that could not be told apart for want of data."""
+    """All broken pods by their fault, and the faults that could not be judged because data is missing."""
 
-    found: dict[PodFault, list[Symptom]]
-    unseen: dict[PodFault, NotObserved]
+    symptoms: dict[PodFault, list[Symptom]]
+    not_observed: dict[PodFault, NotObserved]
 
 
 def broken_pods(cluster: Cluster, fault: PodFault) -> Iterator[Symptom]:
     """Yield the pods that have this fault and none above it.
 
     Raises:
-        NotObserved: after the last one, if for some pod it could not be told.
+        NotObserved: after the last one, if some pod could not be judged for this fault.
     """
     faults = cluster.derive(pod_faults)
-    yield from faults.found[fault]
-    if fault in faults.unseen:
-        raise faults.unseen[fault]
+    yield from faults.symptoms[fault]
+    if fault in faults.not_observed:
+        raise faults.not_observed[fault]
 
 
 def is_broken(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has one of these faults, and is told of for that: no check tells of it once more."""
+    """Return whether a finding already covers this pod, so that other checks skip it."""
     return ref(pod) in cluster.derive(_broken)
 
 
 def _broken(cluster: Cluster) -> frozenset[Ref]:
-    found = cluster.derive(pod_faults).found
-    return frozenset(ref(symptom.pod) for symptoms in found.values() for symptom in symptoms)
+    by_fault = cluster.derive(pod_faults).symptoms
+    return frozenset(ref(symptom.pod) for symptoms in by_fault.values() for symptom in symptoms)
 
 
 def pod_faults(cluster: Cluster) -> PodFaults:
-    """Put every broken pod under its fault."""
+    """Return every broken pod under its fault."""
     faults = PodFaults(defaultdict(list), {})
     for pod in _worst_first([pod for pod in cluster.pods if not _is_fine(pod)]):
         _classify(pod, cluster, faults)
@@ -93,9 +93,9 @@ def pod_faults(cluster: Cluster) -> PodFaults:
 
 
 def _worst_first(pods: list[pb.Pod]) -> list[pb.Pod]:
-    """Return pods in the order in which logs are worth reading: most pods of one owner first, then most restarts."""
-    alike = Counter(owner(pod) or ref(pod) for pod in pods)
-    return sorted(pods, key=lambda pod: (-alike[owner(pod) or ref(pod)], -sum(s.restartCount for s in statuses(pod))))
+    """Return the pods in the order in which their logs are read: owners with most pods first, then most restarts."""
+    pods_of = Counter(owner(pod) or ref(pod) for pod in pods)
+    return sorted(pods, key=lambda pod: (-pods_of[owner(pod) or ref(pod)], -sum(s.restartCount for s in statuses(pod))))
 
 
 def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
@@ -103,21 +103,21 @@ def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
         try:
             symptom = line(pod, cluster)
         except NotObserved as error:
-            faults.unseen.setdefault(fault, error)
+            faults.not_observed.setdefault(fault, error)
         else:
             if symptom:
-                faults.found[fault].append(symptom)
+                faults.symptoms[fault].append(symptom)
                 return
 
 
 def _is_fine(pod: pb.Pod) -> bool:
-    """Return whether no line need look: most pods of most clusters, and those on their way out.
+    """Return whether no line needs to look at the pod: it runs and never restarted, succeeded, or is being deleted.
 
-    Evictions and node shutdowns give a failed pod itself a reason: they are not its containers' doing.
+    A failed pod with a reason of its own was evicted or shut down with its node: its containers did not fail.
     """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
-    if pod.status.phase == "Failed" and (pod.status.reason or _is_own_run(pod)):
+    if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod)):
         return True
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
@@ -125,11 +125,12 @@ def _is_fine(pod: pb.Pod) -> bool:
     )
 
 
-def _is_own_run(pod: pb.Pod) -> bool:
-    """Return whether the pod is an earlier run of these checks that found something, or was interrupted."""
+def _is_suite_run(pod: pb.Pod) -> bool:
+    """Return whether the pod is an earlier run of these checks that found a fault or was interrupted."""
     ends = [status.state.terminated for status in statuses(pod)]
-    return pod.metadata.labels.get(OWN[0]) == OWN[1] and all(
-        end.reason == "Error" and end.exitCode in OWN_ENDS for end in ends
+    label, value = SUITE_LABEL
+    return pod.metadata.labels.get(label) == value and all(
+        end.reason == "Error" and end.exitCode in SUITE_EXIT_CODES for end in ends
     )
 
 
@@ -150,4 +151,4 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.INIT_CONTAINER: running.init_container,
     PodFault.APP_EXIT: running.app_exit,
 }
-"""From specific to general: what keeps a pod from being created stands before what ends it."""
+"""From specific to general: what prevents the creation of a pod stands before what ends its containers."""

@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a pod refers to, and what a missing name was probably meant to be."""
+"""Which ConfigMaps and Secrets a pod references, and which of them do not exist."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,19 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import containers
+from kubevitals.inventory.near_names import did_you_mean
+from kubevitals.objects import Ref, containers
 
 PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
-"""ConfigMaps that the control plane puts into every namespace."""
-
+"""ConfigMaps that the control plane creates in every namespace."""
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 _ABSENT = re.compile(r'(configmap|secret)s? "([^"]+)" not found')
-"""What the kubelet says, of its own cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
+"""What the kubelet says, from its cache or in the API server's words (configMapAndSecretChangeDetectionStrategy)."""
 
 
 class Reference(NamedTuple):
-    """A place in a pod's specification that names a ConfigMap or a Secret, and keys in it."""
+    """A ConfigMap or a Secret that a pod references, the keys in it, and the place in the pod's specification."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class Reference(NamedTuple):
 
 
 def references(spec: pb.PodSpec) -> Iterator[Reference]:
-    """Yield what the pod cannot start without: references marked optional are left out."""
+    """Yield what the pod cannot start without; optional references are left out."""
     yield from volume_references(spec)
     for container in containers(spec):
         yield from _env_references(container)
@@ -57,9 +57,9 @@ def _env_references(container: pb.Container) -> Iterator[Reference]:
     for source in container.envFrom:
         for kind, part in (("ConfigMap", source.configMapRef), ("Secret", source.secretRef)):
             if part.localObjectReference.name and not part.optional:
-                yield Reference(kind, part.localObjectReference.name, (), f"envFrom of container {container.name}")
+                yield Reference(kind, part.localObjectReference.name, (), f'envFrom of container "{container.name}"')
     for variable in container.env:
-        where = f"env {variable.name} of container {container.name}"
+        where = f'env {variable.name} of container "{container.name}"'
         for kind, key in (
             ("ConfigMap", variable.valueFrom.configMapKeyRef),
             ("Secret", variable.valueFrom.secretKeyRef),
@@ -75,25 +75,31 @@ def _keys(items: Iterable[pb.KeyToPath]) -> tuple[str, ...]:
 def listed_names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str]:
     """Return the names of a namespace's ConfigMaps or Secrets.
 
-    Secrets are looked at only when the user asks for it: the right to list them also gives their contents.
+    Secrets are listed only with --secret-names: the right to list them also gives access to their contents.
 
     Raises:
-        NotObserved: they could not be listed, or are not looked at.
+        NotObserved: they could not be listed, or --secret-names was not given.
     """
     return cluster.derive(_config_map_names if kind == "ConfigMap" else _secret_names).get(namespace, frozenset())
 
 
-def said_absent(words: str) -> list[tuple[str, str]]:
-    """Return the kinds and names of the ConfigMaps and Secrets that a kubelet's words say do not exist."""
-    return [(_KINDS[kind], name) for kind, name in _ABSENT.findall(words)]
+def reported_missing(message: str, namespace: str) -> list[Ref]:
+    """Return the ConfigMaps and Secrets that do not exist according to a kubelet's message about a pod."""
+    return [Ref(_KINDS[kind], namespace, name) for kind, name in _ABSENT.findall(message)]
 
 
-def names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str] | None:
-    """Return the names of a namespace's ConfigMaps or Secrets, or nothing where they are not observed."""
+def names_if_observed(cluster: Cluster, kind: str, namespace: str) -> frozenset[str] | None:
+    """Return the names of a namespace's ConfigMaps or Secrets, or None where they are not observed."""
     try:
         return listed_names(cluster, kind, namespace)
     except NotObserved:
         return None
+
+
+def near_missing(missing: Ref, cluster: Cluster) -> str:
+    """Return `` (did you mean "app-config"?)`` where a ConfigMap or Secret with such a name exists, else nothing."""
+    names = names_if_observed(cluster, missing.kind, missing.namespace)
+    return did_you_mean(missing.name, names, missing.kind, missing.namespace, cluster)
 
 
 def _config_map_names(cluster: Cluster) -> dict[str, frozenset[str]]:
@@ -110,4 +116,4 @@ def _names(objects: Iterable[pb.ConfigMap | pb.Secret]) -> dict[str, frozenset[s
     index: dict[str, set[str]] = {}
     for obj in objects:
         index.setdefault(obj.metadata.namespace, set()).add(obj.metadata.name)
-    return {namespace: frozenset(found) for namespace, found in index.items()}
+    return {namespace: frozenset(names) for namespace, names in index.items()}

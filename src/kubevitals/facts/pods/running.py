@@ -1,4 +1,4 @@
-"""Pods whose containers cannot be made or do not stay: the lines of the table about containers."""
+"""Pods whose containers cannot be created or do not keep running: the table's lines about containers."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from kubevitals.facts.pods.container_probes import (
     start_has_event,
 )
 from kubevitals.facts.pods.creating import NO_SPACE
+from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
 from kubevitals.facts.pods.states import (
     RECENT,
@@ -29,27 +30,27 @@ from kubevitals.inventory.events import last_seen
 from kubevitals.objects import statuses
 from kubevitals.threshold import Threshold
 
-OOM_PAST = Threshold("memory-limit.past", 86400, "an OOM kill that has not come back for a day is over")
+OOM_PAST = Threshold("memory-limit.past", 86400, "seconds without another OOM kill after which the last one is over")
 
 OOM_RECENT = Threshold(
-    "memory-limit.recent", 3600, "an OOM kill that has not come back for an hour is a risk, no fault"
+    "memory-limit.recent", 3600, "seconds without another OOM kill after which the last one is only a risk"
 )
 
 NODE_KILLS = frozenset({"SystemOOM", "OOMKilling"})
 """Events of a node on which the kernel killed a process for memory: the kubelet's, and node-problem-detector's."""
 
 _OF_A_LIMIT = "Memory cgroup out of memory"
-"""How the kernel begins when a container went over its limit, not the node (mm/memcontrol.c)."""
+"""How the kernel begins when a container exceeded its limit, and not the node (mm/memcontrol.c)."""
 
 SIGKILLED = 137
 
 OOM_NEAR = 60
-"""Seconds between such an event and the end of a container that it may have killed."""
+"""At most so many seconds lie between such an event and the end of a container that it may have killed."""
 
 KILLS = Threshold(
     "pod.kills",
     2,
-    "kills by a probe, the last within `pod.recent`, after which a pod that runs again still counts as failing: "
+    "kills by a probe, the last within `pod.recent`, from which on a pod that runs again still counts as failing: "
     "one kill that helped is what the probe is for",
 )
 
@@ -83,7 +84,7 @@ _REFERENCE = re.compile(
 )
 
 
-def _settled(pod: pb.Pod, cluster: Cluster) -> bool:
+def _is_past_start(pod: pb.Pod, cluster: Cluster) -> bool:
     return cluster.over(pod.status.startTime, STUCK)
 
 
@@ -92,37 +93,39 @@ def _waiting(pod: pb.Pod, reasons: frozenset[str]) -> Iterator[pb.ContainerStatu
 
 
 def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container whose image cannot be had."""
+    """Match a container whose image cannot be pulled."""
     for status in _waiting(pod, _IMAGE):
-        if _settled(pod, cluster):
+        if _is_past_start(pod, cluster):
             return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
     return None
 
 
 def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container whose environment names what does not exist."""
+    """Match a container whose environment references a missing ConfigMap, Secret, key or field."""
     for status in _waiting(pod, frozenset({"CreateContainerConfigError"})):
-        if _REFERENCE.search(status.state.waiting.message) and _settled(pod, cluster):
-            return Symptom(pod, status.state.waiting.message, status)
+        message = status.state.waiting.message
+        if _REFERENCE.search(message) and _is_past_start(pod, cluster):
+            missing = reported_missing(message, pod.metadata.namespace)[:1]
+            return Symptom(pod, message, status, missing=tuple(missing))
     return None
 
 
 def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that cannot be created or started as it is declared."""
+    """Match a container that cannot be created or started."""
     for status in statuses(pod):
         ended = crash(pod, status, cluster)
         if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
             return Symptom(pod, ended.message, status)
         waiting = status.state.waiting
-        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _settled(pod, cluster):
+        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _is_past_start(pod, cluster):
             return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 
 
 def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that ran out of memory lately, or one that cannot start for want of it, or its sandbox.
+    """Match a container that was OOM-killed recently, or one whose memory limit is too low to start it or its sandbox.
 
-    An OOM kill of the past, which is a risk, does not hide what ends again and again now.
+    An OOM kill of the past, which is only a risk, does not hide a container that crashes now.
     """
     if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
         return sandbox
@@ -140,7 +143,7 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether containers of a pod that has not failed as a whole end again and again now."""
+    """Return whether a container crash-loops now, in a pod that has not failed as a whole."""
     return pod.status.phase != "Failed" and any(
         crash(pod, status, cluster) or _ended_lately(pod, status, cluster) for status in statuses(pod)
     )
@@ -149,20 +152,20 @@ def _is_crashing(pod: pb.Pod, cluster: Cluster) -> bool:
 def _out_of_memory(
     pod: pb.Pod, status: pb.ContainerStatus, ended: pb.ContainerStateTerminated, cluster: Cluster
 ) -> bool:
-    """Return whether a container ran out of memory: it says so, or it was killed while its node was out of memory.
+    """Return whether a container was OOM-killed: its status says so, or it was killed while its node was out of memory.
 
-    That some container went over its limit then tells nothing of one that its probe had killed.
+    That another container of the node exceeded its limit at the time says nothing about one that its probe killed.
     """
     if ended.reason == "OOMKilled" or OOM_TEXT.search(ended.message):
         return True
     node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
-    near = [
+    kills = [
         event
         for event in (cluster.events(node) if node else ())
         if event.reason in NODE_KILLS and abs(last_seen(event) - ended.finishedAt.seconds) < OOM_NEAR
     ]
-    whole = any(_OF_A_LIMIT not in event.message for event in near)
-    return whole or (bool(near) and not killed_by(pod, status, ended, cluster))
+    node_is_out = any(_OF_A_LIMIT not in event.message for event in kills)
+    return node_is_out or (bool(kills) and not killed_by(pod, status, ended, cluster))
 
 
 def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
@@ -186,7 +189,7 @@ def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> 
 
 
 def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that was killed because its postStart hook failed; sidecars may have one, too."""
+    """Match a container that was killed because its postStart hook failed; a sidecar may have one, too."""
     for status in statuses(pod):
         if status.state.waiting.reason == "PostStartHookError":
             return Symptom(pod, status.state.waiting.message, status)
@@ -201,17 +204,17 @@ def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a crashing container whose last words are that no space is left.
+    """Match a crashing container whose last log lines or termination message report that no space is left.
 
     Raises:
-        NotObserved: its log could not be read, and it left no such message.
+        NotObserved: its log could not be read, and its termination message does not report it.
     """
     for status in statuses(pod):
         if ended := crash(pod, status, cluster):
-            if said := _no_space([ended.message]):
-                return Symptom(pod, said, status)
-            if said := _no_space(cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))):
-                return Symptom(pod, said, status)
+            if line := _no_space([ended.message]):
+                return Symptom(pod, line, status)
+            if line := _no_space(cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))):
+                return Symptom(pod, line, status)
     return None
 
 
@@ -220,12 +223,12 @@ def _no_space(lines: Sequence[str]) -> str | None:
 
 
 def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match an init container that fails; sidecars are none."""
+    """Match an init container that keeps failing; a sidecar belongs to app-exit."""
     return _crashing(pod, [s for s in pod.status.initContainerStatuses if not is_sidecar(pod, s)], cluster)
 
 
 def app_exit(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match any container that ends again and again, for whatever reason is left."""
+    """Match any container that crash-loops or has failed, for any other reason."""
     return _crashing(pod, statuses(pod), cluster)
 
 

@@ -1,54 +1,67 @@
-"""What state a broken pod is in: stuck while it is created, or with a container that ends again and again."""
+"""Which state a broken pod is in: stuck in creation, or with a container that crash-loops or has failed."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
-from kubevitals.objects import condition, is_ready, statuses, turned_at
+from kubevitals.objects import Ref, condition, is_ready, statuses, turned_at
 from kubevitals.threshold import Threshold
 
 STUCK = Threshold(
     "pod.stuck",
     60,
-    "a pod must have been creating its containers for so long: mounts, pulls and rollouts take seconds",
+    "seconds for which a pod may create its containers: mounts, pulls and rollouts take less",
 )
 
-RESTARTS = Threshold("pod.restarts", 3, "restarts after which a pod that runs again still counts as failing")
+RESTARTS = Threshold("pod.restarts", 3, "restarts from which on a pod that runs again still counts as crashing")
 
 RECENT = Threshold(
     "pod.recent",
     900,
-    "a restart within this time counts as going on: the crash back-off is at most 5 minutes",
+    "seconds in which a restart still counts as present: the crash back-off is at most 5 minutes",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """A pod's fault: what Kubernetes says about it, and the container, the volume or the container probe concerned."""
+    """A pod's fault: what Kubernetes says about it, and the part of the pod that is concerned.
+
+    Attributes:
+        pod: the broken pod.
+        words: what the kubelet or the container runtime says, or nothing where the state says it all.
+        status: the container concerned.
+        volume: the name of the volume concerned, as the kubelet writes it: of the pod, or of the PersistentVolume.
+        probe: the kind of the probe that kills the container.
+        missing: the ConfigMaps and Secrets that the pod references and that do not exist.
+        key: the key that a ConfigMap or Secret does not have.
+    """
 
     pod: pb.Pod
-    words: str
+    words: str = ""
     status: pb.ContainerStatus = field(default_factory=pb.ContainerStatus)
     volume: str = ""
     probe: ProbeKind | None = None
+    missing: tuple[Ref, ...] = ()
+    key: str = ""
 
 
 SANDBOX_FAILURE = "FailedCreatePodSandBox"
-"""The reason of the event of a sandbox that could not be made."""
+"""The reason of the event of a pod sandbox that could not be created (pkg/kubelet/events/event.go)."""
 
 ALL_VOLUMES = "Unable to attach or mount volumes"
-"""How the kubelet begins when it sums up which of a pod's volumes it waits for."""
+"""How the kubelet begins when it sums up the volumes that a pod waits for (pkg/kubelet/volumemanager)."""
 
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has been on a node for longer than `pod.stuck` and has not even a sandbox yet.
+    """Return whether the pod has been on a node for longer than `pod.stuck` and has no sandbox yet.
 
-    Where it has one its volumes are mounted, and an image is being pulled.
+    A pod with a sandbox has mounted its volumes, and pulls an image.
     """
     scheduled, sandbox = condition(pod, "PodScheduled"), condition(pod, "PodReadyToStartContainers")
     return (
@@ -62,28 +75,34 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
 
 
 def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
-    """Return the stuck pod's events of a reason, the most telling last: summaries of all its volumes come first.
+    """Return the stuck pod's events of a reason, the most specific last: summaries of all its volumes come first.
 
-    A sandbox is tried when all volumes are mounted: what was said of them before its latest failure is over.
+    The kubelet creates a sandbox only once all volumes are mounted: events about volumes before its latest failure
+    to do so are over.
     """
     if not is_stuck(pod, cluster):
         return []
-    every = cluster.events(pod)
-    tried = max((last_seen(event) for event in every if event.reason == SANDBOX_FAILURE != reason), default=0)
-    events = [event for event in every if event.reason == reason and last_seen(event) >= tried]
-    return sorted(events, key=lambda event: not event.message.startswith(ALL_VOLUMES))
+    events = cluster.events(pod)
+    mounted_at = 0 if reason == SANDBOX_FAILURE else _sandbox_failed_at(events)
+    present = [event for event in events if event.reason == reason and last_seen(event) >= mounted_at]
+    return sorted(present, key=lambda event: not event.message.startswith(ALL_VOLUMES))
+
+
+def _sandbox_failed_at(events: Iterable[pb.Event]) -> int:
+    return max((last_seen(event) for event in events if event.reason == SANDBOX_FAILURE), default=0)
 
 
 def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) -> Symptom | None:
-    """Return what the stuck pod's latest event of a reason says, if it has this text."""
+    """Return the stuck pod's latest event of a reason that has this text, with its groups `volume` and `key`."""
     for event in reversed(stuck_events(pod, cluster, reason)):
         if match := text.search(event.message):
-            return Symptom(pod, event.message, volume=match.groupdict().get("volume") or "")
+            groups = match.groupdict("")
+            return Symptom(pod, event.message, volume=groups.get("volume", ""), key=groups.get("key", ""))
     return None
 
 
 def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
-    """Return how the container ended if it does so again and again, or has ended the pod; one restart is no fault."""
+    """Return how the container ended if it crash-loops, or has failed for good; one restart is not a fault."""
     state, last = status.state, status.lastState.terminated
     if state.waiting.reason == "CrashLoopBackOff":
         return last
@@ -91,29 +110,29 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
         if pod.status.phase == "Failed":
             failed = state.terminated.exitCode and not is_sidecar(pod, status)
             return state.terminated if failed and failed_for_good(pod, cluster) else None
-        bad = state.terminated.exitCode or not _may_end(pod, status)
-        return state.terminated if bad and status.restartCount else None
+        crashed = state.terminated.exitCode or not _may_end(pod, status)
+        return state.terminated if crashed and status.restartCount else None
     if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
         return last
     return None
 
 
 def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
-    """Return whether the pod crashes, or has not been ready for so long."""
+    """Return whether the pod crash-loops, or has not been ready for longer than the threshold."""
     if any(crash(pod, status, cluster) for status in statuses(pod)):
         return True
     return not is_ready(pod) and cluster.over(turned_at(pod), after)
 
 
 def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
-    """Return whether the container is an init container that runs on; its pod ends it, never the other way."""
+    """Return whether the container is an init container that keeps running: it ends with its pod, and never ends it."""
     return any(c.name == status.name and c.restartPolicy == "Always" for c in pod.spec.initContainers)
 
 
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
-    """Return whether the container is to end at some time: init containers but sidecars are, and those of a Job.
+    """Return whether the container may complete: init containers other than sidecars, and those of a Job.
 
-    A container's own restartPolicy counts before its pod's.
+    A container's own restartPolicy overrides its pod's.
     """
     if any(container.name == status.name for container in pod.spec.initContainers):
         return not is_sidecar(pod, status)
@@ -121,7 +140,7 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
 
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether nothing will replace the failed pod, and nothing has succeeded in its stead."""
+    """Return whether nothing will replace the failed pod, and no later attempt has succeeded."""
     controllers = [reference for reference in pod.metadata.ownerReferences if reference.controller]
     if not controllers:
         return True
