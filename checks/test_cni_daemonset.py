@@ -37,6 +37,7 @@ from kubevitals.facts.network.reach import (
     within_node,
 )
 from kubevitals.facts.network.routes import missing_routes
+from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look, event_lines
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
@@ -49,9 +50,6 @@ from kubevitals.threshold import Threshold
 
 LASTING = Threshold(
     "cni-daemonset.lasting", 30, "seconds that a node may be without network: a CNI sets it up when it starts"
-)
-JOINING = Threshold(
-    "cni-daemonset.joining", 180, "seconds that a node may take to get its network after it joined the cluster"
 )
 
 POD_NETWORK = Ref("PodNetwork", "", "pods")
@@ -109,7 +107,7 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
 def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes that report that they have no network, by a condition or as the reason why they are not ready."""
     without_cni = _without_cni(cluster)
-    for node in cluster.nodes:
+    for node in cluster.derive(settled_nodes):
         unavailable, ready = node_condition(node, "NetworkUnavailable"), node_condition(node, "Ready")
         if unavailable is not None and unavailable.status == "True":
             state = unavailable
@@ -117,8 +115,7 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
             state = ready
         else:
             continue
-        old = cluster.over(node.metadata.creationTimestamp, JOINING) and cluster.over(state.lastTransitionTime, LASTING)
-        if old and node.metadata.name not in without_cni:
+        if cluster.over(state.lastTransitionTime, LASTING) and node.metadata.name not in without_cni:
             yield Finding(
                 ref(node),
                 says=f"has no network for pods: {state.reason}: {state.message}",

@@ -21,6 +21,7 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
 from kubevitals.facts.pods.running import OOM_PAST, OOM_RECENT
@@ -125,7 +126,7 @@ def node_oom(cluster: Cluster) -> Iterator[Finding]:
     If all of these pods were evicted longer ago than `memory-limit.recent`, it is a warning.
     """
     evicted = cluster.derive(_evicted_for_memory)
-    for node in cluster.nodes:
+    for node in cluster.derive(our_nodes):
         pods = evicted.get(node.metadata.name, [])
         pressure = node_condition(node, "MemoryPressure")
         kills = _system_ooms(node, cluster)

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.facts.nodes.lifecycle import our_nodes, settled_nodes
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
 from kubevitals.findings.explains import SAME_NODE, Explains
@@ -31,11 +32,6 @@ from kubevitals.objects import node_condition, ref
 from kubevitals.text import duration
 from kubevitals.threshold import Threshold
 
-JOINING = Threshold(
-    "node-ready.joining",
-    120,
-    "a node that joined more recently than this may still be starting; kubeadm joins take up to a minute",
-)
 LASTING = Threshold(
     "node-ready.lasting", 30, "a node must have been not ready for this long; a kubelet restart takes some seconds"
 )
@@ -93,7 +89,8 @@ def silent(cluster: Cluster) -> Iterator[Finding]:
 
 def pressure(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes that report pressure; conditions of an unreachable node are Unknown, which is no pressure."""
-    for node in _nodes(cluster):
+    _need_nodes(cluster)
+    for node in cluster.derive(our_nodes):
         for kind, resource in RESOURCES.items():
             state = node_condition(node, kind)
             if state and state.status == "True":
@@ -108,17 +105,16 @@ def pressure(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _unready(cluster: Cluster) -> Iterator[tuple[pb.Node, pb.NodeCondition]]:
-    for node in _nodes(cluster):
+    _need_nodes(cluster)
+    for node in cluster.derive(settled_nodes):
         ready = node_condition(node, "Ready") or pb.NodeCondition(status="Unknown", reason="NoReadyCondition")
-        joined, lasts = node.metadata.creationTimestamp, ready.lastTransitionTime
-        if ready.status != "True" and cluster.over(joined, JOINING) and cluster.over(lasts, LASTING):
+        if ready.status != "True" and cluster.over(ready.lastTransitionTime, LASTING):
             yield node, ready
 
 
-def _nodes(cluster: Cluster) -> tuple[pb.Node, ...]:
+def _need_nodes(cluster: Cluster) -> None:
     if not cluster.nodes:
         raise NotObserved("the cluster has no nodes")
-    return cluster.nodes
 
 
 def _lines(node: pb.Node, state: pb.NodeCondition, cluster: Cluster) -> Iterator[str]:

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -113,7 +114,7 @@ def _is_skipped(claim: pb.PersistentVolumeClaim) -> bool:
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose disk has (almost) no space or inodes left, or whose kubelet reports DiskPressure."""
-    for node in cluster.nodes:
+    for node in cluster.derive(our_nodes):
         fillings = tight(node, cluster)
         pressure = node_condition(node, "DiskPressure") if under_pressure(node) else None
         if fillings or pressure:

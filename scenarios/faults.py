@@ -57,14 +57,22 @@ def cordoned(node: str) -> "Fault":
     )
 
 
-@contextmanager
-def joining(cluster: "LiveCluster") -> Iterator[None]:
-    """A Node that its kubelet has not reported for yet."""
-    cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "joining"}}])
-    try:
-        yield
-    finally:
-        cluster.kubectl("delete node joining")
+def scaled_down(node: str) -> "Fault":
+    """Taint a node as the cluster autoscaler does before it stops the machine."""
+    taint = "ToBeDeletedByClusterAutoscaler"
+    return doing(
+        lambda cluster: cluster.kubectl(f"taint node {cluster.name}-{node} {taint}={int(time.time())}:NoSchedule"),
+        lambda cluster: cluster.kubectl(f"taint node {cluster.name}-{node} {taint}-"),
+    )
+
+
+def unreported(name: str, **labels: str) -> "Fault":
+    """Create a Node that no kubelet reports for."""
+    metadata = {"name": name, "labels": labels}
+    return doing(
+        lambda cluster: cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": metadata}]),
+        lambda cluster: cluster.kubectl(f"delete node {name}"),
+    )
 
 
 def disk_full(node: str) -> "Fault":

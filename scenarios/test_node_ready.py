@@ -1,8 +1,9 @@
 """Nodes that are not ready, unreachable or under pressure, and nodes that only look so."""
 
 from kubevitals.objects import node_condition
-from scenarios.faults import cordoned, joining, process_frozen, service_stopped
+from scenarios.faults import cordoned, process_frozen, scaled_down, service_stopped, unreported
 from scenarios.harness import Seen, scenario
+from scenarios.undoing import together
 
 
 @scenario(fault=service_stopped("worker2", "kubelet"), finds=["node-ready[silent] Node/worker2"])
@@ -27,7 +28,7 @@ def test_cordoned_node(seen: Seen) -> None:
     assert seen.node("worker2").spec.unschedulable
 
 
-@scenario(fault=joining)
+@scenario(fault=unreported("joining"))
 def test_node_just_joined(seen: Seen) -> None:
     """A node that joined a minute ago and has not reported yet is still starting."""
     node = next(node for node in seen.cluster.nodes if node.metadata.name == "joining")
@@ -38,3 +39,25 @@ def test_node_just_joined(seen: Seen) -> None:
 @scenario(on=test_node_just_joined, later=600, finds=["node-ready[silent] Node/joining"])
 def test_node_never_reported(seen: Seen) -> None:
     """Ten minutes later the same node still has not reported."""
+
+
+@scenario(fault=unreported("virtual", type="virtual-kubelet"), later=600)
+def test_virtual_node(seen: Seen) -> None:
+    """A virtual node runs no kubelet, no kube-proxy and no CNI: DaemonSets' pods stay pending there."""
+    node = next(node for node in seen.cluster.nodes if node.metadata.name == "virtual")
+    assert node_condition(node, "Ready") is None or node_condition(node, "Ready").status != "True"  # type: ignore[union-attr]
+    assert "virtual nodes are not judged: virtual" in seen.cluster.remarks
+
+
+@scenario(on_demand=True, fault=together(scaled_down("worker2"), service_stopped("worker2", "kubelet")))
+def test_node_scaled_down(seen: Seen) -> None:
+    """The cluster autoscaler stops the machine before it deletes the Node."""
+    ready = node_condition(seen.node("worker2"), "Ready")
+    assert ready is not None
+    assert ready.status == "Unknown"
+    assert any("(ToBeDeletedByClusterAutoscaler)" in remark for remark in seen.cluster.remarks)
+
+
+@scenario(on=test_node_scaled_down, later=1200, finds=["node-ready[silent] Node/worker2"])
+def test_node_scaled_down_and_not_deleted(seen: Seen) -> None:
+    """Twenty minutes later nothing has deleted it."""

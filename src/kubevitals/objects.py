@@ -1,5 +1,6 @@
 """Names and relations of Kubernetes objects."""
 
+import re
 import shlex
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
@@ -88,6 +89,31 @@ def node_condition(node: pb.Node, kind: str) -> pb.NodeCondition | None:
 def is_ready(obj: pb.Pod | pb.Node) -> bool:
     """Return whether the pod or node reports Ready=True."""
     return any(c.type == "Ready" and c.status == "True" for c in obj.status.conditions)
+
+
+VIRTUAL_LABELS = (
+    ("type", "virtual-kubelet"),
+    ("eks.amazonaws.com/compute-type", "fargate"),
+    ("type", "kwok"),
+    ("liqo.io/type", "virtual-node"),
+)
+"""Labels of virtual nodes: those of virtual-kubelet and its providers, AWS Fargate, KWOK and Liqo."""
+
+_VIRTUAL_TAINT = "virtual-kubelet.io/provider"
+"""The taint that virtual-kubelet registers its nodes with (virtual-kubelet cmd/virtual-kubelet/internal/commands)."""
+
+_VIRTUAL_PROVIDER = re.compile(r"(?:virtual-kubelet|aci|kwok|liqo)://|[\w-]{1,20}://.{0,200}/fargate-")
+
+
+def is_virtual(node: pb.Node) -> bool:
+    """Return whether the node is no machine, but stands for a service that runs pods: no DaemonSet's pod runs there."""
+    labels = node.metadata.labels
+    has_network = bool(node.spec.podCIDR or node.spec.podCIDRs)
+    return (
+        any(labels.get(key) == value for key, value in VIRTUAL_LABELS)
+        or any(taint.key == _VIRTUAL_TAINT for taint in node.spec.taints)
+        or (not has_network and bool(_VIRTUAL_PROVIDER.match(node.spec.providerID)))
+    )
 
 
 def turned_at(pod: pb.Pod) -> pb.Time:

@@ -4,7 +4,7 @@ from zlib import crc32
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import is_ready
+from kubevitals.objects import is_ready, is_virtual
 from kubevitals.threshold import Threshold
 
 SAMPLE = Threshold(
@@ -16,12 +16,12 @@ SAMPLE = Threshold(
 
 
 def queried_nodes(cluster: Cluster) -> list[pb.Node]:
-    """Return the nodes that are ready, or a sample that is the same in each run, which a remark then says."""
+    """Return the ready nodes without virtual ones, or a sample, the same in each run, which a remark then says."""
     return cluster.derive(_sample)
 
 
 def _sample(cluster: Cluster) -> list[pb.Node]:
-    ready = [node for node in cluster.nodes if is_ready(node)]
+    ready = [node for node in cluster.nodes if is_ready(node) and not is_virtual(node)]
     if len(ready) <= (size := int(cluster.limit(SAMPLE))):
         return ready
     cluster.remarks.append(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import DNS_SERVICES, is_dns, is_ready
+from kubevitals.objects import DNS_SERVICES, is_dns, is_ready, is_virtual
 from kubevitals.probe.report import ABSENT, ProbeNetwork, Target, Through
 
 T = TypeVar("T", bound=tuple[object, ...])
@@ -27,8 +27,6 @@ PORT, HEALTH_PORT = 8080, 10256
 """The port of the probe's pods in the pod network, and kube-proxy's health port."""
 
 OS = "kubernetes.io/os"
-NOT_REAL = (("type", "virtual-kubelet"), ("eks.amazonaws.com/compute-type", "fargate"))
-"""Labels of virtual nodes: no pod of a DaemonSet runs there."""
 
 _WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
 
@@ -116,9 +114,7 @@ def plan(
 
 def is_probed(node: pb.Node) -> bool:
     """Return whether a probe pod is expected on the node: it runs Linux, is ready, and is not virtual."""
-    labels = node.metadata.labels
-    virtual = any(labels.get(key) == value for key, value in NOT_REAL)
-    return labels.get(OS) == "linux" and not virtual and is_ready(node)
+    return node.metadata.labels.get(OS) == "linux" and is_ready(node) and not is_virtual(node)
 
 
 def targets(plan: ProbePlan, service: ProbeService, pods: Sequence[ProbePod]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
@@ -45,14 +46,12 @@ class NodeWithoutDaemon(NamedTuple):
 def nodes_without_daemon(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[NodeWithoutDaemon]:
     """Yield the nodes where one of the DaemonSets should run and none of them has a ready pod.
 
-    Nodes, DaemonSets and pods younger than `daemon-set.start` are skipped. Whether the node itself is ready is for the
-    caller to judge.
+    DaemonSets and pods younger than `daemon-set.start` are skipped. Whether the node itself is ready is for the caller
+    to judge.
     """
     pods = cluster.derive(pods_by_daemon)
     settled = [ds for ds in daemon_sets if cluster.over(ds.metadata.creationTimestamp, START)]
-    for node in cluster.nodes:
-        if not cluster.over(node.metadata.creationTimestamp, START):
-            continue
+    for node in cluster.derive(settled_nodes):
         if any(belongs_on(ds.spec.template.spec, node) for ds in settled):
             node_pods = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
             if all(is_down(pod, cluster, START) for pod in node_pods):

@@ -9,6 +9,7 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, until_unseen
 from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node, pods_by_daemon
+from kubevitals.facts.nodes.lifecycle import removal, settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
 from kubevitals.inventory.cluster import Cluster
@@ -16,7 +17,7 @@ from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.kubelet import RIGHT
 from kubevitals.inventory.node_sample import queried_nodes
-from kubevitals.objects import internal_address, is_ready, path
+from kubevitals.objects import internal_address, is_ready, is_virtual, path
 from kubevitals.source.request import Answer, PlainHttp, Request, refusal
 from kubevitals.threshold import Threshold
 
@@ -102,18 +103,22 @@ def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
     """
     proxies, static = daemon_sets(cluster), static_pods(cluster)
     specs = [ds.spec.template.spec for ds in proxies]
-    if not static and not any(belongs_on(spec, node) for spec in specs for node in cluster.nodes):
+    machines = [node for node in cluster.nodes if not is_virtual(node)]
+    if not static and not any(belongs_on(spec, node) for spec in specs for node in machines):
         raise NotApplicable(NONE)
-    static_down = [pod for pod in static if is_down(pod, cluster, START) and pod.spec.nodeName in cluster.nodes_by_name]
+    judged = {node.metadata.name: node for node in cluster.derive(settled_nodes)}
+    static_down = [pod for pod in static if is_down(pod, cluster, START) and pod.spec.nodeName in judged]
     without = [
         *nodes_without_daemon(proxies, cluster),
-        *(NodeWithoutDaemon(cluster.nodes_by_name[pod.spec.nodeName], pod) for pod in static_down),
+        *(NodeWithoutDaemon(judged[pod.spec.nodeName], pod) for pod in static_down),
     ]
     return [missing for missing in without if is_ready(missing.node)]
 
 
 def runs_on(cluster: Cluster) -> list[pb.Node]:
-    """Return the ready nodes with a working kube-proxy pod that has not just started, except nodes about to leave.
+    """Return the ready nodes with a working kube-proxy pod that has not just started, except nodes being removed.
+
+    On a node that is being removed, kube-proxy's /healthz reports unhealthy.
 
     Raises:
         NotApplicable: there is no kube-proxy.
@@ -123,7 +128,7 @@ def runs_on(cluster: Cluster) -> list[pb.Node]:
     daemons = [pod for (uid, _), pods in cluster.derive(pods_by_daemon).items() if uid in uids for pod in pods]
     started = {pod.spec.nodeName for pod in [*daemons, *static_pods(cluster)] if _has_started(pod, cluster)}
     working = started - without
-    return [n for n in cluster.nodes if n.metadata.name in working and is_ready(n) and not _is_leaving(n)]
+    return [n for n in cluster.nodes if n.metadata.name in working and is_ready(n) and not removal(n)]
 
 
 def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
@@ -176,10 +181,3 @@ def _has_started(pod: pb.Pod, cluster: Cluster) -> bool:
 def _is_named(metadata: pb.ObjectMeta) -> bool:
     named = "kube-proxy" in (metadata.name, metadata.labels.get("k8s-app"), metadata.labels.get("component"))
     return metadata.namespace == NAMESPACE and (named or metadata.name.startswith("kube-proxy-"))
-
-
-def _is_leaving(node: pb.Node) -> bool:
-    """Return whether the node is about to be removed: kube-proxy's /healthz then reports unhealthy."""
-    return node.metadata.HasField("deletionTimestamp") or any(
-        taint.key == "ToBeDeletedByClusterAutoscaler" for taint in node.spec.taints
-    )

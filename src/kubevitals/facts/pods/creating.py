@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import tight, under_pressure
-from kubevitals.facts.nodes.placement import START
+from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods import sandbox_errors
 from kubevitals.facts.pods.references import Reference, names_if_observed, reported_missing, volume_references
 from kubevitals.facts.pods.states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
@@ -24,7 +24,7 @@ def _has_no_sandbox(pod: pb.Pod, cluster: Cluster) -> bool:
     yet, which is not a fault.
     """
     node = cluster.nodes_by_name.get(pod.spec.nodeName)
-    if node and not is_ready(node) and not cluster.over(node.metadata.creationTimestamp, START):
+    if node and not is_ready(node) and is_arriving(node, cluster):
         return False
     ready = condition(pod, "PodReadyToStartContainers")
     if ready is None:

@@ -6,6 +6,7 @@ from itertools import takewhile
 from operator import eq
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import belongs_on
 from kubevitals.facts.pods.states import is_down
 from kubevitals.inventory.cluster import Cluster
@@ -46,12 +47,8 @@ def missing_on_nodes(driver: str, cluster: Cluster) -> Iterator[pb.Node]:
     ]
     if not registered or not plugins:
         return
-    for node in cluster.nodes:
-        if (
-            node.metadata.name not in registered | excused
-            and cluster.over(node.metadata.creationTimestamp, DRIVER_START)
-            and any(belongs_on(spec, node) for spec in plugins)
-        ):
+    for node in cluster.derive(settled_nodes):
+        if node.metadata.name not in registered | excused and any(belongs_on(spec, node) for spec in plugins):
             yield node
 
 

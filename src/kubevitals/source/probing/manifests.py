@@ -4,7 +4,8 @@ from importlib.resources import files
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from kubevitals.probe.plan import NOT_REAL, OS, PORT, Options
+from kubevitals.objects import VIRTUAL_LABELS
+from kubevitals.probe.plan import OS, PORT, Options
 from kubevitals.probe.report import ProbeNetwork
 
 Manifest = dict[str, Any]
@@ -94,7 +95,7 @@ class Made(NamedTuple):
     def _pod(self, network: ProbeNetwork) -> Manifest:
         """Return a pod without privileges. It ends at once when it is deleted."""
         secret = self.options.pull_secret
-        real = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in NOT_REAL]
+        real = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in VIRTUAL_LABELS]
         nodes = {"nodeSelectorTerms": [{"matchExpressions": real}]}
         targets = {"path": "targets", "fieldRef": {"fieldPath": f"metadata.annotations['{TARGETS}']"}}
         return {

@@ -1,0 +1,158 @@
+"""Nodes that no rule judges: virtual ones, and those that are just being added or removed."""
+
+import pytest
+
+from checks.test_cni_daemonset import network_unavailable
+from checks.test_kube_proxy import not_running
+from checks.test_memory_limit import node_oom
+from checks.test_node_ready import not_ready, pressure, silent
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import is_leaving, settled_nodes
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import is_virtual
+from kubevitals.probe.plan import is_probed
+from tests import networks
+from tests.fakes import CREATED, NOW, ago, cluster_of
+from tests.networks import daemon, daemon_set, judged
+
+PROXY = daemon_set("kube-proxy")
+SCALED_DOWN = "ToBeDeletedByClusterAutoscaler"
+
+
+def now(seconds: int = 0) -> str:
+    """Return the time so many seconds ago, as the cluster autoscaler writes it."""
+    return str(int(NOW.timestamp()) - seconds)
+
+
+def taint(key: str, value: str = "", effect: str = "NoSchedule", added: pb.Time | None = None) -> pb.Taint:
+    return pb.Taint(key=key, value=value, effect=effect, timeAdded=added)
+
+
+def node(ready: str = "Unknown", *taints: pb.Taint, created: pb.Time = CREATED, since: int = 300) -> pb.Node:
+    """Return a node that has been in this state for some time."""
+    made = networks.node("two", ready, created=created)
+    made.status.conditions[0].lastTransitionTime.CopyFrom(ago(since))
+    made.spec.taints.extend(taints)
+    return made
+
+
+def cluster(*nodes: pb.Node) -> Cluster:
+    """Return a cluster whose kube-proxy runs on node one alone."""
+    one = networks.node("one")
+    return cluster_of(nodes=[one, *nodes], daemon_sets=[PROXY], pods=[daemon(PROXY, "one")])
+
+
+def found(cluster: Cluster) -> set[str]:
+    """Return the rules that find something."""
+    rules = (not_ready, silent, pressure, not_running, network_unavailable, node_oom)
+    return {rule.__name__ for rule in rules if judged(rule, cluster)[0]}
+
+
+VIRTUAL = {
+    "virtual-kubelet": pb.Node(metadata=pb.ObjectMeta(labels={"type": "virtual-kubelet"})),
+    "Fargate": pb.Node(metadata=pb.ObjectMeta(labels={"eks.amazonaws.com/compute-type": "fargate"})),
+    "tainted": pb.Node(spec=pb.NodeSpec(taints=[taint("virtual-kubelet.io/provider", "azure")])),
+    "provider": pb.Node(spec=pb.NodeSpec(providerID="aws:///eu-west-1a/0a1b/fargate-ip-10-0-0-1.ec2.internal")),
+}
+
+
+@pytest.mark.parametrize("virtual", VIRTUAL.values(), ids=VIRTUAL)
+@pytest.mark.parametrize("ready", ["True", "False", "Unknown"])
+def test_a_virtual_node_is_not_judged(virtual: pb.Node, ready: str) -> None:
+    made = networks.node("two", ready)
+    made.MergeFrom(virtual)
+    made.metadata.labels["kubernetes.io/os"] = "linux"
+    assert is_virtual(made)
+    assert not is_probed(made)
+    seen = cluster(made)
+    assert found(seen) == set()
+    assert seen.remarks == ["virtual nodes are not judged: two"]
+
+
+def test_a_machine_is_not_virtual() -> None:
+    machine = networks.node("two", cidr="10.244.1.0/24")
+    machine.spec.providerID = "aws:///eu-west-1a/fargate-like"
+    assert not is_virtual(machine)
+    machine = networks.node("two")
+    machine.spec.providerID = "aws:///eu-west-1a/i-0123"
+    assert not is_virtual(machine)
+    assert found(cluster(machine)) == {"not_running"}
+    assert found(cluster(node())) == {"silent"}
+
+
+LEAVING = {
+    "autoscaler": [taint(SCALED_DOWN, now(600))],
+    "Karpenter": [taint("karpenter.sh/disrupted")],
+    "shut down": [taint("node.cloudprovider.kubernetes.io/shutdown")],
+    "Cluster API": [taint("node.cluster.x-k8s.io/outdated-revision", effect="PreferNoSchedule")],
+    "NoExecute": [taint("karpenter.sh/disruption", "disrupting", "NoExecute", ago(600))],
+}
+
+
+@pytest.mark.parametrize("taints", LEAVING.values(), ids=LEAVING)
+def test_a_node_that_is_being_removed_is_a_remark(taints: list[pb.Taint]) -> None:
+    seen = cluster(node("Unknown", *taints))
+    assert found(seen) == set()
+    assert seen.remarks == [f"nodes that are being removed are not judged: two ({taints[0].key})"]
+
+
+STUCK = {
+    "autoscaler": [taint(SCALED_DOWN, now(1000))],
+    "Karpenter": [taint("karpenter.sh/disrupted")],
+    "NoExecute": [taint("karpenter.sh/disruption", "disrupting", "NoExecute", ago(1000))],
+}
+
+
+@pytest.mark.parametrize("taints", STUCK.values(), ids=STUCK)
+def test_a_node_that_is_being_removed_for_long_is_judged(taints: list[pb.Taint]) -> None:
+    seen = cluster(node("Unknown", *taints, since=1000))
+    assert found(seen) == {"silent"}
+    assert seen.remarks == []
+
+
+def test_a_node_that_is_deleted_is_judged_when_that_takes_long() -> None:
+    deleted = node("False")
+    deleted.metadata.deletionTimestamp.CopyFrom(ago(100))
+    assert found(cluster(deleted)) == set()
+    deleted.metadata.deletionTimestamp.CopyFrom(ago(1000))
+    assert found(cluster(deleted)) == {"not_ready"}
+
+
+def test_a_ready_node_without_a_time_is_leaving_if_it_takes_no_pods() -> None:
+    for effect, leaving in (("NoSchedule", True), ("PreferNoSchedule", False)):
+        ready = node("True", taint("node.cluster.x-k8s.io/outdated-revision", effect=effect))
+        assert is_leaving(ready, cluster(ready)) is leaving
+        assert found(cluster(ready)) == (set() if leaving else {"not_running"})
+
+
+@pytest.mark.parametrize(
+    ("taints", "age", "settled"),
+    [
+        ([], 100, False),
+        ([], 200, True),
+        ([taint("node.cloudprovider.kubernetes.io/uninitialized")], 200, False),
+        ([taint("node.cluster.x-k8s.io/uninitialized")], 200, False),
+        ([taint("node.cluster.x-k8s.io/uninitialized")], 1000, True),
+    ],
+)
+def test_a_node_that_has_just_joined_is_not_judged(taints: list[pb.Taint], age: int, settled: bool) -> None:
+    seen = cluster(node("False", *taints, created=ago(age), since=60))
+    assert (len(seen.derive(settled_nodes)) == 2) is settled
+    assert found(seen) == ({"not_ready"} if settled else set())
+
+
+def test_a_node_with_a_taint_of_its_owner_is_judged() -> None:
+    assert found(cluster(node("Unknown", taint("dedicated", "gpu"), taint("example.com/ToBeDeleted")))) == {"silent"}
+
+
+def test_pressure_counts_on_a_node_that_has_just_joined() -> None:
+    young = node("True", created=ago(60))
+    young.status.conditions.append(pb.NodeCondition(type="MemoryPressure", status="True"))
+    assert found(cluster(young)) == {"pressure", "node_oom"}
+
+
+def test_of_many_nodes_a_remark_names_three() -> None:
+    many = [networks.node(f"fargate-{n}", labels={"type": "virtual-kubelet"}) for n in range(5)]
+    seen = cluster(*many)
+    assert found(seen) == set()
+    assert seen.remarks == ["virtual nodes are not judged: fargate-0, fargate-1, fargate-2 and 2 more"]
