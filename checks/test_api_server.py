@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from kubevitals.errors import NotObserved
 from kubevitals.findings.declaration import check
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.cluster import Cluster, not_kubernetes, version_of
 from kubevitals.objects import Ref
 from kubevitals.source.request import refusal
 
@@ -41,7 +41,7 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
     Where credentials are refused, or somebody else answers (a sign-in page), nothing of the API server is seen.
     """
     try:
-        answer = cluster.ask("/version")
+        answer = cluster.get("/version")
     except NotObserved as error:
         yield Finding(
             API_SERVER,
@@ -53,15 +53,15 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
         return
     if answer.status == 401:
         raise refusal(answer, "get /version")
-    if answer.status == 200:
-        _ = cluster.server_version
+    if answer.status == 200 and version_of(answer) is None:
+        raise not_kubernetes("/version", answer)
 
 
 def not_ready(cluster: Cluster) -> Iterator[Finding]:
     """Find an API server whose /readyz fails, with every part that it names."""
-    answer = cluster.ask("/readyz?verbose")
+    answer = cluster.get("/readyz?verbose")
     if answer.status == 200 and not _PASSED.search(answer.body):
-        raise NotObserved("/readyz answers what Kubernetes does not: somebody else answers")
+        raise not_kubernetes("/readyz", answer)
     if answer.status == 200:
         return
     if answer.status in (401, 403):

@@ -22,7 +22,7 @@ Mitigation:
 
 from collections.abc import Iterator, Mapping
 
-from kubevitals.errors import NotObserved, demanded
+from kubevitals.errors import NotObserved, main_reason
 from kubevitals.facts.dns import resolv_conf
 from kubevitals.facts.dns import service as dns
 from kubevitals.facts.dns.logs import log_faults
@@ -228,7 +228,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
     try:
         yield from _by_metrics(cluster)
     except NotObserved as error:
-        raise demanded(*no_probe, error) from None
+        raise main_reason(*no_probe, error) from None
 
 
 def _answering_with_errors(cluster: Cluster) -> Iterator[Finding]:

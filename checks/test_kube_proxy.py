@@ -24,7 +24,7 @@ Mitigation:
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kubevitals.errors import NotObserved, demanded
+from kubevitals.errors import NotObserved, main_reason
 from kubevitals.facts.network.kube_proxy import (
     NO_ANSWERS,
     PORT,
@@ -153,7 +153,7 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
         try:
             yield from unhealthy_by_api(cluster)
         except NotObserved as error:
-            raise demanded(unprobed, error) from None
+            raise main_reason(unprobed, error) from None
         return
     attempts = {
         report.node: reach

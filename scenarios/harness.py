@@ -147,7 +147,7 @@ class Seen:
         """Return the scenario's object by ``Kind/name``."""
         kind, _, own = name.partition("/")
         listing = next(listing for listing in Cluster.listings() if listing.schema.__name__ == kind)
-        objects: tuple[Any, ...] = self.cluster.fetch(listing)
+        objects: tuple[Any, ...] = self.cluster.fetcher.list(listing)
         for obj in objects:
             if ref(obj) in (Ref(kind, self.scenario.name, own), Ref(kind, "", own)):
                 return obj

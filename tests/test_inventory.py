@@ -170,7 +170,7 @@ def test_every_kind_has_the_name_that_rbac_gives_it() -> None:
     "body", [b"", b"<html>", b"[]", b"\xff", b'{"gitVersion": 3}', b'{"a":' + b"[" * 100_000], ids=lambda b: repr(b[:9])
 )
 def test_a_version_that_is_none_is_not_observed(body: bytes) -> None:
-    with pytest.raises(NotObserved, match="/version answers what Kubernetes does not"):
+    with pytest.raises(NotObserved, match="/version does not answer like Kubernetes"):
         _ = Cluster(FakeSource({"/version": Answer(200, body)})).server_version
 
 

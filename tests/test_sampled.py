@@ -6,9 +6,9 @@ import pytest
 
 from kubevitals.errors import NotObserved
 from kubevitals.facts.network.kube_proxy import unhealthy_by_api
+from kubevitals.inventory.circuit_breaker import FAILURES
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import PARALLEL
-from kubevitals.inventory.give_up import SILENT
 from kubevitals.inventory.kubelet import summaries
 from kubevitals.inventory.node_exporter import conntracks
 from kubevitals.inventory.node_sample import SAMPLE
@@ -85,4 +85,4 @@ def test_up_to_the_threshold_all_are_asked(asked: Asked) -> None:
 
 @everybody
 def test_where_none_answers_not_all_are_waited_for(asked: Asked) -> None:
-    assert len(asked(100, silent=True)[0]) <= SILENT + PARALLEL
+    assert len(asked(100, silent=True)[0]) <= FAILURES + PARALLEL

@@ -110,7 +110,7 @@ def test_events_of_nodes_are_seen_whatever_is_chosen() -> None:
 def test_a_namespace_that_does_not_exist_is_refused() -> None:
     cluster = Cluster(source(), scope=Scope(["shpo"]))
     with pytest.raises(Unusable, match=r'the cluster has no such namespace \(did you mean "shop"\?\)'):
-        cluster.check_scope()
+        cluster.fetcher.check_scope()
     with pytest.raises(NotObserved, match="no such namespace"):
         _ = cluster.pods
 
@@ -119,7 +119,7 @@ def test_who_may_not_list_namespaces_can_choose_by_name_but_not_by_pattern() -> 
     told = source()
     told.answers["/api/v1/namespaces"] = Answer(403, status_json("no"))
     cluster = Cluster(told, scope=Scope(["shop"]))
-    cluster.check_scope()
+    cluster.fetcher.check_scope()
     assert seen(cluster) == ["shop"]
     with pytest.raises(NotObserved, match="forbidden: no"):
         _ = Cluster(told, scope=Scope(["shop*"])).pods

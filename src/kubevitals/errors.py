@@ -1,7 +1,8 @@
-"""What can keep a check from judging, or a run from beginning."""
+"""What keeps a check from judging, or a run from starting."""
 
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import pytest
 
@@ -11,12 +12,12 @@ T = TypeVar("T")
 
 
 class NotObserved(Exception):
-    """Something a check needs could not be seen; the check is neither healthy nor broken.
+    """Something that a check needs could not be observed, so the check is neither healthy nor broken.
 
     Attributes:
         reason: why, in one line.
-        right: the right that is missing (``list pods``), or nothing.
-        unasked: whether it was left out on purpose: the options of the run do not ask for it.
+        right: the missing RBAC right (``list pods``), or an empty text.
+        unasked: whether the options of this run exclude it.
     """
 
     def __init__(self, reason: str, right: str = "", *, unasked: bool = False) -> None:
@@ -29,17 +30,33 @@ class NotObserved(Exception):
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason
 
 
-def demanded(*reasons: NotObserved) -> NotObserved:
-    """Return, of several ways that were all in vain, the first that the run's options ask for, or else the last."""
+def main_reason(*reasons: NotObserved) -> NotObserved:
+    """Return, if several ways to observe something failed, the first that the run's options include, or the last."""
     return next((reason for reason in reasons if not reason.unasked), reasons[-1])
 
 
-def until_unseen(items: Iterator[T], unseen: list[NotObserved]) -> Iterator[T]:
-    """Yield the items, and note why no more could be seen."""
+@dataclass(frozen=True)
+class Observed(Generic[T]):
+    """What could be observed of several items.
+
+    Attributes:
+        items: the observed ones.
+        unseen: why some are missing, or nothing if all were observed.
+    """
+
+    items: list[T]
+    unseen: NotObserved | None
+
+
+def observed(items: Iterable[T]) -> Observed[T]:
+    """Collect items until the end, or until one raises NotObserved."""
+    collected: list[T] = []
     try:
-        yield from items
+        for item in items:
+            collected.append(item)  # noqa: PERF402 - those before the exception are kept
     except NotObserved as error:
-        unseen.append(error)
+        return Observed(collected, error)
+    return Observed(collected, None)
 
 
 class Unusable(Exception):
@@ -47,8 +64,8 @@ class Unusable(Exception):
 
 
 class NotApplicable(Exception):
-    """The check does not apply to this cluster by its design; the message says why."""
+    """By design, the check does not apply to this cluster; the message says why."""
 
 
 class BadCheck(pytest.Collector.CollectError):
-    """A check is written wrongly; the message says in one line how to mend it, which pytest shows as it is."""
+    """A check is declared wrongly; the message, which pytest shows as it is, says in one line how to fix it."""

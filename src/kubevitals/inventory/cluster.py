@@ -1,23 +1,25 @@
-"""The cluster as checks see it: typed lists, each fetched once, and what can be derived from them."""
+"""The cluster as checks see it: typed lists, each fetched once, and what is derived from them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.events import by_object, last_seen
-from kubevitals.inventory.fetching import Fetching
-from kubevitals.inventory.listing import Kind, Listing
+from kubevitals.inventory.fetching import Fetcher
+from kubevitals.inventory.listing import NAMESPACES, Kind, Listing
 from kubevitals.inventory.logs import Logs
 from kubevitals.objects import KubeObject, is_finished, ref
 from kubevitals.probe.plan import Options
-from kubevitals.source.request import NAMES_ONLY, Source
+from kubevitals.source.request import NAMES_ONLY, Answer, Request, Source
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
 from kubevitals.threshold import Threshold
@@ -30,19 +32,21 @@ class _Version(msgspec.Struct):
     gitVersion: str = ""  # noqa: N815
 
 
-class Cluster(Fetching):
-    """One cluster at one time: what checks see of it.
+class Cluster:
+    """One cluster at one point in time.
 
-    Each list is a tuple of objects. Reading one raises NotObserved where it could not be fetched, each time it is read.
+    Each list is a tuple of objects. Reading a list that could not be fetched raises NotObserved, every time.
 
     Attributes:
-        scope: the namespaces that are looked at: `covers(namespace)` tells whether one is; `need(namespace)` and
-            `need_all(why)` raise NotObserved unless that one, or all, are.
-        secret_names: whether names of Secrets may be listed.
+        scope: the namespaces of this run: `covers(namespace)` returns whether one is among them; `need(namespace)`
+            and `need_all(why)` raise NotObserved unless that namespace is, or all are.
+        secret_names: whether the names of Secrets are listed.
+        ask_kubelets: whether kubelets, and ports of nodes and pods, are queried.
+        remarks: what the report says about this run in addition to the findings.
     """
 
     nodes = Listing("/api/v1/nodes", pb.Node)
-    namespaces = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
+    namespaces = NAMESPACES
     pods = Listing("/api/v1/pods", pb.Pod, namespaced=True)
     all_events = Listing("/api/v1/events", pb.Event, namespaced=True)
     node_events = Listing("/api/v1/namespaces/default/events", pb.Event, selector="involvedObject.namespace=")
@@ -73,40 +77,58 @@ class Cluster(Fetching):
         cni_daemon_sets: Iterable[str] = (),
         scope: Scope | None = None,
     ) -> None:
-        super().__init__(source, scope, secret_names=secret_names, ask_kubelets=ask_kubelets, probe=probe)
+        self.scope, self.secret_names, self.ask_kubelets = scope or Scope(), secret_names, ask_kubelets
+        self.probe_options = probe
+        self.remarks = [] if self.scope.is_all else [f"namespaces looked at: {self.scope}"]
+        self._source = source
+        self.fetcher = Fetcher(source, self.scope)
         self._thresholds = dict(thresholds or {})
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
         self._derived: dict[object, Any] = {}
-        self._logs = Logs(self.get)
+        self._logs = Logs(self.fetcher.get)
 
-    if not TYPE_CHECKING:
+    @staticmethod
+    def listings() -> list[Listing[Message]]:
+        """Return all kinds that checks read; rights and requests are derived from them."""
+        return [value for value in vars(Cluster).values() if isinstance(value, Listing)]
 
-        def __getattr__(self, name: str) -> object:
-            lists = ", ".join(sorted(listing.name for listing in self.listings()))
-            raise AttributeError(
-                f"a cluster has no {name}; its lists are {lists}, and cluster.objects(Kind(…)) has others"
-            )
+    def prefetch(self) -> list[Future[tuple[Any, ...]]]:
+        """Start fetching all lists that this run needs, several at a time."""
+        unneeded = set() if self.secret_names else {"secrets"}
+        unneeded |= set() if self.scope.listed.chosen else {"node_events"}
+        return [self.fetcher.start(listing) for listing in self.listings() if listing.name not in unneeded]
 
-    def objects(self, kind: Kind[R]) -> tuple[R, ...]:
-        """Return all objects of a kind that a check declares itself, fetched when first asked for.
+    def close(self) -> None:
+        """Wait for running requests and close the source."""
+        self.fetcher.close()
+
+    def get(self, path: str) -> Answer:
+        """Return the API server's answer for a path that is not a list, whatever its status.
 
         Raises:
-            NotObserved: it could not be fetched, or objects are not as declared.
+            NotObserved: there was no answer.
         """
-        return self.fetch(kind)
+        return self.fetcher.get(Request(path))
+
+    def objects(self, kind: Kind[R]) -> tuple[R, ...]:
+        """Return all objects of a kind that a check declares itself, fetched at the first call.
+
+        Raises:
+            NotObserved: the list could not be fetched, or objects are not as declared.
+        """
+        return self.fetcher.list(kind)
 
     @cached_property
     def server_version(self) -> str:
         """The API server's version, ``v1.34.4``."""
-        answer = self.ask("/version").expect("get /version")
-        try:
-            return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise NotObserved(f"/version answers what Kubernetes does not: {answer.body[:60]!r}") from error
+        answer = self.get("/version").expect("get /version")
+        if (version := version_of(answer)) is None:
+            raise not_kubernetes("/version", answer)
+        return version
 
     @property
     def uid(self) -> str:
-        """What tells clusters of one name apart: the uid of kube-system, or nothing where it is not observed."""
+        """The uid of the kube-system namespace, which tells clusters of one name apart; empty if it is not observed."""
         try:
             return next((clean(n.metadata.uid, 60) for n in self.namespaces if n.metadata.name == "kube-system"), "")
         except NotObserved:
@@ -114,20 +136,20 @@ class Cluster(Fetching):
 
     @property
     def context(self) -> str:
-        """What the cluster is called."""
+        """The cluster's name: the kubeconfig context."""
         return clean(self._source.context)
 
     @property
     def now(self) -> datetime:
-        """The time from which all ages are counted."""
+        """The time that all ages are counted from."""
         return self._source.now
 
     def age(self, time: pb.Time) -> float:
-        """Return the seconds since a time; a time that is not set is infinitely long ago."""
+        """Return the seconds since a time; infinity if the time is not set."""
         return self.now.timestamp() - time.seconds if time.seconds else float("inf")
 
     def over(self, time: pb.Time, threshold: Threshold) -> bool:
-        """Return whether a state that began at a time has lasted for as long as the threshold."""
+        """Return whether a state that began at this time has lasted at least as long as the threshold."""
         return self.age(time) >= self.limit(threshold)
 
     def limit(self, threshold: Threshold) -> float:
@@ -143,7 +165,7 @@ class Cluster(Fetching):
         return by_object(self.node_events)
 
     def events(self, obj: KubeObject) -> list[pb.Event]:
-        """Return the object's events, the latest last; not those of a predecessor of the same name."""
+        """Return the object's events, the latest last, without those of an earlier object of the same name."""
         name = ref(obj)
         apart = self.scope.listed.chosen and not name.namespace
         return [
@@ -153,40 +175,40 @@ class Cluster(Fetching):
         ]
 
     def log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        """Return the last lines of a container or of the one that died before it, bounded in lines, bytes and requests.
+        """Return the last lines of a container's log, or of its `previous` instance's, within bounds.
 
-        Containers of one name and owner are alike: the first one asked for is read and answers for all.
+        Containers of the same name and owner share one log: the first one that is read.
 
         Raises:
-            NotObserved: it could not be read.
+            NotObserved: the log could not be read.
         """
         return self._logs.read(pod, container, previous=previous)
 
     def derive(self, function: Callable[["Cluster"], T]) -> T:
-        """Return what a function makes of the cluster, computed once however often it is asked for."""
+        """Return the result of a function of the cluster, which is computed once."""
         if function not in self._derived:
             self._derived[function] = function(self)
-        found: T = self._derived[function]
-        return found
+        result: T = self._derived[function]
+        return result
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, pb.Node]:
-        """All nodes."""
+        """All nodes, by name."""
         return {node.metadata.name: node for node in self.nodes}
 
     @cached_property
     def claims_by_name(self) -> Mapping[tuple[str, str], pb.PersistentVolumeClaim]:
-        """All claims, by namespace and name."""
+        """All PersistentVolumeClaims, by namespace and name."""
         return {(claim.metadata.namespace, claim.metadata.name): claim for claim in self.claims}
 
     @cached_property
     def volumes_by_name(self) -> Mapping[str, pb.PersistentVolume]:
-        """All volumes."""
+        """All PersistentVolumes, by name."""
         return {volume.metadata.name: volume for volume in self.volumes}
 
     @cached_property
     def pods_by_claim(self) -> Mapping[tuple[str, str], list[pb.Pod]]:
-        """The pods that use a claim and are not finished, by the claim's namespace and name."""
+        """The unfinished pods that use a PersistentVolumeClaim, by the claim's namespace and name."""
         index: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
         for pod in self.pods:
             if not is_finished(pod):
@@ -195,15 +217,28 @@ class Cluster(Fetching):
         return index
 
 
+def version_of(answer: Answer) -> str | None:
+    """Return the version in an answer of /version, ``v1.34.4``; nothing if Kubernetes does not answer like that."""
+    try:
+        return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def not_kubernetes(path: str, answer: Answer) -> NotObserved:
+    """Return that something other than Kubernetes answers, such as a sign-in page."""
+    return NotObserved(f"{path} does not answer like Kubernetes: {answer.body[:60]!r}")
+
+
 def claim_name(pod: pb.Pod, volume: pb.Volume) -> str:
-    """Return the claim behind a pod's volume, or nothing; an ephemeral volume's claim is named after pod and volume."""
+    """Return the name of the claim behind a pod's volume, or nothing; an ephemeral volume's is POD-VOLUME."""
     if volume.volumeSource.HasField("ephemeral"):
         return f"{pod.metadata.name}-{volume.name}"
     return volume.volumeSource.persistentVolumeClaim.claimName
 
 
 def claim_names(pod: pb.Pod) -> list[str]:
-    """Return the names of the claims that the pod uses."""
+    """Return the names of the PersistentVolumeClaims that the pod uses."""
     return [name for volume in pod.spec.volumes if (name := claim_name(pod, volume))]
 
 

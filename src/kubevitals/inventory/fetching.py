@@ -1,4 +1,4 @@
-"""What is asked of a source: lists, each fetched once, and other answers, several at a time and until it is stopped."""
+"""Fetches from a source: lists, each once, and single answers, several at a time and until the run is stopped."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,9 +9,9 @@ from google.protobuf.message import Message
 
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.give_up import Patience
-from kubevitals.inventory.listing import Listing, chosen_names, lists_of, whole_list
-from kubevitals.probe.plan import Options, ProbePlan
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.listing import NAMESPACES, Listing, chosen_names, lists_of, whole_list
+from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.request import Answer, Request, Source
 from kubevitals.source.scope import Scope
 
@@ -19,131 +19,106 @@ M = TypeVar("M", bound=Message | Resource)
 T = TypeVar("T")
 W = TypeVar("W")
 
-STOPPED = "the run was interrupted before it was asked for, or had come"
+STOPPED = "the run was interrupted before this was fetched"
 """Why something is not observed after an interrupt."""
 
 PARALLEL = 8
-"""Requests under way at once."""
+"""Requests at the same time."""
 
 
-class Fetching:
-    """The part of a cluster that asks; what checks see of it is `kubevitals.inventory.cluster.Cluster`.
+class Fetcher:
+    """Fetches what a cluster's checks read, within a scope."""
 
-    Attributes:
-        ask_kubelets: whether kubelets may be asked.
-        remarks: what the user should know of what was done in the cluster.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        scope: Scope | None = None,
-        *,
-        secret_names: bool = False,
-        ask_kubelets: bool = True,
-        probe: Options | None = None,
-    ) -> None:
-        self._source, self._probe = source, probe
-        self.scope, self.secret_names, self.ask_kubelets = scope or Scope(), secret_names, ask_kubelets
-        self.remarks = [] if self.scope.is_all else [f"namespaces looked at: {self.scope}"]
+    def __init__(self, source: Source, scope: Scope) -> None:
+        self._source, self._scope = source, scope
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Any, ...]]] = {}
         self._stopped = False
 
-    @classmethod
-    def listings(cls) -> list[Listing[Message]]:
-        """Return all kinds that checks read: the one place that rights and requests are derived from."""
-        return [value for value in vars(cls).values() if isinstance(value, Listing)]
+    def list(self, listing: Listing[M]) -> tuple[M, ...]:
+        """Return a list, fetched at the first call.
 
-    def prefetch(self) -> list[Future[tuple[Any, ...]]]:
-        """Start fetching all lists that are needed, several at a time."""
-        unneeded = set() if self.secret_names else {"secrets"}
-        unneeded |= set() if self.scope.listed.chosen else {"node_events"}
-        return [self._start(listing) for listing in self.listings() if listing.name not in unneeded]
-
-    def fetch(self, listing: Listing[M]) -> tuple[M, ...]:
-        """Return a list, fetching it unless that has begun."""
-        if self._stopped and not _has_come(self._lists.get(listing.name)):
+        Raises:
+            NotObserved: it could not be fetched.
+        """
+        if self._stopped and not _is_complete(self._lists.get(listing.name)):
             raise NotObserved(STOPPED)
-        return self._start(listing).result()
+        return self.start(listing).result()
 
-    def stop(self) -> None:
-        """Ask for nothing and wait for nothing any more: what has not come by now is not observed."""
-        self._stopped = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def close(self) -> None:
-        """Wait for requests under way, unless they were stopped, and let go of the source."""
-        self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
-        self._source.close()
-
-    def _start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
+    def start(self, listing: Listing[M]) -> Future[tuple[M, ...]]:
+        """Start fetching a list, unless that was done before."""
         if listing.name not in self._lists:
-            if chosen := listing.namespaced and self.scope.listed.chosen:
-                self._start(self._namespaces())  # before who waits for it: nobody waits for himself
-            self._lists[listing.name] = self._pool.submit(self._list, listing, chosen=bool(chosen))
+            choose = listing.namespaced and bool(self._scope.listed.chosen)
+            if choose:
+                self.start(NAMESPACES)  # first in the queue: no worker waits for a list that no worker can fetch
+            self._lists[listing.name] = self._pool.submit(self._fetch, listing, choose=choose)
         return self._lists[listing.name]
 
-    def _namespaces(self) -> Listing[Any]:
-        return next(listing for listing in self.listings() if listing.name == "namespaces")
-
-    def _list(self, listing: Listing[M], *, chosen: bool) -> tuple[M, ...]:
-        names = chosen_names(self.scope.listed, lambda: self.fetch(self._namespaces())) if chosen else []
-        lists = lists_of(listing, self.scope, names)
-        return tuple(item for asked in lists for item in whole_list(self._source, listing, asked))
+    def _fetch(self, listing: Listing[M], *, choose: bool) -> tuple[M, ...]:
+        namespaces = chosen_names(self._scope.listed, lambda: self.list(NAMESPACES)) if choose else []
+        parts = lists_of(listing, self._scope, namespaces)
+        return tuple(item for part in parts for item in whole_list(self._source, listing, part))
 
     def check_scope(self) -> None:
-        """Refuse a choice of namespaces that do not exist, where it can be seen.
+        """Refuse chosen namespaces that do not exist, if namespaces can be listed.
 
         Raises:
             Unusable: there is no such namespace.
         """
-        if self.scope.chosen:
+        if self._scope.chosen:
             with suppress(NotObserved):
-                self.scope.names(namespace.metadata.name for namespace in self.fetch(self._namespaces()))
-
-    def ask(self, path: str) -> Answer:
-        """Return the API server's answer on a path that is no list, whatever its status."""
-        return self.get(Request(path))
+                self._scope.names(namespace.metadata.name for namespace in self.list(NAMESPACES))
 
     def get(self, request: Request) -> Answer:
-        """Return the answer to a request for something that is no list."""
+        """Return the answer to a request, whatever its status.
+
+        Raises:
+            NotObserved: there was no answer.
+        """
         if self._stopped:
             raise NotObserved(STOPPED)
         return self._source.get(request)
 
-    def ask_probe(self, planned: Callable[[Options], ProbePlan]) -> bytes:
-        """Return what the probe tells, after having it run as planned; it runs each time this is asked.
-
-        Raises:
-            NotObserved: no probe is allowed, or the lists that say whom to ask or the probe itself failed.
-        """
-        if self._probe:
-            self.scope.need("kube-system")
-        return self._source.probe(planned(self._probe) if self._probe else None)
-
-    def ask_later(self, request: Request, patience: Patience | None = None) -> Future[Answer]:
-        """Begin to ask for an answer that is no list."""
-        if patience:
-            return self._pool.submit(patience.ask, self._source.get, request)
+    def submit(self, request: Request, breaker: CircuitBreaker | None = None) -> Future[Answer]:
+        """Start a request, through a circuit breaker if there is one."""
+        if breaker:
+            return self._pool.submit(breaker.get, self._source.get, request)
         return self._pool.submit(self._source.get, request)
 
+    def probe(self, plan: ProbePlan | None) -> bytes:
+        """Run the probe, or read its recorded result; each call runs it again.
 
-def answers(asked: Iterable[tuple[W, Future[Answer]]], read: Callable[[W, Answer], T]) -> Iterator[T]:
-    """Yield what is read of each answer, of those who were asked at once.
+        Raises:
+            NotObserved: there is neither a plan nor a recorded result, or the probe could not run.
+        """
+        return self._source.probe(plan)
+
+    def stop(self) -> None:
+        """Start no more requests and wait for none: what has not arrived by now is not observed."""
+        self._stopped = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """Wait for running requests, unless they were stopped, and close the source."""
+        self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
+        self._source.close()
+
+
+def answers(requested: Iterable[tuple[W, Future[Answer]]], read: Callable[[W, Answer], T]) -> Iterator[T]:
+    """Yield what `read` returns for each answer; the requests run at the same time.
 
     Raises:
-        NotObserved: after the last one, if there was no answer of some, or none that can be read.
+        NotObserved: after the last answer, if some request had none, or one that `read` rejects.
     """
     unseen: NotObserved | None = None
-    for whom, answer in asked:
+    for endpoint, answer in requested:
         try:
-            yield read(whom, answer.result())
+            yield read(endpoint, answer.result())
         except NotObserved as error:
             unseen = unseen or error
     if unseen:
         raise unseen
 
 
-def _has_come(list_: Future[Any] | None) -> bool:
-    return list_ is not None and list_.done() and not list_.cancelled()
+def _is_complete(listed: Future[Any] | None) -> bool:
+    return listed is not None and listed.done() and not listed.cancelled()

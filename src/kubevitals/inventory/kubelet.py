@@ -13,9 +13,9 @@ from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, path
 from kubevitals.source.request import Answer, Kubelet, Request, Server, refusal
@@ -147,16 +147,16 @@ def _query_configs(cluster: Cluster) -> Queries:
 
 
 def _query(cluster: Cluster, what: str, schema: Decoder[Any]) -> Queries:
-    patience = cluster.derive(_patience)
-    return [(node, cluster.ask_later(_request(node, what, schema), patience)) for node in queried_nodes(cluster)]
+    breaker = cluster.derive(_kubelet_breaker)
+    return [(node, cluster.fetcher.submit(_request(node, what, schema), breaker)) for node in queried_nodes(cluster)]
 
 
 def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
     return Request(Kubelet(path(node), what, _address(node)), json=schema)
 
 
-def _patience(_: Cluster) -> Patience:
-    return Patience("kubelets")
+def _kubelet_breaker(_: Cluster) -> CircuitBreaker:
+    return CircuitBreaker("kubelets")
 
 
 def _address(node: pb.Node) -> Server | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 from google.protobuf.message import Message
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, fields_of, prepare
 from kubevitals.errors import BadCheck, NotObserved, Unusable
-from kubevitals.source.request import JSON, PROTOBUF, Answer, Request, Source
+from kubevitals.source.request import JSON, NAMES_ONLY, PROTOBUF, Answer, Request, Source
 from kubevitals.source.scope import LISTED, Scope
 
 M = TypeVar("M", bound=Message | Resource)
@@ -28,8 +28,13 @@ PAGE_RESTARTS = 3
 """How often a paged list is begun anew when its continue token has expired."""
 
 
-class _Lists(Protocol):
-    def fetch(self, listing: "Listing[M]") -> tuple[M, ...]: ...
+class _Fetcher(Protocol):
+    def list(self, listing: "Listing[M]") -> tuple[M, ...]: ...
+
+
+class _Cluster(Protocol):
+    @property
+    def fetcher(self) -> _Fetcher: ...
 
 
 class Listing(Generic[M]):
@@ -40,12 +45,17 @@ class Listing(Generic[M]):
     ) -> None:
         self.path, self.schema, self.accept = path, schema, accept
         self.namespaced, self.selector = namespaced, selector
+        self.name = self.resource
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, cluster: _Lists, owner: type | None = None) -> tuple[M, ...]:
-        return cluster.fetch(self)
+    @overload
+    def __get__(self, cluster: None, owner: type) -> "Listing[M]": ...
+    @overload
+    def __get__(self, cluster: _Cluster, owner: type) -> tuple[M, ...]: ...
+    def __get__(self, cluster: _Cluster | None, owner: type) -> "Listing[M] | tuple[M, ...]":
+        return cluster.fetcher.list(self) if cluster else self
 
     @property
     def resource(self) -> str:
@@ -57,6 +67,9 @@ class Listing(Generic[M]):
         """Return the path of the list of one namespace."""
         place, _, kind = self.path.rpartition("/")
         return f"{place}/namespaces/{namespace}/{kind}"
+
+
+NAMESPACES = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
 
 
 class Kind(Listing[R]):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.give_up import Patience
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.objects import Ref, owner, path, ref
 from kubevitals.redaction import redact
 from kubevitals.source.request import Answer, Request
@@ -29,7 +29,7 @@ class Logs:
         self._get = get
         self._read: dict[tuple[Ref, str, bool], tuple[str, ...] | NotObserved] = {}
         self._of: Counter[str] = Counter()
-        self._patience = Patience("logs", SILENT)
+        self._breaker = CircuitBreaker("logs", SILENT)
 
     def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
         """Return the last lines of a container, or of the one before it; one container answers for all like it.
@@ -58,9 +58,7 @@ class Logs:
             {"previous": "true"} if previous else {}
         )
         try:
-            answer = self._patience.ask(self._get, Request(f"{path(pod)}/log?{urlencode(query)}")).expect(
-                "get pods/log"
-            )
+            answer = self._breaker.get(self._get, Request(f"{path(pod)}/log?{urlencode(query)}")).expect("get pods/log")
         except NotObserved as error:
             return error
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved, demanded
+from kubevitals.errors import NotObserved, main_reason
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.inventory.prometheus import samples
 from kubevitals.objects import is_ready, path
@@ -30,10 +30,10 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
     if not exporters:
         raise no_probe
     if not cluster.ask_kubelets:
-        raise demanded(no_probe, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
-    nodes, patience = {node.metadata.name for node in queried_nodes(cluster)}, Patience("node exporters")
+        raise main_reason(no_probe, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
+    nodes, breaker = {node.metadata.name for node in queried_nodes(cluster)}, CircuitBreaker("node exporters")
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
-    yield from answers([(pod, cluster.ask_later(_request(pod), patience)) for pod in pods], _read)
+    yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}")
 

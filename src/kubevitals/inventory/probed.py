@@ -1,7 +1,7 @@
 """The probe as checks see it: one report for each node and network, or the reason why there is none."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -10,7 +10,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.parse import parse
-from kubevitals.probe.plan import Options, ProbePlan, plan
+from kubevitals.probe.plan import ProbePlan, plan
 from kubevitals.probe.report import ProbeNetwork, ProbeReport
 from kubevitals.text import clean
 
@@ -68,7 +68,7 @@ def probed(cluster: Cluster) -> ProbeResults:
 def _results(cluster: Cluster) -> ProbeResults | NotObserved:
     """Run the probe. A failure is kept like a result, so that the probe is not run again."""
     try:
-        ran = msgspec.json.decode(cluster.ask_probe(_plan(cluster)), type=Ran)
+        ran = msgspec.json.decode(cluster.fetcher.probe(_plan(cluster)), type=Ran)
     except NotObserved as error:
         return error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -77,8 +77,12 @@ def _results(cluster: Cluster) -> ProbeResults | NotObserved:
     return understood(ran)
 
 
-def _plan(cluster: Cluster) -> Callable[[Options], ProbePlan]:
-    return lambda options: plan(options, cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
+def _plan(cluster: Cluster) -> ProbePlan | None:
+    """Return the plan of the probe; nothing if the run has none."""
+    if not cluster.probe_options:
+        return None
+    cluster.scope.need("kube-system")
+    return plan(cluster.probe_options, cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
 
 
 def understood(ran: Ran) -> ProbeResults:

@@ -8,6 +8,7 @@ from _pytest._code.code import TerminalRepr  # noqa: PLC2701
 from _pytest._io import TerminalWriter
 from google.protobuf.message import Message
 
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.text import clean
 
 
@@ -34,6 +35,9 @@ def message(error: BaseException, file: Path) -> str:
 
 def _words(error: BaseException) -> str:
     """Return what the exception says; of a field that is not read, which ones are."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Cluster):
+        lists = ", ".join(sorted(listing.name for listing in Cluster.listings()))
+        return f"a cluster has no {error.name}; its lists are {lists}, and cluster.objects(Kind(…)) has others"
     if isinstance(error, AttributeError) and isinstance(error.obj, Message):
         fields = ", ".join(field.name for field in error.obj.DESCRIPTOR.fields)
         return f"of {type(error.obj).__name__} kubevitals reads {fields}, not {error.name}: declare a Kind that does"

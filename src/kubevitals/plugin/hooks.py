@@ -143,7 +143,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     lines = load(run.cluster, config)
     try:
-        run.cluster.check_scope()
+        run.cluster.fetcher.check_scope()
         run.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None

@@ -25,7 +25,7 @@ class Partial:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Wait for nothing more, and say why the run ends."""
         self._interrupts.hold()
-        self._run.cluster.stop()
+        self._run.cluster.fetcher.stop()
         self._run.remarks.append(f"interrupted: {clean(str(excinfo.value)) or excinfo.typename}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

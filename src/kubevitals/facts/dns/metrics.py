@@ -112,7 +112,7 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
 def _ask(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
     metrics = PlainHttp(path(pod), METRICS_PORT, "metrics", pod.status.podIP)
-    return cluster.ask_later(Request(metrics, lines=_METRICS))
+    return cluster.fetcher.submit(Request(metrics, lines=_METRICS))
 
 
 def _counted(pod: pb.Pod, answer: Answer) -> Responses:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import msgspec
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotApplicable, NotObserved, until_unseen
+from kubevitals.errors import NotApplicable, NotObserved, observed
 from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node, pods_by_daemon
 from kubevitals.facts.nodes.lifecycle import removal, settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.give_up import Patience
 from kubevitals.inventory.kubelet import RIGHT
 from kubevitals.inventory.node_sample import queried_nodes
 from kubevitals.objects import internal_address, is_ready, is_virtual, path
@@ -141,23 +141,22 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     working = {node.metadata.name for node in runs_on(cluster)}
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
-    patience = Patience("kube-proxies")
+    breaker = CircuitBreaker("kube-proxies")
     nodes = [node for node in queried_nodes(cluster) if node.metadata.name in working]
-    requests = [(node.metadata.name, _ask(node, cluster, patience)) for node in nodes]
-    unseen: list[NotObserved] = []
-    judged = list(until_unseen(answers(requests, _judged), unseen))
-    unhealthy = [proxy for proxy in judged if proxy]
-    if unhealthy and all(proxy and proxy.refused for proxy in judged):
+    requests = [(node.metadata.name, _ask(node, cluster, breaker)) for node in nodes]
+    judged = observed(answers(requests, _judged))
+    unhealthy = [proxy for proxy in judged.items if proxy]
+    if unhealthy and all(proxy and proxy.refused for proxy in judged.items):
         raise NotObserved(f"{NO_ANSWERS}. {unhealthy[0].evidence}")
     yield from unhealthy
-    if unseen:
-        raise unseen[0]
+    if judged.unseen:
+        raise judged.unseen
 
 
-def _ask(node: pb.Node, cluster: Cluster, patience: Patience) -> Future[Answer]:
+def _ask(node: pb.Node, cluster: Cluster, breaker: CircuitBreaker) -> Future[Answer]:
     """Query /livez: unlike /healthz, it stays healthy on a node that is about to be removed (KEP-3836)."""
     health = PlainHttp(path(node), PORT, "livez", internal_address(node))
-    return cluster.ask_later(Request(health, json=_HEALTH), patience)
+    return cluster.fetcher.submit(Request(health, json=_HEALTH), breaker)
 
 
 def _judged(node: str, answer: Answer) -> Unhealthy | None:

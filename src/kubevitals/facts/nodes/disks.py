@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved, until_unseen
+from kubevitals.errors import NotObserved, observed
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import node_condition
@@ -73,13 +73,13 @@ class NodeDisks:
 
 def node_disks(cluster: Cluster) -> NodeDisks:
     """Return how full the disks of all nodes are, by their kubelets' figures."""
-    unseen: list[NotObserved] = []
-    settings = {node.metadata.name: c.kubeletconfig for node, c in until_unseen(kubelet.configs(cluster), unseen)}
+    configs, summaries = observed(kubelet.configs(cluster)), observed(kubelet.summaries(cluster))
+    settings = {node.metadata.name: config.kubeletconfig for node, config in configs.items}
     by_node = {
         node.metadata.name: list(_fillings(summary.node, settings.get(node.metadata.name)))
-        for node, summary in until_unseen(kubelet.summaries(cluster), unseen)
+        for node, summary in summaries.items
     }
-    return NodeDisks(by_node, unseen[0] if unseen else None)
+    return NodeDisks(by_node, configs.unseen or summaries.unseen)
 
 
 def tight(node: pb.Node, cluster: Cluster) -> list[Filling]:
