@@ -19,11 +19,14 @@ Mitigation:
     IP-in-IP, BGP 179, WireGuard 51871/UDP), correct its MTU, restart it on the node whose routes are missing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
+from kubevitals.facts.network.addresses import IPNetwork
+from kubevitals.facts.network.cut_off import cut_off_nodes
+from kubevitals.facts.network.policies import answers_between_nodes, policies_on_probe
 from kubevitals.facts.network.reach import (
     PAIRS_SHOWN,
     Blame,
@@ -36,7 +39,7 @@ from kubevitals.facts.network.reach import (
     require_all,
     within_node,
 )
-from kubevitals.facts.network.routes import missing_routes
+from kubevitals.facts.network.routes import missing_routes, tunnels
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look, event_lines
@@ -155,7 +158,7 @@ def _without_cni(cluster: Cluster) -> set[str]:
 def _lost(attempts: list[Pair], results: ProbeResults, cluster: Cluster) -> Iterator[Finding]:
     for family, failing in lost_wholly(attempts).items():
         if not family:
-            yield _nothing_passes(failing, results)
+            yield from _nothing_passes(failing, results, cluster)
             return
         yield _network_finding(
             f"carries no {family} traffic between nodes, although the other address family works",
@@ -169,12 +172,18 @@ def _lost(attempts: list[Pair], results: ProbeResults, cluster: Cluster) -> Iter
         without_route = next((pair for pair in fault.pairs if (pair.source, pair.target) in routes), None)
         if fault.way is Way.PAIR and without_route:
             fault = fault._replace(node=without_route.source, peers=(without_route.target,))
-        missing = [
-            f"{s} has no route to {routes[s, t]}, the pods on {t}" for s, t, _ in fault.pairs if (s, t) in routes
-        ]
         back = {(target, source, is_ipv6(reach.address)) for source, target, reach in fault.pairs} <= working
         works = "; the other direction works" if back and fault.way is Way.PAIR_OUT else ""
-        yield _finding(fault, f"{_says(fault)}{works}", missing, cluster)
+        missing = {ends: routes[ends] for ends in dict.fromkeys(pair[:2] for pair in fault.pairs) if ends in routes}
+        yield _finding(fault, f"{_says(fault)}{works}{_missing_words(fault.node, missing)}", missing, cluster)
+
+
+def _missing_words(node: str, missing: Mapping[tuple[str, str], IPNetwork]) -> str:
+    """Return which route is missing, for a finding on the node that has no route, or to which there is none."""
+    to_node = {str(network) for (_, target), network in missing.items() if target == node}
+    if any(source == node for source, _ in missing):
+        return ": a route to them is missing on this node"
+    return f": other nodes have no route to {', '.join(sorted(to_node))}" if to_node else ""
 
 
 def _lost_large(attempts: list[Pair], cluster: Cluster) -> Iterator[Finding]:
@@ -187,7 +196,7 @@ def _lost_large(attempts: list[Pair], cluster: Cluster) -> Iterator[Finding]:
             failing,
         )
     for fault in blame(attempts):
-        yield _finding(fault, f"{_says(fault)} with large packets, small ones pass: the MTU differs", [], cluster)
+        yield _finding(fault, f"{_says(fault)} with large packets, small ones pass: the MTU differs", {}, cluster)
 
 
 def _says(fault: Blame) -> str:
@@ -195,22 +204,34 @@ def _says(fault: Blame) -> str:
     return _LOST[fault.way].format(peers=", ".join(fault.peers[:3])) + only
 
 
-def _nothing_passes(failing: Iterable[Pair], results: ProbeResults) -> Finding:
-    """Return the finding that the whole network is at fault, if pods on the same node do reach each other.
+def _nothing_passes(failing: Collection[Pair], results: ProbeResults, cluster: Cluster) -> Iterator[Finding]:
+    """Yield the finding that the whole network is at fault, or the nodes that cannot reach anything else either.
 
     Raises:
-        NotObserved: pods on the same node do not reach each other either, or were not tested: a policy may forbid it.
+        NotObserved: other pods do answer between nodes, or none was tried: a policy may block the probe.
     """
+    if cut_off := cut_off_nodes(results, cluster):
+        for node in cut_off:
+            pairs_of_node = tuple(pair for pair in failing if node in pair[:2])
+            fault = Blame(node, Way.BOTH, (), pairs_of_node)
+            yield _finding(fault, "pods on this node reach neither other nodes' pods nor the API server", {}, cluster)
+        return
+    answers = answers_between_nodes(results, cluster)
+    if any(answers):
+        raise NotObserved(
+            "the probe's pods do not reach each other, although other pods on other nodes answer: a network policy "
+            f"blocks the probe: {policies_on_probe(cluster)}"
+        )
     same_node = [reach for report in results.of("pod") for reach in within_node(report)]
-    if not same_node or not all(reach.ok for reach in same_node):
+    if not answers or not same_node or not all(reach.ok for reach in same_node):
         raise NotObserved(
             "probe pods do not reach each other on any node: a NetworkPolicy, a service mesh or a firewall may block "
             "the probe; allow traffic to its namespace, or check whether the pod network works at all"
         )
-    return _network_finding(
-        "carries no traffic between nodes, although pods on the same node reach each other",
-        "let the nodes' firewalls and security groups pass the CNI's traffic (VXLAN 8472 or 4789/UDP, Geneve "
-        "6081/UDP, IP-in-IP, BGP 179, WireGuard 51871/UDP); check whether a NetworkPolicy blocks the probe",
+    yield _network_finding(
+        "carries no traffic between nodes: neither the probe's pods nor DNS pods on other nodes answer",
+        f"let the nodes' firewalls and security groups pass the CNI's traffic ({tunnels(results)}); check whether a "
+        "network policy blocks the probe",
         failing,
     )
 
@@ -220,15 +241,19 @@ def _network_finding(says: str, remedy: str, failing: Iterable[Pair]) -> Finding
     return Finding(POD_NETWORK, says=says, remedy=remedy, evidence=evidence, look="kubectl get pods -A -o wide")
 
 
-def _finding(fault: Blame, says: str, missing: list[str], cluster: Cluster) -> Finding:
+def _finding(fault: Blame, says: str, missing: Mapping[tuple[str, str], IPNetwork], cluster: Cluster) -> Finding:
+    lines = [
+        f"{source} has no route to {network}, the pods on {target}" for (source, target), network in missing.items()
+    ]
     return Finding(
         Ref("Node", "", fault.node),
         says=says,
-        remedy="restart the CNI's pod on the node: it then writes its routes again"
+        remedy="restart the CNI's pod on the node without the route: it then writes its routes again; with Calico, "
+        "check that an IPPool still contains the range"
         if missing
         else "restart the CNI's pod on the node; find out what drops traffic between the nodes: a firewall, a security "
         "group, a route, or a NetworkPolicy that blocks the probe",
-        evidence=[*missing, *fault.lines],
+        evidence=[*lines, *fault.lines],
         concerns=tuple(Ref("Node", "", peer) for peer in fault.peers) if fault.way in (Way.PAIR, Way.PAIR_OUT) else (),
         look=daemon_look(cni.pod_on(fault.node, cluster)),
     )

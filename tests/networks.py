@@ -150,7 +150,7 @@ def mesh(
                 kind,
                 target,
                 0 if source != target and lost(source, target) else 2,
-                address=f"10.0.0.{names.index(target)}:80",
+                address=f"10.244.{names.index(target)}.{names.index(target)}:80",
             )
             for kind in kinds
             for target in targets

@@ -1,8 +1,10 @@
 """Which node's network is to blame, and when none is."""
 
+import json
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from checks.test_cni_daemonset import network_unavailable, no_route, not_running
 from kubevitals import schema_pb2 as pb
@@ -10,9 +12,10 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.cni import RECOGNISED, Cni, daemon_sets
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import MissingReport
-from kubevitals.probe.report import ProbeReport, Route, Target
+from kubevitals.probe.report import ProbeReport, Route, Target, Through
+from kubevitals.source.request import Answer
 from tests.fakes import ago, cluster_of
-from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, mesh, node, reach
+from tests.networks import Lost, UseProbe, daemon, daemon_set, found, judged, lookup, mesh, node, pod, reach
 
 KINDNET = daemon_set("kindnet")
 NAMES = ("one", "two", "three", "four", "five", "six")
@@ -179,9 +182,99 @@ def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
     assert "the probe has no result from four: no sandbox" in str(unseen)
 
 
+DNS_POD = pod("dns", "one")
+
+
+def nothing_passes(*, dns_answers: bool = False, count: int = 2) -> list[ProbeReport]:
+    """Return the reports of nodes whose probe pods do not reach each other; each queries a DNS pod on node one."""
+    by_pod = lookup(Through.POD, 2 * dns_answers, pod="dns")
+    return [replace(report, lookups=(by_pod,)) for report in mesh(NAMES[:count], lambda *ends: True)]
+
+
 def test_nothing_between_nodes_is_the_network_and_no_node(use_probe: UseProbe) -> None:
-    use_probe(mesh(NAMES[:2], lambda *ends: True))
-    assert said()[0][0] == "PodNetwork/pods"
+    use_probe(nothing_passes())
+    cluster = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
+    assert said(cluster)[0][0] == "PodNetwork/pods"
+
+
+POLICIES = {
+    "/apis/networking.k8s.io/v1/networkpolicies": ("kubevitals-probe/deny-all", "shop/other"),
+    "/apis/crd.projectcalico.org/v1/globalnetworkpolicies": ("/default-deny",),
+}
+
+
+def policy_lists() -> dict[str, Answer]:
+    return {
+        path: Answer(200, json.dumps({"items": [{"metadata": _metadata(name)} for name in names]}).encode())
+        for path, names in POLICIES.items()
+    }
+
+
+def _metadata(name: str) -> dict[str, str]:
+    namespace, _, name = name.rpartition("/")
+    return {"name": name, "namespace": namespace}
+
+
+@pytest.mark.parametrize(
+    ("lists", "named"),
+    [
+        (policy_lists(), "NetworkPolicy kubevitals-probe/deny-all, GlobalNetworkPolicy default-deny"),
+        ({}, "kubectl get networkpolicies -A"),
+    ],
+    ids=["readable", "not readable"],
+)
+def test_a_network_that_carries_other_pods_answers_is_not_broken(
+    use_probe: UseProbe, lists: dict[str, Answer], named: str
+) -> None:
+    use_probe(nothing_passes(dns_answers=True))
+    cluster = cluster_of(lists, nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
+    findings, unseen = judged(no_route, cluster)
+    assert findings == []
+    assert str(unseen).endswith(f"a network policy blocks the probe: {named}") or named in str(unseen)
+
+
+def test_a_dns_pod_on_the_own_node_proves_nothing(use_probe: UseProbe) -> None:
+    reports = nothing_passes(dns_answers=True)
+    use_probe([reports[0], replace(reports[1], lookups=(lookup(Through.POD, 0, pod="dns"),))])
+    cluster = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
+    assert said(cluster)[0][0] == "PodNetwork/pods"
+
+
+def test_of_two_nodes_the_one_that_reaches_nothing_is_blamed(use_probe: UseProbe) -> None:
+    one, two = nothing_passes()
+    api = replace(reach(Target.API_ENDPOINT, address="192.0.2.1:6443"))
+    use_probe(
+        [
+            replace(one, reached=(*one.reached, api)),
+            replace(two, reached=(*two.reached, replace(api, answered=0))),
+            ProbeReport("two", "host", whole=True, reached=(reach(Target.PEER, "one"),)),
+        ]
+    )
+    cluster = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
+    assert said(cluster) == [("Node/two", "pods on this node reach neither other nodes' pods nor the API server")]
+
+
+def test_a_tunnel_is_named_by_its_device(use_probe: UseProbe) -> None:
+    host = ProbeReport("one", "host", whole=True, routes=(Route("10.244.1.0/24", "10.244.1.0", "flannel.1"),))
+    use_probe([*nothing_passes(), host])
+    cluster = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
+    (finding,), _ = judged(no_route, cluster)
+    assert "(VXLAN 8472/UDP)" in finding.remedy
+
+
+def test_a_range_outside_of_the_pod_cidrs_is_named_too(use_probe: UseProbe) -> None:
+    """Calico gives out blocks of its pools, whatever the nodes' podCIDRs are."""
+    nodes = [node(name, cidr=f"10.9.{number}.0/24") for number, name in enumerate(NAMES)]
+    others = (Route("10.244.0.0/26", "192.0.2.2", "eth0"), Route("10.244.2.0/26", "192.0.2.3", "eth0"))
+    own = (*others, Route("10.244.1.0/30", "", "*"), Route("10.244.1.1/32", "", "cali1"))
+    hosts = [
+        ProbeReport(name, "host", whole=True, routes=own if name == "two" else others)
+        for name in ("one", "two", "three")
+    ]
+    use_probe([*mesh(NAMES[:3], lambda *ends: "two" in ends), *hosts])
+    ((obj, says),) = said(cluster_of(nodes=nodes, daemon_sets=[KINDNET], pods=PODS))
+    assert obj == "Node/two"
+    assert says.endswith(": other nodes have no route to 10.244.1.0/30")
 
 
 def test_nothing_at_all_may_be_forbidden(use_probe: UseProbe) -> None:
