@@ -45,7 +45,7 @@ from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import probed
 from kubevitals.objects import Ref, owner, ref
-from kubevitals.probe.report import Lookup, Through
+from kubevitals.probe.report import Lookup, ProbeReport, Through
 
 NODES_SHOWN = 10
 """Nodes in the evidence of a finding."""
@@ -138,24 +138,37 @@ def resolv_conf_pod(cluster: Cluster) -> Iterator[Finding]:
 
 
 def resolv_conf_node(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose own resolv.conf, which pods with dnsPolicy Default inherit, is empty, loops or is too long."""
-    events = resolv_conf.over_limits(cluster)
-    for node, lines in events.items():
-        yield _node_resolv_conf(node, ["it is longer than pods can use: the kubelet cuts it"], lines)
-    results = probed(cluster)
-    for report in results.of("host"):
-        if report.node not in events and (faults := list(resolv_conf.of_node(report))):
+    """Find nodes whose own resolv.conf, which pods with dnsPolicy Default inherit, is empty, loops or is too long.
+
+    The probe reads it. Only on a node without a probe do the kubelet's events decide: they may be an hour old.
+    """
+    no_probe: NotObserved | None = None
+    reports: list[ProbeReport] = []
+    try:
+        reports = [report for report in probed(cluster).of("host") if report.resolver]
+    except NotObserved as error:
+        no_probe = error
+    for report in reports:
+        if faults := list(resolv_conf.of_node(report)):
             yield _node_resolv_conf(report.node, faults, list(resolv_conf.lines(report)))
-    require_all(results, "host")
+    read = {report.node for report in reports}
+    for node, lines in resolv_conf.over_limits(cluster).items() if len(read) < len(cluster.nodes) else ():
+        if node not in read:
+            too_long = resolv_conf.Fault("it is longer than pods can use: the kubelet cuts it", harmless=True)
+            yield _node_resolv_conf(node, [too_long], lines)
+    if no_probe:
+        raise no_probe
+    require_all(probed(cluster), "host")
 
 
-def _node_resolv_conf(node: str, faults: list[str], evidence: list[str]) -> Finding:
+def _node_resolv_conf(node: str, faults: list[resolv_conf.Fault], evidence: list[str]) -> Finding:
     return Finding(
         Ref("Node", "", node),
-        says=f"has a resolv.conf that its pods cannot use: {'; '.join(faults)}",
+        says=f"has a resolv.conf that does not suit its pods: {'; '.join(fault.says for fault in faults)}",
         remedy="correct /etc/resolv.conf on the node, or let the kubelet's resolvConf point at a file that pods can "
         "use (with systemd-resolved /run/systemd/resolve/resolv.conf); then recreate the DNS pods there",
         evidence=evidence,
+        severity=Severity.WARNING if all(fault.harmless for fault in faults) else Severity.ERROR,
     )
 
 

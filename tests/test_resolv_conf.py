@@ -60,7 +60,7 @@ def test_what_pods_are_given(use_probe: UseProbe, report: ProbeReport, expected:
         (resolving("host", resolver("", "", "")), "no nameserver line"),
         (resolving("host", resolver("127.0.0.53")), "loopback address"),
         (resolving("host", resolver("::1")), "loopback address"),
-        (resolving("host", resolver("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4")), "4 name servers"),
+        (resolving("host", resolver("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4")), "pods ignore 1.1.1.4"),
         (resolving("host", resolver(search=" ".join(f"d{n}.example" for n in range(33)))), "33 search domains"),
         (resolving("pod", resolver("127.0.0.53")), ""),
     ],
@@ -69,6 +69,37 @@ def test_what_a_node_hands_on(use_probe: UseProbe, report: ProbeReport, expected
     use_probe([report])
     findings, _ = judged(resolv_conf_node, CLUSTER)
     assert [expected in finding.says for finding in findings] == ([True] if expected else [])
+
+
+FOUR = resolver("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4")
+
+
+def at_node(said: str) -> Lookup:
+    return lookup(Through.RESOLVER, 0, server="1.1.1.1", said=said)
+
+
+@pytest.mark.parametrize(
+    ("tried", "expected"),
+    [
+        ([], ["Node/one (warning)"]),
+        ([at_node("NXDOMAIN"), at_node("timed out")], ["Node/one (warning)"]),
+        ([at_node("timed out"), at_node("timed out")], ["Node/one"]),
+    ],
+    ids=["not tried", "an answer", "no answer"],
+)
+def test_a_fourth_name_server_is_an_error_only_if_the_first_three_do_not_answer(
+    use_probe: UseProbe, tried: list[Lookup], expected: list[str]
+) -> None:
+    use_probe([resolving("host", FOUR, *tried)])
+    assert found(resolv_conf_node, CLUSTER) == expected
+
+
+def test_what_the_probe_reads_decides_and_not_an_old_event(use_probe: UseProbe) -> None:
+    use_probe([resolving("host", resolver("1.1.1.1"))])
+    assert found(resolv_conf_node, dns_cluster(all_events=[event(CUT)])) == []
+    unread = ProbeReport("one", "host", whole=True)
+    use_probe([unread])
+    assert found(resolv_conf_node, dns_cluster(all_events=[event(CUT)])) == ["Node/one (warning)"]
 
 
 def event(words: str, kind: str = "Pod", name: str = "dns-a", before: int = 60) -> pb.Event:

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
-from kubevitals.facts.dns.lookups import fails, lookups
+from kubevitals.facts.dns.lookups import fails, lookups, refused
 from kubevitals.facts.dns.service import is_node_local
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import event_line
@@ -16,14 +17,28 @@ NAME_SERVERS = 3
 SEARCH_DOMAINS = 32
 """Search domains that a pod may have (MaxDNSSearchPaths of the API's validation)."""
 
+SHOWN = 5
+"""Name servers that a finding lists."""
+
 RECENT = Threshold(
     "cluster-dns.limits",
     3600,
-    "how recent the kubelet's event must be that a resolv.conf is too long: the kubelet repeats it",
+    "how recent the kubelet's event must be that a resolv.conf is too long, on nodes without a probe",
 )
 
 _LIMITS = ("Nameserver limits were exceeded", "Search Line limits were exceeded", "contains search line ")
 """The kubelet's words about a resolv.conf that is too long (kubernetes/kubernetes pkg/kubelet/network/dns/dns.go)."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a node's resolv.conf.
+
+    Attributes:
+        harmless: whether its pods resolve names all the same.
+    """
+
+    says: str
+    harmless: bool = False
 
 
 def of_pod(report: ProbeReport, servers: Collection[str]) -> Iterator[str]:
@@ -52,18 +67,29 @@ def _dead(report: ProbeReport) -> list[str]:
     return sorted({lookup.server for lookup in at_node_local})
 
 
-def of_node(report: ProbeReport) -> Iterator[str]:
+def of_node(report: ProbeReport) -> Iterator[Fault]:
     """Yield what is wrong with the resolv.conf that a node passes on to pods with dnsPolicy Default."""
     if (resolver := report.resolver) is None:
         return
     if not resolver.nameservers:
-        yield "no nameserver line"
+        yield Fault("no nameserver line")
     if loops := [ip for ip in resolver.nameservers if ip.startswith("127.") or ip == "::1"]:
-        yield f"name server {', '.join(loops)} is a loopback address: in a pod that is the pod itself"
-    if len(resolver.nameservers) > NAME_SERVERS:
-        yield f"it lists {len(resolver.nameservers)} name servers: only the first {NAME_SERVERS} are used"
+        yield Fault(f"name server {', '.join(loops)} is a loopback address: in a pod that is the pod itself")
+    if ignored := resolver.nameservers[NAME_SERVERS:]:
+        listed = f"it lists {len(resolver.nameservers)} name servers, and pods ignore {', '.join(ignored[:SHOWN])}"
+        if _none_answers(report):
+            yield Fault(f"{listed}; the first {NAME_SERVERS} do not answer")
+        else:
+            yield Fault(listed, harmless=True)
     if len(resolver.search) > SEARCH_DOMAINS:
-        yield f"it lists {len(resolver.search)} search domains: only the first {SEARCH_DOMAINS} are used"
+        says = f"it lists {len(resolver.search)} search domains: only the first {SEARCH_DOMAINS} are used"
+        yield Fault(says, harmless=True)
+
+
+def _none_answers(report: ProbeReport) -> bool:
+    """Return whether no name server that pods use gave any answer, be it that there is no such name."""
+    tried = [lookup for lookup in report.lookups if lookup.through is Through.RESOLVER]
+    return fails(tried) and not refused(tried)
 
 
 def lines(report: ProbeReport) -> Iterator[str]:
