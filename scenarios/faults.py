@@ -176,7 +176,7 @@ def addresses_leaked(node: str) -> "Fault":
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
-        addresses = " ".join(map(str, ip_network(_node(cluster, node)["spec"]["podCIDR"]).hosts()))
+        addresses = " ".join(map(str, ip_network(node_object(cluster, node)["spec"]["podCIDR"]).hosts()))
         reserve = f"for ip in {addresses}; do [ -e $ip ] || printf 'leaked\\r\\neth0' > $ip; done"
         cluster.on_node(node, f"mkdir -p {RESERVATIONS} && cd {RESERVATIONS} && {reserve}")
         try:
@@ -231,20 +231,21 @@ def pod_cidr(node: str, cidr: str) -> "Fault":
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
-        own = _node(cluster, node)["spec"]["podCIDR"]
-        _join_again(cluster, node, cidr)
+        before = node_object(cluster, node)
+        rejoin(cluster, before, cidr)
         try:
             yield
         finally:
-            _join_again(cluster, node, own)
+            rejoin(cluster, before, before["spec"]["podCIDR"])
 
     return fault
 
 
-def _join_again(cluster: "LiveCluster", node: str, cidr: str) -> None:
-    found = _node(cluster, node)
-    metadata = {key: found["metadata"][key] for key in ("name", "labels", "annotations")}
-    spec = {"podCIDR": cidr, "podCIDRs": [cidr], "providerID": found["spec"]["providerID"]}
+def rejoin(cluster: "LiveCluster", before: Object, cidr: str) -> None:
+    """Let a node join the cluster again as it was, but with this podCIDR."""
+    metadata = {key: before["metadata"][key] for key in ("name", "labels", "annotations")}
+    spec = {"podCIDR": cidr, "podCIDRs": [cidr], "providerID": before["spec"]["providerID"]}
+    node = metadata["name"].removeprefix(f"{cluster.name}-")
     made = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
     cluster.on_node(node, "systemctl stop kubelet")
     try:
@@ -255,9 +256,10 @@ def _join_again(cluster: "LiveCluster", node: str, cidr: str) -> None:
     cluster.on_node(node, f"timeout 60 sh -c 'until grep -q {cidr} /etc/cni/net.d/*; do sleep 1; done' && sleep 2")
 
 
-def _node(cluster: "LiveCluster", node: str) -> Object:
-    found: Object = json.loads(cluster.kubectl(f"get node {cluster.name}-{node} -o json"))
-    return found
+def node_object(cluster: "LiveCluster", node: str) -> Object:
+    """Return the Node that the API server has."""
+    result: Object = json.loads(cluster.kubectl(f"get node {cluster.name}-{node} -o json"))
+    return result
 
 
 @contextmanager

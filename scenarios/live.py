@@ -50,12 +50,16 @@ class LiveCluster:
         command = ["docker", "exec", f"{self.name}-{role}", "bash", "-c", script]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def reboot(self, role: str) -> None:
+        """Restart a node's container, which is what a kind node has for a reboot."""
+        subprocess.run(["docker", "restart", f"{self.name}-{role}"], check=True, capture_output=True)
+
     def apply(self, objects: Iterable[Object], namespace: str = "") -> None:
         """Create a namespace and objects in it."""
         named = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}] if namespace else []
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*named, *objects]})
         place = ["-n", namespace] if namespace else []
-        self._again(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
+        self.retry(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
 
     def grant(self) -> None:
         """Make the service account, let it do what options ask for, and write its kubeconfig."""
@@ -78,7 +82,7 @@ class LiveCluster:
         for place, rights in grants.items():
             verb, resource = min(right for right in rights if "/" not in right[1])
             where = ["-n", place] if place else ["-A"]
-            self._again(lambda asks=(verb, resource, *where): self.kubectl(["auth", "can-i", *asks, user]), 30)  # type: ignore[misc]
+            self.retry(lambda asks=(verb, resource, *where): self.kubectl(["auth", "can-i", *asks, user]), 30)  # type: ignore[misc]
         path = self._work / f"{name}.kubeconfig"
         self._write_kubeconfig(name, path)
         return path
@@ -126,7 +130,7 @@ class LiveCluster:
 
     def _follow(self, scenario: Scenario) -> None:
         for command in scenario.then:
-            self._again(lambda command=command: self.kubectl(f"-n {scenario.name} {self._fill(command)}"), 120)  # type: ignore[misc]
+            self.retry(lambda command=command: self.kubectl(f"-n {scenario.name} {self._fill(command)}"), 120)  # type: ignore[misc]
 
     def _fill(self, text: str) -> str:
         """Put in what differs from run to run: the cluster's name, the name of a volume's attachment."""
@@ -138,13 +142,13 @@ class LiveCluster:
         query = f"jsonpath={{.items[?(@.spec.source.persistentVolumeName=='{volume}')].metadata.name}}"
         return self.kubectl(["get", "volumeattachments", "-o", query]).split()[0]
 
-    def _again(self, action: Callable[[], Any], seconds: float) -> None:
+    def retry(self, action: Callable[[], Any], seconds: float) -> None:
         """Repeat what the cluster is not ready for yet."""
         end = time.monotonic() + seconds
         while True:
             try:
                 action()
-            except (subprocess.CalledProcessError, IndexError) as error:
+            except (subprocess.CalledProcessError, LookupError) as error:
                 if time.monotonic() > end:
                     raise RuntimeError(getattr(error, "output", "") or str(error)) from error
                 time.sleep(1)

@@ -3,6 +3,7 @@
 from kubevitals.objects import node_condition
 from scenarios.faults import cordoned, process_frozen, scaled_down, service_stopped, unreported
 from scenarios.harness import Seen, scenario
+from scenarios.maintenance import SERVICES, SHOP, maintained
 from scenarios.undoing import together
 
 
@@ -61,3 +62,14 @@ def test_node_scaled_down(seen: Seen) -> None:
 @scenario(on=test_node_scaled_down, later=1200, finds=["node-ready[silent] Node/worker2"])
 def test_node_scaled_down_and_not_deleted(seen: Seen) -> None:
     """Twenty minutes later nothing has deleted it."""
+
+
+@scenario(fault=maintained, probe=True)
+def test_shop_after_maintenance(seen: Seen) -> None:
+    """Every node was rebooted, a service was rolled out, and the autoscaler removed a node: all of it was planned."""
+    assert [node.metadata.name.endswith("-worker2") for node in seen.cluster.nodes] == [False, False]
+    pods = [pod for pod in seen.cluster.pods if pod.metadata.namespace == SHOP]
+    assert len(pods) == 2 * len(SERVICES)
+    assert all(status.ready for pod in pods for status in pod.status.containerStatuses)
+    restarted = {pod.metadata.namespace for pod in seen.cluster.pods if pod.status.containerStatuses[0].restartCount}
+    assert "kube-system" in restarted
