@@ -37,8 +37,9 @@ from kubevitals.facts.pods.container_probes import (
     timing,
 )
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
-from kubevitals.facts.pods.states import RECENT, Symptom
+from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.findings.finding import Finding, Severity, pod_finding

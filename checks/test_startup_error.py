@@ -205,10 +205,14 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
 
 def exit_meaning(code: int, reason: str) -> str:
     """Return an exit code with its usual meaning."""
-    meaning = (
-        "OOMKilled: it exceeded its memory limit" if reason == "OOMKilled" else EXIT_CODES.get(code) or _signal(code)
-    )
+    meaning = _REASONS.get(reason) or EXIT_CODES.get(code) or _signal(code)
     return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
+
+
+_REASONS = {
+    "OOMKilled": "OOMKilled: it exceeded its memory limit",
+    "Unknown": "Unknown: it ended while its node or container runtime restarted",
+}
 
 
 def _signal(code: int) -> str:

@@ -14,9 +14,9 @@ from kubevitals.facts.pods.container_probes import (
 )
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.references import reported_missing
+from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
 from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
 from kubevitals.facts.pods.states import (
-    RECENT,
     SANDBOX_FAILURE,
     STUCK,
     Symptom,
@@ -182,7 +182,7 @@ def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
     """Return how the container ended that runs again, if it is likely to be killed again."""
     last = status.lastState.terminated
-    if status.restartCount < cluster.limit(KILLS) or cluster.over(last.finishedAt, RECENT):
+    if recent_restarts(pod, status, cluster) < cluster.limit(KILLS) or has_recovered(status, cluster):
         return None
     kills = [probe_kills(pod, status.name, kind, cluster) for kind in KILLERS]
     return last if sum(events.count for events in kills if events) >= cluster.limit(KILLS) else None

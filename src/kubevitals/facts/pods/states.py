@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
+from kubevitals.facts.pods.restarts import RESTARTS, has_recovered, recent_restarts
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
 from kubevitals.objects import Ref, condition, is_ready, statuses, turned_at
@@ -15,14 +16,6 @@ STUCK = Threshold(
     "pod.stuck",
     60,
     "seconds for which a pod may create its containers: mounts, pulls and rollouts take less",
-)
-
-RESTARTS = Threshold("pod.restarts", 3, "restarts from which on a pod that runs again still counts as crashing")
-
-RECENT = Threshold(
-    "pod.recent",
-    900,
-    "seconds in which a restart still counts as present: the crash back-off is at most 5 minutes",
 )
 
 
@@ -102,7 +95,10 @@ def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) 
 
 
 def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
-    """Return how the container ended if it crash-loops, or has failed for good; one restart is not a fault."""
+    """Return how the container ended if it crash-loops, or has failed for good; one restart is not a fault.
+
+    A container that is ready again and stays so has recovered, however often it crashed before.
+    """
     state, last = status.state, status.lastState.terminated
     if state.waiting.reason == "CrashLoopBackOff":
         return last
@@ -111,17 +107,18 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
             failed = state.terminated.exitCode and not is_sidecar(pod, status)
             return state.terminated if failed and failed_for_good(pod, cluster) else None
         crashed = state.terminated.exitCode or not _may_end(pod, status)
-        return state.terminated if crashed and status.restartCount else None
-    if status.restartCount >= cluster.limit(RESTARTS) and not cluster.over(last.finishedAt, RECENT):
-        return last
-    return None
+        return state.terminated if crashed and recent_restarts(pod, status, cluster) else None
+    is_crashing = not has_recovered(status, cluster) and recent_restarts(pod, status, cluster) >= cluster.limit(
+        RESTARTS
+    )
+    return last if is_crashing else None
 
 
 def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
-    """Return whether the pod crash-loops, or has not been ready for longer than the threshold."""
-    if any(crash(pod, status, cluster) for status in statuses(pod)):
-        return True
-    return not is_ready(pod) and cluster.over(turned_at(pod), after)
+    """Return whether the pod is not ready and crash-loops, or has not been ready for longer than the threshold."""
+    if is_ready(pod):
+        return False
+    return cluster.over(turned_at(pod), after) or any(crash(pod, status, cluster) for status in statuses(pod))
 
 
 def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
