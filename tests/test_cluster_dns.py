@@ -1,6 +1,6 @@
 """Why the DNS Service has no endpoint, and what the metrics and logs of its pods say."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from google.protobuf.message import Message
@@ -12,8 +12,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.dns.logs import LOG_LINES, explain_log
 from kubevitals.facts.dns.service import service
-from kubevitals.source.request import Answer
+from kubevitals.source.request import Answer, Request
 from tests.dns import DOWN, MARK, METRICS, A, B, dns_cluster, dns_service, slice_of
+from tests.fakes import Answers
 from tests.networks import found, judged, pod, refused_by_rbac
 
 # --- the Service ---
@@ -170,6 +171,8 @@ def crashing(name: str) -> pb.Pod:
             "its Corefile has an error",
         ),
         (b"Listen: listen tcp :53: bind: permission denied", "it cannot listen on its port"),
+        (b'plugin/forward: not an IP address or file: "ns.example"', "a plugin refuses its part of the Corefile"),
+        (b"[ERROR] plugin/errors: 2 x. HINFO: read udp: i/o timeout", ""),
         (b'[INFO] plugin/ready: Still waiting on: "kubernetes"', "it waits for the API server"),
         (b"[INFO] 127.0.0.1:33341 - HINFO 0.1s", ""),
     ],
@@ -180,6 +183,38 @@ def test_the_log_of_a_pod_that_crashes_says_why_once(log: bytes, expected: str) 
     assert unseen is None
     assert [str(finding.obj) for finding in findings] == ["Deployment/kube-system/coredns"] * bool(expected)
     assert all(expected in finding.says and len(finding.concerns) == 2 for finding in findings)
+
+
+GONE = Answer(200, b"unable to retrieve container logs for containerd://0123")
+
+
+def by_run(previous: Answer, current: Answer) -> Callable[[Request], Answer]:
+    return lambda request: previous if "previous=true" in request.path else current
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize(
+    "paths",
+    [
+        {"dns-a": by_run(GONE, Answer(200, LOOP)), "dns-b": GONE},
+        {"dns-a": by_run(Answer(200, LOOP), GONE), "dns-b": GONE},
+        {"dns-a": GONE, "dns-b": by_run(Answer(200, LOOP), GONE)},
+    ],
+    ids=["current", "previous", "another pod"],
+)
+def test_a_log_that_is_gone_is_sought_in_the_other_run_and_the_other_pod(paths: Answers) -> None:
+    logs = {LOG.format(name): answer for name, answer in paths.items()}
+    findings, unseen = judged(failing, dns_cluster(logs, pods=[crashing("dns-a"), crashing("dns-b")]))
+    assert unseen is None
+    assert [str(finding.obj) for finding in findings] == ["Deployment/kube-system/coredns"]
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_logs_that_are_all_gone_are_not_observed() -> None:
+    logs = {LOG.format(name): GONE for name in ("dns-a", "dns-b")}
+    findings, unseen = judged(failing, dns_cluster(logs, pods=[crashing("dns-a"), crashing("dns-b")]))
+    assert findings == []
+    assert "no longer has the log" in str(unseen)
 
 
 @pytest.mark.usefixtures("no_probe")

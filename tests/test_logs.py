@@ -77,6 +77,25 @@ def test_containers_of_one_owner_are_read_once() -> None:
     assert len(source.requests) == 1
 
 
+def test_a_log_that_is_gone_is_read_of_another_pod_of_the_owner() -> None:
+    source = FakeSource(
+        {
+            "/api/v1/namespaces/shop/pods/web-0/log": Answer(
+                200, b"unable to retrieve container logs for containerd://1d2"
+            ),
+            "/api/v1/namespaces/shop/pods/web-1/log": Answer(200, b"panic: no config"),
+        }
+    )
+    cluster = Cluster(source)
+    owners = [pb.OwnerReference(kind="StatefulSet", name="web", controller=True)]
+    for _ in range(2):
+        with pytest.raises(NotObserved, match="unable to retrieve"):
+            cluster.log(pod("web-0", ownerReferences=owners), "web", previous=True)
+    for name in ("web-1", "web-0"):
+        assert cluster.log(pod(name, ownerReferences=owners), "web", previous=True) == ("panic: no config",)
+    assert len(source.requests) == 2
+
+
 def test_only_so_many_logs_are_read_in_a_run() -> None:
     source = FakeSource()
     cluster = Cluster(source)

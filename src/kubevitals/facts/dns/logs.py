@@ -42,6 +42,12 @@ LOG_LINES = (
         "coredns/caddy caddyfile/dispenser.go",
     ),
     LogLine(
+        r"^(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?plugin/[\w-]{1,40}: ",
+        "a plugin refuses its part of the Corefile",
+        "correct the block of this plugin in the Corefile: kubectl -n kube-system edit configmap coredns",
+        "coredns/coredns plugin/errors.go (plugin.Error), coremain/run.go",
+    ),
+    LogLine(
         r"Still waiting on: .{0,40}kubernetes",
         "it waits for the API server and knows no Service yet",
         "check whether pods on its node reach the ClusterIP of the API server, and whether it may list Services",
@@ -86,26 +92,39 @@ def log_faults(cluster: Cluster) -> Iterator[LogFault]:
         NotObserved: after the last fault, if a log could not be read.
     """
     faults: dict[tuple[Ref, str], LogFault] = {}
-    unread: NotObserved | None = None
+    unread: dict[Ref, NotObserved] = {}
     for pod in dns.likely_pods(cluster):
+        group = owner(pod) or ref(pod)
         for status in statuses(pod) if is_down(pod, cluster, LASTING) else ():
             try:
-                explained = explain_log(_last_lines(pod, status, cluster))
+                explained = _explained(pod, status, cluster)
             except NotObserved as error:
-                unread = error
+                unread[group] = error
                 continue
             if explained:
                 known, line = explained
-                group = owner(pod) or ref(pod)
                 faults.setdefault((group, known.means), LogFault(group, [], known, line)).pods.append(pod)
     yield from faults.values()
-    if unread:
-        raise unread
+    for group in unread.keys() - {group for group, _ in faults}:
+        raise unread[group]
 
 
-def _last_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> tuple[str, ...]:
-    """Return the last lines of a container's log; a container that was never started has none."""
+def _explained(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> tuple[LogLine, str] | None:
+    """Return the meaning of a container's log, or of the log of the one before it; either may have the reason.
+
+    Raises:
+        NotObserved: neither can be read.
+    """
     has_started = status.state.HasField("running") or status.state.HasField("terminated")
     if not has_started and not status.lastState.HasField("terminated"):
-        return ()
-    return cluster.log(pod, status.name, previous=not has_started)
+        return None  # it was never started
+    unread: list[NotObserved] = []
+    for previous in (not has_started, has_started):
+        try:
+            if explained := explain_log(cluster.log(pod, status.name, previous=previous)):
+                return explained
+        except NotObserved as error:
+            unread.append(error)
+    if len(unread) > 1:
+        raise unread[0]
+    return None
