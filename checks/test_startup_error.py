@@ -22,6 +22,8 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 
+from kubevitals.errors import NotObserved
+from kubevitals.facts.apps.causes import cause_of_exit
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.states import Symptom
@@ -51,6 +53,20 @@ REMEDIES = {
     127: _COMMAND,
 }
 """What helps against an exit code that identifies the cause."""
+
+SIGNALS = {
+    "SIGILL": (
+        "the CPU does not know an instruction that the binary uses",
+        "build the image for an older CPU, or run the pod on nodes with a newer one",
+    ),
+    "SIGABRT": ("the application aborted itself", _READ),
+    "SIGKILL": ("by the kubelet, or out of memory", _READ),
+    "SIGSEGV": (
+        "the application accessed memory that it may not",
+        "update the application or the library that crashes; its core dump or its log says which one",
+    ),
+}
+"""What a signal usually means, and what helps (signal(7) of the Linux manual)."""
 
 PULL_ERRORS = (
     (
@@ -193,14 +209,28 @@ def app_exit(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
-    ended = last_end(symptom.status)
-    return _finding(
-        symptom,
-        f"{says}: {exit_meaning(ended.exitCode, ended.reason)}",
-        REMEDIES.get(ended.exitCode, _READ),
-        _crash_lines(symptom, cluster),
-        look=log_command(symptom.pod, symptom.status),
+    pod, status, ended = symptom.pod, symptom.status, last_end(symptom.status)
+    cause = cause_of_exit(_last_words(symptom, cluster), pod, status.name, cluster)
+    return pod_finding(
+        pod,
+        says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {cause.means}' if cause else ''}",
+        remedy=cause.remedy if cause else _remedy(ended.exitCode),
+        evidence=_crash_lines(symptom, cluster),
+        part=status.name,
+        missing=cause.missing if cause else (),
+        concerns=cause.concerns if cause else (),
+        look=log_command(pod, status),
     )
+
+
+def _last_words(symptom: Symptom, cluster: Cluster) -> list[str]:
+    """Return what the container wrote last, its termination message included; nothing where that is not observed."""
+    status = symptom.status
+    message = last_end(status).message.splitlines()
+    try:
+        return [*cluster.log(symptom.pod, status.name, previous=not status.state.HasField("terminated")), *message]
+    except NotObserved:
+        return message  # the evidence says that the log was not observed
 
 
 def exit_meaning(code: int, reason: str) -> str:
@@ -219,7 +249,12 @@ def _signal(code: int) -> str:
     if code - 128 not in {known.value for known in signal.Signals}:
         return ""
     name = signal.Signals(code - 128).name
-    return f"killed by {name}: by the kubelet, or out of memory" if name == "SIGKILL" else f"killed by {name}"
+    return f"killed by {name}: {SIGNALS[name][0]}" if name in SIGNALS else f"killed by {name}"
+
+
+def _remedy(code: int) -> str:
+    known = {signal.Signals[name] + 128: remedy for name, (_, remedy) in SIGNALS.items()}
+    return (REMEDIES | known).get(code, _READ)
 
 
 def _container(symptom: Symptom) -> str:

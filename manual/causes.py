@@ -79,7 +79,9 @@ def _cause(name: str) -> Cause:
         {head: cleandoc(f"\n{text}") for head, text in zip(sections[::2], sections[1::2], strict=True)},
         variants,
         tuple(threshold for threshold in thresholds() if _belongs(threshold, name, used)),
-        tuple(scenario for scenario in scenarios() if scenario.state.__module__ == f"scenarios.{module_of(name)}"),
+        tuple(
+            scenario for scenario in scenarios() if scenario.state.__module__.startswith(f"scenarios.{module_of(name)}")
+        ),
     )
 
 

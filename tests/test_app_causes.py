@@ -46,7 +46,10 @@ SAID = [
     ("PermissionError: [Errno 13] Permission denied: '/data/x'", "no permission for /data/x"),
     ("cat: can't open '/etc/app/app.ini': No such file or directory", "/etc/app/app.ini does not exist"),
     ("open /etc/app/config.yaml: no such file or directory", "/etc/app/config.yaml does not exist"),
-    ("IsADirectoryError: [Errno 21] Is a directory: '/etc/app'", "takes a directory for a file"),
+    ("IsADirectoryError: [Errno 21] Is a directory: '/etc/app'", "/etc/app is a directory"),
+    ("cat: read error: Is a directory", "takes a directory for a file"),
+    ("Unable to write to /var/lib/x error=open /var/lib/x: is a directory", "/var/lib/x is a directory"),
+    ("14:05:03 listen unix /csi/csi.sock: bind: address already in use", "the socket /csi/csi.sock is already in use"),
     ("inotify_init: too many open files", "too many files, or inotify instances"),
     ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
 ]

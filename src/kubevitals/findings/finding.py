@@ -100,6 +100,7 @@ def pod_finding(
     severity: Severity = Severity.ERROR,
     part: str = "",
     missing: tuple[Ref, ...] = (),
+    concerns: tuple[Ref, ...] = (),
     look: str = "",
 ) -> Finding:
     """Return a finding on a pod, with its owner, its node, and since when it is not ready."""
@@ -110,6 +111,7 @@ def pod_finding(
         evidence,
         severity,
         owner(pod),
+        concerns,
         look=look,
         node=pod.spec.nodeName,
         part=part,

@@ -63,10 +63,17 @@ _ENVIRONMENT = r"(?i:environment variables?|env vars?)"
 
 MESSAGES = (
     Message(
+        "the socket {name} is already in use",
+        "remove the socket when the container starts, or end the process that still listens on it",
+        (rf"unix {_PATH}: bind: address already in use",),
+        "golang/go net/net.go",
+    ),
+    Message(
         "a port that it listens on is already in use",
         "give one of the two another port",
         (
-            rf"(?i)(?<!errno)[ :]{_PORT}\b(?:(?![ :]\d{{1,5}}\b).){{0,80}}\b(?:(?:already|address) in use|EADDRINUSE)",
+            rf"(?i)(?<!errno)[ :]{_PORT}(?=$|[:),'\]]| failed| (?:wa|i)s| \()"
+            r"(?:(?![ :]\d{1,5}\b).){0,80}\b(?:(?:already|address) in use|EADDRINUSE)",
             rf"(?i)(?:address (?:already )?in use|EADDRINUSE)\b.{{0,60}}:{_PORT}\b",
             r"(?i)\baddress (?:already )?in use\b|EADDRINUSE",
         ),
@@ -234,6 +241,13 @@ MESSAGES = (
             rf"(?:ENOENT|No such file or directory|can't open).{{0,80}}['\"]{_PATH}",
         ),
         "glibc sysdeps/gnu/errlist.h (ENOENT)",
+    ),
+    Message(
+        "{name} is a directory, and it expects a file",
+        "correct the path in its configuration, or mountPath and subPath of the volumeMount",
+        (rf"{_PATH}['\"]?:? .{{0,60}}(?i:is a directory)", rf"(?:EISDIR|Is a directory).{{0,80}}['\"]{_PATH}"),
+        "glibc sysdeps/gnu/errlist.h (EISDIR)",
+        Names.DIRECTORY,
     ),
     Message(
         "it takes a directory for a file, or a file for a directory",
