@@ -71,7 +71,7 @@ def _cause(name: str) -> Cause:
         for (cause, variant), (_, rule) in rules().items()
         if cause == name
     )
-    used = {threshold for variant in variants for threshold in variant.needs.thresholds}
+    used = {threshold for variant in variants for threshold in (*variant.needs.thresholds, *_thresholds(variant.rule))}
     return Cause(
         name,
         _chapter(name),
@@ -111,6 +111,11 @@ def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
     if any("Severity.WARNING" in getsource(function) for function in _reached(rule)):
         found.add("warning")
     return tuple(sorted(found))
+
+
+def _thresholds(rule: Rule) -> set[Threshold]:
+    """Return the thresholds that a rule's code names, whether or not a recording needs them."""
+    return {named for function in _reached(rule) for named in _named(function) if isinstance(named, Threshold)}
 
 
 def _reached(function: object) -> set[FunctionType]:
