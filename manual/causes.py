@@ -1,7 +1,6 @@
 """What the repository knows of each cause: what its check, its rules and its scenarios say."""
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 from kubevitals import threshold
 from kubevitals.findings.check_names import check_name
 from kubevitals.findings.declaration import Rule
+from kubevitals.plugin.collected import library_modules
 from kubevitals.threshold import Threshold
 from manual.relations import module_of
 from manual.watch import Needs, needs
@@ -92,8 +92,7 @@ def _chapter(name: str) -> str:
 
 def thresholds() -> list[Threshold]:
     """Return all thresholds, by name."""
-    library = [module for name, module in sys.modules.items() if _is_library(name)]
-    found = threshold.declared([*library, *check_modules().values()])
+    found = threshold.declared([*library_modules(), *check_modules().values()])
     return [found[name] for name in sorted(found)]
 
 

@@ -188,7 +188,7 @@ def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[s
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("", "no installed package has checks"), ("acme_checks.absent", "are not there"), ("absent.x", "No module named")],
+    [("", "no installed package has checks"), ("acme_checks.absent", "do not exist"), ("absent.x", "No module named")],
 )
 def test_installed_checks_that_are_not_there_are_told_of(package: Path, value: str, words: str) -> None:
     points = package / "acme_checks-1.0.dist-info" / "entry_points.txt"

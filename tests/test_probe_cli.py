@@ -159,17 +159,20 @@ def test_a_dry_run_prints_what_would_be_created_and_asks_nothing(
 
 
 UNUSABLE = {
-    "a recording": (["--probe", "--snapshot=demo"], "--probe looks at a cluster, and a recording shows the probe"),
-    "a dry recording": (["--probe-dry-run", "--snapshot=demo"], "--probe-dry-run .* does not go with --snapshot"),
-    "namespace": (["--probe", "--probe-namespace=A/b"], "--probe-namespace: 'A/b' is no name of a namespace"),
-    "no namespace": (["--probe", "--probe-namespace="], "--probe-namespace: it must not be empty"),
-    "image": (["--probe", "--probe-image=busy box"], "--probe-image: 'busy box' is no name of an image"),
-    "secret": (["--probe", "--probe-image-pull-secret=-"], "--probe-image-pull-secret: '-' is no name of a Secret"),
-    "outside": (["--probe", "--probe-outside=$(id)"], r"--probe-outside: '\$\(id\)' is no DNS name"),
-    "domain": (["--probe", "--cluster-domain=a..b"], r"--cluster-domain: 'a\.\.b' is no DNS domain"),
+    "a recording": (["--probe", "--snapshot=demo"], "--probe needs a cluster, and a recording replays its own probe"),
+    "a dry recording": (["--probe-dry-run", "--snapshot=demo"], "--probe-dry-run .* omit --snapshot"),
+    "namespace": (["--probe", "--probe-namespace=A/b"], "--probe-namespace: 'A/b' is not a valid name of a namespace"),
+    "no namespace": (["--probe", "--probe-namespace="], "--probe-namespace: give a value that is not empty"),
+    "image": (["--probe", "--probe-image=busy box"], "--probe-image: 'busy box' is not a valid image name"),
+    "secret": (
+        ["--probe", "--probe-image-pull-secret=-"],
+        "--probe-image-pull-secret: '-' is not a valid",
+    ),
+    "outside": (["--probe", "--probe-outside=$(id)"], r"--probe-outside: '\$\(id\)' is not a DNS name"),
+    "domain": (["--probe", "--cluster-domain=a..b"], r"--cluster-domain: 'a\.\.b' is not a DNS domain"),
     "duration": (["--probe", "--probe-timeout=soon"], "--probe-timeout: 'soon' is no duration"),
-    "too short": (["--probe", "--probe-timeout=5"], "--probe-timeout: it must be 20 to 600 s"),
-    "dry": (["--probe-dry-run", "--probe-timeout=1h"], "--probe-timeout: it must be 20 to 600 s"),
+    "too short": (["--probe", "--probe-timeout=5"], "--probe-timeout: give 20 to 600 s"),
+    "dry": (["--probe-dry-run", "--probe-timeout=1h"], "--probe-timeout: give 20 to 600 s"),
 }
 
 

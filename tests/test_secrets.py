@@ -84,7 +84,7 @@ def test_a_recording_that_was_not_redacted_is_told_of_and_judged_without_its_sec
 ) -> None:
     run("--no-redact", "--record=cluster.recording")
     result = run("--snapshot=cluster.recording", "--metrics=metrics.prom", "--markdown=summary.md")
-    result.stdout.fnmatch_lines(["the recording was made with --no-redact: it may hold credentials"])
+    result.stdout.fnmatch_lines(["the recording was made with --no-redact: it may contain credentials"])
     assert [file for file in FILES if SECRET in Path(file).read_text()] == []
     assert SECRET not in result.stdout.str()
     assert read(Path("findings.json")).redacted

@@ -102,7 +102,7 @@ def test_checks_are_not_spread_over_processes(run: Run, server: ApiServer, pytes
         "def pytest_sessionfinish(session): print(f'stopped: {session.shouldstop}')\n"
     )
     pytester.syspathinsert()
-    run("-p", "worker", "-s").stdout.fnmatch_lines(["*stopped: checks share one look at the cluster*leave out -n*"])
+    run("-p", "worker", "-s").stdout.fnmatch_lines(["*stopped: checks share what they read*omit -n*"])
     assert server.requests == []
 
 
@@ -119,5 +119,5 @@ def test_a_known_issue_of_a_variant_that_there_is_not_is_reported(run: Run, heal
 def test_an_empty_path_is_not_the_current_folder(run: Run, server: ApiServer, option: str) -> None:
     result = run(f"{option}=")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*error: argument {option}: it is empty: give a path, or leave the option out"])
+    result.stderr.fnmatch_lines([f"*error: argument {option}: the path is empty: give a path, or omit the option"])
     assert server.requests == []

@@ -83,7 +83,7 @@ FAILS = {
     "a list that is none": ("yield from cluster.ingresses", "a cluster has no ingresses; its lists are all_events, "),
     "a field that is not read": (
         "cluster.nodes[0].secret",
-        "of Node kubevitals reads metadata, spec, status, not secret",
+        "kubevitals reads metadata, spec, status of a Node, not secret",
     ),
     "asserts": ("assert not cluster.pods", "AssertionError"),
     "exits": ("raise SystemExit(0)", "SystemExit"),
@@ -97,7 +97,7 @@ def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own:
     assert result.ret == 1
     assert "Traceback" not in result.stdout.str()
     assert "\x1b" not in result.stdout.str() + Path("reports/health.html").read_text() + Path("junit.xml").read_text()
-    (remark,) = [remark for remark in report().remarks if "failed itself" in remark]
+    (remark,) = [remark for remark in report().remarks if "the check crashed" in remark]
     assert re.search(words, remark), remark
     assert len(remark) < 1100
     assert report().unjudged == ["wrong[rule]"]
@@ -105,10 +105,10 @@ def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own:
 
 
 REFUSED = {
-    "a cause twice": ({"test_node_ready.py": MINIMAL}, "both of the cause node-ready: rename one"),
+    "a cause twice": ({"test_node_ready.py": MINIMAL}, "both declare the cause node-ready: rename or omit one"),
     "a variant twice": (
         {"test_a.py": MINIMAL + '\n\n@check(rule)\ndef test_that():\n    """It is well."""\n'},
-        r"a\[rule\] is declared by .*test_it.* and by .*test_that",
+        r"a\[rule\] is declared twice, by .*test_it.* and .*test_that",
     ),
     "a threshold twice": (
         {"test_a.py": MINIMAL.replace("\n\ndef rule", "\nT = Threshold('pod.stuck', 1, 'why')\n\ndef rule")},
@@ -116,7 +116,7 @@ REFUSED = {
     ),
     "only marked": (
         {"test_a.py": MINIMAL.replace("@check(rule)", "import pytest\n@pytest.mark.cause(chapter='1')")},
-        "is marked as a check and is none: declare it with kubevitals.check",
+        "has the marker of a check but is not one: declare it with kubevitals.check",
     ),
 }
 
@@ -135,4 +135,4 @@ def test_what_cannot_be_told_apart_is_refused(look: Look, own: Path, files: dict
 def test_a_test_without_any_check_is_told_that_there_is_no_cluster(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_plain(cluster): assert cluster.nodes")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    result.stdout.fnmatch_lines(["there is no cluster to look at: no test here is declared with kubevitals.check"])
+    result.stdout.fnmatch_lines(["no test here is declared with kubevitals.check, so there is no cluster"])

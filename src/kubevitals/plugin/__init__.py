@@ -1,4 +1,4 @@
-"""The pytest plugin: options, collection, and the way from a check's findings to pytest's reports.
+"""The pytest plugin: options, collection, and pytest's hooks, which judge and report findings.
 
-It joins all other rooms, and no other room imports it.
+It joins all other packages, and no other package imports it.
 """

@@ -1,11 +1,13 @@
-"""Which checks a run has: what pytest collected, what installed packages bring, and what is refused of both."""
+"""The checks of a run: those that pytest collected and those of installed packages; invalid ones are refused."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import cast
 
 import pytest
@@ -14,18 +16,22 @@ from kubevitals.errors import Unusable
 from kubevitals.findings.check_names import check_name
 from kubevitals.findings.declaration import Rule, variant_name
 from kubevitals.text import clean
+from kubevitals.threshold import Threshold, declared
 
 GROUP = "kubevitals.checks"
-"""The group of entry points by which installed packages say where their checks are."""
+"""The group of entry points with which installed packages declare their checks."""
+
+LIBRARY = ("kubevitals.inventory", "kubevitals.facts")
+"""The packages of the library that declare thresholds."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class Collected:
     """The checks of a run.
 
     Attributes:
         items: the tests that are checks.
-        unread: the files that could not be imported, and why.
+        unread: why files could not be imported, by path.
     """
 
     items: Sequence[pytest.Function]
@@ -33,18 +39,18 @@ class Plan:
 
     @property
     def checks(self) -> list[str]:
-        """The names of all checks, and the causes of files that could not be imported."""
+        """The names of all checks, and the causes of the files that could not be imported."""
         return [*map(check_of, self.items), *(cause_of(Path(path)) for path in self.unread)]
 
     @property
     def causes(self) -> frozenset[str]:
-        """All causes in the folders of the checks, whether chosen for this run or not."""
+        """All causes in the directories of the checks, whether selected for this run or not."""
         folders = {item.path.parent for item in self.items}
         return frozenset(cause_of(path) for folder in folders for path in folder.glob("test_*.py"))
 
     @property
     def variants(self) -> dict[str, frozenset[str]]:
-        """All variants of the causes of this run, whether chosen for it or not."""
+        """All variants of this run's causes, whether selected or not."""
         return {cause_of(item.path): frozenset(_variants(item.module)) for item in self.items}
 
     @property
@@ -54,12 +60,20 @@ class Plan:
 
     @property
     def modules(self) -> list[object]:
-        """All modules that declare thresholds and what explains what: the checks', and the library's that they use."""
-        library = [module for name, module in sys.modules.items() if name.startswith("kubevitals.")]
-        return list(dict.fromkeys([*library, *(item.module for item in self.items)]))
+        """The modules of the checks, which declare rules, thresholds and what explains what."""
+        return list(dict.fromkeys(item.module for item in self.items))
 
-    def refuse_twice(self) -> None:
-        """Refuse checks that could not be told apart, and what looks like a check and is none.
+    @property
+    def thresholds(self) -> dict[str, Threshold]:
+        """The thresholds of the library and of the checks, by name.
+
+        Raises:
+            Unusable: two have the same name.
+        """
+        return declared([*library_modules(), *self.modules])
+
+    def refuse_duplicates(self) -> None:
+        """Refuse two files of one cause, and two checks of one name.
 
         Raises:
             Unusable: there are some.
@@ -69,32 +83,40 @@ class Plan:
         for item in self.items:
             if files.setdefault(cause_of(item.path), item.path) != item.path:
                 both = f"{_short(files[cause_of(item.path)], item)} and {_short(item.path, item)}"
-                raise Unusable(f"{both} are both of the cause {cause_of(item.path)}: rename one, or leave one out")
+                raise Unusable(f"{both} both declare the cause {cause_of(item.path)}: rename or omit one")
             if check_of(item) in seen:
-                raise Unusable(f"{check_of(item)} is declared by {seen[check_of(item)]} and by {item.nodeid}")
+                raise Unusable(f"{check_of(item)} is declared twice, by {seen[check_of(item)]} and {item.nodeid}")
             seen[check_of(item)] = item.nodeid
 
 
-def plan(session: pytest.Session, unread: dict[str, str]) -> Plan:
+@cache
+def library_modules() -> tuple[object, ...]:
+    """Return the modules of the library that may declare thresholds."""
+    packages = [import_module(name) for name in LIBRARY]
+    names = [module.name for package in packages for module in walk_packages(package.__path__, f"{package.__name__}.")]
+    return tuple(import_module(name) for name in names)
+
+
+def checks(session: pytest.Session, unread: dict[str, str]) -> Collected:
     """Return the checks that were collected.
 
     Raises:
-        Unusable: some cannot be told apart, or are not declared with `check`.
+        Unusable: two have the same name, or one is not declared with `check`.
     """
     items = [item for item in session.items if item.get_closest_marker("cause")]
     for item in items:
         if not isinstance(item, pytest.Function) or not callable(getattr(item, "callspec", None) and variant_of(item)):
-            raise Unusable(f"{item.nodeid} is marked as a check and is none: declare it with kubevitals.check")
-    found = Plan(cast("list[pytest.Function]", items), unread if items else {})
-    found.refuse_twice()
-    return found
+            raise Unusable(f"{item.nodeid} has the marker of a check but is not one: declare it with kubevitals.check")
+    collected = Collected(cast("list[pytest.Function]", items), unread if items else {})
+    collected.refuse_duplicates()
+    return collected
 
 
 def installed() -> list[str]:
-    """Return the folders or files of the checks that installed packages bring.
+    """Return the directories and files of the checks of installed packages.
 
     Raises:
-        Unusable: there are none, or they cannot be found.
+        Unusable: there are no such checks, or they cannot be found.
     """
     points = sorted(entry_points(group=GROUP))
     if not points:
@@ -111,24 +133,24 @@ def _places(point: EntryPoint) -> Iterable[str]:
         ) from error
     if not spec or not spec.origin:
         raise Unusable(
-            f"the installed checks {clean(str(point.value))} are not there: is their package installed whole?"
+            f"the installed checks {clean(str(point.value))} do not exist: is their package installed completely?"
         )
     return spec.submodule_search_locations or [spec.origin]
 
 
 def cause_of(path: Path) -> str:
-    """Return the cause that a file of checks is of: ``checks/test_volume_claim.py`` is of ``volume-claim``."""
+    """Return the cause that a file declares: ``volume-claim`` for ``checks/test_volume_claim.py``."""
     return clean(path.stem.removeprefix("test_").replace("_", "-"))
 
 
 def chapter_of(item: pytest.Item) -> str:
-    """Return the chapter under which an item is shown."""
+    """Return the chapter of an item in reports."""
     marker = item.get_closest_marker("cause")
     return clean(str(marker.kwargs.get("chapter", ""))) if marker else ""
 
 
 def variant_of(item: pytest.Function) -> Rule:
-    """Return the rule that an item applies."""
+    """Return the rule that an item runs."""
     return cast("Rule", item.callspec.params.get("variant"))
 
 

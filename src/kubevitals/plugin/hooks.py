@@ -1,4 +1,4 @@
-"""The pytest plugin: from a check's findings to pytest's reports. It does nothing where no check is collected."""
+"""The hooks of the pytest plugin, which judge findings and report them. They do nothing if no check is collected."""
 
 import sys
 from collections.abc import Generator, Iterable
@@ -8,7 +8,6 @@ from inspect import signature
 import pytest
 from _pytest.junitxml import xml_key  # noqa: PLC2701
 
-from kubevitals import threshold
 from kubevitals.diagnosis.assemble import assemble, cluster_info
 from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
@@ -17,9 +16,9 @@ from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
 from kubevitals.findings.finding import Finding, Severity, in_context
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.plugin import collected, options, probe_options
-from kubevitals.plugin.crashed import UNREAD, FailedItself, Unread
-from kubevitals.plugin.interrupted import Partial
+from kubevitals.plugin import collected, options, probe_options, settings
+from kubevitals.plugin.crashed import UNREAD, Crash, Unread
+from kubevitals.plugin.interrupted import InterruptibleRun
 from kubevitals.redaction import unredacted
 from kubevitals.reports import github
 from kubevitals.reports.html.hooks import HtmlReport
@@ -42,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Print what the probe would create, where no more is asked for."""
+    """Print what the probe would create, if --probe-dry-run is given."""
     if not config.getoption("probe_dry_run") or config.option.help:
         return None
     try:
@@ -54,33 +53,31 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker that makes a test a check, and refuse reports that could not be written in the end."""
+    """Declare the marker of checks, and refuse report files that could not be written at the end."""
     if config.getoption("no_redact"):
         kept = ExitStack()
         kept.enter_context(unredacted())
         config.add_cleanup(kept.close)
     config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
     try:
-        options.check_report_paths(config)
+        settings.check_report_paths(config)
         if config.getoption("installed_checks"):
             config.args += collected.installed()
     except Unusable as error:
         raise pytest.UsageError(str(error)) from None
-    config.addinivalue_line(
-        "markers", "cause(chapter): a check of kubevitals, and the chapter of the guide it belongs to"
-    )
+    config.addinivalue_line("markers", "cause(chapter): marks a check of kubevitals, with its chapter of the guide")
     if config.getoption("kubelet_insecure_tls"):
         config.addinivalue_line("filterwarnings", "ignore::urllib3.exceptions.InsecureRequestWarning")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Open the cluster once there are checks to run, and not before: collecting asks the cluster nothing."""
+    """Open the cluster once there are checks to run; collection itself makes no requests."""
     config = session.config
     if isinstance(sys.exception(), KeyboardInterrupt):
         return  # pytest ends its collection this way, too
     try:
-        planned = collected.plan(session, config.stash[UNREAD].files)
+        planned = collected.checks(session, config.stash[UNREAD].files)
         if not planned.items or config.option.collectonly:
             return
         if hasattr(config, "workerinput"):
@@ -95,15 +92,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _refuse_to_share(session: pytest.Session) -> None:
-    """End a run that pytest-xdist spreads over processes: checks share one look at the cluster, and its report."""
+    """End a run that pytest-xdist distributes: all checks share one set of answers and one report."""
     session.items.clear()
-    session.shouldstop = "checks share one look at the cluster, which takes one process: leave out -n, or give -n 0"
+    session.shouldstop = "checks share what they read of the cluster, so they run in one process: omit -n, or give -n 0"
 
 
-def _run(planned: collected.Plan, config: pytest.Config) -> Run:
-    known, earlier = options.expected(config), options.earlier(config)
+def _run(planned: collected.Collected, config: pytest.Config) -> Run:
+    known, earlier = settings.expected(config), settings.earlier(config)
     return Run(
-        options.open_cluster(config, threshold.declared(planned.modules)),
+        settings.open_cluster(config, planned.thresholds),
         known,
         Severity(config.getoption("fail_on")),
         causes=planned.causes,
@@ -117,7 +114,7 @@ def _run(planned: collected.Plan, config: pytest.Config) -> Run:
 
 
 def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
-    """Return what ends the run with one line, before any report is written over an earlier one."""
+    """Return the error that ends the run with one line, before a report replaces an earlier one."""
     HtmlReport.cancel(config)
     return pytest.UsageError(str(error))
 
@@ -126,18 +123,18 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     plugins = session.config.pluginmanager
     html = HtmlReport(run)
     plugins.register(html, "kubevitals.html")
-    plugins.register(FileReports(run, options.report_paths(session.config)), "kubevitals.files")
+    plugins.register(FileReports(run, settings.report_paths(session.config)), "kubevitals.files")
     plugins.register(Conclusion(run), "kubevitals.conclusion")
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
-    partial = Partial(run)
-    plugins.register(partial, "kubevitals.partial")
-    partial.start(session.config)
+    interruptible = InterruptibleRun(run)
+    plugins.register(interruptible, "kubevitals.interruptible")
+    interruptible.start(session.config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say which cluster is looked at."""
+    """Say which cluster is checked."""
     run = config.stash.get(RUN, None)
     if not run:
         return []
@@ -152,16 +149,16 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Cluster:
-    """The cluster, or the recording of one, that the options name."""
+    """The cluster or recording that the options choose."""
     run = request.config.stash.get(RUN, None)
     if run is None:
-        pytest.fail("there is no cluster to look at: no test here is declared with kubevitals.check", pytrace=False)
+        pytest.fail("no test here is declared with kubevitals.check, so there is no cluster", pytrace=False)
     return run.cluster
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Judge what a check finds, instead of asserting."""
+    """Run a check and judge its findings."""
     if not _is_check(pyfuncitem):
         return None
     config = pyfuncitem.config
@@ -170,7 +167,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     verdict = judge(
         collected.cause_of(pyfuncitem.path),
         variant,
-        lambda: _found(pyfuncitem),
+        lambda: _findings(pyfuncitem),
         run.known,
         run.fail_on,
         run.exempts,
@@ -187,24 +184,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
-def _found(item: pytest.Function) -> Iterable[Finding]:
-    """Return what a check finds; the commands in it are for the context that the user named."""
-    found: Iterable[Finding] = item.obj(**{name: item.funcargs[name] for name in signature(item.obj).parameters})
+def _findings(item: pytest.Function) -> Iterable[Finding]:
+    """Return a check's findings; their kubectl commands have the context that the user chose."""
+    findings: Iterable[Finding] = item.obj(**{name: item.funcargs[name] for name in signature(item.obj).parameters})
     context = item.config.getoption("context")
-    return (in_context(finding, context) for finding in found) if context else found
+    return (in_context(finding, context) for finding in findings) if context else findings
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the verdict on the report, for every reporter there is; or else why the check failed itself."""
+    """Put the verdict on pytest's report, for all reporters; or the crash of the check."""
     report = yield
     verdict = item.stash.get(VERDICT, None)
     if not verdict and report.failed and call.excinfo and isinstance(item, pytest.Function) and _is_check(item):
-        failed = FailedItself(call.excinfo.value, item.path)
-        report.longrepr = failed
-        item.config.stash[RUN].remarks.append(f"{collected.check_of(item)}: {failed.message}")
+        crash = Crash(call.excinfo.value, item.path)
+        report.longrepr = crash
+        item.config.stash[RUN].remarks.append(f"{collected.check_of(item)}: {crash.message}")
     if verdict and report.when == "call":
         setattr(report, REPORTED, verdict)
         item.config.stash[RUN].seconds[verdict.check] = report.duration
@@ -218,14 +215,14 @@ def _is_check(item: pytest.Item) -> bool:
 
 
 def _properties(verdict: Verdict) -> list[tuple[str, str]]:
-    found = (("finding", f"{finding.obj} {finding.says}") for finding in verdict.all_findings)
-    return [("outcome", str(verdict.outcome)), *found]
+    findings = (("finding", f"{finding.obj} {finding.says}") for finding in verdict.all_findings)
+    return [("outcome", str(verdict.outcome)), *findings]
 
 
 def pytest_report_teststatus(
     report: pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Give the outcomes that pytest does not have a category of their own; healthy and broken are passed and failed."""
+    """Give outcomes that pytest does not have a category of their own; healthy is passed, broken is failed."""
     verdict: Verdict | None = getattr(report, REPORTED, None)
     if verdict is None or report.failed or verdict.outcome not in _STATUS:
         return None
@@ -234,7 +231,7 @@ def pytest_report_teststatus(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Show what pytest's own sections leave out."""
+    """Show what pytest's own sections do not."""
     run = config.stash.get(RUN, None)
     if run and exitstatus != pytest.ExitCode.USAGE_ERROR and terminalreporter.verbosity >= 0:
         write_details(run, terminalreporter)
@@ -242,7 +239,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write what it found."""
+    """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write a report."""
     run = session.config.stash.get(RUN, None)
     if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
@@ -256,12 +253,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 
 def _junit_property(config: pytest.Config, name: str, value: str) -> None:
-    """Give the suite in JUnit's report a property, where there is such a report."""
+    """Add a property to the suite in the JUnit report, if one is written."""
     if junit := config.stash.get(xml_key, None):
         junit.add_global_property(name, value)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the source; a recording is complete from here on."""
+    """Close the source, which completes a recording."""
     if run := config.stash.get(RUN, None):
         run.cluster.close()

@@ -1,4 +1,4 @@
-"""A run that is interrupted, by Ctrl-C or SIGTERM, reports what it saw so far."""
+"""A run that is interrupted by Ctrl-C or SIGTERM reports what it has observed so far."""
 
 from collections.abc import Generator
 from contextlib import ExitStack
@@ -10,8 +10,8 @@ from kubevitals.interrupts import Interrupts
 from kubevitals.text import clean
 
 
-class Partial:
-    """Hooks of a run that may be interrupted."""
+class InterruptibleRun:
+    """Hooks that end an interrupted run in good order."""
 
     def __init__(self, run: Run) -> None:
         self._run, self._interrupts = run, Interrupts()
@@ -23,13 +23,13 @@ class Partial:
         config.add_cleanup(handlers.close)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Wait for nothing more, and say why the run ends."""
+        """Stop all requests, and note why the run ends."""
         self._interrupts.hold()
         self._run.cluster.fetcher.stop()
         self._run.remarks.append(f"interrupted: {clean(str(excinfo.value)) or excinfo.typename}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, None, None]:
-        """Let nothing interrupt the writing of reports."""
+        """Ignore further interrupts while reports are written."""
         self._interrupts.hold()
         yield

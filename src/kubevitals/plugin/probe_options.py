@@ -1,4 +1,4 @@
-"""What the command line says of the probe."""
+"""The options of the probe."""
 
 import re
 
@@ -12,16 +12,16 @@ from kubevitals.text import clean
 from kubevitals.threshold import seconds
 
 MIN_TIMEOUT, MAX_TIMEOUT = 20, 600
-"""Seconds that the probe may have: pods take some seconds to start, asking all takes up to 15."""
+"""Seconds for the whole probe: pods take some seconds to start, and the queries take up to 15."""
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _FORMS = {
-    "namespace": (re.compile(_LABEL), "no name of a namespace"),
-    "pull_secret": (_NAME, "no name of a Secret"),
-    "outside": (re.compile(rf"{_NAME.pattern}\.?"), "no DNS name"),
-    "domain": (_NAME, "no DNS domain"),
-    "image": (re.compile(r"[\w.:/@-]{1,500}", re.ASCII), "no name of an image"),
+    "namespace": (re.compile(_LABEL), "not a valid name of a namespace"),
+    "pull_secret": (_NAME, "not a valid name of a Secret"),
+    "outside": (re.compile(rf"{_NAME.pattern}\.?"), "not a DNS name"),
+    "domain": (_NAME, "not a DNS domain"),
+    "image": (re.compile(r"[\w.:/@-]{1,500}", re.ASCII), "not a valid image name"),
 }
 _OPTIONS = {
     "image": "--probe-image",
@@ -38,32 +38,35 @@ def add(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--probe",
         action="store_true",
-        help="look at the network from inside: creates 2 pods a node for under a minute, and removes them",
+        help="test the network from inside: creates 2 pods per node for less than a minute, and removes them",
     )
     for name, text in (
-        ("image", "image of the probe's pods; any busybox"),
-        ("namespace", "where the probe's pods live"),
+        ("image", "the probe pods' image, any busybox"),
+        ("namespace", "the probe pods' namespace"),
         ("domain", "the cluster's DNS domain"),
     ):
         default = getattr(defaults, name)
         group.addoption(_OPTIONS[name], metavar=name.upper(), default=default, help=f"{text} (default: {default})")
     group.addoption(
-        _OPTIONS["pull_secret"], metavar="NAME", default="", help="an existing Secret to pull that image with"
+        _OPTIONS["pull_secret"],
+        metavar="NAME",
+        default="",
+        help="an existing Secret in that namespace, to pull the image",
     )
     group.addoption(
-        "--probe-timeout", metavar="DURATION", default="60s", help="time for the whole probe (default: 60s)"
+        "--probe-timeout", metavar="DURATION", default="60s", help="time limit of the whole probe (default: 60s)"
     )
     group.addoption(
         _OPTIONS["outside"],
         metavar="NAME",
         default=defaults.outside,
-        help=f"a name outside the cluster to look up, '' for none (default: {defaults.outside}, which does not exist)",
+        help=f"an external DNS name to look up, or '' for none (default: {defaults.outside}, which does not exist)",
     )
-    group.addoption("--probe-dry-run", action="store_true", help="print what the probe would create, and end")
+    group.addoption("--probe-dry-run", action="store_true", help="print what the probe would create, and exit")
 
 
 def chosen(config: pytest.Config) -> Options:
-    """Return what the user chose about the probe.
+    """Return the options that the user chose for the probe.
 
     Raises:
         Unusable: a value cannot be used.
@@ -73,19 +76,19 @@ def chosen(config: pytest.Config) -> Options:
         if (value := values[name]) and not form.fullmatch(value):
             raise Unusable(f"{_OPTIONS[name]}: {clean(value, 60)!r} is {fault}")
         if not value and getattr(Options(), name):
-            raise Unusable(f"{_OPTIONS[name]}: it must not be empty")
+            raise Unusable(f"{_OPTIONS[name]}: give a value that is not empty")
     timeout = seconds("--probe-timeout", config.getoption("probe_timeout"))
     if not MIN_TIMEOUT <= timeout <= MAX_TIMEOUT:
-        raise Unusable(f"--probe-timeout: it must be {MIN_TIMEOUT} to {MAX_TIMEOUT} s")
+        raise Unusable(f"--probe-timeout: give {MIN_TIMEOUT} to {MAX_TIMEOUT} s")
     return Options(**values, timeout=timeout)
 
 
 def dry_run(config: pytest.Config) -> str:
-    """Return as YAML what the probe would create.
+    """Return what the probe would create, as YAML.
 
     Raises:
         Unusable: a value cannot be used.
     """
     if config.getoption("snapshot"):
-        raise Unusable("--probe-dry-run shows what would be created in a cluster: it does not go with --snapshot")
+        raise Unusable("--probe-dry-run shows what would be created in a cluster: omit --snapshot")
     return yaml.safe_dump_all(Made.new(chosen(config)).all(), sort_keys=False)

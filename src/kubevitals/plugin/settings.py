@@ -1,0 +1,167 @@
+"""Reads the command-line options: which cluster is checked, what is compared, and where reports go."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kubevitals.diagnosis import history, known_issues
+from kubevitals.errors import Unusable
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.plugin import probe_options
+from kubevitals.plugin.options import NO_REDACT, REPORTS
+from kubevitals.redaction import redacting
+from kubevitals.reports import atomic_file
+from kubevitals.source.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
+from kubevitals.source.request import Source
+from kubevitals.source.scope import Scope
+from kubevitals.text import clean
+from kubevitals.threshold import Threshold, parse_thresholds, seconds
+
+MAX_TIMEOUT = 3600
+"""Seconds: the longest read timeout that a user may choose."""
+
+
+def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Cluster:
+    """Return the cluster that the options choose; nothing is requested from it yet.
+
+    Raises:
+        Unusable: the value of an option cannot be used.
+    """
+    values = parse_thresholds(config.getoption("threshold"), thresholds)
+    names, excluded = config.getoption("namespace"), config.getoption("exclude_namespace")
+    scope = Scope(names, excluded, namespaced_only=config.getoption("namespaced_only"))
+    source = _source(config, scope)
+    recorded = source.scope if isinstance(source, Snapshot) else None
+    cluster = Cluster(
+        source,
+        values,
+        secret_names=config.getoption("secret_names"),
+        ask_kubelets=config.getoption("kubelet") != "none",
+        cni_daemon_sets=_cni_daemon_sets(config),
+        probe=probe_options.chosen(config) if config.getoption("probe") else None,
+        scope=Scope(names, excluded, recorded, namespaced_only=scope.namespaced_only),
+    )
+    cluster.remarks += kept_credentials(source)
+    return cluster
+
+
+def _cni_daemon_sets(config: pytest.Config) -> list[str]:
+    names: list[str] = config.getoption("cni_daemonset")
+    for name in names:
+        if name.count("/") != 1 or not all(name.split("/")):
+            raise Unusable(f"--cni-daemonset {clean(name)}: give NAMESPACE/NAME")
+    return names
+
+
+def kept_credentials(source: Source) -> list[str]:
+    """Return what the user should know if credentials are not redacted."""
+    remarks = [] if redacting() else [f"nothing is redacted ({NO_REDACT}): whoever reads the output sees credentials"]
+    if isinstance(source, Snapshot) and source.header.unredacted:
+        remarks.append(f"the recording was made with {NO_REDACT}: it may contain credentials")
+    return remarks
+
+
+def check_report_paths(config: pytest.Config) -> None:
+    """Refuse report files that could not be written at the end of the run.
+
+    Raises:
+        Unusable: a file cannot be written.
+    """
+    for option, name in (("--html", "htmlpath"), ("--junitxml", "xmlpath")):
+        if path := config.getoption(name, None):
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).open("ab").close()
+            except OSError as error:
+                raise Unusable(f"{option} {clean(path)} cannot be written: {error.strerror}") from error
+    for option, path in report_paths(config).items():
+        try:
+            atomic_file.prepare(path)
+        except OSError as error:
+            raise Unusable(f"{option} {clean(str(path))} cannot be written: {error.strerror}") from error
+
+
+def report_paths(config: pytest.Config) -> dict[str, Path]:
+    """Return the paths of the reports that the user asked for, by option."""
+    paths = {option: config.getoption(option) for option in REPORTS}
+    return {option: path for option, path in paths.items() if path}
+
+
+def earlier(config: pytest.Config) -> history.History:
+    """Return the findings of the run to compare with.
+
+    Raises:
+        Unusable: they cannot be read, the file is not a findings file, or --only-new is given without --compare.
+    """
+    if path := config.getoption("compare"):
+        return history.load(path)
+    if config.getoption("only_new"):
+        raise Unusable("--only-new needs an earlier run to compare with: add --compare")
+    return history.History()
+
+
+def expected(config: pytest.Config) -> known_issues.KnownIssues:
+    """Return the known issues that the options choose.
+
+    Raises:
+        Unusable: the file cannot be used.
+    """
+    return known_issues.load(config.getoption("known_issues"), datetime.now(UTC).date())
+
+
+def _source(config: pytest.Config, scope: Scope) -> Source:
+    snapshot, later = config.getoption("snapshot"), config.getoption("later")
+    _refuse_contradictions(config)
+    if snapshot:
+        path = DEMO if snapshot == "demo" else Path(snapshot)
+        return Snapshot(path, timedelta(seconds=seconds("--later", later or "0")))
+    if later:
+        raise Unusable("--later moves the time of a recording: add --snapshot")
+    return _live(config, scope)
+
+
+def _live(config: pytest.Config, scope: Scope) -> Source:
+    from kubevitals.source.live import Live
+
+    timeout = seconds("--request-timeout", config.getoption("request_timeout"))
+    if not 0 < timeout <= MAX_TIMEOUT:
+        raise Unusable(f"--request-timeout: give more than 0 and at most {MAX_TIMEOUT} s")
+    way, record = config.getoption("kubelet"), config.getoption("record")
+    live = Live(
+        config.getoption("context"),
+        config.getoption("kubeconfig", None),  # an option of pytest-kind, honoured if that is installed
+        timeout,
+        ask_kubelets_directly=way == "direct" if way else None,
+        kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
+    )
+    return Recording(live, record, scope, _left_out(config)) if record else live
+
+
+def _refuse_contradictions(config: pytest.Config) -> None:
+    """Refuse an empty context or recording, which would select another one, and a cluster together with a recording.
+
+    Raises:
+        Unusable: there is such an option.
+    """
+    for option in ("context", "snapshot"):
+        if config.getoption(option) == "":
+            raise Unusable(f"--{option} is empty: give a value, or omit the option")
+    if not config.getoption("snapshot"):
+        return
+    if config.getoption("probe"):
+        raise Unusable("--probe needs a cluster, and a recording replays its own probe: omit --probe or --snapshot")
+    if config.getoption("record"):
+        raise Unusable("--record needs a cluster: omit --record or --snapshot")
+    if config.getoption("context"):
+        raise Unusable("--context chooses a cluster, and --snapshot a recording: omit one of them")
+
+
+def _left_out(config: pytest.Config) -> list[str]:
+    """Return the options that would have let this run observe more."""
+    enabled = {
+        PROBE: config.getoption("probe"),
+        KUBELET: config.getoption("kubelet") != "none",
+        SECRET_NAMES: config.getoption("secret_names"),
+    }
+    return [option for option, is_enabled in enabled.items() if not is_enabled]
