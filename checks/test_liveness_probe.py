@@ -23,21 +23,18 @@ import math
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.container_probe_events import ProbeEvents, ReplyKind, probe_failures, probe_kills, reply_to
 from kubevitals.facts.pods.container_probes import (
-    ProbeEvents,
     ProbeKind,
-    ReplyKind,
     Timing,
     container_of,
-    probe_failures,
-    probe_kills,
+    equals_readiness,
     probe_of,
-    reply_to,
     request_of,
     timing,
 )
+from kubevitals.facts.pods.failing_probes import always_fails, fails_or_killed
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
@@ -61,11 +58,6 @@ WINDOW = Threshold(
 )
 TIMEOUT = Threshold(
     "liveness-probe.timeout", 1, "a timeoutSeconds up to this is strict; 1 s is Kubernetes' default for it"
-)
-FAILURES = Threshold(
-    "liveness-probe.failures",
-    2,
-    "failures within `pod.recent` that count; Kubernetes' failureThreshold is there to forgive a single one",
 )
 
 ROOMY = Timing(delay=0, period=10, timeout=5, failures=3)
@@ -96,7 +88,6 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _fix(kind: ProbeKind, probe: pb.Probe, reply: ReplyKind) -> str:
-    """Return what to do about the probe's answer."""
     match reply:
         case ReplyKind.LATE:
             timeout = max(ROOMY.timeout, 2 * timing(probe).timeout)
@@ -105,6 +96,8 @@ def _fix(kind: ProbeKind, probe: pb.Probe, reply: ReplyKind) -> str:
             return f"correct {kind.field}.httpGet.path, or what the application answers there"
         case ReplyKind.REFUSED:
             return f"correct the port of {kind.field}, or let the application listen on it"
+        case ReplyKind.NO_COMMAND:
+            return f"correct the command of {kind.field}, or add it to the image"
         case ReplyKind.EXPIRED | ReplyKind.NO_OUTPUT:
             return f"run by hand in the container what {kind.field} does, to see why it fails"
         case _:
@@ -112,7 +105,6 @@ def _fix(kind: ProbeKind, probe: pb.Probe, reply: ReplyKind) -> str:
 
 
 def _more_time(kind: ProbeKind, container: pb.Container) -> str:
-    """Return which fields to set where the probe is right, and the container needs more time."""
     liveness, startup = timing(container.livenessProbe), timing(container.startupProbe)
     if kind == ProbeKind.STARTUP:
         count = max(STARTS, 2 * startup.failures)
@@ -131,7 +123,7 @@ def _kill_lines(symptom: Symptom, probe: pb.Probe, failed: ProbeEvents | None, c
     if failed:
         yield _failures_line(kind, probe, failed, cluster)
     if kills := probe_kills(pod, status.name, kind, cluster):
-        yield f"events: {plural(kills.count, 'kill')} by the {kind} probe, the last {_ago(kills, cluster)} ago"
+        yield f"events: {plural(kills.seen.count, 'kill')} by the {kind} probe, the last {_ago(kills, cluster)} ago"
     yield from container_lines(pod, status, cluster)
     yield from pod_lines(pod, cluster)
 
@@ -145,12 +137,12 @@ def _numbers_line(kind: ProbeKind, probe: pb.Probe) -> str:
 
 
 def _failures_line(kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents, cluster: Cluster) -> str:
-    count, words = plural(failed.count, "failure"), reply_to(probe, failed).words
+    count, words = plural(failed.seen.count, "failure"), reply_to(probe, failed).words
     return f"events: {count} of the {kind} probe, the last {_ago(failed, cluster)} ago: {words}"
 
 
 def _ago(events: ProbeEvents, cluster: Cluster) -> str:
-    return duration(cluster.now.timestamp() - events.last)
+    return duration(cluster.now.timestamp() - events.seen.last)
 
 
 def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
@@ -158,7 +150,7 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
 
     A start lasts from the container's startedAt to the pod's ContainersReady, where no other container delays it. It
     counts where the liveness probe had to wait as well: it asks what the readiness probe asks, or it failed meanwhile.
-    Commands are not read, so that only such failures count for them.
+    Commands are not read; for them only such failures count.
     """
     starts: dict[tuple[Ref, str], list[tuple[int, ProbedContainer]]] = {}
     for probed in cluster.derive(probed_containers):
@@ -183,16 +175,10 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
 def _was_close(probed: ProbedContainer, took: int, cluster: Cluster) -> bool:
     if probed.numbers.start >= cluster.limit(MARGIN) * took:
         return False
-    if _equals_readiness(probed.container):
+    if equals_readiness(probed.container):
         return True
     failed = probe_failures(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
-    return bool(failed and failed.first <= probed.started_at + took)
-
-
-def _equals_readiness(container: pb.Container) -> bool:
-    """Return whether liveness and readiness probe ask the same; commands are not read and may differ."""
-    handler = container.livenessProbe.handler
-    return not handler.HasField("exec") and handler == container.readinessProbe.handler
+    return bool(failed and failed.seen.first <= probed.started_at + took)
 
 
 def _start_lines(slowest: ProbedContainer, seen: list[tuple[int, ProbedContainer]]) -> Iterator[str]:
@@ -201,11 +187,40 @@ def _start_lines(slowest: ProbedContainer, seen: list[tuple[int, ProbedContainer
         yield f"{ref(probed.pod)}: {took} s from the start of container {probed.container.name} to ContainersReady"
 
 
-def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
-    """Find liveness probes that have failed and are too strict, that keep failing, or repeat readiness.
+def failing(cluster: Cluster) -> Iterator[Finding]:
+    """Find liveness probes that have failed every time for `liveness-probe.failing` and killed nothing.
 
-    A probe that keeps failing, but never often enough in a row to kill, counts here: the container has lost nothing
-    yet, and works on, which shows that the probe is what is wrong.
+    Either failureThreshold lets a stuck container run on, or its command is missing: the kubelet ignores such a probe.
+    """
+    reported = set()
+    for probed in cluster.derive(probed_containers):
+        if probed.where not in reported and (failed := always_fails(probed, cluster)):
+            reported.add(probed.where)
+            yield _failing_finding(probed, failed, cluster)
+
+
+def _failing_finding(probed: ProbedContainer, failed: ProbeEvents, cluster: Cluster) -> Finding:
+    place, name = probed.where
+    probe, numbers = probed.container.livenessProbe, probed.numbers
+    reply = reply_to(probe, failed)
+    problem, restart = "does not work", ""
+    if not failed.errored:
+        problem = f"fails every time, and may fail for {duration(numbers.window)} before it kills it"
+        restart = f"; if a restart fixes it, set failureThreshold to {ROOMY.failures}"
+    return Finding(
+        place,
+        says=f'liveness probe of container "{name}" {problem}: {reply.words}',
+        remedy=_fix(ProbeKind.LIVENESS, probe, reply.kind) + restart,
+        evidence=_probe_lines(probed, failed, cluster),
+        severity=Severity.WARNING,
+        part=name,
+    )
+
+
+def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
+    """Find liveness probes that are too strict and now fail, or have killed a container within `pod.recent`.
+
+    A probe that keeps failing, but never often enough in a row to kill, counts too. One that succeeds is no fault.
     """
     reported = set()
     for probed in cluster.derive(probed_containers):
@@ -215,24 +230,28 @@ def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _strict(probed: ProbedContainer, cluster: Cluster) -> tuple[str, str] | None:
-    """Return why the container's liveness probe is too strict and what to set, or nothing."""
     failed = probe_failures(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
-    if failed and _counts(failed, cluster) and (strict := _strict_failure(probed, failed, cluster)):
-        return strict
-    if _equals_readiness(probed.container) and as_strict(probed.numbers, timing(probed.container.readinessProbe)):
+    if not failed or always_fails(probed, cluster) or not fails_or_killed(probed, cluster):
+        return None
+    numbers, readiness = probed.numbers, timing(probed.container.readinessProbe)
+    if too_strict := _too_strict(probed, failed, cluster):
+        return too_strict
+    if equals_readiness(probed.container) and numbers.is_as_strict_as(readiness):
         return (
             "asks the same as its readiness probe, and as strictly: instead of only getting no requests it restarts",
-            "let livenessProbe ask only for what a restart fixes, or set its failureThreshold to "
-            f"{3 * timing(probed.container.readinessProbe).failures}",
+            f"let livenessProbe ask only for what a restart fixes, or set its failureThreshold to "
+            f"{3 * readiness.failures}",
+        )
+    if failed.seen.count >= numbers.failures and failed.seen.first >= probed.started_at:
+        return (
+            f"keeps failing, but never {numbers.failures} times in a row: "
+            f"{reply_to(probed.container.livenessProbe, failed).words}",
+            "fix what it reports, or let livenessProbe ask only for what a restart fixes",
         )
     return None
 
 
-def _counts(failed: ProbeEvents, cluster: Cluster) -> bool:
-    return failed.count >= cluster.limit(FAILURES) and cluster.now.timestamp() - failed.last < cluster.limit(RECENT)
-
-
-def _strict_failure(probed: ProbedContainer, failed: ProbeEvents, cluster: Cluster) -> tuple[str, str] | None:
+def _too_strict(probed: ProbedContainer, failed: ProbeEvents, cluster: Cluster) -> tuple[str, str] | None:
     numbers, reply = probed.numbers, reply_to(probed.container.livenessProbe, failed)
     if numbers.window < cluster.limit(WINDOW):
         return (
@@ -245,39 +264,31 @@ def _strict_failure(probed: ProbedContainer, failed: ProbeEvents, cluster: Clust
             f"timed out: timeoutSeconds is {numbers.timeout} and the container needed longer",
             f"set livenessProbe.timeoutSeconds to {ROOMY.timeout}",
         )
-    if failed.count >= numbers.failures and failed.first >= probed.started_at:
-        return (
-            f"keeps failing, but never {numbers.failures} times in a row: {reply.words}",
-            "fix what it reports, or let livenessProbe ask only for what a restart fixes",
-        )
     return None
-
-
-def as_strict(liveness: Timing, readiness: Timing) -> bool:
-    """Return whether the liveness probe gives up no later than the readiness probe."""
-    return (
-        liveness.delay <= readiness.delay
-        and liveness.timeout <= readiness.timeout
-        and liveness.window <= readiness.window
-    )
 
 
 def _strict_finding(probed: ProbedContainer, why: str, remedy: str, cluster: Cluster) -> Finding:
     place, name = probed.where
-    probe = probed.container.livenessProbe
-    lines = [f"seen on {ref(probed.pod)}", _numbers_line(ProbeKind.LIVENESS, probe)]
-    if failed := probe_failures(probed.pod, name, ProbeKind.LIVENESS, cluster):
-        lines.append(_failures_line(ProbeKind.LIVENESS, probe, failed, cluster))
+    failed = probe_failures(probed.pod, name, ProbeKind.LIVENESS, cluster)
     return Finding(
         place,
         says=f'liveness probe of container "{name}" {why}',
         remedy=remedy,
-        evidence=[*lines, *pod_lines(probed.pod, cluster)],
+        evidence=_probe_lines(probed, failed, cluster),
         severity=Severity.WARNING,
         part=name,
     )
 
 
-@check(killed_by_probe, no_startup_margin, too_aggressive, chapter="2.4")
+def _probe_lines(probed: ProbedContainer, failed: ProbeEvents | None, cluster: Cluster) -> Iterator[str]:
+    probe = probed.container.livenessProbe
+    yield f"seen on {ref(probed.pod)}"
+    yield _numbers_line(ProbeKind.LIVENESS, probe)
+    if failed:
+        yield _failures_line(ProbeKind.LIVENESS, probe, failed, cluster)
+    yield from pod_lines(probed.pod, cluster)
+
+
+@check(killed_by_probe, failing, no_startup_margin, too_aggressive, chapter="2.4")
 def test_liveness_probes_spare_the_healthy() -> None:
     """No liveness or startup probe kills a container, or is about to kill a healthy one."""

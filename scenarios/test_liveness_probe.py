@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kubevitals.facts.pods.container_probes import ProbeKind, probe_failures
+from kubevitals.facts.pods.container_probe_events import probe_failures
+from kubevitals.facts.pods.container_probes import ProbeKind
 from kubevitals.facts.pods.restarts import RECOVERED
 from kubevitals.objects import condition
 from scenarios.harness import Seen, scenario
@@ -171,7 +172,7 @@ def test_slow_start_covered_by_a_startup_probe(seen: Seen) -> None:
     app = seen.get("Pod/app")
     failed = probe_failures(app, "app", ProbeKind.STARTUP, seen.cluster)
     assert failed is not None
-    assert failed.count > 10
+    assert failed.seen.count > 10
     assert app.status.containerStatuses[0].ready
 
 
@@ -189,7 +190,7 @@ def _failed(seen: Seen, count: int) -> bool:
     failed = probe_failures(seen.get("Pod/app"), "app", ProbeKind.LIVENESS, seen.cluster)
     return (
         failed is not None
-        and failed.count >= count
+        and failed.seen.count >= count
         and not seen.get("Pod/app").status.containerStatuses[0].restartCount
     )
 
@@ -219,14 +220,52 @@ def test_failing_without_ever_being_killed(seen: Seen) -> None:
     assert seen.says("keeps failing, but never 2 times in a row")
 
 
+@scenario(deployment("web", 2, sh=SERVE, livenessProbe=HEALTHZ, readinessProbe=HEALTHZ))
+def test_liveness_as_readiness(seen: Seen) -> None:
+    """Strict, but it has never failed: that is a matter of style."""
+    web = [pod for pod in seen.cluster.pods if pod.metadata.namespace == seen.scenario.name]
+    assert [pod.status.containerStatuses[0].ready for pod in web] == [True, True]
+
+
+SAME = HEALTHZ | {"periodSeconds": 5}
+
+
 @scenario(
-    deployment("web", 2, sh=SERVE, livenessProbe=HEALTHZ, readinessProbe=HEALTHZ),
+    deployment(
+        "web",
+        2,
+        sh=f"(while sleep 6; do rm /tmp/healthz; sleep 6; echo ok > /tmp/healthz; done) & {SERVE}",
+        livenessProbe=SAME,
+        readinessProbe=SAME,
+    ),
     finds=["liveness-probe[too-aggressive] Deployment/web (warning)"],
 )
-def test_liveness_as_readiness(seen: Seen) -> None:
-    """One finding for all replicas, though nothing has failed yet."""
+def test_liveness_as_readiness_fails_now_and_then(seen: Seen) -> None:
+    """One finding for all replicas."""
     assert seen.says("asks the same as its readiness probe, and as strictly")
     assert seen.says("set its failureThreshold to 9")
+
+
+@scenario(
+    pod("app", livenessProbe=probe("echo the queue is stuck; exit 1", period=5, threshold=1000)),
+    finds=["liveness-probe[failing] Pod/app (warning)"],
+)
+def test_failing_every_time_without_a_kill(seen: Seen) -> None:
+    """The failureThreshold is so high that nothing restarts a stuck container."""
+    assert not seen.get("Pod/app").status.containerStatuses[0].restartCount
+    assert seen.says("fails every time, and may fail for 1h23m before it kills it: the queue is stuck")
+    assert seen.says("set failureThreshold to 3")
+
+
+@scenario(
+    pod("app", livenessProbe=probe(period=5) | {"exec": {"command": ["/no-such-check"]}}),
+    finds=["liveness-probe[failing] Pod/app (warning)"],
+)
+def test_command_of_the_probe_does_not_exist(seen: Seen) -> None:
+    """The kubelet ignores a probe that cannot be made."""
+    assert not seen.get("Pod/app").status.containerStatuses[0].restartCount
+    assert seen.says('its command "/no-such-check" cannot be run')
+    assert seen.says("correct the command of livenessProbe")
 
 
 @scenario(pod("app", SERVE, livenessProbe=HEALTHZ | {"failureThreshold": 9}, readinessProbe=HEALTHZ))
@@ -240,5 +279,5 @@ def test_probe_that_failed_once(seen: Seen) -> None:
     """A strict probe, and a single failure that has passed."""
     failed = probe_failures(seen.get("Pod/app"), "app", ProbeKind.LIVENESS, seen.cluster)
     assert failed is not None
-    assert failed.count == 1
-    assert seen.cluster.now.timestamp() - failed.last > 10
+    assert failed.seen.count == 1
+    assert seen.cluster.now.timestamp() - failed.seen.last > 10

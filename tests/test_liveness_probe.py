@@ -5,13 +5,15 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.test_liveness_probe import as_strict, no_startup_margin, too_aggressive
+from checks.test_liveness_probe import failing, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import decode_list
-from kubevitals.facts.pods.container_probes import ProbeEvents, Timing, reply_to, request_of, timing
+from kubevitals.facts.pods.container_probe_events import ProbeEvents, reply_to
+from kubevitals.facts.pods.container_probes import Timing, request_of, timing
 from kubevitals.facts.pods.faults import PodFault, pod_faults
 from kubevitals.facts.pods.starts import ProbedContainer, start_took
 from kubevitals.findings.finding import Finding
+from kubevitals.inventory.events import Occurrences
 from tests.built import HEALTHZ, probe
 from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
 
@@ -65,6 +67,15 @@ def event(reason: str, message: str, last: int, count: int = 1, first: int = 0, 
         firstTimestamp=at(first),
         lastTimestamp=at(last),
     )
+
+
+REFUSED = "Liveness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"
+LATE = 'Liveness probe failed: Get "http://10.0.0.1:80/": context deadline exceeded'
+ERRORED = (
+    "Liveness probe errored and resulted in unknown state: rpc error: code = Unknown desc = failed to exec in "
+    'container: failed to start exec "5f": OCI runtime exec failed: exec failed: unable to start container process: '
+    'exec: "curl": executable file not found in $PATH: unknown'
+)
 
 
 def margins(pods: list[Message], events: list[Message] | None = None) -> list[Finding]:
@@ -142,8 +153,8 @@ numbers = st.builds(Timing, *[st.integers(1, 30)] * 4)
 
 @given(numbers, numbers)
 def test_a_probe_is_as_strict_as_itself_and_one_of_two_is_stricter_at_most(one: Timing, other: Timing) -> None:
-    assert as_strict(one, one)
-    if as_strict(one, other) and as_strict(other, one):
+    assert one.is_as_strict_as(one)
+    if one.is_as_strict_as(other) and other.is_as_strict_as(one):
         assert (one.delay, one.timeout, one.window) == (other.delay, other.timeout, other.window)
 
 
@@ -159,11 +170,9 @@ def test_a_probe_is_as_strict_as_itself_and_one_of_two_is_stricter_at_most(one: 
     ],
 )
 def test_liveness_like_readiness(liveness: pb.Probe, readiness: pb.Probe, expected: bool) -> None:
-    assert bool(stricts([pod(app(liveness, readiness))])) is expected
-
-
-REFUSED = "Liveness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"
-LATE = 'Liveness probe failed: Get "http://10.0.0.1:80/": context deadline exceeded'
+    failed = event("Unhealthy", REFUSED, last=590, count=2, first=500)
+    assert bool(stricts([pod(app(liveness, readiness))], [failed])) is expected
+    assert not stricts([pod(app(liveness, readiness))])
 
 
 @pytest.mark.parametrize(
@@ -187,6 +196,66 @@ def test_strict_only_if_it_has_failed(liveness: pb.Probe, failed: pb.Event, expe
 
 
 @pytest.mark.parametrize(
+    ("last", "ready", "started", "expected"),
+    [(590, 0, 0, True), (485, 0, 0, True), (470, 0, 0, False), (560, 570, 0, False), (560, 0, 570, False)],
+    ids=["now", "two minutes ago", "long ago", "ready since", "restarted since"],
+)
+def test_failures_of_the_past_are_silent(last: int, ready: int, started: int, expected: bool) -> None:
+    seen = pod(app(probe(LIVEZ, period=3, threshold=3)), took=ready, status=running(since=started))
+    seen.status.conditions.append(pb.PodCondition(type="Ready", status="True", lastTransitionTime=at(ready)))
+    assert bool(stricts([seen], [event("Unhealthy", REFUSED, last, 12, 400)])) is expected
+
+
+def test_a_kill_within_a_quarter_of_an_hour_counts() -> None:
+    seen = pod(app(probe(LIVEZ, period=3, threshold=3)), status=running(restarts=1, since=300))
+    failed = event("Unhealthy", REFUSED, 290, 3, 284)
+    assert not stricts([seen], [failed])
+    assert stricts([seen], [failed, killing(291, count=1)])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "count", "first", "last", "expected"),
+    [
+        (1000, 24, 350, 590, True),
+        (1000, 26, 0, 400, True),
+        (1000, 11, 480, 590, False),
+        (1000, 10, 350, 590, False),
+        (1000, 24, -50, 590, False),
+        (1000, 24, 200, 440, False),
+        (3, 24, 350, 590, False),
+        (30, 24, 350, 590, True),
+    ],
+    ids=[
+        "each time",
+        "few events are sent",
+        "lately",
+        "now and then",
+        "before",
+        "over",
+        "not in a row",
+        "about to kill",
+    ],
+)
+def test_a_probe_that_fails_every_time_is_found_whatever_its_threshold(
+    threshold: int, count: int, first: int, last: int, expected: bool
+) -> None:
+    seen = pod(app(probe(LIVEZ, period=10, threshold=threshold)))
+    events: list[Message] = [event("Unhealthy", REFUSED, last, count, first)]
+    assert bool(list(failing(cluster_of(pods=[seen], all_events=events)))) is expected
+    if expected:
+        assert not stricts([seen], events)
+
+
+def test_a_probe_that_cannot_be_made_fails() -> None:
+    seen = pod(app(probe(COMMAND, period=10)))
+    (finding,) = failing(cluster_of(pods=[seen], all_events=[event("Unhealthy", ERRORED, 590, 472, -3000)]))
+    assert finding.says.endswith('does not work: its command "curl" cannot be run: executable file not found in $PATH')
+    assert "correct the command of livenessProbe" in finding.remedy
+    over = event("Unhealthy", ERRORED, -400, 472, -3000)
+    assert not list(failing(cluster_of(pods=[seen], all_events=[over])))
+
+
+@pytest.mark.parametrize(
     ("handler", "words", "expected"),
     [
         (HEALTHZ, "HTTP probe failed with statuscode: 503", "HTTP 503"),
@@ -204,7 +273,7 @@ def test_strict_only_if_it_has_failed(liveness: pb.Probe, failed: pb.Event, expe
     ],
 )
 def test_what_was_answered(handler: pb.ProbeHandler, words: str, expected: str) -> None:
-    assert reply_to(pb.Probe(handler=handler), ProbeEvents(count=1, first=0, last=0, words=words)).words == expected
+    assert reply_to(pb.Probe(handler=handler), ProbeEvents(Occurrences(1, 0, 0), words)).words == expected
 
 
 def test_what_is_asked_leaves_the_query_out() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods.container_probes import container_events
+from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import first_seen, last_seen
 from kubevitals.objects import last_end

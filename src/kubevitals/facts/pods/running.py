@@ -4,14 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.container_probes import (
-    KILLERS,
-    container_events,
-    container_of,
-    killed_by,
-    probe_kills,
-    start_has_event,
-)
+from kubevitals.facts.pods.container_probe_events import container_events, killed_by, probe_kills, start_has_event
+from kubevitals.facts.pods.container_probes import KILLERS, container_of
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
@@ -185,7 +179,7 @@ def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> 
     if recent_restarts(pod, status, cluster) < cluster.limit(KILLS) or has_recovered(status, cluster):
         return None
     kills = [probe_kills(pod, status.name, kind, cluster) for kind in KILLERS]
-    return last if sum(events.count for events in kills if events) >= cluster.limit(KILLS) else None
+    return last if sum(events.seen.count for events in kills if events) >= cluster.limit(KILLS) else None
 
 
 def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
