@@ -1,4 +1,4 @@
-"""Scenarios replay recordings; with --kind they break a real cluster first and judge what it shows."""
+"""Scenarios replay recordings; with --kind they first break a real cluster and record it."""
 
 import secrets
 import shutil
@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kind",
         action="store_true",
-        help="break a real kind cluster of our own; with --record DIR, keep the recordings",
+        help="create a kind cluster, break it, and check the findings; with --record DIR, keep the recordings",
     )
 
 
@@ -36,17 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """pytest-kind's cluster, of three nodes and a name of its own; only what was made here is deleted."""
+    """A new cluster of pytest-kind with three nodes; a cluster that existed before is never used or deleted."""
     from pytest_kind import KindCluster
 
     config = request.config
-    asked = config.getoption("cluster_name")
-    name = f"kubevitals-{secrets.token_hex(3)}" if asked == "pytest-kind" else asked
+    chosen = config.getoption("cluster_name")
+    name = f"kubevitals-{secrets.token_hex(3)}" if chosen == "pytest-kind" else chosen
     kind, kubectl = (Path(str(shutil.which(program))) for program in ("kind", "kubectl"))
     kubeconfig = tmp_path_factory.mktemp("kind") / "kubeconfig"
     cluster = KindCluster(name, kubeconfig, image=config.getoption("kind_image"), kind_path=kind, kubectl_path=kubectl)
     if name in _clusters(kind):
-        pytest.exit(f"there is a kind cluster {name} already: scenarios break only a cluster of their own", 4)
+        pytest.exit(f"a kind cluster {name} already exists: scenarios only break a cluster that they created", 4)
     try:
         cluster.create(str(HERE / "kind.yaml"))
         cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
@@ -64,7 +64,7 @@ def _clusters(kind: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """With --kind, a cluster that is broken and recorded: what manifests break stays so. Nothing without."""
+    """With --kind, a cluster that was broken and recorded, and is still broken by the manifests; otherwise None."""
     config = request.config
     if not config.getoption("--kind"):
         return None
@@ -81,20 +81,20 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def judged(live: Any) -> Judge:
-    """Judges recordings: those of the repository, or with --kind those of a cluster that is broken now."""
+    """Applies all rules to the recordings of the repository, or with --kind to those of the live cluster."""
     return Judge(live.folder, live=True) if live else Judge()
 
 
 def _say(config: pytest.Config, line: str) -> None:
-    """Write a line past pytest's capture, while a fixture is at work."""
+    """Write a line while a fixture runs, although pytest captures the output."""
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         config.pluginmanager.getplugin("terminalreporter").write_line(f"kind: {line}")
 
 
 def _needed(session: pytest.Session) -> list[Scenario]:
-    """Return the scenarios that share a recording with a selected test; all of them where a test asks for all.
+    """Return the scenarios that share a recording with a selected test; all scenarios if test_whole is selected.
 
-    Rights are taken away in the cluster that manifests break.
+    test_rights needs the cluster that is broken by the manifests.
     """
     tests = [item.obj for item in session.items if isinstance(item, pytest.Function)]
     selected = {test.scenario.recording for test in tests if hasattr(test, "scenario")}

@@ -1,4 +1,4 @@
-"""Faults that break a node or the control plane of the scenarios' own cluster, each undone when it is left."""
+"""Faults that break a node or the control plane; each fault is undone when its context manager is left."""
 
 import json
 import time
@@ -30,19 +30,19 @@ def service_stopped(node: str, service: str) -> "Fault":
 
 
 def process_frozen(node: str, name: str) -> "Fault":
-    """Freeze a program: it is there, and does not answer."""
+    """Stop a process with SIGSTOP: it exists, but does not answer."""
     return on_node(node, f"pkill -STOP -x {name}", f"pkill -CONT -x {name}")
 
 
 def manifest_removed(component: str) -> "Fault":
-    """Take a static pod of the control plane away."""
+    """Remove a static pod of the control plane."""
     here, away = f"{MANIFESTS}/{component}.yaml", f"/root/{component}.yaml"
     return on_node("control-plane", f"mv {here} {away}", f"mv {away} {here}")
 
 
 @contextmanager
 def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
-    """The reader may ask for nothing any more."""
+    """Take all rights from the account that runs the checks."""
     cluster.kubectl("delete clusterrolebinding kubevitals secret-names kubelets probe")
     try:
         yield
@@ -76,7 +76,7 @@ def unreported(name: str, **labels: str) -> "Fault":
 
 
 def disk_full(node: str) -> "Fault":
-    """Put the kubelet's folder onto a small file system, and let a critical pod find it full."""
+    """Move the kubelet's folder to a small file system, fill it, and start a critical pod there."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -96,7 +96,7 @@ def disk_full(node: str) -> "Fault":
 
 
 def memory_low(node: str) -> "Fault":
-    """Have the kubelet keep nearly all memory free, with a pod there to evict."""
+    """Configure the kubelet to keep nearly all memory free, with a pod on the node that it can evict."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -117,7 +117,7 @@ def memory_low(node: str) -> "Fault":
 
 
 def volumes_full(node: str) -> "Fault":
-    """Make `local` volumes of small file systems, and fill them in several ways."""
+    """Create `local` volumes on small file systems, and fill them in several ways."""
     kinds = {"nearly": "dd if=/dev/zero of=x bs=1M count=18", "wholly": "dd if=/dev/zero of=x bs=1M count=20 || true"}
     kinds |= {
         "with-files": "touch $(seq 1 197)",
@@ -131,7 +131,7 @@ def volumes_full(node: str) -> "Fault":
         for kind, fill in kinds.items():
             mount = "true" if kind == "plain" else f"mount -t tmpfs -o size=20m,nr_inodes=200 tmpfs /mnt/{kind}"
             cluster.on_node(node, f"mkdir -p /mnt/{kind} && {mount} && cd /mnt/{kind} && {fill}")
-        cluster.apply([made for kind in kinds for made in _on_local_volume(kind)], "volumes-full")
+        cluster.apply([obj for kind in kinds for obj in _on_local_volume(kind)], "volumes-full")
         try:
             yield
         finally:
@@ -144,17 +144,17 @@ def volumes_full(node: str) -> "Fault":
 
 def _on_local_volume(kind: str) -> list[Object]:
     mode = "ReadOnlyMany" if kind == "read-only" else "ReadWriteOnce"
-    made = claim(kind, kind, mode=mode)
-    made["metadata"]["labels"] = {"kubevitals.io/full-by-design": str(kind == "by-design").lower()}
-    offered = volume(kind, kind, room="a", local={"path": f"/mnt/{kind}"}, accessModes=[mode])
-    return [offered, made, pod(kind, volumes=claiming(kind))]
+    pvc = claim(kind, kind, mode=mode)
+    pvc["metadata"]["labels"] = {"kubevitals.io/full-by-design": str(kind == "by-design").lower()}
+    pv = volume(kind, kind, room="a", local={"path": f"/mnt/{kind}"}, accessModes=[mode])
+    return [pv, pvc, pod(kind, volumes=claiming(kind))]
 
 
 def _mounting_pod() -> Object:
     volumes = mounting(configMap={"name": "kube-root-ca.crt"})
-    made = pod("mounting", volumes=volumes, room="a", priorityClassName="system-node-critical")
-    made["spec"]["tolerations"] = [{"operator": "Exists"}]
-    return made
+    mounting_pod = pod("mounting", volumes=volumes, room="a", priorityClassName="system-node-critical")
+    mounting_pod["spec"]["tolerations"] = [{"operator": "Exists"}]
+    return mounting_pod
 
 
 _SMALL_DISK = """
@@ -172,7 +172,7 @@ RESERVATIONS = "/run/cni-ipam-state/kindnet"
 
 
 def addresses_leaked(node: str) -> "Fault":
-    """Reserve all addresses of a node that are free, as host-local does it, for nobody."""
+    """Reserve all free addresses of a node in the way of host-local, although no pod uses them."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -192,13 +192,13 @@ def cni_plugin_removed(node: str, plugin: str) -> "Fault":
 
 
 def cni_config(node: str, config: str) -> "Fault":
-    """Put a configuration before kindnet's: the runtime takes the first by name, and kindnet leaves others alone."""
+    """Add a CNI configuration that sorts before kindnet's: the runtime uses the first one, and kindnet keeps others."""
     path = "/etc/cni/net.d/00-broken.conflist"
     return on_node(node, f"echo '{config}' > {path} && sleep 2", f"rm {path}")
 
 
 def cni_daemon_gone(node: str) -> "Fault":
-    """Let pods go through a plugin that asks a daemon nobody has started."""
+    """Configure a CNI plugin that connects to a daemon which does not run."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -227,7 +227,7 @@ exit 1
 
 
 def pod_cidr(node: str, cidr: str) -> "Fault":
-    """Let a node join again with another podCIDR: it cannot be changed."""
+    """Let a node rejoin with another podCIDR, since the podCIDR of a Node cannot be changed."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -242,14 +242,14 @@ def pod_cidr(node: str, cidr: str) -> "Fault":
 
 
 def rejoin(cluster: "LiveCluster", before: Object, cidr: str) -> None:
-    """Let a node join the cluster again as it was, but with this podCIDR."""
+    """Let a node rejoin the cluster as it was before, but with this podCIDR."""
     metadata = {key: before["metadata"][key] for key in ("name", "labels", "annotations")}
     spec = {"podCIDR": cidr, "podCIDRs": [cidr], "providerID": before["spec"]["providerID"]}
     node = metadata["name"].removeprefix(f"{cluster.name}-")
-    made = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
+    manifest = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
     cluster.on_node(node, "systemctl stop kubelet")
     try:
-        cluster.kubectl(["replace", "--force", "-f", "-"], input=json.dumps(made))
+        cluster.kubectl(["replace", "--force", "-f", "-"], input=json.dumps(manifest))
     finally:
         cluster.on_node(node, "systemctl start kubelet")
     cluster.kubectl(f"wait --for=condition=Ready node/{metadata['name']} --timeout=60s")
@@ -257,14 +257,14 @@ def rejoin(cluster: "LiveCluster", before: Object, cidr: str) -> None:
 
 
 def node_object(cluster: "LiveCluster", node: str) -> Object:
-    """Return the Node that the API server has."""
+    """Return the Node object of a node."""
     result: Object = json.loads(cluster.kubectl(f"get node {cluster.name}-{node} -o json"))
     return result
 
 
 @contextmanager
 def overlapping(cluster: "LiveCluster") -> Iterator[None]:
-    """Two Nodes that share addresses and one with foreign ones, as when somebody gives them out by hand."""
+    """Create two Nodes with overlapping podCIDRs and one with a podCIDR outside the cluster's, as if set by hand."""
     cidrs = {"older": "10.244.220.0/24", "younger": "10.244.220.128/25", "stray": "10.99.0.0/24"}
     try:
         for name, cidr in cidrs.items():

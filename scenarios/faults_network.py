@@ -1,4 +1,4 @@
-"""Faults of the cluster's network: kube-proxy, DNS, connection tracking, CNI; each undone when it is left."""
+"""Faults of the network: kube-proxy, DNS, connection tracking, CNI; each is undone when it is left."""
 
 import json
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 SYSTEM = "kube-system"
 NOWHERE = "172.31.255.1"
-"""An address that nobody has, off the nodes' own network: what is sent there is lost."""
+"""An unused address outside the nodes' network: packets to it are lost."""
 
 
 def dropped(node: str, chain: str, match: str, table: str = "filter") -> "Fault":
-    """Drop what an iptables rule matches, before all other rules of its chain."""
+    """Drop the packets that an iptables rule matches, before all other rules of its chain."""
     insert, delete = (f"iptables -w -t {table} -{verb} {chain} {match} -j DROP" for verb in "ID")
     return on_node(node, insert, f"{delete} || true")
 
@@ -29,10 +29,10 @@ def config_map(name: str, key: str, old: str, new: str) -> "Fault":
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
-        found: Object = json.loads(cluster.kubectl(f"-n {SYSTEM} get configmap {name} -o json"))
-        text = found["data"][key]
+        before: Object = json.loads(cluster.kubectl(f"-n {SYSTEM} get configmap {name} -o json"))
+        text = before["data"][key]
         if old not in text:
-            raise RuntimeError(f"ConfigMap {name} has no {old!r}")
+            raise RuntimeError(f"ConfigMap {name} does not contain {old!r}")
         with patched("configmap", name, {"data": {key: text.replace(old, new)}}, {"data": {key: text}})(cluster):
             yield
 
@@ -52,7 +52,7 @@ def _patch(kind: str, name: str, change: Object, cluster: "LiveCluster") -> None
 
 
 def pod_deleted(app: str, node: str) -> Action:
-    """Return what deletes a daemon's pod on a node."""
+    """Return an action that deletes the pod of a DaemonSet on a node."""
     label = "k8s-app" if app == "kube-proxy" else "app"
 
     def act(cluster: "LiveCluster") -> None:
@@ -63,7 +63,7 @@ def pod_deleted(app: str, node: str) -> Action:
 
 
 def daemon_missing(app: str, node: str) -> "Fault":
-    """Take a DaemonSet's pod from a node while nobody makes another: the DaemonSet's own count stays as it was."""
+    """Delete a DaemonSet's pod on a node while no controller recreates it or updates the DaemonSet's status."""
 
     def until_gone(cluster: "LiveCluster") -> None:
         controllers = f"pod/kube-controller-manager-{cluster.name}-control-plane"
@@ -75,7 +75,7 @@ def daemon_missing(app: str, node: str) -> "Fault":
 
 
 def daemon_crashing(app: str, container: str, node: str) -> "Fault":
-    """Let a DaemonSet's pod on a node end at once; the others stay as they are."""
+    """Let the pod of a DaemonSet on one node crash at once; its other pods stay as they are."""
     by_hand = {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
     rolling = {"updateStrategy": {"type": "RollingUpdate"}}
     crash = {"template": {"spec": {"containers": [{"name": container, "command": ["sh", "-c", "exit 3"]}]}}}
@@ -92,7 +92,7 @@ def daemon_crashing(app: str, container: str, node: str) -> "Fault":
 
 
 def kube_proxy_config(node: str, key: str, old: str, new: str) -> "Fault":
-    """Change kube-proxy's ConfigMap, and let one node's kube-proxy start with it."""
+    """Change the ConfigMap of kube-proxy, and restart kube-proxy on one node."""
     restart = pod_deleted("kube-proxy", node)
     return together(doing(nothing, restart), config_map("kube-proxy", key, old, new), doing(restart, nothing))
 
@@ -101,20 +101,20 @@ def kube_proxy_config(node: str, key: str, old: str, new: str) -> "Fault":
 
 
 def chain_emptied(node: str, service: str) -> "Fault":
-    """Empty the chain of a Service's port (``NAMESPACE/NAME:PORT``): kube-proxy leaves alone what has not changed."""
+    """Empty the chain of a Service's port (``NAMESPACE/NAME:PORT``): kube-proxy only rewrites what has changed."""
     chain = f"$(iptables-save -t nat | grep '\"{service} cluster IP\"' | grep -o 'KUBE-SVC-[A-Z0-9]*' | head -n 1)"
     flush = on_node(node, f"iptables -w -t nat -F {chain}")
     return together(doing(nothing, pod_deleted("kube-proxy", node)), flush)
 
 
 def rules_flushed(node: str) -> "Fault":
-    """Flush all Service rules while kube-proxy stands still and cannot write them again."""
+    """Flush all Service rules while kube-proxy is stopped and cannot restore them."""
     flush = on_node(node, "iptables -w -t nat -F KUBE-SERVICES")
     return together(doing(nothing, pod_deleted("kube-proxy", node)), process_frozen(node, "kube-proxy"), flush)
 
 
 def node_ports_shut(node: str) -> "Fault":
-    """Drop what comes to a node's own NodePorts, from elsewhere and from itself, before it is forwarded."""
+    """Drop packets to the NodePorts of a node, from other nodes and from itself, before they are forwarded."""
     match = "-p tcp --dport 30000:32767 -m addrtype --dst-type LOCAL"
     return together(*(dropped(node, chain, match, "mangle") for chain in ("PREROUTING", "OUTPUT")))
 
@@ -123,7 +123,7 @@ def node_ports_shut(node: str) -> "Fault":
 
 
 def dns_scaled(replicas: int) -> Action:
-    """Return what scales the DNS Deployment."""
+    """Return an action that scales the DNS Deployment."""
     return lambda cluster: cluster.kubectl(f"-n {SYSTEM} scale deployment coredns --replicas={replicas}")
 
 
@@ -138,7 +138,7 @@ dns_selector_wrong = patched(
 
 
 def corefile(old: str, new: str) -> "Fault":
-    """Change the Corefile, and let all DNS pods start with it; in the end they start anew, their counters at zero."""
+    """Change the Corefile and restart all DNS pods; undo both, so that their counters are at zero again."""
     return together(
         doing(nothing, _restart_dns), config_map("coredns", "Corefile", old, new), doing(_restart_dns, nothing)
     )
@@ -150,7 +150,7 @@ def _restart_dns(cluster: "LiveCluster") -> None:
 
 @contextmanager
 def dns_pod_cut_off(cluster: "LiveCluster") -> Iterator[None]:
-    """Drop what goes to one DNS pod, on its node; the kubelet still reaches it."""
+    """Drop packets to one DNS pod on its node; the kubelet still reaches it."""
     pods = json.loads(cluster.kubectl(f"-n {SYSTEM} get pods -l k8s-app=kube-dns -o json"))["items"]
     node = pods[0]["spec"]["nodeName"].removeprefix(f"{cluster.name}-")
     with dropped(node, "FORWARD", f"-d {pods[0]['status']['podIP']}")(cluster):
@@ -158,14 +158,14 @@ def dns_pod_cut_off(cluster: "LiveCluster") -> Iterator[None]:
 
 
 def cluster_dns_of_kubelet(node: str, address: str) -> "Fault":
-    """Let a kubelet give another name server to its pods."""
+    """Let a kubelet configure another name server for its pods."""
     change = f"cp {CONFIG} /root/ && sed -i '/^clusterDNS:/{{n;s/.*/- {address}/}}' {CONFIG}"
     restart = "systemctl restart kubelet"
     return on_node(node, f"{change} && {restart} && sleep 5", f"cp /root/config.yaml {CONFIG} && {restart}")
 
 
 def resolv_conf_emptied(node: str) -> "Fault":
-    """Empty a node's resolv.conf, which is a bind mount: in place."""
+    """Empty a node's resolv.conf in place, since it is a bind mount."""
     empty = "cp /etc/resolv.conf /root/ && : > /etc/resolv.conf"
     return on_node(node, empty, "cat /root/resolv.conf > /etc/resolv.conf")
 
@@ -174,7 +174,7 @@ def resolv_conf_emptied(node: str) -> "Fault":
 
 
 def conntrack_filled(node: str, percent: int) -> "Fault":
-    """Fill the table with entries that have not been answered: the kernel throws them out where it needs room."""
+    """Fill the table with unanswered entries, which the kernel evicts when it needs space."""
     entry = 'echo "-A -p udp -s 10.9.$a.$b -d 10.8.0.$c --sport 5000 --dport 53 -t 900"'
     entries = f"for c in 1 2 3 4 5; do for a in {{0..255}}; do for b in {{0..255}}; do {entry}; done; done; done"
     count = f"$(($(sysctl -n net.netfilter.nf_conntrack_max) * {percent} / 100))"
@@ -187,32 +187,32 @@ def conntrack_filled(node: str, percent: int) -> "Fault":
 
 
 def kindnet_frozen(node: str) -> "Fault":
-    """Freeze a node's kindnet, which would mend routes and configuration every five seconds."""
+    """Freeze kindnet on a node, since it repairs routes and configuration every five seconds."""
     return process_frozen(node, "kindnetd")
 
 
 def route_removed(node: str, target: str) -> "Fault":
-    """Take a node's route to another node's pods away."""
+    """Remove a node's route to the pods of another node."""
     return together(kindnet_frozen(node), on_node(node, f"ip route del {{cidr:{target}}}"))
 
 
 def cni_config_gone(node: str) -> "Fault":
-    """Take a node's CNI configuration away."""
+    """Remove the CNI configuration of a node."""
     folder = "/etc/cni/net.d"
     away = f"mkdir -p /root/cni && mv {folder}/* /root/cni/"
     return together(kindnet_frozen(node), on_node(node, away, f"mv /root/cni/* {folder}/"))
 
 
 def pods_cut_off(node: str) -> "Fault":
-    """Drop all that a node forwards to and from its pods."""
+    """Drop all packets that a node forwards to and from its pods."""
     return together(*(dropped(node, "FORWARD", f"{end} {{cidr:{node}}}") for end in ("-s", "-d")))
 
 
 def one_way(source: str, target: str) -> "Fault":
-    """Drop connections that a node's pods open to another node's; their answers to that node's pass."""
+    """Drop connections from a node's pods to the pods of another node, but not replies in the other direction."""
     return dropped(target, "FORWARD", f"-s {{cidr:{source}}} -d {{cidr:{target}}} -m conntrack --ctstate NEW")
 
 
 def large_packets_lost(node: str) -> "Fault":
-    """Drop packets of full size that a node forwards, without a word to who sends them."""
+    """Drop full-size packets that a node forwards, without an ICMP message to the sender."""
     return dropped(node, "FORWARD", "-m length --length 1400:65535")

@@ -1,4 +1,4 @@
-"""What a scenario is, and how a recording is judged against it."""
+"""What a scenario is, and how a recording is compared with it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -28,7 +28,7 @@ CHECKS = HERE.parent / "checks"
 MANIFESTS = "manifests"
 
 Fault = Callable[[Any], AbstractContextManager[None]]
-"""Breaks a cluster while it is entered, and mends it again."""
+"""Breaks a cluster when it is entered, and repairs it when it is left."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Scenario:
 
     Attributes:
         name: the test's name, and the namespace of its objects.
-        finds: ``cause[variant] Kind/name``, with `` (warning)`` behind it where it is one.
+        recording: the name of the recording that it is compared with.
+        finds: ``cause[variant] Kind/name``, followed by `` (warning)`` if it is a warning.
         state: asserts that the cluster is in the state that the scenario is about.
-        objects: what is applied, in a namespace of its own; where a fault breaks the cluster, after it is broken.
+        objects: the objects that are applied, in a separate namespace; after the fault, if there is one.
         then: kubectl commands that follow, for states that no manifest leads to; each is repeated until it succeeds.
-        fault: breaks the cluster itself; such a scenario has a recording of its own.
-        recording: which recording it is judged on.
-        later: seconds by which the recording's time is moved on, or what tells them of the recording.
-        secret_names: whether names of Secrets are looked at.
-        on_demand: whether it takes so long that only a run with --record makes it for real.
-        probe: whether the run that is recorded looks from inside the cluster's network.
+        fault: breaks the cluster itself; such a scenario has its own recording.
+        later: seconds by which the time of the recording is moved forward, or a function that computes them.
+        secret_names: whether the names of Secrets are listed.
+        on_demand: whether only a run with --record makes the fault, because it takes long.
+        probe: whether the recorded run uses --probe.
     """
 
     name: str
@@ -73,15 +73,15 @@ def scenario(
     on_demand: bool = False,
     probe: bool = False,
 ) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
-    """Make a test of a function that asserts the state which its docstring tells of.
+    """Turn a function that asserts the state in its docstring into a test.
 
-    `on` is another scenario, whose objects and recording are looked at in another way.
+    `on` is another scenario: its objects and its recording are used, with other arguments.
     """
 
     def decorate(state: Callable[["Seen"], None]) -> Callable[..., None]:
         name = state.__name__.removeprefix("test_").replace("_", "-")
         base: Scenario | None = on.scenario if on else None
-        made = Scenario(
+        result = Scenario(
             base.name if base else name,
             base.recording if base else (name if fault else MANIFESTS),
             frozenset(finds),
@@ -96,12 +96,12 @@ def scenario(
         )
 
         def test(judged: Judge) -> None:
-            judged.skip_if_unrecorded([made])
-            seen = judged(made)
+            judged.skip_if_unrecorded([result])
+            seen = judged(result)
             state(seen)
-            assert seen.findings == made.finds
+            assert seen.findings == result.finds
 
-        test.scenario = made  # type: ignore[attr-defined]
+        test.scenario = result  # type: ignore[attr-defined]
         test.__doc__, test.__name__, test.__module__ = state.__doc__, state.__name__, state.__module__
         return test
 
@@ -110,7 +110,7 @@ def scenario(
 
 @cache
 def scenarios() -> tuple[Scenario, ...]:
-    """Return all scenarios of this folder."""
+    """Return all scenarios in this folder."""
     modules = [import_module(f"scenarios.{path.stem}") for path in sorted(HERE.glob("test_*.py"))]
     return tuple(value.scenario for module in modules for value in vars(module).values() if hasattr(value, "scenario"))
 
@@ -124,20 +124,20 @@ def check_modules() -> dict[str, ModuleType]:
 @cache
 def rules() -> dict[tuple[str, str], tuple[Callable[..., Any], Rule]]:
     """Return the test function and the rule of every check's variant, by cause and variant."""
-    found = {}
+    named = {}
     for file, module in check_modules().items():
         cause = cause_of(Path(file))
         for name, function in vars(module).items():
             if name.startswith("test_"):
                 marks = {mark.name: mark for mark in function.pytestmark}
                 for rule in marks["parametrize"].args[1]:
-                    found[cause, variant_name(rule)] = (function, rule)
-    return found
+                    named[cause, variant_name(rule)] = (function, rule)
+    return named
 
 
 @dataclass
 class Seen:
-    """A recording as one scenario sees it: the cluster, and the findings that are the scenario's."""
+    """A recording as one scenario sees it: the cluster, and those findings that belong to the scenario."""
 
     cluster: Cluster
     verdicts: list[Verdict]
@@ -145,31 +145,31 @@ class Seen:
 
     def get(self, name: str) -> Any:
         """Return the scenario's object by ``Kind/name``."""
-        kind, _, own = name.partition("/")
+        kind, _, object_name = name.partition("/")
         listing = next(listing for listing in Cluster.listings() if listing.schema.__name__ == kind)
         objects: tuple[Any, ...] = self.cluster.fetcher.list(listing)
         for obj in objects:
-            if ref(obj) in (Ref(kind, self.scenario.name, own), Ref(kind, "", own)):
+            if ref(obj) in (Ref(kind, self.scenario.name, object_name), Ref(kind, "", object_name)):
                 return obj
         raise LookupError(f"the recording has no {name} of {self.scenario.name}")
 
     def node(self, role: str) -> Any:
-        """Return a node by what follows the cluster's name in its own: ``worker2``."""
+        """Return a node by its name without the cluster's name: ``worker2``."""
         return next(node for node in self.cluster.nodes if short(self.cluster, ref(node)) == f"Node/{role}")
 
     def without(self, name: tuple[str, str]) -> "Seen":
-        """Return what would be seen if a variant's rule were switched off: rules know nothing of each other."""
+        """Return what would be seen if the rule of a variant were disabled: rules do not depend on each other."""
         return replace(self, verdicts=[v for v in self.verdicts if (v.cause, v.variant) != name])
 
     @property
     def findings(self) -> frozenset[str]:
-        """What was found on the scenario's objects, and what it expects on the cluster's."""
-        found = {(obj, line) for verdict in self.verdicts for obj, line in lines(self.cluster, verdict)}
+        """The findings on the scenario's objects, and those on cluster-scoped objects that it expects."""
+        seen = {(obj, line) for verdict in self.verdicts for obj, line in lines(self.cluster, verdict)}
         if self.scenario.recording != MANIFESTS:
-            return frozenset(line for _, line in found)
+            return frozenset(line for _, line in seen)
         return frozenset(
             line
-            for obj, line in found
+            for obj, line in seen
             if obj.namespace == self.scenario.name or (not obj.namespace and line in self.scenario.finds)
         )
 
@@ -179,7 +179,7 @@ class Seen:
         return {v.check: v.outcome for v in self.verdicts if v.outcome is not Outcome.HEALTHY}
 
     def says(self, part: str) -> bool:
-        """Return whether a finding on the scenario's objects contains a text in what a person would read."""
+        """Return whether the text of a finding on the scenario's objects contains `part`."""
         return any(
             part in "\n".join([finding.says, finding.remedy, finding.look, *finding.evidence])
             for verdict in self.verdicts
@@ -189,14 +189,14 @@ class Seen:
 
 
 def lines(cluster: Cluster, verdict: Verdict) -> Iterator[tuple[Ref, str]]:
-    """Yield each finding's object, and the finding as scenarios write it."""
+    """Yield the object of each finding, and the finding as scenarios write it."""
     for finding in verdict.findings:
         note = " (warning)" if finding.severity is Severity.WARNING else ""
         yield finding.obj, f"{verdict.check} {short(cluster, finding.obj, finding)}{note}"
 
 
 def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
-    """Return ``Kind/name`` without what differs from run to run: the cluster's name, the suffix of generated names."""
+    """Return ``Kind/name`` without the parts that differ between runs: the cluster's name and generated suffixes."""
     name = obj.name.removeprefix(cluster.context.removesuffix(" (recording)").removeprefix("kind-") + "-")
     if finding and finding.owner and obj.kind == "Pod" and name.startswith(f"{finding.owner.name}-"):
         name = f"{finding.owner.name}-*"
@@ -205,11 +205,11 @@ def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
 
 @dataclass
 class Judge:
-    """Judges recordings, each only once for the same question.
+    """Applies all rules to recordings, and caches the results.
 
     Attributes:
-        folder: where the recordings are; one that is not there is taken from the repository.
-        live: whether a real cluster was just recorded, so that every scenario must have its recording.
+        folder: the folder of the recordings; a recording that is not there is taken from the repository.
+        live: whether a real cluster was just recorded, so that every scenario must have a recording.
     """
 
     folder: Path = RECORDINGS
@@ -228,7 +228,7 @@ class Judge:
         return Seen(*self._done[key], scenario)
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
-        """Return the recorded cluster that a scenario is about, so much later."""
+        """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
         snapshot = Snapshot(self._path(scenario.recording), timedelta(seconds=later))
         return Cluster(snapshot, secret_names=scenario.secret_names)
 
@@ -239,7 +239,7 @@ class Judge:
         return scenario.name in self._namespaces
 
     def skip_if_unrecorded(self, scenarios: Sequence[Scenario]) -> None:
-        """Skip the test if it is about scenarios of which no recording exists yet, and say how to make it."""
+        """Skip the test if none of its scenarios has a recording yet, and say how to make it."""
         if scenarios and not any(map(self.recorded, scenarios)):
             first = scenarios[0]
             file = f"{first.state.__module__.replace('.', '/')}.py"

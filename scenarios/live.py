@@ -1,4 +1,4 @@
-"""The scenarios' own kind cluster: broken, settled, recorded, mended."""
+"""The kind cluster of the scenarios: breaks it, waits for the findings, records it and repairs it."""
 
 import json
 import os
@@ -22,10 +22,10 @@ from scenarios.objects import Object
 from scenarios.rights import Grants, service_account
 
 SETTLE = 480
-"""Seconds that a fault may take to show: the slowest are an attach (2 minutes) and a CronJob's second run."""
+"""Seconds until a fault must show: the slowest are an attach (2 minutes) and the second run of a CronJob."""
 
 POLL = 2
-"""Seconds between two looks at a cluster that is settling: each look takes a core from it."""
+"""Seconds between two runs of the checks while the cluster settles: each run uses one of its cores."""
 
 ROOT = HERE.parent
 RIGHTS = ROOT / "deploy/base/rbac.yaml"
@@ -34,7 +34,7 @@ READER = "kubevitals:kubevitals"
 
 
 class LiveCluster:
-    """A kind cluster that pytest-kind made, and a kubeconfig with no more than deploy/base/rbac.yaml grants."""
+    """A kind cluster that pytest-kind created, and a kubeconfig with only the rights of deploy/base/rbac.yaml."""
 
     def __init__(self, kind_cluster: Any, folder: Path, work: Path, say: Callable[[str], None]) -> None:
         self._kind, self.name, self.folder, self._say = kind_cluster, kind_cluster.name, folder, say
@@ -51,7 +51,7 @@ class LiveCluster:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def reboot(self, role: str) -> None:
-        """Restart a node's container, which is what a kind node has for a reboot."""
+        """Restart the container of a node, which is the closest to a reboot that kind can do."""
         subprocess.run(["docker", "restart", f"{self.name}-{role}"], check=True, capture_output=True)
 
     def apply(self, objects: Iterable[Object], namespace: str = "") -> None:
@@ -62,7 +62,7 @@ class LiveCluster:
         self.retry(lambda: self.kubectl(["apply", *place, "-f", "-"], input=self._fill(text)), 60)
 
     def grant(self) -> None:
-        """Make the service account, let it do what options ask for, and write its kubeconfig."""
+        """Create the service account, grant it the rights that options need, and write its kubeconfig."""
         self.kubectl(["apply", "-f", str(RIGHTS)])
         rights = {
             "secret-names": "--verb=list --resource=secrets",
@@ -75,7 +75,7 @@ class LiveCluster:
         self._write_kubeconfig("kubevitals", self.kubeconfig)
 
     def account(self, grants: Grants) -> Path:
-        """Make a service account that has these rights and no others, and return its kubeconfig."""
+        """Create a service account with exactly these rights, and return its kubeconfig."""
         name = f"reader-{secrets.token_hex(3)}"
         self.apply(service_account(name, grants))
         user = f"--as=system:serviceaccount:kubevitals:{name}"
@@ -94,19 +94,19 @@ class LiveCluster:
         path.write_text(json.dumps(config))
 
     def _create(self, what: str) -> None:
-        """Create something unless it is there already."""
-        made = self.kubectl(f"create {what} --dry-run=client -o json")
-        self.kubectl(["apply", "-f", "-"], input=made)
+        """Create an object unless it already exists."""
+        manifest = self.kubectl(f"create {what} --dry-run=client -o json")
+        self.kubectl(["apply", "-f", "-"], input=manifest)
 
     def record(self, chosen: list[Scenario]) -> None:
-        """Break the cluster in every way that is asked for and record it: faults one by one, then all manifests."""
+        """Make and record the chosen scenarios: the faults one by one, then all manifests together."""
         for scenario in chosen:
             if scenario.fault:
                 started = time.monotonic()
                 with scenario.fault(self), self._standing(scenario):
                     self._settle(scenario.recording, [s for s in chosen if s.recording == scenario.recording])
                 self._heal(probe=scenario.probe)
-                self._say(f"{scenario.recording} healed, {time.monotonic() - started:.0f} s in all")
+                self._say(f"{scenario.recording} recovered, {time.monotonic() - started:.0f} s in all")
         if manifests := [s for s in chosen if s.recording == MANIFESTS]:
             for scenario in manifests:
                 if scenario.objects:
@@ -117,7 +117,7 @@ class LiveCluster:
 
     @contextmanager
     def _standing(self, scenario: Scenario) -> Iterator[None]:
-        """Have the objects of a scenario with a fault stand while it lasts."""
+        """Create the objects of a scenario with a fault, and delete them afterwards."""
         if not scenario.objects:
             yield
             return
@@ -133,7 +133,7 @@ class LiveCluster:
             self.retry(lambda command=command: self.kubectl(f"-n {scenario.name} {self._fill(command)}"), 120)  # type: ignore[misc]
 
     def _fill(self, text: str) -> str:
-        """Put in what differs from run to run: the cluster's name, the name of a volume's attachment."""
+        """Insert what differs between runs: the cluster's name, the name of a VolumeAttachment."""
         text = text.replace("{cluster}", self.name)
         return re.sub(r"\{attachment:(.*?)\}", lambda match: self._attachment(match[1]), text)
 
@@ -143,7 +143,7 @@ class LiveCluster:
         return self.kubectl(["get", "volumeattachments", "-o", query]).split()[0]
 
     def retry(self, action: Callable[[], Any], seconds: float) -> None:
-        """Repeat what the cluster is not ready for yet."""
+        """Repeat an action until it succeeds, for as many seconds."""
         end = time.monotonic() + seconds
         while True:
             try:
@@ -156,7 +156,7 @@ class LiveCluster:
                 return
 
     def _settle(self, recording: str, expecting: list[Scenario]) -> None:
-        """Run the real command until every scenario sees what it states, or time is up; the last recording stays."""
+        """Run the checks until every scenario finds what it states, or SETTLE is over; keep the last recording."""
         path, end = self.folder / f"{recording}.recording", time.monotonic() + SETTLE
         started = time.monotonic()
         while unmet := self._unmet(path, expecting):
@@ -167,17 +167,17 @@ class LiveCluster:
         self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
-        found, judge = self.check(path, probe=any(s.probe for s in expecting)), Judge(self.folder)
+        live, judge = self.check(path, probe=any(s.probe for s in expecting)), Judge(self.folder)
         replayed = judge(replace(expecting[0], later=0, secret_names=True))
         again = Counter(
             f"{finding.obj} {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
         )
-        if found != again:
-            raise RuntimeError(f"the replay finds other things than the run did: {(found - again) + (again - found)}")
+        if live != again:
+            raise RuntimeError(f"the replay differs from the run: {(live - again) + (again - live)}")
         return [scenario.name for scenario in expecting if not _is_met(judge, scenario)]
 
     def check(self, record: Path, *, probe: bool = False) -> Counter[str]:
-        """Run the checks as a user would, recording; return what they found."""
+        """Run the checks as a user would, with --record; return the findings."""
         report = self._work / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
         options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
@@ -190,17 +190,17 @@ class LiveCluster:
         return found_by(report)
 
     def _heal(self, *, probe: bool) -> None:
-        """Wait until the checks find nothing any more, and see all that they can see with or without a probe."""
+        """Wait until the checks find nothing and observe everything, with --probe or without it."""
         healed = Scenario("healed", "healed", frozenset(), lambda _: None)
         end = time.monotonic() + SETTLE
-        while self.check(self._work / "healed.recording", probe=probe) or _ails(Judge(self._work)(healed)):
+        while self.check(self._work / "healed.recording", probe=probe) or _is_broken(Judge(self._work)(healed)):
             if time.monotonic() > end:
-                raise RuntimeError("the cluster does not recover from the last fault")
+                raise RuntimeError("the cluster did not recover from the last fault")
             time.sleep(POLL)
 
 
-def _ails(seen: Seen) -> bool:
-    """Return whether an item is not healthy, for another reason than that no probe was run."""
+def _is_broken(seen: Seen) -> bool:
+    """Return whether an item is not healthy, except for items that only a probe could observe."""
     return any(
         verdict.outcome is not Outcome.HEALTHY and not (verdict.unseen and "no probe" in verdict.unseen.reason)
         for verdict in seen.verdicts
@@ -217,6 +217,6 @@ def _is_met(judge: Judge, scenario: Scenario) -> bool:
 
 
 def found_by(report: Path) -> Counter[str]:
-    """Return the findings that a run wrote into its JUnit report."""
+    """Return the findings in the JUnit report of a run."""
     properties = ET.parse(report).iter("property")
     return Counter(str(p.get("value")) for p in properties if p.get("name") == "finding")

@@ -32,8 +32,8 @@ SERVICES = (
 )
 PORT = 8080
 _SERVE = f"mkdir /www; echo ok > /www/index.html; exec httpd -f -p {PORT} -h /www"
-_STRICT = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 5, "timeoutSeconds": 1, "failureThreshold": 1}
-"""A probe that one late reply fails: common in demo applications."""
+_STRICT = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 5, "timeoutSeconds": 1, "failureThreshold": 3}
+"""Used as readiness probe and as liveness probe, as many demo applications do it."""
 
 
 def _shop() -> Iterator[Object]:

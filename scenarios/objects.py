@@ -1,4 +1,4 @@
-"""Kubernetes objects in a line: pods of busybox, claims, volumes. What a scenario is about, it says itself."""
+"""Builders of Kubernetes objects: busybox pods, claims, volumes. A scenario adds the fields that it is about."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ Object = dict[str, Any]
 IMAGE = "busybox:1.36"
 HOSTNAME = "kubernetes.io/hostname"
 ROOM = "kubevitals.test/room"
-"""The label that tells the workers of the scenarios' cluster apart: rooms a and b."""
+"""The label that distinguishes the workers of the scenarios' cluster: rooms a and b."""
 
 
 def container(sh: str = "sleep 1d", name: str = "app", **fields: Any) -> Object:
@@ -16,12 +16,12 @@ def container(sh: str = "sleep 1d", name: str = "app", **fields: Any) -> Object:
 
 def pod_spec(sh: str = "sleep 1d", *, room: str = "", **fields: Any) -> Object:
     """A pod's specification; its container mounts all its volumes unless `volumeMounts` says otherwise."""
-    own = {key: fields.pop(key) for key in list(fields) if key in _CONTAINER_FIELDS}
+    of_container = {key: fields.pop(key) for key in list(fields) if key in _CONTAINER_FIELDS}
     selector = {"nodeSelector": {ROOM: room}} if room else {}
-    own.setdefault(
+    of_container.setdefault(
         "volumeMounts", [{"name": v["name"], "mountPath": f"/{v['name']}"} for v in fields.get("volumes", ())]
     )
-    return {"containers": [container(sh, **own)], "terminationGracePeriodSeconds": 0} | selector | fields
+    return {"containers": [container(sh, **of_container)], "terminationGracePeriodSeconds": 0} | selector | fields
 
 
 _CONTAINER_FIELDS = {
@@ -52,9 +52,9 @@ def deployment(name: str, replicas: int = 1, **fields: Any) -> Object:
 
 
 def daemon_set(name: str, **fields: Any) -> Object:
-    made = deployment(name, **fields)
-    del made["spec"]["replicas"]
-    return made | {"kind": "DaemonSet"}
+    result = deployment(name, **fields)
+    del result["spec"]["replicas"]
+    return result | {"kind": "DaemonSet"}
 
 
 def job(name: str, sh: str, *, retries: int = 0, restart: str = "Never", **fields: Any) -> Object:
@@ -79,12 +79,12 @@ def config_map(name: str, **data: str) -> Object:
 
 
 def limit(**resources: str) -> Object:
-    """A container's limits; `_` in a resource's name stands for `-`."""
+    """The limits of a container; `_` in the name of a resource stands for `-`."""
     return {"limits": {name.replace("_", "-"): amount for name, amount in resources.items()}}
 
 
 def mounting(**source: Any) -> list[Object]:
-    """A pod's volumes: one, named `data`."""
+    """The volumes of a pod: one volume with the name `data`."""
     return [{"name": "data", **source}]
 
 

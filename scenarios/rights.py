@@ -1,4 +1,4 @@
-"""The rights that deploy/ grants, those that requests take, and clusters in which some are missing."""
+"""The rights that deploy/ grants, the rights that requests need, and clusters in which some are missing."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ def objects(*paths: Path) -> Iterator[dict[str, Any]]:
 
 
 def granted(path: str) -> set[Right]:
-    """Return what the roles of a file grant."""
+    """Return the rights that the roles in a file grant."""
     return {
         (verb, ".".join(filter(None, (resource, group))))
         for obj in objects(DEPLOY / path)
@@ -38,17 +38,17 @@ def granted(path: str) -> set[Right]:
     }
 
 
-def requested(asked: Iterable[str]) -> Iterator[Right]:
-    """Yield the rights that requests take, each ``METHOD path``; none for what only the API server's proxy can ask."""
-    for request in asked:
+def requested(requests: Iterable[str]) -> Iterator[Right]:
+    """Yield the rights that requests (``METHOD path``) need; none for requests through the API server's proxy."""
+    for request in requests:
         method, path = request.split()
         verb = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
         if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
             yield "get", f"nodes/{direct[1]}"
-        elif found := re.fullmatch(
+        elif match := re.fullmatch(
             r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
         ):
-            group, resource, name, part = found.groups()
+            group, resource, name, part = match.groups()
             verb = "list" if verb == "get" and not name else verb
             yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
         elif "/proxy/" not in path and path != "probe":
@@ -56,21 +56,21 @@ def requested(asked: Iterable[str]) -> Iterator[Right]:
 
 
 def named(right: Right) -> str:
-    """Return how a report names a right, as far as all reports agree: without its group and the plural."""
+    """Return a right as all reports name it: without its group and the plural."""
     verb, resource = right
     return f"{verb} {resource.partition('.')[0].removesuffix('s')}"
 
 
 Grants = Mapping[str, Collection[Right]]
-"""Rights by the namespace they are for; those in the whole cluster are under the empty name."""
+"""Rights by namespace; cluster-wide rights are under the empty name."""
 
 
 def service_account(name: str, grants: Grants, namespace: str = "kubevitals") -> list[Object]:
-    """Return a service account that has these rights and no others."""
-    made: list[Object] = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _named(name, namespace)}]
+    """Return a service account with exactly these rights."""
+    manifests: list[Object] = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _named(name, namespace)}]
     for place, rights in grants.items():
         role = f"{name}-in-{place or 'the-cluster'}"
-        made += [
+        manifests += [
             {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": role}, "rules": [*map(_rule, rights)]},
             {
                 "apiVersion": RBAC,
@@ -80,7 +80,7 @@ def service_account(name: str, grants: Grants, namespace: str = "kubevitals") ->
                 "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
             },
         ]
-    return made
+    return manifests
 
 
 def _named(name: str, namespace: str) -> Object:
@@ -96,14 +96,14 @@ def _rule(right: Right) -> Object:
 
 
 class Refusing:
-    """A recorded cluster that grants some rights to read, and none on the API server's proxy."""
+    """A recorded cluster that grants only some rights, and none on the API server's proxy."""
 
     def __init__(self, recorded: Snapshot, rights: Collection[Right]) -> None:
         self._recorded, self._rights = recorded, frozenset(rights)
         self.context, self.now = recorded.context, recorded.now
 
     def get(self, request: Request) -> Answer:
-        """Return what was recorded, or a refusal in the words of the API server or of a kubelet."""
+        """Return the recorded answer, or a refusal as the API server or a kubelet words it."""
         if isinstance(request.target, PlainHttp):
             raise NotObserved("only the API server's proxy can ask for it", unasked=True)
         missing = sorted(set(requested([f"GET {request.path.partition('?')[0]}"])) - self._rights)
@@ -113,7 +113,7 @@ class Refusing:
         return Answer(403, f"Forbidden (resource=nodes, subresource(s)=[{subresource}])".encode())
 
     def probe(self, plan: ProbePlan | None) -> bytes:
-        """Return what the recorded probe told."""
+        """Return the reports of the recorded probe."""
         return self._recorded.probe(plan)
 
     def close(self) -> None:

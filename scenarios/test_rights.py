@@ -1,6 +1,7 @@
-"""The rights of deploy/, each taken away in turn: what it lets be seen is not observed then, and nothing passes for it.
+"""Each right of deploy/ is taken away in turn: the checks that need it are not observed, and none of them passes.
 
-Without --kind the recording of all manifests refuses what the right is for; the probe's rights take a real cluster.
+Without --kind, the recording of all manifests refuses the requests that need the right. The probe's rights are tested
+only on a real cluster.
 """
 
 import warnings
@@ -23,32 +24,33 @@ from scenarios.rights import DEPLOY, Refusing, Right, granted, named
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"),
-    pytest.mark.filterwarnings("default:looked again"),
+    pytest.mark.filterwarnings("default:repeated, because"),
 ]
 
-EVERYBODYS = {("get", "/readyz"), ("get", "/version")}
-"""What Kubernetes' own role system:public-info-viewer lets everybody get, with ours or without."""
+PUBLIC = {("get", "/readyz"), ("get", "/version")}
+"""Rights that every account has by Kubernetes' own role system:public-info-viewer."""
 
 PROBE = Options(timeout=180)
-"""The cluster that manifests break keeps its machine busy: what a probe cannot see then is not what is asked here."""
+"""The cluster with all manifests is busy, and a probe that times out there would observe less."""
 
 
 class Overlay(NamedTuple):
     """A way to deploy the checks.
 
     Attributes:
-        own: the rights that it adds to others; they are taken away one by one, unless those have them everywhere.
-        undeciding: those of its rights without which a look at this cluster observes no less.
+        rights: the rights that it grants; they are taken away one by one.
+        others: the rights that it builds on.
+        undeciding: those of its rights without which a run on this cluster observes no less.
     """
 
     name: str
-    own: Collection[Right]
+    rights: Collection[Right]
     others: Collection[Right] = ()
     undeciding: Collection[Right] = ()
 
 
 def _broken_namespaces(judge: Judge) -> frozenset[str]:
-    """Return a recorded namespace for each variant that manifests lead to, and for each kind of object they have."""
+    """Return recorded namespaces with every variant that manifests lead to, and every kind of object in them."""
     first: dict[str, str] = {}
     for scenario in scenarios():
         if (
@@ -64,10 +66,10 @@ def _broken_namespaces(judge: Judge) -> frozenset[str]:
 
 BASE = granted("base/rbac.yaml")
 OVERLAYS = (
-    # They tell which cluster it is.
+    # These two rights identify the cluster.
     Overlay("base", BASE, undeciding={("get", "/version"), ("list", "namespaces")}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
-    # Endpoints are read of DNS, which is elsewhere.
+    # EndpointSlices are read only for DNS, which is in another namespace.
     Overlay(
         "namespace",
         granted("overlays/namespace/rbac.yaml"),
@@ -78,45 +80,45 @@ OVERLAYS = (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Take away each right that a run could do without; on a real cluster none that everybody has."""
+    """Take away each right of an overlay; on a real cluster only those that can be taken away."""
     kind = metafunc.config.getoption("--kind")
     cases = [
         pytest.param(overlay, right, id=f"{overlay.name}-{'-'.join(right)}")
         for overlay in OVERLAYS
-        for right in sorted(set(overlay.own) - set(overlay.others))
-        if (right not in EVERYBODYS if kind else overlay.name != "probe")
+        for right in sorted(set(overlay.rights) - set(overlay.others))
+        if (right not in PUBLIC if kind else overlay.name != "probe")
     ]
     metafunc.parametrize(("overlay", "right"), cases)
 
 
 class Seen(NamedTuple):
-    """What a run told: a verdict for each check, and what it remarks."""
+    """The results of a run: a verdict for each check, and its remarks."""
 
     verdicts: list[Verdict]
     remarks: list[str]
 
 
 class Looks:
-    """Looks at the broken cluster, or at its recording, with all of an overlay's rights or without one."""
+    """Runs the checks on the broken cluster, or on its recording, with all rights of an overlay or without one."""
 
     def __init__(self, live: Any, judge: Judge) -> None:
         self._live = live
         self._places = {"namespace": _broken_namespaces(judge), "probe": frozenset([PROBE.namespace])}
-        """The namespaces that an overlay grants its rights in, if it does not grant them in the whole cluster."""
+        """The namespaces in which an overlay grants its rights, unless it grants them in the whole cluster."""
         self.at_a_cluster = live is not None
         self._whole: dict[str, Seen] = {}
 
-    def whole(self, overlay: Overlay, *, anew: bool = False) -> Seen:
-        """Return what is seen with all rights, looked at once unless it is to be anew."""
-        if anew or overlay.name not in self._whole:
+    def whole(self, overlay: Overlay, *, again: bool = False) -> Seen:
+        """Return the results with all rights, from an earlier run unless `again` is set."""
+        if again or overlay.name not in self._whole:
             self._whole[overlay.name] = self.without(overlay, None)
         return self._whole[overlay.name]
 
     def without(self, overlay: Overlay, taken: Right | None) -> Seen:
-        """Return what is seen without a right."""
-        own = [right for right in overlay.own if right != taken]
+        """Return the results without a right."""
+        left = [right for right in overlay.rights if right != taken]
         recorded = None if self._live else Snapshot(RECORDINGS / f"{MANIFESTS}.recording")
-        source = Refusing(recorded, [*own, *overlay.others]) if recorded else self._open(overlay, own)
+        source = Refusing(recorded, [*left, *overlay.others]) if recorded else self._open(overlay, left)
         chosen = self._places[overlay.name] if overlay.name == "namespace" else ()
         cluster = Cluster(
             source,
@@ -129,12 +131,12 @@ class Looks:
         cluster.close()
         return seen
 
-    def _open(self, overlay: Overlay, own: Collection[Right]) -> Source:
-        """Return the cluster as an account sees it that has these rights of the overlay's own."""
+    def _open(self, overlay: Overlay, rights: Collection[Right]) -> Source:
+        """Return the cluster as seen by an account that has these rights, and those that the overlay builds on."""
         if overlay.name == "probe":
             self._live.kubectl(["apply", "-f", str(DEPLOY / "components/probe/rbac.yaml")])
             self._live.kubectl(f"-n {PROBE.namespace} delete daemonsets,services --all")
-        grants = dict.fromkeys(self._places.get(overlay.name, [""]), own)
+        grants = dict.fromkeys(self._places.get(overlay.name, [""]), rights)
         if overlay.others:
             grants[""] = [*grants.get("", ()), *overlay.others]
         return Live(kubeconfig=str(self._live.account(grants)), ask_kubelets_directly=True, kubelet_insecure_tls=True)
@@ -146,47 +148,50 @@ def looks(live: Any, judged: Judge) -> Looks:
 
 
 def test_without_a_right_what_it_lets_be_seen_is_not_observed(looks: Looks, overlay: Overlay, right: Right) -> None:
-    """On a cluster with faults of every kind, whatever is no longer found is not observed, with the missing right.
+    """On a cluster with all faults, what is no longer found is not observed, and the report names the missing right.
 
-    A check that lacked something before names that. A real cluster changes between two looks: a container crashes twice
-    and runs again, the log of one that restarts is gone for a moment. What comes of that is not so in a second pair.
+    A check that was not observed before may name another reason. A real cluster changes between two runs: a container
+    crashes or runs again, and the log of a restarting container is missing for a moment. So a difference counts only if
+    a second pair of runs has it too.
     """
     whole, without = looks.whole(overlay), looks.without(overlay, right)
     wrong = _misjudged(whole, without, right)
     if wrong and looks.at_a_cluster:
-        warnings.warn(f"looked again, since {'; '.join(sorted(wrong))}", stacklevel=1)
-        whole, without = looks.whole(overlay, anew=True), looks.without(overlay, right)
+        warnings.warn(f"repeated, because of: {'; '.join(sorted(wrong))}", stacklevel=1)
+        whole, without = looks.whole(overlay, again=True), looks.without(overlay, right)
         wrong &= _misjudged(whole, without, right)
     assert not wrong
-    told = [*(str(after.unseen) for _, after in _affected(whole, without)), *without.remarks]
-    assert any(named(right) in line for line in told) == (right not in overlay.undeciding)
+    reasons = [*(str(after.unseen) for _, after in _affected(whole, without)), *without.remarks]
+    assert any(named(right) in line for line in reasons) == (right not in overlay.undeciding)
 
 
 def _misjudged(whole: Seen, without: Seen, right: Right) -> set[str]:
-    """Return what passes or blames wrongly without a right, and what is not observed for another reason."""
+    """Describe checks that pass or find faults wrongly without a right, or name another reason."""
     wrong = set()
     for before, after in _affected(whole, without):
         if after.unseen is None or after.outcome not in (Outcome.NOT_OBSERVED, Outcome.BROKEN):
             lost = sorted(map(str, _objects(before) - _objects(after)))
-            wrong.add(f"{after.check} is {after.outcome}, without {', '.join(lost) or 'what it lacked'}")
+            wrong.add(f"{after.check} is {after.outcome}, without {', '.join(lost) or 'the missing right'}")
         elif not before.unseen and named(right) not in str(after.unseen):
             wrong.add(f"{after.check} is not observed: {after.unseen}")
-    return wrong | {f"{obj} is blamed" for obj in _blamed(without) - _blamed(whole)}
+    return wrong | {
+        f"{obj} has a finding only without the right" for obj in _found_objects(without) - _found_objects(whole)
+    }
 
 
-def _blamed(seen: Seen) -> set[Ref]:
+def _found_objects(seen: Seen) -> set[Ref]:
     return {obj for verdict in seen.verdicts for obj in _objects(verdict)}
 
 
 def _affected(whole: Seen, without: Seen) -> Iterator[tuple[Verdict, Verdict]]:
-    """Yield the verdicts that find less, or are not observed though they were, or lack another right."""
+    """Yield the verdicts that find less or name another missing right than before."""
     for before, after in zip(whole.verdicts, without.verdicts, strict=True):
         if _objects(before) - _objects(after) or _unseen(before) != _unseen(after):
             yield before, after
 
 
 def _unseen(verdict: Verdict) -> str | None:
-    """Return the right that a verdict lacks; nothing where it lacks none, but observed less than all."""
+    """Return the right that a verdict misses: empty if it is not observed for another reason."""
     return verdict.unseen.right if verdict.unseen else None
 
 

@@ -1,4 +1,4 @@
-"""The scenarios taken together: nothing is found beside what they state, and each rule is proven by its own."""
+"""All scenarios together: no other findings than they state, and each rule is proven by its own scenarios."""
 
 import pytest
 
@@ -6,24 +6,24 @@ from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, lines, r
 
 
 def test_nothing_else_is_found_among_all_faults(judged: Judge) -> None:
-    """All manifests stand in one cluster: the set of all findings is the union of what scenarios state."""
+    """All manifests are in one cluster: every finding is stated by a scenario."""
     stated = [s for s in scenarios() if s.recording == MANIFESTS and not s.later and not s.secret_names]
     seen = judged(stated[0])
-    found = {(obj.namespace, line) for verdict in seen.verdicts for obj, line in lines(seen.cluster, verdict)}
+    findings = {(obj.namespace, line) for verdict in seen.verdicts for obj, line in lines(seen.cluster, verdict)}
     namespaced = {(s.name, line) for s in stated for line in s.finds}
     cluster_wide = {("", line) for _, line in namespaced}
-    assert found <= namespaced | cluster_wide
+    assert findings <= namespaced | cluster_wide
 
 
 @pytest.fixture(scope="module")
 def met(judged: Judge) -> list[Scenario]:
-    """The recorded scenarios that see exactly what they state; the others fail by themselves."""
+    """The recorded scenarios whose findings are as stated; the tests of the other ones fail already."""
     return [s for s in scenarios() if judged.recorded(s) and judged(s).findings == s.finds]
 
 
 @pytest.mark.parametrize("name", rules(), ids=lambda name: f"{name[0]}[{name[1]}]")
 def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, met: list[Scenario], name: tuple[str, str]) -> None:
-    """Without a variant's rule exactly the scenarios that state its findings fail, and there is one."""
+    """If the rule of a variant is disabled, exactly the scenarios that state its findings fail; one must exist."""
     item = f"{name[0]}[{name[1]}] "
     stating = [s for s in scenarios() if any(line.startswith(item) for line in s.finds)]
     assert stating, "no scenario proves this variant"

@@ -1,4 +1,4 @@
-"""What faults are made of: something that breaks a cluster, and something that undoes it."""
+"""How faults are built: an action that breaks a cluster, and an action that undoes it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 Action = Callable[["LiveCluster"], Any]
 
 
-def doing(breaks: Action, mends: Action) -> "Fault":
-    """Do one thing, and another to undo it."""
+def doing(breaks: Action, undoes: Action) -> "Fault":
+    """Run one action to break the cluster, and another one to undo it."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
@@ -20,19 +20,19 @@ def doing(breaks: Action, mends: Action) -> "Fault":
             breaks(cluster)
             yield
         finally:
-            mends(cluster)
+            undoes(cluster)
 
     return fault
 
 
 def together(*faults: "Fault") -> "Fault":
-    """Make several faults, in this order, and undo them in the other."""
+    """Make several faults in this order, and undo them in reverse order."""
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         with ExitStack() as stack:
-            for each in faults:
-                stack.enter_context(each(cluster))
+            for single_fault in faults:
+                stack.enter_context(single_fault(cluster))
             yield
 
     return fault
@@ -42,10 +42,10 @@ def nothing(cluster: "LiveCluster") -> None:
     """Do nothing."""
 
 
-def on_node(node: str, breaks: str, mends: str = "true") -> "Fault":
-    """Run a shell script on a node, and another one to undo it; ``{cidr:NODE}`` is a node's podCIDR."""
+def on_node(node: str, breaks: str, undoes: str = "true") -> "Fault":
+    """Run a shell script on a node, and another one to undo it; ``{cidr:NODE}`` stands for the podCIDR of a node."""
     return doing(
-        *(lambda cluster, script=script: cluster.on_node(node, _fill(script, cluster)) for script in (breaks, mends))
+        *(lambda cluster, script=script: cluster.on_node(node, _fill(script, cluster)) for script in (breaks, undoes))
     )
 
 

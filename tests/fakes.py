@@ -1,4 +1,4 @@
-"""A cluster without a cluster: an API server on the loopback that can misbehave, and a source in memory."""
+"""Fake clusters: an API server on the loopback interface that can misbehave, and a source in memory."""
 
 import json
 import ssl
@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def ago(seconds: int) -> pb.Time:
-    """Return the time so many seconds before the fake clusters' now."""
+    """Return the time that many seconds before NOW."""
     return pb.Time(seconds=int(NOW.timestamp()) - seconds)
 
 
@@ -34,12 +34,12 @@ CREATED = ago(86400)
 
 
 def envelope(raw: bytes) -> bytes:
-    """Return a protobuf answer of Kubernetes."""
+    """Return an answer in Kubernetes' protobuf encoding."""
     return MAGIC + pb.Envelope(raw=raw).SerializeToString()
 
 
 def item_bytes(raw: bytes) -> bytes:
-    """Return an item of a list, of the message's bytes."""
+    """Return an item of a list, from the encoded message."""
     return proto_field(2, raw)
 
 
@@ -59,7 +59,7 @@ def list_bytes(items: Iterable[Message] = (), token: str = "") -> bytes:
 
 
 def list_meta(token: str) -> pb.ListMeta:
-    """Return a list's metadata; Python has no other way to name a field called continue."""
+    """Return the metadata of a list; `continue` is a keyword of Python, hence setattr."""
     metadata = pb.ListMeta(resourceVersion="1")
     setattr(metadata, "continue", token)
     return metadata
@@ -76,13 +76,13 @@ def status_json(message: str) -> bytes:
 
 
 Said = Answer | str | Callable[[Request], Answer]
-"""What a path answers; a text is why there is no answer."""
+"""The answer to a path; a text is the reason of NotObserved."""
 
 Answers = Mapping[str, Said]
 
 
 class FakeSource:
-    """Answers from a table of paths, without their queries; what is not in it are empty lists."""
+    """Answers from a table of paths without queries; every other path is an empty list."""
 
     def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
@@ -99,18 +99,18 @@ class FakeSource:
         return answered(request, said.status, [said.body])
 
     def probe(self, plan: ProbePlan | None) -> bytes:
-        """Return what the table has for the probe."""
+        """Return the answer for the probe in the table."""
         if plan is None or "probe" not in self.answers:
             raise NotObserved(f"no probe {PROBE_HINT}", unasked=True)
         return self.get(Request("probe")).body
 
     def close(self) -> None:
-        """Remember it."""
+        """Remember that the source was closed."""
         self.closed = True
 
 
 def cluster_of(answers: Answers | None = None, /, **lists: Sequence[Message]) -> Cluster:
-    """Return a cluster that has these objects, and answers on other paths: ``cluster_of(pods=[…])``."""
+    """Return a cluster with these objects (``cluster_of(pods=[…])``) and these answers to other paths."""
     served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
     return Cluster(FakeSource(served | dict(answers or {})))
 
@@ -119,7 +119,7 @@ _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.l
 
 
 class Reply(NamedTuple):
-    """What the fake API server sends."""
+    """A response of the fake API server."""
 
     body: bytes = b""
     status: int = 200
@@ -127,7 +127,7 @@ class Reply(NamedTuple):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Handles a request whose content was read."""
+    """Handles one request; `content` is its body."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -144,18 +144,18 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 Behaviour = Reply | Callable[[Handler], None]
 
 
 class ApiServer:
-    """An API server on 127.0.0.1. `script` says what a path answers; every other path is an empty list.
+    """An API server on 127.0.0.1. `script` sets the responses of a path; every other path is an empty list.
 
     Attributes:
-        otherwise: what every other path does, if it shall be something else.
-        requests: the paths that were asked for, queries included, and the headers sent with them.
+        otherwise: the response of every other path.
+        requests: the requested paths, including their queries, and the request headers.
     """
 
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
@@ -176,19 +176,19 @@ class ApiServer:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def script(self, path: str, *behaviours: Behaviour) -> None:
-        """Have a path, its query left out, behave so; the last one repeats."""
+        """Set the responses of a path without its query; the last one repeats."""
         self._scripts[path] = list(behaviours)
 
     def serve(self, path: str, *items: Message) -> None:
-        """Have a path answer a list."""
+        """Let a path answer with a list."""
         self.script(path, Reply(list_bytes(items)))
 
     def asked(self, path: str) -> int:
-        """Return how often a path was asked for, whatever the query."""
-        return sum(urlsplit(asked).path == path for asked, _ in self.requests)
+        """Return how often a path was requested, with any query."""
+        return sum(urlsplit(requested).path == path for requested, _ in self.requests)
 
     def behaviour(self, path: str) -> Behaviour:
-        """Return what comes next on a path."""
+        """Return the next response of a path."""
         script = self._scripts.get(path, [self.otherwise])
         return script.pop(0) if len(script) > 1 else script[0]
 
@@ -201,14 +201,14 @@ class ApiServer:
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def stop(self) -> None:
-        """Let go of everybody and of the port."""
+        """Release all waiting requests and the port."""
         self.stopped.set()
         self._server.shutdown()
         self._server.server_close()
 
 
 def break_off(handler: Handler) -> None:
-    """Announce a long answer and end the connection in the middle of it."""
+    """Announce a long response and close the connection in the middle of it."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
@@ -234,7 +234,7 @@ def _handler(server: ApiServer) -> type[Handler]:
 
 @contextmanager
 def api_server(certificate: Path | None = None, key: Path | None = None) -> Iterator[ApiServer]:
-    """Run a fake API server, with a certificate under TLS."""
+    """Run a fake API server; with TLS if a certificate is given."""
     server = ApiServer(certificate, key)
     server.start()
     try:
@@ -244,7 +244,7 @@ def api_server(certificate: Path | None = None, key: Path | None = None) -> Iter
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate that nobody vouches for, and its key."""
+    """Create a self-signed certificate and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=fake"
     subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -252,7 +252,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 def write_kubeconfig(path: Path, address: str, name: str = "fake", **user: object) -> Path:
-    """Write a kubeconfig of one context; JSON is YAML."""
+    """Write a kubeconfig with one context, as JSON, which is valid YAML."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",

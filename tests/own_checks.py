@@ -1,4 +1,4 @@
-"""Checks of one's own: those of the documentation, a folder of them, and what their run reports."""
+"""Users' own checks: those of the documentation, and helpers that read the report of a run."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Runs of the checks as a user starts them, and what they look at."""
+"""Runs of the checks as a user starts them, and pods for them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +18,9 @@ Connect = Callable[..., Live]
 """Connects to the fake API server: the fixture `connect`."""
 
 
-def crashing(name: str, words: str = "it died", namespace: str = "shop", on: str = "worker") -> pb.Pod:
+def crashing(name: str, message: str = "it died", namespace: str = "shop", on: str = "worker") -> pb.Pod:
     """Return a pod in CrashLoopBackOff."""
-    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=words, finishedAt=ago(60))
+    died = pb.ContainerStateTerminated(exitCode=1, reason="Error", message=message, finishedAt=ago(60))
     status = pb.ContainerStatus(
         name="app",
         restartCount=7,

@@ -1,4 +1,4 @@
-"""deploy/: its rights are those that are requested, and its commands do what they are there for."""
+"""deploy/ grants the rights that the checks need and no others, and its commands work."""
 
 import subprocess
 import sys
@@ -31,20 +31,20 @@ MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name !
 
 
 def recorded() -> set[Right]:
-    """Return the rights that the runs took that all recordings are of."""
+    """Return the rights that the runs of all recordings needed."""
     paths = {urlsplit(path).path for file in RECORDINGS.glob("*.recording") for path in Snapshot(file).paths}
     return set(requested(f"GET {path}" for path in paths))
 
 
-def test_the_base_grants_what_is_requested_and_the_kubelet_component_what_kubelets_are_asked() -> None:
+def test_the_base_and_the_kubelet_component_grant_exactly_what_is_requested() -> None:
     base, kubelet = granted("base/rbac.yaml"), granted("components/kubelet/rbac.yaml")
     assert base | kubelet | {("list", "secrets")} == recorded()
     assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
     assert ("list", "secrets") not in base
 
 
-def test_the_namespace_overlay_grants_what_is_requested_of_a_namespace() -> None:
-    """What everybody may ask by Kubernetes' own role system:public-info-viewer needs no right of ours."""
+def test_the_namespace_overlay_grants_exactly_what_is_requested_in_a_namespace() -> None:
+    """Paths that every account may get by Kubernetes' own role system:public-info-viewer need no grant."""
     source = FakeSource({"/api/v1/namespaces/shop/pods": Answer(200, list_bytes([crashing("web-0")]))})
     cluster = Cluster(source, scope=Scope(["shop"], namespaced_only=True))
     wait(cluster.prefetch())
@@ -52,8 +52,8 @@ def test_the_namespace_overlay_grants_what_is_requested_of_a_namespace() -> None
     paths = {urlsplit(request.path).path for request in source.requests}
     outside = {path for path in paths if "/namespaces/shop/" not in path}
     assert outside == {"/version", "/readyz"}
-    asked = set(requested(f"GET {path}" for path in paths - outside))
-    assert granted("overlays/namespace/rbac.yaml") == asked
+    needed = set(requested(f"GET {path}" for path in paths - outside))
+    assert granted("overlays/namespace/rbac.yaml") == needed
     roles = [obj["kind"] for obj in objects(DEPLOY / "overlays/namespace/rbac.yaml")]
     assert roles == ["Role", "RoleBinding"]
 
@@ -61,7 +61,7 @@ def test_the_namespace_overlay_grants_what_is_requested_of_a_namespace() -> None
 def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_namespace(
     server: ApiServer, connect: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a probe one pod of which does not start: the events that say why are asked for, too."""
+    """One pod of the probe does not start, so that the probe also requests the events that say why."""
     monkeypatch.setattr(probe_run, "POLL", 0.01)
     monkeypatch.setattr(probe_run, "QUIET", 0.1)
     server.otherwise = cluster = ProbedCluster()
@@ -73,15 +73,15 @@ def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_name
     assert [(role["kind"], role["metadata"]["namespace"]) for role in roles] == [("Role", Options().namespace)]
 
 
-def test_the_probes_namespace_admits_what_the_probe_makes() -> None:
-    made = Made.new(Options()).namespace["metadata"]
+def test_the_probes_namespace_admits_the_probes_pods() -> None:
+    created = Made.new(Options()).namespace["metadata"]
     (namespace,) = [obj for obj in objects(DEPLOY / "components/probe/rbac.yaml") if obj["kind"] == "Namespace"]
     level = "pod-security.kubernetes.io/enforce"
-    assert namespace["metadata"]["name"] == made["name"]
-    assert namespace["metadata"]["labels"] == {level: made["labels"][level]}
+    assert namespace["metadata"]["name"] == created["name"]
+    assert namespace["metadata"]["labels"] == {level: created["labels"][level]}
 
 
-def test_nothing_is_granted_that_is_more_than_to_look() -> None:
+def test_only_reading_rights_are_granted_in_the_cluster() -> None:
     rights = {right for path in MANIFESTS for right in granted(str(path.relative_to(DEPLOY)))}
     assert not [right for right in rights if "*" in "".join(right) or "secrets" in right[1] or "proxy" in right[1]]
     of_the_cluster = [obj for obj in objects(*MANIFESTS) if obj["kind"] == "ClusterRole"]
@@ -113,7 +113,7 @@ def cron_job() -> str:
 
 @pytest.mark.parametrize(("script", "again"), [(github, 0), (gitlab, 0), (cron_job, 1)])
 def test_a_scheduled_run_compares_with_the_last_one(script: Any, again: int, tmp_path: Path) -> None:
-    """The demo is judged twice: what is new fails, and with --only-new what is ongoing does not."""
+    """The demo is checked twice: new findings fail, and with --only-new ongoing ones do not."""
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "PYTHONPATH": ":".join(sys.path),
