@@ -19,20 +19,26 @@ Mitigation:
     restore its plugin and configuration. The kubelet then retries by itself.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, used_addresses
+from kubevitals.facts.network import cni
+from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, use_of_networks
+from kubevitals.facts.network.pod_cidrs import unused_because
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.sandbox_errors import explain, plain
+from kubevitals.facts.pods.sandbox_errors import EXHAUSTED, SandboxError, Shared, explain, is_refused, plain
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
-from kubevitals.findings.evidence import event_lines, pod_lines
-from kubevitals.findings.explains import SAME_NODE, Explains
+from kubevitals.findings.evidence import daemon_look, event_lines, pod_lines
+from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import ref
+from kubevitals.objects import Ref, is_ready, owner, ref
+from kubevitals.text import plural
 from kubevitals.threshold import Threshold
 
 HEADROOM = Threshold(
@@ -41,48 +47,57 @@ HEADROOM = Threshold(
     "percent of a node's pod addresses in use: a rollout briefly needs more addresses",
 )
 
-EXPLAINS = (Explains(("ip-allocation[headroom]",), SAME_NODE, ("ip-allocation[pool-exhausted]",)),)
+PODS_SHOWN = 4
+"""How many pods stand in the evidence of a fault that several pods share."""
+
+_POD_NETWORK = Ref("PodNetwork", "", "pods")
+"""The object at fault if pods on several nodes share a pool of addresses."""
+
+_UNKNOWN = SandboxError("", "", "", "", shared=Shared.POD)
+
+EXPLAINS = (
+    Explains(("ip-allocation[headroom]",), SAME_NODE, ("ip-allocation[pool-exhausted]",)),
+    Explains(("ip-allocation",), CONCERNS, ("ip-allocation",)),
+)
 
 
 def pool_exhausted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods that get no IP address because none is free."""
-    for symptom in broken_pods(cluster, PodFault.POOL_EXHAUSTED):
-        yield _finding(
-            symptom,
-            cluster,
-            f"gets no IP address: {_meaning(symptom)}",
-            "free addresses or add some: a larger range for the node, a larger subnet, or fewer pods on the node; if "
-            "far more addresses are reserved than pods run there, remove the reservations of pods that are gone",
-            _pool_lines(symptom.pod, cluster),
-        )
+    yield from _sandbox_findings(
+        PodFault.POOL_EXHAUSTED,
+        ("gets no IP address", "new pods get no IP address"),
+        "free addresses or add some: a larger range for the node, a larger subnet, or fewer pods on the node; if far "
+        "more addresses are reserved than pods run there, remove the reservations of pods that are gone",
+        cluster,
+    )
 
 
 def cni_unreachable(cluster: Cluster) -> Iterator[Finding]:
     """Find pods whose CNI plugin gets no answer from its daemon or the API server, or not in time."""
-    for symptom in broken_pods(cluster, PodFault.CNI_UNREACHABLE):
-        yield _finding(
-            symptom,
-            cluster,
-            f"gets no network: {_meaning(symptom)}",
-            "check that the CNI's pod on the node runs, read its log, and check that the node reaches the API server",
-        )
+    yield from _sandbox_findings(
+        PodFault.CNI_UNREACHABLE,
+        ("gets no network", "new pods get no network"),
+        "check that the CNI's pod on the node runs, read its log, and check that the node reaches the API server",
+        cluster,
+    )
 
 
 def cni_misconfigured(cluster: Cluster) -> Iterator[Finding]:
     """Find pods on nodes with a wrong CNI configuration or missing plugins, and nodes with a wrong podCIDR.
 
-    A podCIDR is wrong if it overlaps another node's, or lies outside the cluster's networks.
+    A podCIDR is wrong if it overlaps another node's, or lies outside the cluster's networks. podCIDRs only count if
+    pods get their addresses from them.
     """
-    yield from _overlapping(cluster)
-    yield from _outside(cluster)
-    for symptom in broken_pods(cluster, PodFault.CNI_MISCONFIGURED):
-        yield _finding(
-            symptom,
-            cluster,
-            f"gets no network: {_meaning(symptom)}",
-            "restore the CNI's configuration (/etc/cni/net.d) and plugins (/opt/cni/bin) on the node: usually the "
-            "CNI's pod does that when it is restarted",
-        )
+    yield from _sandbox_findings(
+        PodFault.CNI_MISCONFIGURED,
+        ("gets no network", "new pods get no network"),
+        "restore the CNI's configuration (/etc/cni/net.d) and plugins (/opt/cni/bin) on the node: usually the CNI's "
+        "pod does that when it is restarted",
+        cluster,
+    )
+    if not unused_because(cluster):
+        yield from _overlapping(cluster)
+        yield from _outside(cluster)
 
 
 def _overlapping(cluster: Cluster) -> Iterator[Finding]:
@@ -116,14 +131,13 @@ def _outside(cluster: Cluster) -> Iterator[Finding]:
 
 
 def sandbox_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods whose sandbox cannot be created, with a message that is not in the table of known ones."""
-    for symptom in broken_pods(cluster, PodFault.SANDBOX_FAILED):
-        yield _finding(
-            symptom,
-            cluster,
-            f"pod sandbox cannot be created: {plain(symptom.words, symptom.pod)}",
-            "fix what the container runtime reports; its log on the node may say more",
-        )
+    """Find pods whose sandbox cannot be created for another reason: the sandbox image, the runtime, an unknown one."""
+    yield from _sandbox_findings(
+        PodFault.SANDBOX_FAILED,
+        ("pod sandbox cannot be created", "pod sandboxes cannot be created"),
+        "fix what the container runtime reports; its log on the node may say more",
+        cluster,
+    )
 
 
 def headroom(cluster: Cluster) -> Iterator[Finding]:
@@ -134,10 +148,8 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
     by_node = cluster.derive(pools)
     if not by_node:
         raise NotApplicable("no node has a podCIDR: pod addresses come from elsewhere, a cloud's subnet for instance")
-    if not any(pool.used for node_pools in by_node.values() for pool in node_pools) and any(
-        map(used_addresses, cluster.pods)
-    ):
-        raise NotApplicable("the CNI takes no pod address from the nodes' podCIDRs")
+    if reason := unused_because(cluster):
+        raise NotApplicable(reason)
     for node in cluster.nodes:
         fullest = next(iter(by_node.get(node.metadata.name, ())), None)
         if fullest and fullest.percent >= cluster.limit(HEADROOM):
@@ -153,25 +165,94 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
-def _meaning(symptom: Symptom) -> str:
-    error = explain(symptom.words)
-    return error.means if error else ""
+class _Fault(NamedTuple):
+    """What several pods without a sandbox have in common.
+
+    Attributes:
+        where: the node or the pod network that is at fault.
+        says: what is wrong with them.
+        of_all: whether one such pod is enough to know that the node is at fault.
+    """
+
+    where: Ref
+    says: str
+    remedy: str
+    of_all: bool
 
 
-def _pool_lines(pod: pb.Pod, cluster: Cluster) -> Iterator[str]:
-    try:
-        for pool in cluster.derive(pools).get(pod.spec.nodeName, ()):
-            yield f"{pool} are in use"
-    except NotObserved as error:
-        yield f"addresses not observed: {error}"
+def _sandbox_findings(kind: PodFault, says: tuple[str, str], remedy: str, cluster: Cluster) -> Iterator[Finding]:
+    """Yield the pods with a fault; if it hits pods of several owners, also the node or the network that they share.
+
+    Args:
+        kind: the fault.
+        says: what is wrong with one pod, and with several.
+        remedy: what to do, if the error has no remedy of its own.
+        cluster: the cluster.
+    """
+    by_fault: dict[_Fault, list[pb.Pod]] = defaultdict(list)
+    use: dict[str, list[str]] = {}
+    for symptom in broken_pods(cluster, kind):
+        pod, error = symptom.pod, explain(symptom.words) or _UNKNOWN
+        why = error.meaning(symptom.words) or plain(symptom.words, pod)
+        if error.shared is not Shared.POD:
+            where = _POD_NETWORK if error.shared is Shared.CLUSTER else Ref("Node", "", pod.spec.nodeName)
+            fault = _Fault(where, f"{says[1]}: {why}", error.remedy or remedy, is_refused(symptom.words))
+            by_fault[fault].append(pod)
+        if error.variant == EXHAUSTED and why not in use:
+            use[why] = use_of_networks(symptom.words, cluster)
+        lines = [*use.get(why, ()), *_network_lines(pod, error, cluster)]
+        yield _pod_finding(symptom, f"{says[0]}: {why}", error.remedy or remedy, lines, cluster)
+    for fault, pods in by_fault.items():
+        if fault.of_all or len({owner(pod) or ref(pod) for pod in pods}) > 1:
+            yield _shared_finding(fault, pods, cluster)
 
 
-def _finding(symptom: Symptom, cluster: Cluster, says: str, remedy: str, more: Iterable[str] = ()) -> Finding:
+def _shared_finding(fault: _Fault, pods: Sequence[pb.Pod], cluster: Cluster) -> Finding:
+    on_node = fault.where.kind == "Node"
+    daemon = cni.pod_on(fault.where.name, cluster) if on_node else None
+    return Finding(
+        fault.where,
+        says=fault.says,
+        remedy=fault.remedy,
+        evidence=[
+            *islice((f"{ref(pod)} on {pod.spec.nodeName}" for pod in pods), PODS_SHOWN),
+            *(_removal_lines(cluster) if fault.of_all else ()),
+            *_daemon_lines(daemon),
+        ],
+        concerns=tuple(map(ref, pods)),
+        look=daemon_look(daemon) or ref(pods[0]).kubectl("describe"),
+    )
+
+
+def _removal_lines(cluster: Cluster) -> Iterator[str]:
+    """Yield how often sandboxes could not be removed because the API server refused the CNI, on any node."""
+    refused = [event for event in cluster.all_events if event.reason == "FailedKillPod" and is_refused(event.message)]
+    if refused:
+        yield f"{plural(len(refused), 'event')} FailedKillPod: pod sandboxes cannot be removed either"
+
+
+def _pod_finding(symptom: Symptom, says: str, remedy: str, more: Sequence[str], cluster: Cluster) -> Finding:
     pod = symptom.pod
-    lines = [*pod_lines(pod, cluster), *more]
+    lines = list(pod_lines(pod, cluster))
     if not any(symptom.words in line for line in lines):
         lines.insert(1, symptom.words)
-    return pod_finding(pod, says=says, remedy=remedy, evidence=lines)
+    return pod_finding(pod, says=says, remedy=remedy, evidence=[*lines, *more])
+
+
+def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterator[str]:
+    """Yield how many of the node's addresses are in use, if there are too few, and the CNI's pod on the node."""
+    try:
+        if error.variant == EXHAUSTED and not unused_because(cluster):
+            yield from (f"{pool} are in use" for pool in cluster.derive(pools).get(pod.spec.nodeName, ()))
+    except NotObserved as unseen:
+        yield f"addresses not observed: {unseen}"
+    yield from _daemon_lines(cni.pod_on(pod.spec.nodeName, cluster))
+
+
+def _daemon_lines(daemon: pb.Pod | None) -> Iterator[str]:
+    if daemon:
+        state = "ready" if is_ready(daemon) else "not ready"
+        yield f"CNI pod on the node: {daemon.metadata.namespace}/{daemon.metadata.name}, {state}"
 
 
 @check(pool_exhausted, cni_unreachable, cni_misconfigured, sandbox_failed, chapter="1.1")

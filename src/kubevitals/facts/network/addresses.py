@@ -1,6 +1,7 @@
 """The pod address ranges of nodes (podCIDRs), and how many of their addresses are in use."""
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,6 +12,7 @@ from kubevitals.encoding.kept import CLUSTER_CIDR
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_finished
 
+IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
@@ -52,20 +54,19 @@ def _networks(cidrs: Iterable[str]) -> list[IPNetwork]:
     return networks
 
 
-def used_addresses(pod: pb.Pod) -> list[str]:
+def used_addresses(pod: pb.Pod) -> list[IPAddress]:
     """Return the addresses that the pod occupies: none with hostNetwork, and none once it has finished."""
     if pod.spec.hostNetwork or is_finished(pod):
         return []
-    listed = [ip.ip for ip in pod.status.podIPs] or [pod.status.podIP]
-    return [address for address in listed if address]
+    return list(_addresses([ip.ip for ip in pod.status.podIPs] or [pod.status.podIP]))
 
 
 def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
     """Return the pools of every node that has podCIDRs, by the node's name, the fullest first."""
     cluster.scope.need_all("pods of all namespaces use a node's addresses")
-    used: dict[str, list[IPv4Address | IPv6Address]] = defaultdict(list)
+    used: dict[str, list[IPAddress]] = defaultdict(list)
     for pod in cluster.pods:
-        used[pod.spec.nodeName] += _addresses(used_addresses(pod))
+        used[pod.spec.nodeName] += used_addresses(pod)
     return {
         node.metadata.name: sorted(
             (Pool(network, sum(ip in network for ip in used[node.metadata.name])) for network in networks),
@@ -76,7 +77,24 @@ def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
     }
 
 
-def _addresses(texts: Iterable[str]) -> Iterator[IPv4Address | IPv6Address]:
+_CIDR = re.compile(r"[0-9a-fA-F:.]{2,39}/\d{1,3}")
+
+NETWORKS_NAMED = 4
+"""How many networks of one message are looked at."""
+
+
+def use_of_networks(message: str, cluster: Cluster) -> list[str]:
+    """Return how many addresses of the networks that a message names are in use, and on which nodes."""
+    return [_use(network, cluster) for network in _networks(_CIDR.findall(message)[:NETWORKS_NAMED])]
+
+
+def _use(network: IPNetwork, cluster: Cluster) -> str:
+    on_node = Counter(pod.spec.nodeName for pod in cluster.pods for ip in used_addresses(pod) if ip in network)
+    nodes = ", ".join(f"{node} {count}" for node, count in on_node.most_common(NETWORKS_NAMED))
+    return f"{on_node.total()} of {network.num_addresses} addresses of {network} are in use" + (nodes and f": {nodes}")
+
+
+def _addresses(texts: Iterable[str]) -> Iterator[IPAddress]:
     """Yield the addresses; text that is not an address is skipped."""
     for text in texts:
         with suppress(ValueError):

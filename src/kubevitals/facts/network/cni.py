@@ -8,6 +8,8 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node
+from kubevitals.facts.pods.faults import SANDBOX_FAULTS, broken_pods
+from kubevitals.facts.pods.sandbox_errors import Shared, explain
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, node_condition
 
@@ -18,36 +20,67 @@ class Cni(NamedTuple):
     Attributes:
         namespaces: where its manifests and documentation install it. In other namespaces any user can use the name.
         source: the project and the file where the name is found.
+        uses_pod_cidrs: whether pods get their addresses from the nodes' podCIDRs; None if that is configurable.
     """
 
     name: str
     daemon_set: str
     namespaces: tuple[str, ...]
     source: str
+    uses_pod_cidrs: bool | None = False
 
 
 RECOGNISED = (
     Cni("Calico", "calico-node", ("kube-system", "calico-system"), "projectcalico/calico manifests/calico.yaml"),
     Cni("Calico", "calico-node-windows", ("kube-system", "calico-system"), "projectcalico/calico manifests/"),
-    Cni("Canal", "canal", ("kube-system",), "projectcalico/calico manifests/canal.yaml"),
-    Cni("Canal", "rke2-canal", ("kube-system",), "rancher/rke2-charts charts/rke2-canal/templates/daemonset.yaml"),
+    Cni("Canal", "canal", ("kube-system",), "projectcalico/calico manifests/canal.yaml", uses_pod_cidrs=True),
+    Cni(
+        "Canal",
+        "rke2-canal",
+        ("kube-system",),
+        "rancher/rke2-charts charts/rke2-canal/templates/daemonset.yaml",
+        uses_pod_cidrs=True,
+    ),
     Cni(
         "Cilium",
         "cilium",
         ("kube-system", "cilium"),
         "cilium/cilium install/kubernetes/cilium/templates/cilium-agent/daemonset.yaml",
+        uses_pod_cidrs=None,
     ),
-    Cni("Cilium", "anetd", ("kube-system",), "GKE Dataplane V2: cloud.google.com/kubernetes-engine/docs dataplane-v2"),
-    Cni("Flannel", "kube-flannel-ds", ("kube-flannel", "kube-system"), "flannel-io/flannel Documentation/"),
-    Cni("Flannel", "kube-flannel", ("kube-system",), "siderolabs/talos k8stemplates/testdata/flannel-daemonset.yaml"),
     Cni(
-        "kindnet", "kindnet", ("kube-system",), "kubernetes-sigs/kind images/kindnetd, pkg/build/nodeimage/const_cni.go"
+        "Cilium",
+        "anetd",
+        ("kube-system",),
+        "GKE Dataplane V2: cloud.google.com/kubernetes-engine/docs dataplane-v2",
+        uses_pod_cidrs=None,
+    ),
+    Cni(
+        "Flannel",
+        "kube-flannel-ds",
+        ("kube-flannel", "kube-system"),
+        "flannel-io/flannel Documentation/",
+        uses_pod_cidrs=True,
+    ),
+    Cni(
+        "Flannel",
+        "kube-flannel",
+        ("kube-system",),
+        "siderolabs/talos k8stemplates/testdata/flannel-daemonset.yaml",
+        uses_pod_cidrs=True,
+    ),
+    Cni(
+        "kindnet",
+        "kindnet",
+        ("kube-system",),
+        "kubernetes-sigs/kind images/kindnetd, pkg/build/nodeimage/const_cni.go",
+        uses_pod_cidrs=True,
     ),
     Cni("Weave Net", "weave-net", ("kube-system",), "weaveworks/weave prog/weave-kube/weave-daemonset-k8s-1.11.yaml"),
     Cni("AWS VPC CNI", "aws-node", ("kube-system",), "aws/amazon-vpc-cni-k8s config/master/aws-k8s-cni.yaml"),
     Cni("Azure CNS", "azure-cns", ("kube-system",), "Azure/azure-container-networking cns/azure-cns.yaml"),
-    Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml"),
-    Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/"),
+    Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml", uses_pod_cidrs=None),
+    Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/", uses_pod_cidrs=True),
     Cni(
         "OVN-Kubernetes",
         "ovnkube-node",
@@ -65,6 +98,11 @@ _NO_NETWORK = (
 """What the Ready condition of a node says if the missing network is the reason (containerd, CRI-O, kubelet)."""
 
 
+def recognised(cluster: Cluster) -> list[Cni]:
+    """Return the CNIs whose DaemonSets the cluster has."""
+    return [cni for cni in RECOGNISED if any(_is_of(daemon_set, cni) for daemon_set in cluster.daemon_sets)]
+
+
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     """Return the DaemonSets of the cluster's CNI: those that ``--cni-daemonset`` names, else those recognised.
 
@@ -78,8 +116,8 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
             missing = cluster.cni_daemon_sets - {f"{ds.metadata.namespace}/{ds.metadata.name}" for ds in named}
             raise NotObserved(f"there is no DaemonSet {', '.join(sorted(missing))}: correct --cni-daemonset")
         return named
-    if recognised := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
-        return recognised
+    if known := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
+        return known
     cluster.scope.need_all("the CNI's DaemonSet may be in any namespace")
     raise NotObserved("the CNI's DaemonSet is not recognised: name it with --cni-daemonset NAMESPACE/NAME")
 
@@ -118,11 +156,21 @@ def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
 
 def without_network(cluster: Cluster) -> set[str]:
     """Return the nodes whose pods have no network according to another finding: the probe's pods have none either."""
-    reported = {node.metadata.name for node in cluster.nodes if no_network(node)}
+    reported = {node.metadata.name for node in cluster.nodes if no_network(node)} | _without_new_sandboxes(cluster)
     try:
         return reported | {missing.node.metadata.name for missing in cluster.derive(nodes_without_cni)}
     except NotObserved:
         return reported
+
+
+def _without_new_sandboxes(cluster: Cluster) -> set[str]:
+    """Return the nodes where new pods get no sandbox for a reason that affects every new pod there."""
+    symptoms = (symptom for fault in SANDBOX_FAULTS for symptom in broken_pods(cluster, fault))
+    return {
+        symptom.pod.spec.nodeName
+        for symptom in symptoms
+        if (error := explain(symptom.words)) and error.shared is not Shared.POD
+    }
 
 
 def _is_of(daemon_set: pb.DaemonSet, cni: Cni) -> bool:

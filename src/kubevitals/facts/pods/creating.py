@@ -45,14 +45,15 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
 
     An earlier message that the table knows wins over a later one that it does not: runtimes word one cause in many
     ways. A Normal SandboxChanged event follows each failure. Where a plugin is gone, only that one is repeated: the
-    failure is reported once, and its event expires.
+    failure is reported once, and its event expires. A controller that assigns addresses knows more than the runtime.
     """
     node = None if pod.spec.hostNetwork else cluster.nodes_by_name.get(pod.spec.nodeName)
     ready = node and node_condition(node, "Ready")
     if ready and ready.status == "False" and _NO_NETWORK in ready.message:
         return ready.message
     events = cluster.events(pod)
-    failures = [event for event in events if event.reason == SANDBOX_FAILURE]
+    failures = [event for event in events if event.reason in sandbox_errors.REPORTED_BY]
+    failures.sort(key=lambda event: event.reason != SANDBOX_FAILURE)
     latest = [event for event in events[-1:] if event.reason == "SandboxChanged"]
     messages = [event.message for event in reversed(latest + failures)]
     return next(filter(sandbox_errors.is_known, messages), messages[0] if messages else "")

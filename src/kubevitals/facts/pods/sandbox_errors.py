@@ -5,6 +5,7 @@ Each message is cited with the project and the file, or the issue, where it is f
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from kubevitals import schema_pb2 as pb
 
@@ -16,23 +17,99 @@ EXHAUSTED, UNREACHABLE, MISCONFIGURED, UNKNOWN = (
 )
 
 
+class Shared(Enum):
+    """Which pods an error affects, beside the one that reports it."""
+
+    POD = "only this pod"
+    NODE = "all new pods on the node"
+    CLUSTER = "new pods on several nodes: they share a pool of addresses"
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxError:
     """An error message, and the variant of ip-allocation to which it belongs.
 
     Attributes:
         text: a regular expression that matches the message.
-        means: what it means, in words that follow "gets no network".
+        means: what it means, in words that follow "gets no network"; ``{name}`` stands for a named group of `text`.
         source: the project and the file, or the issue, where the message is found.
+        remedy: what to do about it, if that is not the same for all of the variant.
+        shared: which other pods it affects.
     """
 
     variant: str
     text: str
     means: str
     source: str
+    remedy: str = ""
+    shared: Shared = Shared.NODE
+
+    def meaning(self, message: str) -> str:
+        """Return what a message means that matches this error."""
+        match = re.search(self.text, message)
+        return self.means.format_map(match.groupdict()) if match else self.means
+
+
+CREDENTIALS = "restore the CNI's kubeconfig on the node: restart the CNI's pod there, which writes it with a new token"
+
+RBAC = "grant the right: restore the ClusterRole and ClusterRoleBinding of the CNI's manifests"
+
+SANDBOX_IMAGE = (
+    "preload the image on the node, let the node reach its registry, or correct the sandbox image in the container "
+    "runtime's configuration (containerd: sandbox_image, CRI-O: pause_image, cri-dockerd: --pod-infra-container-image)"
+)
+
+RUNTIME = "check the container runtime on the node (systemctl status containerd, crio or docker), and read its log"
+
+IP_POOLS = "look at kubectl get ippools -o yaml: enable a pool or add one"
+
+KUBE_OVN = "look at kubectl get subnets.kubeovn.io for free addresses, and at the log of kube-ovn-controller"
 
 
 ERRORS = (
+    SandboxError(
+        MISCONFIGURED,
+        r"is forbidden: User \"(?P<user>[^\"]{1,253})\" cannot (?P<verb>\w{1,40}) "
+        r"resource \"(?P<resource>[^\"]{1,253})\"",
+        "the API server refuses the CNI: {user} has no right to {verb} {resource}",
+        "kubernetes/apiserver pkg/endpoints/handlers/responsewriters/errors.go",
+        RBAC,
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"connection is unauthorized|\bUnauthorized\b",
+        "the API server refuses the CNI's credentials",
+        "projectcalico/calico libcalico-go/lib/errors/errors.go, kubernetes/apimachinery pkg/api/errors/errors.go",
+        CREDENTIALS,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"failed to get sandbox image \"(?P<image>[^\"]{1,300})\"",
+        "the sandbox image {image} is not on the node and cannot be pulled",
+        "containerd/containerd pkg/cri/server/sandbox_run.go",
+        SANDBOX_IMAGE,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"[Ii]nitializing source docker://(?P<image>[^\s\"]{0,300}pause[^\s\"]{0,300}?):? ",
+        "the sandbox image {image} is not on the node and cannot be pulled",
+        "containers/image copy/single.go, cri-o/cri-o issue 3571",
+        SANDBOX_IMAGE,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"failed pulling image \"(?P<image>[^\"]{1,300})\"",
+        "the sandbox image {image} is not on the node and cannot be pulled",
+        "Mirantis/cri-dockerd core/helpers.go",
+        SANDBOX_IMAGE,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"dial unix (?P<socket>[\w./:-]{0,200}(?:containerd|crio|docker|dockershim|cri-dockerd)\.sock)",
+        "the container runtime on the node does not answer at {socket}",
+        "kubernetes/cri-client pkg/remote_runtime.go, containerd/containerd defaults/defaults_unix.go",
+        RUNTIME,
+    ),
     SandboxError(
         EXHAUSTED,
         r"no IP addresses available in range set",
@@ -41,9 +118,36 @@ ERRORS = (
     ),
     SandboxError(
         EXHAUSTED,
+        r"No more free affine blocks and strict affinity enabled",
+        "Calico has no free address block for this node, and strict affinity forbids it the blocks of other nodes",
+        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        "enlarge the IPPool or add one, or give it a smaller blockSize so that every node gets a block; or turn off "
+        "strictAffinity, if routes to other nodes' blocks are possible",
+        Shared.CLUSTER,
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"No IPs available in pools: \[(?P<pools>[^\]]{1,400})\]",
+        "Calico's IP pool {pools} has no free address",
+        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        "enlarge the IPPool or add one; if far fewer pods run than the pool has addresses, release leaked ones "
+        "(calicoctl ipam check, calicoctl ipam release)",
+        Shared.CLUSTER,
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"cannot allocate new block due to per host block limit",
+        "the node already has as many Calico address blocks as it may have",
+        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        "raise maxBlocksPerHost of Calico's IPAMConfig, run fewer pods on the node, or release leaked addresses "
+        "(calicoctl ipam check)",
+    ),
+    SandboxError(
+        EXHAUSTED,
         r"Assigned 0 out of \d+ requested IPv[46] addresses",
         "Calico's IP pools have no free address for this node",
         "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        shared=Shared.CLUSTER,
     ),
     SandboxError(
         EXHAUSTED,
@@ -81,6 +185,36 @@ ERRORS = (
         r"Could not allocate IP in range",
         "all addresses of the network's range are in use (Whereabouts)",
         "k8snetworkplumbingwg/whereabouts pkg/allocate/allocate.go",
+        shared=Shared.CLUSTER,
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"\bNoAvailableAddress\b",
+        "Kube-OVN's subnet has no free address",
+        "kubeovn/kube-ovn pkg/ipam/ipam.go, issue 4210",
+        KUBE_OVN,
+        Shared.CLUSTER,
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"no address allocated to pod",
+        "Kube-OVN has assigned no address to the pod",
+        "kubeovn/kube-ovn pkg/daemon/handler.go",
+        KUBE_OVN,
+        Shared.POD,
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"subnet address pool exhausted",
+        "all addresses of the node's subnet are in use (OVN-Kubernetes)",
+        "ovn-kubernetes/ovn-kubernetes go-controller/pkg/allocator/ip/allocator.go",
+    ),
+    SandboxError(
+        EXHAUSTED,
+        r"\bPool (?P<pool>\S{1,253}) is exh?austed",
+        "Antrea's IPPool {pool} has no free address",
+        "antrea-io/antrea pkg/ipam/poolallocator/allocator.go",
+        shared=Shared.CLUSTER,
     ),
     SandboxError(
         MISCONFIGURED,
@@ -117,12 +251,32 @@ ERRORS = (
         r"no configured Calico pools for node",
         "no Calico IPPool selects this node",
         "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        "label the node so that an IPPool's nodeSelector matches it, or widen that nodeSelector",
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"cannot find a qualified ippool",
+        "no Calico IPPool can be used for this node: all are disabled or select other nodes",
+        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        f"{IP_POOLS}, and check nodeSelector, allowedUses and disabled of each",
+        Shared.CLUSTER,
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"AddressConflict|AddressOutOfRange",
+        "the fixed address of the pod is in use or outside of Kube-OVN's subnet",
+        "kubeovn/kube-ovn pkg/ipam/ipam.go, issue 4210",
+        "correct the pod's annotation ovn.kubernetes.io/ip_address or ip_pool; a pod that is replaced must be gone "
+        "before the new one can get its address",
+        Shared.POD,
     ),
     SandboxError(
         MISCONFIGURED,
         r"cannot find a network-attachment-definition",
         "the pod references a NetworkAttachmentDefinition that does not exist (Multus)",
         "k8snetworkplumbingwg/multus-cni pkg/k8sclient/k8sclient.go",
+        "create the NetworkAttachmentDefinition, or correct the pod's annotation k8s.v1.cni.cncf.io/networks",
+        Shared.POD,
     ),
     SandboxError(
         UNREACHABLE,
@@ -144,9 +298,10 @@ ERRORS = (
     ),
     SandboxError(
         UNREACHABLE,
-        r"loadFlannelSubnetEnv failed|failed to load flannel 'subnet\.env' file",
-        "flanneld has not written /run/flannel/subnet.env on the node",
+        r"loadFlannelSubnetEnv failed|failed to load flannel 'subnet\.env' file|/flannel/subnet\.env: no such file",
+        "flanneld has not written its lease on the node (/run/flannel/subnet.env is missing)",
         "flannel-io/cni-plugin flannel.go, flannel-io/flannel issue 2437",
+        "restart the flannel pod on the node: it writes the file when it starts; if it does not, read its log",
     ),
     SandboxError(
         UNREACHABLE,
@@ -157,8 +312,9 @@ ERRORS = (
     SandboxError(
         UNREACHABLE,
         r"timed out waiting for annotations",
-        "OVN-Kubernetes did not set up the pod's network in time",
+        "OVN-Kubernetes has assigned no address to the pod in time",
         "ovn-kubernetes/ovn-kubernetes go-controller/pkg/cni/utils.go",
+        "look at the events ErrorAllocatingPod, and at the log of ovnkube-controller or ovnkube-control-plane",
     ),
     SandboxError(
         UNREACHABLE,
@@ -187,7 +343,17 @@ OOM_TEXT = re.compile(r"OOM-killed|memory limit (?:\d{1,20} |could be )?too low"
 _NOT_OURS = re.compile(rf"{OOM_TEXT.pattern}|no space left on device", re.IGNORECASE)
 """A sandbox that hits a memory limit or a full disk belongs to another cause."""
 
-_OTHER = SandboxError(UNKNOWN, "", "", "")
+_OTHER = SandboxError(UNKNOWN, "", "", "", shared=Shared.POD)
+
+REPORTED_BY = frozenset({"FailedCreatePodSandBox", "AcquireAddressFailed", "ErrorAllocatingPod"})
+"""Reasons of events about a sandbox that cannot be created: the kubelet's (pkg/kubelet/events/event.go), and those of
+the controllers that assign addresses: kubeovn/kube-ovn pkg/controller/pod.go, ovn-kubernetes/ovn-kubernetes
+go-controller/pkg/clustermanager/pod/allocator.go."""
+
+
+def is_refused(message: str) -> bool:
+    """Return whether the API server refused the CNI: its credentials, or a right that it needs."""
+    return (explain(message) or _OTHER).remedy in (CREDENTIALS, RBAC)
 
 
 def explain(message: str) -> SandboxError | None:
