@@ -83,6 +83,7 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
             says=f'{kind} probe kills container "{status.name}" ({request_of(probe)}): {reply.words}',
             remedy=f"{_fix(kind, probe, reply.kind)}; {_more_time(kind, container)}",
             evidence=_kill_lines(symptom, probe, failed, cluster),
+            severity=symptom.severity,
             part=status.name,
         )
 

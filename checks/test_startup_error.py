@@ -216,6 +216,7 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
         says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {cause.means}' if cause else ''}",
         remedy=cause.remedy if cause else _remedy(ended.exitCode),
         evidence=_crash_lines(symptom, cluster),
+        severity=symptom.severity,
         part=status.name,
         missing=cause.missing if cause else (),
         concerns=cause.concerns if cause else (),
@@ -290,8 +291,16 @@ def _finding(
     missing: tuple[Ref, ...] = (),
     look: str = "",
 ) -> Finding:
-    part = symptom.status.name
-    return pod_finding(symptom.pod, says=says, remedy=remedy, evidence=evidence, part=part, missing=missing, look=look)
+    return pod_finding(
+        symptom.pod,
+        says=says,
+        remedy=remedy,
+        evidence=evidence,
+        severity=symptom.severity,
+        part=symptom.status.name,
+        missing=missing,
+        look=look,
+    )
 
 
 @check(image, bad_reference, bad_command, post_start, init_container, app_exit, chapter="2.1")

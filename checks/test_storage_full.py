@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import our_nodes
+from kubevitals.facts.pods.attempts import is_superseded
 from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -33,7 +34,7 @@ from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, node_condition, owner, ref
+from kubevitals.objects import Ref, node_condition, ref
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
@@ -51,7 +52,7 @@ FULL = Threshold(
 EVICTED = Threshold(
     "storage-full.evicted",
     3600,
-    "an eviction longer ago than this is only a warning if the pod's owner has replaced it",
+    "seconds after which an eviction is only a warning",
 )
 
 BY_DESIGN = "kubevitals.io/full-by-design"
@@ -137,8 +138,8 @@ def _pressure_lines(node: pb.Node) -> Iterator[str]:
 def evicted(cluster: Cluster) -> Iterator[Finding]:
     """Find pods evicted because they used too much disk space, or because their node's disk was full."""
     for pod in cluster.pods:
-        if evicted_for(pod, DISK):
-            past = owner(pod) and cluster.over(evicted_at(pod), EVICTED)
+        if evicted_for(pod, DISK) and not is_superseded(pod, cluster):
+            past = cluster.over(evicted_at(pod), EVICTED)
             yield pod_finding(
                 pod,
                 says=f"was evicted: {pod.status.message}",
@@ -157,6 +158,7 @@ def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
             says=f'container "{status.name}" is crash-looping: {symptom.words}',
             remedy="free space on the volume in the message, or enlarge it",
             evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
+            severity=symptom.severity,
             part=status.name,
         )
 

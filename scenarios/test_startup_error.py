@@ -204,6 +204,19 @@ def test_bare_pod_failed(seen: Seen) -> None:
     assert not seen.says("--previous")
 
 
+@scenario(pod("migrate-1", "exit 6", restartPolicy="Never"), pod("migrate-2", "sleep 10", restartPolicy="Never"))
+def test_bare_pod_failed_and_its_retry_succeeded(seen: Seen) -> None:
+    """A later pod of the same name, but for its number, has done the work."""
+    assert seen.get("Pod/migrate-1").status.phase == "Failed"
+    assert seen.get("Pod/migrate-2").status.phase == "Succeeded"
+
+
+@scenario(on=test_bare_pod_failed, later=7200, finds=["startup-error[app-exit] Pod/app (warning)"])
+def test_bare_pod_failed_long_ago(seen: Seen) -> None:
+    """Nothing waits for it."""
+    assert seen.get("Pod/app").status.phase == "Failed"
+
+
 @scenario(job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*"])
 def test_job_failed_for_good(seen: Seen) -> None:
     """A Job that has no attempts left."""

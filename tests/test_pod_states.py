@@ -239,7 +239,7 @@ def test_pods_evicted_for_memory_are_a_fault_of_their_node_for_as_long_as_an_oom
 
 @pytest.mark.parametrize(
     ("before", "owned", "expected"),
-    [(60, True, ""), (HOURS, True, " (warning)"), (HOURS, False, "")],
+    [(60, True, ""), (HOURS, True, " (warning)"), (HOURS, False, " (warning)")],
     ids=["now", "replaced", "alone"],
 )
 def test_a_pod_evicted_for_its_disk_and_replaced_is_past(before: int, owned: bool, expected: str) -> None:

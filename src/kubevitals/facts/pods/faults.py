@@ -6,13 +6,15 @@ by a line further down. A line decides by the pod's status; events only name the
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods import creating, running, sandbox_errors
+from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
+from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref, statuses
 
@@ -106,8 +108,12 @@ def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
             faults.not_observed.setdefault(fault, error)
         else:
             if symptom:
-                faults.symptoms[fault].append(symptom)
+                faults.symptoms[fault].append(_judged(symptom, cluster))
                 return
+
+
+def _judged(symptom: Symptom, cluster: Cluster) -> Symptom:
+    return replace(symptom, severity=Severity.WARNING) if is_past(symptom.pod, cluster) else symptom
 
 
 def _is_fine(pod: pb.Pod) -> bool:

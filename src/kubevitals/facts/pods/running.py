@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probe_events import container_events, killed_by, probe_kills, start_has_event
 from kubevitals.facts.pods.container_probes import KILLERS, container_of
 from kubevitals.facts.pods.creating import NO_SPACE
@@ -16,7 +17,6 @@ from kubevitals.facts.pods.states import (
     Symptom,
     by_event,
     crash,
-    failed_for_good,
     is_sidecar,
 )
 from kubevitals.inventory.cluster import Cluster

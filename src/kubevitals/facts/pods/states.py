@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
 from kubevitals.facts.pods.restarts import RESTARTS, has_recovered, recent_restarts
+from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
 from kubevitals.objects import Ref, condition, is_ready, statuses, turned_at
@@ -31,6 +33,7 @@ class Symptom:
         probe: the kind of the probe that kills the container.
         missing: the ConfigMaps and Secrets that the pod references and that do not exist.
         key: the key that a ConfigMap or Secret does not have.
+        severity: a warning if the pod failed long ago and nothing waits for it.
     """
 
     pod: pb.Pod
@@ -40,6 +43,7 @@ class Symptom:
     probe: ProbeKind | None = None
     missing: tuple[Ref, ...] = ()
     key: str = ""
+    severity: Severity = Severity.ERROR
 
 
 SANDBOX_FAILURE = "FailedCreatePodSandBox"
@@ -108,10 +112,9 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
             return state.terminated if failed and failed_for_good(pod, cluster) else None
         crashed = state.terminated.exitCode or not _may_end(pod, status)
         return state.terminated if crashed and recent_restarts(pod, status, cluster) else None
-    is_crashing = not has_recovered(status, cluster) and recent_restarts(pod, status, cluster) >= cluster.limit(
-        RESTARTS
-    )
-    return last if is_crashing else None
+    if has_recovered(status, cluster) or recent_restarts(pod, status, cluster) < cluster.limit(RESTARTS):
+        return None
+    return last
 
 
 def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
@@ -134,26 +137,3 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
     if any(container.name == status.name for container in pod.spec.initContainers):
         return not is_sidecar(pod, status)
     return (container_of(pod, status).restartPolicy or pod.spec.restartPolicy) != "Always"
-
-
-def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether nothing will replace the failed pod, and no later attempt has succeeded."""
-    controllers = [reference for reference in pod.metadata.ownerReferences if reference.controller]
-    if not controllers:
-        return True
-    job = cluster.derive(_jobs_by_uid).get(controllers[0].uid)
-    failed = job and next((c for c in job.status.conditions if c.type == "Failed" and c.status == "True"), None)
-    return bool(job and failed and not _succeeded_since(job, failed.lastTransitionTime, cluster))
-
-
-def _jobs_by_uid(cluster: Cluster) -> dict[str, pb.Job]:
-    return {job.metadata.uid: job for job in cluster.jobs}
-
-
-def _succeeded_since(job: pb.Job, time: pb.Time, cluster: Cluster) -> bool:
-    makers = (cluster.derive(_cron_jobs_by_uid).get(reference.uid) for reference in job.metadata.ownerReferences)
-    return any(maker and maker.status.lastSuccessfulTime.seconds >= time.seconds for maker in makers)
-
-
-def _cron_jobs_by_uid(cluster: Cluster) -> dict[str, pb.CronJob]:
-    return {cron_job.metadata.uid: cron_job for cron_job in cluster.cron_jobs}

@@ -1,0 +1,132 @@
+"""Failed attempts: which of them are past because a later one succeeded, and which still count."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import is_finished, statuses
+from kubevitals.threshold import Threshold
+
+PAST = Threshold(
+    "pod.past", 3600, "seconds after which a failed pod or Job that no controller waits for is only a warning"
+)
+
+Attempt = tuple[str, str, frozenset[tuple[str, str]], frozenset[str]]
+"""What attempts at one thing have in common: namespace, stem of the name, stems of the labels, kinds of owners."""
+
+
+def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether nothing will replace the failed pod, and no later attempt has succeeded."""
+    controller = _controller(pod.metadata)
+    job = _job_of(pod, cluster)
+    gave_up = bool(job and _turned(job, "Failed")) if controller else True
+    return gave_up and not is_superseded(pod, cluster)
+
+
+def is_superseded(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether a later attempt at what the failed pod was for has succeeded."""
+    if not _controller(pod.metadata):
+        return _has_later(pod.metadata, finished_at(pod), cluster.derive(_succeeded_pods))
+    job = _job_of(pod, cluster)
+    return job is not None and bool(_turned(job, "Complete") or _is_superseded_job(job, cluster))
+
+
+def _job_of(pod: pb.Pod, cluster: Cluster) -> pb.Job | None:
+    controller = _controller(pod.metadata)
+    return cluster.derive(_jobs_by_uid).get(controller.uid) if controller else None
+
+
+def is_past(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod failed longer ago than `pod.past`, and no controller waits for another attempt."""
+    if not is_finished(pod) or cluster.now.timestamp() - finished_at(pod) < cluster.limit(PAST):
+        return False
+    job = _job_of(pod, cluster)
+    return not _controller(job.metadata if job else pod.metadata)
+
+
+def finished_at(pod: pb.Pod) -> int:
+    """Return when the pod finished, in seconds since 1970: when its last container ended, or its state last changed."""
+    ends = [status.state.terminated.finishedAt.seconds for status in statuses(pod)]
+    changes = [condition.lastTransitionTime.seconds for condition in pod.status.conditions]
+    return max(ends, default=0) or max([pod.status.startTime.seconds, *changes])
+
+
+def _controller(metadata: pb.ObjectMeta) -> pb.OwnerReference | None:
+    return next((reference for reference in metadata.ownerReferences if reference.controller), None)
+
+
+def _is_superseded_job(job: pb.Job, cluster: Cluster) -> bool:
+    """Return whether a later Job of the same owner, or a later run of its CronJob, has succeeded."""
+    failed_at, cron_jobs = _turned(job, "Failed"), cluster.derive(_cron_jobs_by_uid)
+    makers = (cron_jobs.get(reference.uid) for reference in job.metadata.ownerReferences)
+    if any(maker and maker.status.lastSuccessfulTime.seconds >= failed_at for maker in makers):
+        return True
+    return _has_later(job.metadata, failed_at, cluster.derive(_succeeded_jobs))
+
+
+def _has_later(metadata: pb.ObjectMeta, failed_at: int, successes: Mapping[str | Attempt, int]) -> bool:
+    return successes.get(_key(metadata), 0) > failed_at
+
+
+def _succeeded_pods(cluster: Cluster) -> dict[str | Attempt, int]:
+    """Return when the last attempt that is a pod without a controller succeeded."""
+    bare = (pod for pod in cluster.pods if pod.status.phase == "Succeeded" and not _controller(pod.metadata))
+    return _latest((pod.metadata, finished_at(pod)) for pod in bare)
+
+
+def _succeeded_jobs(cluster: Cluster) -> dict[str | Attempt, int]:
+    return _latest((job.metadata, completed) for job in cluster.jobs if (completed := _turned(job, "Complete")))
+
+
+def _latest(successes: Iterable[tuple[pb.ObjectMeta, int]]) -> dict[str | Attempt, int]:
+    latest: dict[str | Attempt, int] = defaultdict(int)
+    for metadata, finished in successes:
+        latest[_key(metadata)] = max(latest[_key(metadata)], finished)
+    return latest
+
+
+def _turned(job: pb.Job, condition: str) -> int:
+    """Return when the Job's condition became true, or 0."""
+    true = (c for c in job.status.conditions if c.type == condition and c.status == "True")
+    return next((c.lastTransitionTime.seconds for c in true), 0)
+
+
+def _key(metadata: pb.ObjectMeta) -> str | Attempt:
+    """Return what attempts at one thing share: their controller or, without one, the stems of name and labels.
+
+    Airflow, OpenShift's installers and scripts create a pod for each attempt, with no controller, and write the number
+    of the attempt, a time or random characters into its name and labels.
+    """
+    if controller := _controller(metadata):
+        return controller.uid
+    labels = frozenset((key, _stem(value)) for key, value in metadata.labels.items())
+    return metadata.namespace, _stem(metadata.name), labels, frozenset(r.kind for r in metadata.ownerReferences)
+
+
+_RETRIES = frozenset({"attempt", "rerun", "retry", "try"})
+_WORDS = re.compile(r"[-_.]+")
+
+
+def _stem(text: str) -> str:
+    """Return a name without numbers, times, random characters and words for another attempt."""
+    words = _WORDS.split(text)
+    return "-".join(word for word in words if word not in _RETRIES and not _is_serial(word))
+
+
+_RANDOM = re.compile(r"[bcdfghjklmnpqrstvwxz2456789]{5}|(?=\D*\d)(?:[0-9a-f]{7,64}|[0-9a-z]{8}|[0-9a-z]{10})")
+"""Suffixes that are random: Kubernetes' own (apimachinery pkg/util/rand/rand.go), and what others append."""
+
+
+def _is_serial(word: str) -> bool:
+    digits = sum(character.isdigit() for character in word)
+    return 2 * digits >= max(len(word), 1) or bool(_RANDOM.fullmatch(word))
+
+
+def _jobs_by_uid(cluster: Cluster) -> dict[str, pb.Job]:
+    return {job.metadata.uid: job for job in cluster.jobs}
+
+
+def _cron_jobs_by_uid(cluster: Cluster) -> dict[str, pb.CronJob]:
+    return {cron_job.metadata.uid: cron_job for cron_job in cluster.cron_jobs}
