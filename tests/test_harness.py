@@ -18,12 +18,12 @@ WITH_A_FAULT = scenario(fault=untouched)(state)
 OF_MANIFESTS = scenario(pod("app"))(state)
 
 
-@pytest.mark.parametrize("made", [WITH_A_FAULT, OF_MANIFESTS])
-def test_a_scenario_without_a_recording_is_skipped_by_name(made: Any) -> None:
+@pytest.mark.parametrize("unrecorded", [WITH_A_FAULT, OF_MANIFESTS])
+def test_a_scenario_without_a_recording_is_skipped_by_name(unrecorded: Any) -> None:
     with pytest.raises(
         pytest.skip.Exception, match=r"^state has no recording yet: pytest tests/test_harness.py --kind"
     ):
-        made(Judge())
+        unrecorded(Judge())
 
 
 def test_a_live_run_skips_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""The examples in CONTRIBUTING.md work."""
+
+import re
+import sys
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+
+import pytest
+
+import kubevitals
+from kubevitals import schema_pb2 as pb
+from tests.fakes import CREATED, cluster_of
+
+DOCUMENT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+CHECK, SCENARIOS, EXPLAINS = map(dedent, re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL))
+
+
+def load(name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(code, vars(module))
+    return module
+
+
+def test_the_check_finds_what_its_scenario_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = load("checks.test_idle_cron_job", CHECK, monkeypatch)
+    module = load("scenarios.test_idle_cron_job", SCENARIOS, monkeypatch)
+    metadata = pb.ObjectMeta(name="report", namespace="suspended-cron-job", creationTimestamp=CREATED)
+    suspended = pb.CronJob(metadata=metadata, spec=pb.CronJobSpec(suspend=True))
+    (finding,) = check.suspended(cluster_of(cron_jobs=[suspended]))
+    faulty = module.test_suspended_cron_job.scenario
+    look_alike = module.test_cron_job_waits_for_its_hour.scenario
+    assert (faulty.name, look_alike.finds) == ("suspended-cron-job", frozenset())
+    assert faulty.finds == {f"idle-cron-job[suspended] CronJob/report ({finding.severity})"}
+    assert "is suspended" in finding.says
+
+
+def test_the_relations_are_valid() -> None:
+    names = {name: getattr(kubevitals, name) for name in ("Explains", "SAME_OWNER", "SAME_NODE", "EVERYWHERE")}
+    exec(EXPLAINS, names)
+    assert len(names["EXPLAINS"]) == 3
