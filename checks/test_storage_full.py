@@ -19,10 +19,10 @@ Mitigation:
     has the label `kubevitals.io/full-by-design: "true"`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
+from kubevitals.facts.nodes.disks import Filling, collection_failures, node_disks, tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.attempts import is_superseded
 from kubevitals.facts.pods.creating import NO_SPACE
@@ -114,20 +114,32 @@ def _is_skipped(claim: pb.PersistentVolumeClaim) -> bool:
 
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose disk has (almost) no space or inodes left, or whose kubelet reports DiskPressure."""
+    """Find nodes whose disk has (almost) no space or inodes left, or whose kubelet reports DiskPressure.
+
+    A disk with images may fill up until the kubelet evicts pods: before, it deletes unused images, if it can.
+    """
+    failures = cluster.derive(collection_failures)
     for node in cluster.derive(our_nodes):
         fillings = tight(node, cluster)
         pressure = node_condition(node, "DiskPressure") if under_pressure(node) else None
-        if fillings or pressure:
+        failure = failures.by_node.get(node.metadata.name, "")
+        if fillings or pressure or failure:
             yield Finding(
                 ref(node),
-                says=" and ".join(filling.says for filling in fillings) or "its disk is full",
+                says=_disk_words(fillings, failure),
                 remedy="delete what is not needed (images, logs, emptyDirs of busy pods), or enlarge the disk",
                 evidence=[*map(str, fillings), *_pressure_lines(node), *event_lines(node, cluster)],
                 since=pressure.lastTransitionTime.seconds if pressure else 0,
             )
-    if unseen := cluster.derive(node_disks).unseen:
+    if unseen := cluster.derive(node_disks).unseen or failures.unseen:
         raise unseen
+
+
+def _disk_words(fillings: Sequence[Filling], failure: str) -> str:
+    words = " and ".join(filling.says for filling in fillings)
+    if failure:
+        return f"{words or 'its image disk fills up'}, and the kubelet cannot delete enough images: {failure}"
+    return words or "its disk is full"
 
 
 def _pressure_lines(node: pb.Node) -> Iterator[str]:

@@ -73,7 +73,11 @@ def says(cluster: Cluster) -> list[str]:
         ({"fs": disk(76)}, {"nodefs.available": "20Gi"}, ["76 % of its disk is used"]),
         ({"fs": disk(74)}, {"nodefs.available": "20Gi"}, []),
         ({"fs": disk(inodes_used=90)}, DEFAULTS, ["90 % of its disk's inodes are used"]),
-        ({"fs": disk(), "runtime": {"imageFs": disk(81)}}, DEFAULTS, ["81 % of its image disk is used"]),
+        ({"fs": disk(), "runtime": {"imageFs": disk(84, size=50 * GI)}}, DEFAULTS, []),
+        ({"fs": disk(), "runtime": {"imageFs": disk(86, size=50 * GI)}}, DEFAULTS, ["86 % of its image disk is used"]),
+        ({"fs": disk(), "runtime": {"imageFs": disk(91, size=50 * GI)}}, {}, ["91 % of its image disk is used"]),
+        ({"fs": disk(87), "runtime": {"imageFs": disk(86)}}, DEFAULTS, []),
+        ({"fs": disk(87), "runtime": {"imageFs": disk(5, size=50 * GI)}}, DEFAULTS, ["87 % of its disk is used"]),
         ({"fs": disk(95), "runtime": {"imageFs": disk(95)}}, DEFAULTS, ["95 % of its disk is used"]),
         ({"fs": disk(95)}, {"nodefs.available": "nonsense"}, ["95 % of its disk is used"]),
         ({"fs": {}}, DEFAULTS, []),
@@ -84,6 +88,45 @@ def test_a_disk_close_to_eviction_or_nine_tenths_full(
     figures: dict[str, Any], evicts: dict[str, str], expected: list[str]
 ) -> None:
     assert says(cluster_of(node(), figures, evicts)) == expected
+
+
+GARBAGE = "Failed to garbage collect required amount of images. Attempted to free 4 bytes, but only found 0 eligible."
+NOT_YET = "failed to get imageFs stats: unable to find data in memory cache"
+
+
+def node_event(reason: str, message: str, before: int) -> pb.Event:
+    about = pb.ObjectReference(kind="Node", name="one")
+    return pb.Event(involvedObject=about, reason=reason, message=message, count=3, lastTimestamp=ago(before))
+
+
+IMAGES = {"fs": disk(), "runtime": {"imageFs": disk(84, size=50 * GI)}}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (
+            node_event("FreeDiskSpaceFailed", GARBAGE, 200),
+            [f"84 % of its image disk is used, and the kubelet cannot delete enough images: {GARBAGE}"],
+        ),
+        (node_event("FreeDiskSpaceFailed", GARBAGE, 2000), []),
+        (node_event("ImageGCFailed", NOT_YET, 20), []),
+    ],
+    ids=["present", "over", "the kubelet has just started"],
+)
+def test_a_disk_whose_images_cannot_be_collected_is_found_early(event: pb.Event, expected: list[str]) -> None:
+    assert says(cluster_of(node(), IMAGES, all_events=[event])) == expected
+
+
+def test_a_failed_collection_is_found_without_figures() -> None:
+    event = node_event("ImageGCFailed", GARBAGE, 200)
+    (said,) = says(cluster_of(node(), {}, all_events=[event]))
+    assert said.startswith("its image disk fills up, and the kubelet cannot delete enough images: ")
+
+
+def test_without_image_collection_an_image_disk_counts_near_its_threshold() -> None:
+    body = json.dumps({"kubeletconfig": {"evictionHard": DEFAULTS, "imageGCHighThresholdPercent": 100}}).encode()
+    assert says(cluster_of(node(), IMAGES, Answer(200, body))) == ["84 % of its image disk is used"]
 
 
 def test_a_soft_threshold_counts_where_it_comes_first() -> None:

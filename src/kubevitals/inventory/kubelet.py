@@ -105,6 +105,7 @@ class Settings(msgspec.Struct):
     evictionHard: dict[str, str] | None = None  # noqa: N815
     evictionSoft: dict[str, str] | None = None  # noqa: N815
     clusterDNS: list[str] | None = None  # noqa: N815
+    imageGCHighThresholdPercent: int | None = None  # noqa: N815
 
 
 class Config(msgspec.Struct):
