@@ -43,7 +43,7 @@ from kubevitals.facts.network.routes import missing_routes, tunnels
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look, event_lines
-from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, SAME_NODE, Explains
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, CONCERNS, EVERYWHERE, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import ProbeResults, probed
@@ -71,8 +71,9 @@ SUFFERING = ("cluster-dns[service-unreachable]", "kube-proxy[rules-wrong]", "kub
 
 EXPLAINS = (
     Explains(("node-ready[silent]",), SAME_NODE, ("cni-daemonset",)),
-    Explains(BROKEN_PODS, CONCERNED, ("cni-daemonset[not-running]",)),
+    Explains(("cni-daemonset[not-running]",), CONCERNS, BROKEN_PODS),
     Explains(("cni-daemonset",), SAME_NODE, SUFFERING),
+    Explains(("cni-daemonset",), CONCERNED, (*SUFFERING, "cluster-dns[pod-unreachable]")),
     Explains(("cni-daemonset",), EVERYWHERE, (*SUFFERING, "cluster-dns[pod-unreachable]")),
     Explains(
         ("cni-daemonset[not-running]", "cni-daemonset[network-unavailable]"),
@@ -95,10 +96,11 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
     Nodes that are not ready for another reason are reported by node-ready.
     """
     for missing in cluster.derive(cni.nodes_without_cni):
-        pod = missing.pod
+        pod, error = missing.pod, missing.last_error(cluster)
+        suffers = error or "new pods there get no network, and existing routes go stale"
         yield Finding(
             ref(missing.node),
-            says=f"{missing.problem('CNI')}: new pods there get no network, and existing routes go stale",
+            says=f"{missing.problem('CNI')}: {suffers}",
             remedy="check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is "
             "running",
             evidence=missing.evidence(cluster),

@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kubevitals.errors import NotObserved, main_reason
+from kubevitals.facts.network import cni
 from kubevitals.facts.network.kube_proxy import (
     NO_ANSWERS,
     PORT,
@@ -34,7 +35,7 @@ from kubevitals.facts.network.kube_proxy import (
     runs_on,
     unhealthy_by_api,
 )
-from kubevitals.facts.network.reach import Pair, is_ipv6, reached, require_all, result, within_node
+from kubevitals.facts.network.reach import Pair, is_ipv6, lost, may_be_luck, reached, require_all, result, within_node
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
@@ -89,10 +90,11 @@ def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes that reach pods at their own addresses but not through a Service.
 
     One answer from a Service is enough. If pods on other nodes do not answer either, the pod network is at fault
-    (cni-daemonset).
+    (cni-daemonset). A Service with endpoints on a node that is cut off may fail by chance.
     """
     results = probed(cluster)
-    failures = {node: list(_failing_services(reports.values())) for node, reports in results.reports.items()}
+    own = _OwnService(results)
+    failures = {node: list(_failing_services(reports.values(), own)) for node, reports in results.reports.items()}
     wrong = {node: lines for node, lines in failures.items() if lines}
     if len(wrong) == len(results.reports) > 1 and not _api_service_fails(results):
         raise NotObserved(
@@ -106,7 +108,7 @@ def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
             "it), and find out what removed them",
             evidence=lines,
         )
-    require_all(results, "pod")
+    require_all(results, "pod", cni.without_network(cluster))
 
 
 def node_port(cluster: Cluster) -> Iterator[Finding]:
@@ -115,7 +117,8 @@ def node_port(cluster: Cluster) -> Iterator[Finding]:
     A node that cannot reach its own NodePorts is not used to judge the NodePorts of other nodes.
     """
     results = probed(cluster)
-    attempts = _node_port_attempts(results)
+    own = _OwnService(results)
+    attempts = [pair for pair in _node_port_attempts(results) if pair.ok or own.fails(pair.target, pair.reach)]
     if attempts and not any(pair.ok for pair in attempts):
         raise NotObserved(
             "NodePorts do not answer on any node: they may be closed on purpose (nodePortAddresses, a firewall, a CNI)"
@@ -128,7 +131,7 @@ def node_port(cluster: Cluster) -> Iterator[Finding]:
             failing[pair.target].append(pair)
     for target, pairs in failing.items():
         yield _node_port_finding(target, pairs, partly=target in answering)
-    require_all(results, "pod")
+    require_all(results, "pod", cni.without_network(cluster))
 
 
 def _node_port_finding(target: str, failing: Iterable[Pair], *, partly: bool) -> Finding:
@@ -170,7 +173,20 @@ def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
     require_all(results, "host")
 
 
-def _failing_services(reports: Iterable[ProbeReport]) -> Iterator[str]:
+class _OwnService:
+    """The probe's own Service: it has an endpoint on every node with a probe pod in the pod network."""
+
+    def __init__(self, results: ProbeResults) -> None:
+        reports = list(results.of("pod"))
+        self._endpoints, self._lost = [report.node for report in reports], lost(reports)
+
+    def fails(self, node: str, reach: Reach) -> bool:
+        """Return whether it does not answer by way of a node although that can hardly be chance."""
+        chance = reach.kind in (Target.SERVICE, Target.NODE_PORT)
+        return not reach.ok and not (chance and may_be_luck(reach, node, self._endpoints, self._lost))
+
+
+def _failing_services(reports: Iterable[ProbeReport], own: _OwnService) -> Iterator[str]:
     """Yield the Services that do not answer although the pods behind them do, from one node."""
     for report in reports:
         for service, direct in (
@@ -179,7 +195,7 @@ def _failing_services(reports: Iterable[ProbeReport]) -> Iterator[str]:
         ):
             for reach in reached(report, service):
                 same = [other for other in direct if is_ipv6(other.address) is is_ipv6(reach.address)]
-                if not reach.ok and same and all(other.ok for other in same):
+                if own.fails(report.node, reach) and same and all(other.ok for other in same):
                     yield f"from the {report.network} network: Service {reach.address}: {result(reach)}"
                     yield f"from the {report.network} network: its endpoint {same[0].address}: {result(same[0])}"
 

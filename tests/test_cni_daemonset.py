@@ -6,12 +6,15 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from checks.test_cni_daemonset import network_unavailable, no_route, not_running
+from checks.test_cni_daemonset import EXPLAINS, network_unavailable, no_route, not_running
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.cni import RECOGNISED, Cni, daemon_sets
+from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import MissingReport
+from kubevitals.objects import ref
 from kubevitals.probe.report import ProbeReport, Route, Target, Through
 from kubevitals.source.request import Answer
 from tests.fakes import ago, cluster_of
@@ -54,6 +57,21 @@ def test_a_node_needs_all_daemons_that_belong_there() -> None:
     pods += [daemon(cilium, "two"), daemon(cns, "two")]
     assert found(not_running, cluster_of(daemon_sets=[cilium, cns], nodes=NODES[:2], pods=pods)) == ["Node/one"]
     assert found(not_running, cluster_of(daemon_sets=[cilium, cns], nodes=NODES[:1])) == ["Node/one"]
+
+
+def test_a_node_whose_cni_crashes_is_the_root_and_says_why() -> None:
+    crashing = daemon(KINDNET, "six", "False", 30, "CrashLoopBackOff")
+    log = {
+        f"/api/v1/namespaces/kube-system/pods/{crashing.metadata.name}/log": Answer(
+            200, b"I1128 starting\nF1128 12:00:01.123456       1 main.go:202] no such device\nstopped\n"
+        )
+    }
+    cluster = cluster_of(log, nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS[:5], crashing])
+    (finding,) = not_running(cluster)
+    assert finding.says == "has a CNI pod that is not ready: CrashLoopBackOff: no such device"
+    pod_finding = Finding(ref(crashing), "keeps crashing", "", node="six")
+    cases = [Case("startup-error", "app-exit", pod_finding), Case("cni-daemonset", "not-running", finding)]
+    assert {str(root.finding.obj) for root in roots_of(cases, EXPLAINS).values()} == {"Node/six"}
 
 
 NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"

@@ -1,6 +1,9 @@
 """Which node's kube-proxy is to blame, and when none is."""
 
+from collections.abc import Sequence
+
 import pytest
+from msgspec.structs import replace
 
 from checks.test_kube_proxy import node_port, not_running, rules_wrong, unhealthy
 from kubevitals import schema_pb2 as pb
@@ -16,6 +19,7 @@ from tests.networks import (
     daemon_set,
     found,
     judged,
+    mesh,
     node,
     pod,
     reach,
@@ -274,3 +278,38 @@ def test_node_ports_that_answer_nowhere_may_be_shut_on_purpose(use_probe: UsePro
     findings, unseen = judged(node_port, cluster_of(nodes=NODES))
     assert findings == []
     assert "nodePortAddresses" in str(unseen)
+
+
+def spread(names: Sequence[str], lost: str, failing: Sequence[Reach], tries: int = 3) -> list[ProbeReport]:
+    """Return the reports of nodes of which one is cut off; the first one has failing attempts as well."""
+    reports = list(mesh(names, lambda *ends: lost in ends))
+    attempts = [replace(reach, tries=tries) for reach in failing]
+    services = [(*attempts,) if report.node == names[0] else (SERVICE, port(report.node)) for report in reports]
+    return [replace(r, reached=r.reached + more) for r, more in zip(reports, services, strict=True)]
+
+
+NINE = [f"n{number}" for number in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("names", "failing", "expected"),
+    [
+        (NINE[:3], [SERVICE, port("n0", 0)], []),
+        (NINE, [SERVICE, port("n0", 0)], []),
+        ([f"n{number}" for number in range(60)], [SERVICE, port("n0", 0)], ["Node/n0"]),
+    ],
+    ids=["one endpoint of three", "one of nine", "one of sixty"],
+)
+def test_a_node_port_is_not_blamed_for_endpoints_on_a_node_that_is_cut_off(
+    use_probe: UseProbe, names: Sequence[str], failing: Sequence[Reach], expected: list[str]
+) -> None:
+    use_probe(spread(names, names[-1], failing))
+    assert found(node_port, cluster_of(nodes=[node(name) for name in names])) == expected
+
+
+def test_a_service_is_blamed_where_chance_explains_nothing(use_probe: UseProbe) -> None:
+    """Of nine nodes one is cut off, which is none of the peers of the node that reaches no Service."""
+    use_probe(spread(NINE, "n6", [LOST_SERVICE]))
+    assert found(rules_wrong, cluster_of(nodes=[node(name) for name in NINE])) == []
+    use_probe(spread(NINE, "n6", [replace(LOST_SERVICE, kind=Target.API_SERVICE), API]))
+    assert found(rules_wrong, cluster_of(nodes=[node(name) for name in NINE])) == ["Node/n0"]

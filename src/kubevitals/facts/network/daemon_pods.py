@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
+from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.inventory.cluster import Cluster
@@ -32,6 +35,14 @@ class NodeWithoutDaemon(NamedTuple):
         waiting = next((s.state.waiting.reason for s in statuses(self.pod) if s.state.waiting.reason), "")
         return f"has a {daemon} pod that is not ready" + (f": {waiting}" if waiting else "")
 
+    def last_error(self, cluster: Cluster) -> str:
+        """Return the last error in the log of a container that keeps crashing; empty if there is none."""
+        for status in statuses(self.pod) if self.pod else ():
+            if self.pod and crash(self.pod, status, cluster):
+                with suppress(NotObserved):  # the evidence says that the log could not be read
+                    return telling_line(cluster.log(self.pod, status.name, previous=not _has_ended(status)))
+        return ""
+
     def evidence(self, cluster: Cluster) -> Iterator[str]:
         """Yield how the pod's containers ended, and its events; nothing if there is no pod."""
         if self.pod is None:
@@ -41,6 +52,10 @@ class NodeWithoutDaemon(NamedTuple):
             if crash(self.pod, status, cluster):
                 yield from container_lines(self.pod, status, cluster)
         yield from pod_lines(self.pod, cluster)
+
+
+def _has_ended(status: pb.ContainerStatus) -> bool:
+    return status.state.HasField("terminated")
 
 
 def nodes_without_daemon(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[NodeWithoutDaemon]:

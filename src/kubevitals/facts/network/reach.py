@@ -13,6 +13,9 @@ from kubevitals.text import plural
 PAIRS_SHOWN = 6
 """How many failed attempts a finding shows as evidence."""
 
+LUCK = 1e-4
+"""From which probability on several failed attempts may be chance."""
+
 
 class Pair(NamedTuple):
     """One node's attempt to reach another node."""
@@ -165,6 +168,19 @@ class Lost(NamedTuple):
             return source in self.nodes
         whole = self.everything or source in self.nodes or target in self.nodes
         return whole or (source, target) in self.pairs or (target, source) in self.pairs
+
+
+def may_be_luck(reach: Reach, source: str, endpoints: Collection[str], traffic: Lost) -> bool:
+    """Return whether a Service may not have answered because each try was sent to an endpoint that cannot be reached.
+
+    Args:
+        reach: the attempts that failed.
+        source: the node that forwards the Service's traffic.
+        endpoints: the nodes of the Service's endpoints, between which its traffic is spread at random.
+        traffic: the traffic that is lost.
+    """
+    unreachable = sum(traffic.between(source, node) for node in endpoints)
+    return bool(unreachable) and (unreachable / len(endpoints)) ** reach.tries > LUCK
 
 
 def lost(reports: Iterable[ProbeReport]) -> Lost:
