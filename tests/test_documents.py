@@ -1,4 +1,4 @@
-"""The examples in CONTRIBUTING.md work."""
+"""The examples in README.md and CONTRIBUTING.md are true."""
 
 import re
 import sys
@@ -11,9 +11,14 @@ import pytest
 import kubevitals
 from kubevitals import schema_pb2 as pb
 from tests.fakes import CREATED, cluster_of
+from tests.runs import Run
 
-DOCUMENT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
-CHECK, SCENARIOS, EXPLAINS = map(dedent, re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL))
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+CHECK, SCENARIOS, EXPLAINS = map(dedent, PYTHON)
+(OUTPUT,) = re.findall(r"```\n(Pod/.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def load(name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -40,3 +45,7 @@ def test_the_relations_are_valid() -> None:
     names = {name: getattr(kubevitals, name) for name in ("Explains", "SAME_OWNER", "SAME_NODE", "EVERYWHERE")}
     exec(EXPLAINS, names)
     assert len(names["EXPLAINS"]) == 3
+
+
+def test_the_demo_prints_what_the_readme_shows(run: Run) -> None:
+    assert OUTPUT in run("--snapshot=demo", "-k", "test_config_mount").stdout.str()
