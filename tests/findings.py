@@ -9,7 +9,7 @@ from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.known_issues import KnownIssue, KnownIssues
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.roots import Case
-from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.run import Inputs, Run
 from kubevitals.diagnosis.verdict import Verdict, judge
 from kubevitals.errors import NotObserved
 from kubevitals.findings.check_names import cause_in, variant_in
@@ -47,7 +47,7 @@ def verdict(
         if unseen:
             raise unseen
 
-    more = (run.exempts,) if run else ()
+    more = (run.inputs.exempts,) if run else ()
     return judge(cause_in(check), variant_in(check), look, KnownIssues(known, TODAY), Severity.ERROR, *more)
 
 
@@ -56,10 +56,16 @@ def run_of(
 ) -> Run:
     """Return a run on an empty cluster, with these verdicts."""
     causes = frozenset(v.cause for v in verdicts)
-    run = Run(cluster_of(), KnownIssues([], TODAY), Severity.ERROR, causes, rules=rules)
-    run.history, run.only_new = history or History(), only_new
-    run.verdicts += verdicts
-    return run
+    inputs = Inputs(
+        cluster_of(),
+        KnownIssues([], TODAY),
+        Severity.ERROR,
+        causes,
+        rules=rules,
+        history=history or History(),
+        only_new=only_new,
+    )
+    return Run(inputs, verdicts=list(verdicts))
 
 
 def report_of(*verdicts: Verdict, rules: Sequence[Explains] = (), history: History | None = None) -> Report:

@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from _pytest._io import TerminalWriter
 
-from kubevitals.diagnosis.assemble import FRONT
 from kubevitals.diagnosis.history import History
+from kubevitals.diagnosis.ranking import FRONT
 from kubevitals.findings.explains import SAME_NODE, SAME_OBJECT, Explains
 from kubevitals.findings.finding import Finding, Severity, fold
 from kubevitals.reports.terminal import DETAILED, FindingsRepr, title

@@ -140,7 +140,7 @@ def test_known_issues_that_are_over_or_match_nothing_are_reported(run: Run, heal
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "known issue past its date, no longer applied: startup-error on *",
+            "known issue expired, no longer applied: startup-error on *",
             "known issue matches nothing: startup-error*",
         ]
     )

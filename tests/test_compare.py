@@ -133,16 +133,16 @@ def test_an_empty_folder_is_the_first_run(tmp_path: Path) -> None:
 Change = Callable[[bytes], bytes]
 
 BROKEN: dict[str, tuple[Change, str]] = {
-    "cut off": (lambda text: text[:100], "is no findings file of kubevitals"),
-    "empty": (lambda _: b"", "is no findings file"),
-    "no JSON": (lambda _: b"\xff\xfe", "is no findings file"),
-    "foreign": (lambda _: b'{"name": "package"}', "is no findings file .* missing required field `schema`"),
+    "cut off": (lambda text: text[:100], "is not a findings file of kubevitals"),
+    "empty": (lambda _: b"", "is not a findings file"),
+    "no JSON": (lambda _: b"\xff\xfe", "is not a findings file"),
+    "foreign": (lambda _: b'{"name": "package"}', "is not a findings file .* missing required field `schema`"),
     "newer": (
         lambda text: text.replace(b'"schema":1', b'"schema":2', 1),
         "was written by a newer kubevitals",
     ),
     "without objects": (lambda text: text.replace(b'"places":[{', b'"places":[],"x":[{'), "length >= 1"),
-    "deep": (lambda _: b'{"schema":' + b"[" * 100_000, "is no findings file"),
+    "deep": (lambda _: b'{"schema":' + b"[" * 100_000, "is not a findings file"),
 }
 
 
@@ -176,7 +176,7 @@ def test_only_runs_on_one_cluster_are_compared(one: ClusterInfo, other: ClusterI
     if same:
         history.refuse_another(other)
     else:
-        with pytest.raises(Unusable, match="of another cluster, a"):
+        with pytest.raises(Unusable, match="about another cluster, a"):
             history.refuse_another(other)
 
 

@@ -101,18 +101,17 @@ def test_an_issue_is_valid_on_its_last_day_and_not_after_it(tmp_path: Path) -> N
     known = issues(tmp_path, entry(until="2026-03-01"), entry(until="2026-02-28", check='"node-ready"'))
     assert known.match("volume-claim", "unbound", finding("data-0"))
     assert not known.match("node-ready", "silent", finding("data-0"))
-    assert known.stale([]) == [
-        "past its date, no longer applied: node-ready on PersistentVolumeClaim/legacy/*: moves (until 2026-02-28)"
+    assert known.stale([], ()) == [
+        "expired, no longer applied: node-ready on PersistentVolumeClaim/legacy/*: moves (until 2026-02-28)"
     ]
 
 
 def test_an_issue_that_matches_nothing_is_reported_once_its_check_was_judged(tmp_path: Path) -> None:
     known = issues(tmp_path, entry())
-    assert known.stale([("node-ready", "silent")]) == []
-    (line,) = known.stale([("volume-claim", "unbound")])
+    assert known.stale([("node-ready", "silent")], ()) == []
+    (line,) = known.stale([("volume-claim", "unbound")], ())
     assert line.startswith("matches nothing: volume-claim on PersistentVolumeClaim/legacy/*")
-    known.match("volume-claim", "unbound", finding("data-0"))
-    assert known.stale([("volume-claim", "unbound")]) == []
+    assert known.stale([("volume-claim", "unbound")], known.valid) == []
 
 
 def test_a_hostile_reason_is_safe_to_show() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals.diagnosis.assemble import assemble
 from kubevitals.diagnosis.known_issues import KnownIssues
-from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.run import Inputs, Run
 from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
@@ -57,8 +57,7 @@ def causes() -> frozenset[str]:
 @given(st.sampled_from(RECORDED), st.randoms(use_true_random=False))
 def test_no_check_and_no_report_fails_on_any_cluster(name: str, random: Random) -> None:
     cluster = Cluster(Mutated(name, random), secret_names=True)
-    run = Run(cluster, KnownIssues([], TODAY), Severity.ERROR, causes(), rules=RULES)
-    run.verdicts += verdicts(cluster)
+    run = Run(Inputs(cluster, KnownIssues([], TODAY), Severity.ERROR, causes(), rules=RULES), verdicts(cluster))
     report = assemble(run)
     page, summary, metrics = render(report), markdown(report), openmetrics(report)
     assert "<script>alert" not in page + summary

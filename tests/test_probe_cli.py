@@ -78,7 +78,7 @@ def test_without_the_option_nothing_is_created_and_the_summary_says_what_it_woul
 ) -> None:
     result = run()
     assert changes(kube) == []
-    words = "2 network items not observed: --probe creates 2 pods per node for less than a minute"
+    words = "2 network checks not observed: --probe creates 2 pods per node for less than a minute"
     result.stdout.fnmatch_lines([words])
     assert words in html.unescape(Path("reports/health.html").read_text()).replace("\\n", "")
 

@@ -111,7 +111,7 @@ def test_a_known_issue_of_a_variant_that_there_is_not_is_reported(run: Run, heal
     Path("known-issues.toml").write_text("".join(map(issue.format, ("app-exit", "app-exits"))))
     lines = run("-k", "bad-command or node").outlines
     assert [line for line in lines if line.startswith("known issue")] == [
-        "known issue names no check: startup-error[app-exits] on *: next sprint (until 9999-01-01)"
+        "known issue names a check that does not exist: startup-error[app-exits] on *: next sprint (until 9999-01-01)"
     ]
 
 

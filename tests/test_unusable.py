@@ -34,7 +34,7 @@ UNUSABLE = {
     "too much time": (["--request-timeout=999999999d"], "--request-timeout: give .* at most 3600 s"),
     "only new of what": (["--only-new"], "--only-new needs an earlier run to compare with: add --compare"),
     "compare with nothing": (["--compare=absent"], "--compare absent cannot be read: No such file or directory"),
-    "compare with what is none": (["--compare=broken"], "broken is no findings file of kubevitals"),
+    "compare with what is none": (["--compare=broken"], "broken is not a findings file of kubevitals"),
     "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
     "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
     "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
@@ -69,7 +69,9 @@ def test_what_is_refused_leaves_every_report_as_it_was(run: Run, broken: ApiServ
     other = json.loads(Path("other.json").read_bytes()) | {"cluster": {"context": "other"}}
     Path("other.json").write_text(json.dumps(other))
     kept = {path: path.read_bytes() for path in (Path("reports/health.html"), Path("other.json"))}
-    _is_refused(run("--compare=other.json", "--findings=other.json"), "its findings are of another cluster, other")
+    _is_refused(
+        run("--compare=other.json", "--findings=other.json"), "the findings file is about another cluster, other"
+    )
     assert {path: path.read_bytes() for path in kept} == kept
 
 

@@ -76,9 +76,9 @@ FAILS = {
     "raises": ("raise KeyError('\\x1b[31m' + 'x' * 5000)\n    yield", r"at test_wrong\.py:\d+, in rule: KeyError: "),
     "returns nothing": ("cluster.nodes", "rule returns None, and must yield findings"),
     "yields a text": ("yield 'broken'", "rule yields 'broken', which is no Finding"),
-    "an object for its name": ("yield Finding(cluster.nodes[0], 'a', 'b')", r"where a Ref belongs; ref\(…\) gives"),
-    "a number for a text": ("yield Finding(Ref('Node', '', 'a'), 7, 'b')", "a Finding has 7 where a str belongs"),
-    "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "where a int belongs"),
+    "an object for its name": ("yield Finding(cluster.nodes[0], 'a', 'b')", r"must be a Ref and .* ref\(…\) returns"),
+    "a number for a text": ("yield Finding(Ref('Node', '', 'a'), 7, 'b')", "a field of Finding must be a str and is 7"),
+    "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "must be a int"),
     "no severity": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', severity='fatal')", "'fatal' is not a valid"),
     "a list that is none": ("yield from cluster.ingresses", "a cluster has no ingresses; its lists are all_events, "),
     "a field that is not read": (

@@ -18,13 +18,15 @@ class NotObserved(Exception):
         reason: why, in one line.
         right: the missing RBAC right (``list pods``), or an empty text.
         unasked: whether the options of this run exclude it.
+        no_probe: whether ``--probe`` would have shown it, and this run has no probe.
     """
 
-    def __init__(self, reason: str, right: str = "", *, unasked: bool = False) -> None:
+    def __init__(self, reason: str, right: str = "", *, unasked: bool = False, no_probe: bool = False) -> None:
         super().__init__(reason, right)
         self.reason = clean(reason)
         self.right = clean(right)
         self.unasked = unasked
+        self.no_probe = no_probe
 
     def __str__(self) -> str:
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason

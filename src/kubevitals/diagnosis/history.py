@@ -1,4 +1,4 @@
-"""What an earlier run found: read from its findings file, and told apart from what is new."""
+"""What an earlier run found, read from its findings file, and what has changed since."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ class _Head(msgspec.Struct):
 
 
 class History:
-    """The findings of an earlier run, or of none."""
+    """The findings of an earlier run; empty if there is no such run."""
 
     def __init__(self, report: Report | None = None) -> None:
         self.report = report
@@ -37,11 +37,11 @@ class History:
         return [*map(_past, self.report.findings), *map(_cleaned, unconfirmed)]
 
     def first_seen(self, identity: str) -> datetime | None:
-        """Return when an earlier run first found it, or nothing."""
+        """Return when an earlier run first had this finding; nothing if none had."""
         return self._first_seen.get(identity)
 
     def status(self, identity: str, severity: Severity) -> Status | None:
-        """Return what the earlier run says of a finding, or nothing without one."""
+        """Return what has changed about a finding since the earlier run; nothing if there is no such run."""
         if not self.report:
             return None
         if identity not in self._first_seen:
@@ -49,10 +49,10 @@ class History:
         return "worse" if severity is Severity.ERROR and identity not in self._were_errors else "ongoing"
 
     def compare(self, findings: list[Found], judged: set[str], scope: Scope) -> Comparison | None:
-        """Return what changed, or nothing without an earlier run.
+        """Return what has changed since the earlier run; nothing if there is no such run.
 
-        What is found no more is resolved where the namespaces that are looked at have it, and where its check is one
-        of `judged`, which saw all they need.
+        A finding that is gone is resolved if `scope` covers its namespace and if its check is in `judged`, the checks
+        that saw everything they need.
         """
         if not self.report:
             return None
@@ -69,17 +69,19 @@ class History:
         )
 
     def refuse_another(self, cluster: ClusterInfo) -> None:
-        """Refuse to compare clusters with each other.
+        """Refuse to compare two different clusters.
 
         Raises:
             Unusable: the earlier run looked at another cluster.
         """
         if self.report and not same_cluster(self.report.cluster, cluster):
-            raise Unusable(f"--compare: its findings are of another cluster, {clean(self.report.cluster.context)}")
+            raise Unusable(
+                f"--compare: the findings file is about another cluster, {clean(self.report.cluster.context)}"
+            )
 
 
 def base(id_: str) -> str:
-    """Return what is the same of all parts of a finding."""
+    """Return the part of an id that is the same for all groups of one identity."""
     return id_.partition(".")[0]
 
 
@@ -89,23 +91,23 @@ def _past(found: Found) -> Past:
 
 
 def _cleaned(past: Past) -> Past:
-    """Return it fit to be shown: anybody may have written the file."""
-    words = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says")}
-    return msgspec.structs.replace(past, **words)
+    """Return a past finding whose texts are safe to show: the file may have been changed by anybody."""
+    texts = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says")}
+    return msgspec.structs.replace(past, **texts)
 
 
 def same_cluster(one: ClusterInfo, other: ClusterInfo) -> bool:
-    """Return whether both are one cluster: by the uid of kube-system, or by name where one is not known."""
+    """Return whether both are the same cluster, by the uid of kube-system or, if one uid is unknown, by name."""
     if one.uid and other.uid:
         return one.uid == other.uid
     return one.context.removesuffix(" (recording)") == other.context.removesuffix(" (recording)")
 
 
 def load(path: Path) -> History:
-    """Return the history in a findings file, or in the newest one of a folder; an empty folder has none.
+    """Return the history in a findings file, or in the newest one in a folder. An empty folder is no history.
 
     Raises:
-        Unusable: something cannot be read, or is no findings file of this version or an older one.
+        Unusable: a file cannot be read, is not a findings file, or was written by a newer kubevitals.
     """
     try:
         files = sorted(path.glob("*.json")) if path.is_dir() else [path]
@@ -120,14 +122,13 @@ def read(path: Path) -> Report:
 
     Raises:
         OSError: it cannot be read.
-        Unusable: it is none, or a newer version's.
+        Unusable: it is not a findings file, or was written by a newer kubevitals.
     """
     content, name = path.read_bytes(), clean(str(path))
     try:
         head = msgspec.json.decode(content, type=_Head)
         if head.schema > SCHEMA:
-            raise Unusable(f"{name} was written by a newer kubevitals ({clean(head.kubevitals)}): use that one")
-        report = msgspec.json.decode(content, type=Report)
+            raise Unusable(f"{name} was written by a newer kubevitals ({clean(head.kubevitals)}): use that version")
+        return msgspec.json.decode(content, type=Report)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Unusable(f"{name} is no findings file of kubevitals: {clean(str(error))}") from error
-    return report
+        raise Unusable(f"{name} is not a findings file of kubevitals: {clean(str(error))}") from error

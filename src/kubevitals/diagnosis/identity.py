@@ -1,4 +1,4 @@
-"""What makes a finding the same in the next run: its check, its object without what is generated anew, and the part."""
+"""The identity of a finding, which stays the same from run to run although pods get new names."""
 
 import re
 from hashlib import blake2b
@@ -7,23 +7,23 @@ from kubevitals.findings.finding import Finding
 from kubevitals.objects import Ref
 
 _GENERATES_NAMES = frozenset({"Deployment", "ReplicaSet", "ReplicationController", "Job"})
-"""Owners whose objects have random names; those of other controllers count as lasting."""
+"""Owners whose pods get random names. Pods of other controllers keep their names."""
 
 DIGEST = 10
-"""Bytes. Of six, whoever makes objects finds one in minutes whose finding passes for one of thousands of others."""
+"""Bytes. With six, an attacker who can create objects could find one in minutes whose identity another finding has."""
 
 _RUN_OF_A_CRON_JOB = re.compile(r"-\d{8,}$")
 """A CronJob names its Jobs after the minute: ``report-29384720``."""
 
 
 def identity(check: str, finding: Finding) -> str:
-    """Return twenty hexadecimal digits that stay the same from run to run.
+    """Return twenty hexadecimal digits that identify a finding in every run.
 
-    Findings of one check on alike objects of one owner share it: the replicas of a Deployment come and go. A pod of a
-    DaemonSet is known by its node.
+    It is made of the check, the object and the part. For pods with random names the owner stands in for the object, for
+    pods of a DaemonSet the DaemonSet and the node. So the replicas of a Deployment share one identity.
     """
-    told = "\0".join((check, *_lasting(finding), finding.part))
-    return blake2b(told.encode("utf-8", "replace"), digest_size=DIGEST).hexdigest()
+    key = "\0".join((check, *_lasting(finding), finding.part))
+    return blake2b(key.encode("utf-8", "replace"), digest_size=DIGEST).hexdigest()
 
 
 def _lasting(finding: Finding) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _lasting(finding: Finding) -> tuple[str, ...]:
 
 
 def _named_after(finding: Finding) -> Ref | None:
-    """Return the pod that gives the object its name: itself, or that of an ephemeral volume's claim."""
+    """Return the pod whose name the object has: itself, or for the claim of an ephemeral volume its pod."""
     pods = (ref for ref in finding.concerns if ref.kind == "Pod" and finding.obj.name.startswith(f"{ref.name}-"))
     return finding.obj if finding.obj.kind == "Pod" else next(pods, None)
 

@@ -1,6 +1,6 @@
-"""Known issues: findings that are expected for a while, each with its reason and an end."""
+"""Known issues: findings that are expected until a given date, each with a reason."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,8 +21,8 @@ class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         check: the cause (``volume-claim``), or one variant of it (``volume-claim[unbound]``).
         object: a pattern of objects (``PersistentVolumeClaim/legacy/*``).
-        reason: why it is accepted.
-        until: the last day on which it is.
+        reason: why the finding is accepted.
+        until: the last day on which it is accepted.
     """
 
     check: str
@@ -47,36 +47,32 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KnownIssues:
-    """The known issues of a run, and which of them were met."""
+    """The known issues of a run: those that are still valid today, and those that have expired."""
 
     def __init__(self, issues: Iterable[KnownIssue], today: date) -> None:
         self.expired = [issue for issue in issues if issue.until < today]
         self.valid = [issue for issue in issues if issue.until >= today]
-        self._met: set[KnownIssue] = set()
 
     def match(self, cause: str, variant: str, finding: Finding) -> KnownIssue | None:
-        """Return the issue that expects the finding, and remember that it was met."""
-        issue = next((issue for issue in self.valid if issue.matches(cause, variant, finding)), None)
-        if issue:
-            self._met.add(issue)
-        return issue
+        """Return the issue that expects the finding; nothing if none does."""
+        return next((issue for issue in self.valid if issue.matches(cause, variant, finding)), None)
 
-    def stale(self, judged: Iterable[tuple[str, str]]) -> list[str]:
-        """Return a line for every issue that is past its date, or that matched nothing though its check was judged."""
-        judged = list(judged)
-        lines = [f"past its date, no longer applied: {issue}" for issue in self.expired]
+    def stale(self, judged: Iterable[tuple[str, str]], matched: Collection[KnownIssue]) -> list[str]:
+        """Return a line for every issue that has expired, or that matched nothing although its check was judged."""
+        checks = list(judged)
+        lines = [f"expired, no longer applied: {issue}" for issue in self.expired]
         return lines + [
             f"matches nothing: {issue}"
             for issue in self.valid
-            if issue not in self._met and any(issue.covers(cause, variant) for cause, variant in judged)
+            if issue not in matched and any(issue.covers(cause, variant) for cause, variant in checks)
         ]
 
 
 def load(path: Path | None, today: date) -> KnownIssues:
-    """Return the known issues of a file; without one, of ``known-issues.toml`` where there is such a file.
+    """Return the known issues of a file; if no path is given, of ``known-issues.toml``, if it exists.
 
     Raises:
-        Unusable: the file cannot be read, is no TOML, or has unknown or missing keys.
+        Unusable: the file cannot be read, is not TOML, or has unknown or missing keys.
     """
     if path is None and not DEFAULT_FILE.exists():
         return KnownIssues([], today)

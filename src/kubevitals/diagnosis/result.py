@@ -1,6 +1,6 @@
-"""A run's result as a file: the format that ``--findings`` writes, ``--compare`` reads and every report is drawn from.
+"""The result of a run: what ``--findings`` writes, ``--compare`` reads and every report shows.
 
-docs/findings.schema.json is its JSON Schema, made of these types by ``tools/schema``.
+``tools/schema`` generates its JSON Schema, docs/findings.schema.json, from these types.
 """
 
 import re
@@ -17,18 +17,25 @@ from kubevitals.findings.finding import Severity
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 SCHEMA = 1
-"""The version of the format; it rises when a field changes its meaning or goes, not when one is added."""
+"""The version of the format. It rises when a field is removed or changes its meaning, not when one is added."""
 
 Time = Annotated[datetime, Meta(tz=True)]
 Status = Literal["new", "worse", "ongoing"]
-Id = Annotated[str, Meta(description="Stable from run to run; what stands behind a dot tells parts of one finding.")]
+Id = Annotated[
+    str, Meta(description="Stable from run to run. A suffix after a dot distinguishes parts of one finding.")
+]
 
 
 class ClusterInfo(Struct, frozen=True):
-    """The cluster that was looked at.
+    """The cluster that was checked.
 
     Attributes:
-        uid: of the namespace kube-system: what tells clusters of one name apart.
+        context: the kubeconfig context.
+        uid: the uid of the namespace kube-system, which distinguishes clusters with the same context name.
+        version: the version of Kubernetes.
+        nodes: the names of its nodes; null if they were not observed.
+        namespaces: how many there are; null if they were not observed.
+        pods: how many there are; null if they were not observed.
     """
 
     context: str
@@ -40,14 +47,15 @@ class ClusterInfo(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """A check's variant, and what became of it.
+    """A check and its outcome.
 
     Attributes:
-        check: ``cause[variant]``.
-        chapter: of the guide.
-        seconds: what it took.
-        unseen: why it could not see all that it needs.
-        right: the right that would change that.
+        check: the name, ``cause[variant]``.
+        chapter: the chapter of the guide.
+        seconds: how long it took.
+        findings: the ids of its findings.
+        unseen: why it could not see everything that it needs.
+        right: the RBAC right that is missing.
         inapplicable: why it does not apply to this cluster.
     """
 
@@ -62,7 +70,7 @@ class Item(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """An object that has the fault, and the node on which it shows."""
+    """An object that has the fault, and its node."""
 
     object: str
     node: str = ""
@@ -76,17 +84,23 @@ class Known(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """A finding; those of alike objects of one owner with the same root are one.
+    """A finding. The replicas of one owner with the same root are one finding.
 
     Attributes:
-        also: what else it says of further objects.
-        look: the command with which to look further.
-        concerns: other objects that suffer from it.
-        missing: objects that are named and do not exist.
-        since: when the state began, where the cluster says so.
-        first_seen: when it was first found: in the earliest of the runs compared.
-        status: compared with an earlier run, in which what is worse was a warning; null without one.
-        root: the finding that explains it; empty if it is a root itself.
+        owner: the controller of the objects, such as a Deployment.
+        says: what is wrong, in a sentence that does not name the object.
+        also: further sentences, if it says something else about some of the objects.
+        remedy: what to do about it.
+        look: the kubectl command that shows more.
+        evidence: lines that support it: conditions, events, logs.
+        places: the objects that have the fault.
+        concerns: other objects that have the fault or suffer from it.
+        missing: objects that are referenced and do not exist.
+        since: when the state began; null if the cluster does not say.
+        first_seen: when a run first found it, this one or an earlier one that it was compared with.
+        status: what has changed since the earlier run (worse: it was a warning then); null if there is no such run.
+        known: the known issue that expects it, or null.
+        root: the id of the finding that explains it; empty if it is a root itself.
     """
 
     id: Id
@@ -110,18 +124,19 @@ class Found(Struct, frozen=True):
 
     @property
     def began(self) -> datetime:
-        """Since when it is known to be so: by the cluster's word, or found by a run."""
+        """The earliest time at which the fault is known to have existed."""
         return min(self.since or self.first_seen, self.first_seen)
 
 
 class Root(Struct, frozen=True):
-    """A finding that nothing explains, the most probable first; those that say the same of other objects are one root.
+    """A finding that nothing explains. Findings that say the same about other objects belong to the same root.
 
     Attributes:
-        objects: what has it, for people: all of a few, the first ones of many.
-        severity: the worst of it and its symptoms.
-        explains: objects that have its symptoms.
-        others: the findings that say the same.
+        objects: the objects that have the fault, as a text; if there are many, the first ones.
+        severity: the gravest severity of the root and its symptoms.
+        explains: how many objects have its symptoms.
+        symptoms: the ids of the findings that it explains.
+        others: the ids of the findings that say the same about other objects.
     """
 
     id: Id
@@ -138,7 +153,7 @@ class Root(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """A finding of the run compared with that is not found any more."""
+    """A finding of the earlier run that is not found any more."""
 
     id: Id
     check: str
@@ -150,13 +165,13 @@ class Past(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """What changed since an earlier run.
+    """What has changed since an earlier run.
 
     Attributes:
-        taken: the time of the earlier run's cluster.
-        resolved: what is not found any more by checks that saw all they need.
-        unconfirmed: earlier findings in namespaces that were not looked at, or of checks that were not run or could not
-            see.
+        taken: the time of the cluster's state in the earlier run.
+        resolved: earlier findings whose checks saw everything they need and did not find them again.
+        unconfirmed: earlier findings whose checks were not run or could not see everything, or whose namespace was not
+            checked.
     """
 
     taken: Time
@@ -168,22 +183,26 @@ class Comparison(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """A run's result.
+    """The result of a run.
 
     Attributes:
         schema: the version of this format.
-        kubevitals: the version that wrote it.
+        kubevitals: the version of kubevitals that wrote it.
         taken: the time of the cluster's state, from which ages are counted.
         finished: when the run ended.
-        seconds: what it took.
-        outcome: of the whole run: the worst of its items'.
-        counts: items by outcome.
+        seconds: how long it took.
+        outcome: the worst outcome of all checks.
+        counts: the number of checks by outcome.
+        roots: the findings that nothing explains, the most probable one first.
+        findings: all findings, each root before its symptoms.
+        items: all checks with their outcomes.
+        comparison: what has changed since an earlier run; null if there is no such run.
         unexplained: Warning events that no finding explains.
-        stale: known issues that are past their date, match nothing or name no check.
+        stale: known issues that have expired, that match nothing, or whose check does not exist.
         remarks: what else the user should know.
-        redacted: whether what looks like a credential was left out: not with --no-redact.
-        unjudged: checks that were chosen and have no outcome: the run was stopped before, or they failed themselves.
-            A report that has some is partial.
+        redacted: whether texts that look like credentials were redacted; false with --no-redact.
+        unjudged: selected checks that have no outcome: the run was stopped before, or they crashed. A report that has
+            any is partial.
     """
 
     schema: int
@@ -206,7 +225,7 @@ class Report(Struct, frozen=True):
 
 
 def json_schema() -> str:
-    """Return the format's JSON Schema, with these docstrings as descriptions."""
+    """Return the JSON Schema of the format, with these docstrings as descriptions."""
     schema = msgspec.json.schema(Report)
     for definition in schema["$defs"].values():
         _describe(definition)
@@ -214,10 +233,10 @@ def json_schema() -> str:
 
 
 def _describe(definition: dict[str, Any]) -> None:
-    """Move what a docstring says of attributes to where a schema says it."""
+    """Move the descriptions of attributes from a docstring to the properties."""
     text, _, attributes = cleandoc(definition.get("description", "")).partition("\n\nAttributes:\n")
     definition["description"] = " ".join(text.split())
     for entry in re.split(r"\n(?=    \S)", attributes):
-        name, _, says = entry.strip().partition(": ")
+        name, _, description = entry.strip().partition(": ")
         if name:
-            definition["properties"][name]["description"] = " ".join(says.split())
+            definition["properties"][name]["description"] = " ".join(description.split())

@@ -1,7 +1,7 @@
-"""Which finding explains which: rules are declared beside the causes, and joined here by what findings have in common.
+"""Finds the root of every finding, by the rules that checks declare (`Explains`).
 
-A finding that a rule explains is a symptom; following its explanations leads to its root, a finding that nothing
-explains. What a check declares are module-level `Explains`, whatever their names.
+A finding that another one explains is a symptom. The explanations of a symptom lead to its root: a finding that nothing
+explains.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from kubevitals.findings.finding import Finding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A finding as a run judged it: of which check, and whether it was expected."""
+    """A finding with its check and, if it was expected, the known issue."""
 
     cause: str
     variant: str
@@ -30,33 +30,31 @@ class Case:
 
 
 def roots_of(cases: Sequence[Case], rules: Iterable[Explains]) -> dict[Case, Case]:
-    """Return the root of every case; one that nothing explains is its own, and so is a root.
+    """Return the root of every case. A case that nothing explains is its own root.
 
-    Rules may contradict each other: of cases that explain one another in a circle one is the root.
-    The effort grows with the number of cases, not with its square.
+    If cases explain each other in a circle, one of them is the root. The time is linear in the number of cases.
     """
     explained_by = _explanations(cases, rules)
     roots: dict[Case, Case] = {}
     for case in cases:
-        way: dict[Case, None] = {}
-        while case not in roots and case not in way:
-            way[case] = None
-            case = explained_by.get(case, case)
-        root = roots.get(case, case)
-        roots.update(dict.fromkeys(way, root))
+        current, passed = case, dict[Case, None]()
+        while current not in roots and current not in passed:
+            passed[current] = None
+            current = explained_by.get(current, current)
+        roots.update(dict.fromkeys(passed, roots.get(current, current)))
     return roots
 
 
 @dataclass(slots=True)
 class _Indexed:
-    """A rule with the cases that can be roots by it: the first of each key stands for all."""
+    """A rule with the cases that it can make roots: the first one for each key."""
 
     rule: Explains
     roots: dict[Hashable, Case] = field(default_factory=dict)
 
     def explain(self, case: Case) -> Case | None:
-        found = (self.roots.get(key) for key in self.rule.on.of_symptom(case.finding))
-        root = next((root for root in found if root and root is not case), None)
+        candidates = (self.roots.get(key) for key in self.rule.on.of_symptom(case.finding))
+        root = next((root for root in candidates if root and root is not case), None)
         return root if root and self.rule.accepts(case.finding) else None
 
 
@@ -65,24 +63,24 @@ def _explanations(cases: Sequence[Case], rules: Iterable[Explains]) -> Mapping[C
     by_root = _by_name(indexed, lambda rule: rule.roots)
     by_symptom = _by_name(indexed, lambda rule: rule.symptoms)
     for case in cases:
-        for way in _of(by_root, case):
-            for key in way.rule.on.of_root(case.finding):
-                way.roots.setdefault(key, case)
-    found = {}
+        for index in _of(by_root, case):
+            for key in index.rule.on.of_root(case.finding):
+                index.roots.setdefault(key, case)
+    explained_by = {}
     for case in cases:
-        ways = sorted(_of(by_symptom, case), key=lambda way: way.rule.on.strength)
-        if root := next(filter(None, (way.explain(case) for way in ways)), None):
-            found[case] = root
-    return found
+        candidates = sorted(_of(by_symptom, case), key=lambda index: index.rule.on.strength)
+        if root := next(filter(None, (index.explain(case) for index in candidates)), None):
+            explained_by[case] = root
+    return explained_by
 
 
 def _by_name(
     indexed: Iterable[_Indexed], names: Callable[[Explains], Iterable[str]]
 ) -> Mapping[str, Sequence[_Indexed]]:
     by_name = defaultdict(list)
-    for way in indexed:
-        for name in names(way.rule):
-            by_name[name].append(way)
+    for index in indexed:
+        for name in names(index.rule):
+            by_name[name].append(index)
     return by_name
 
 

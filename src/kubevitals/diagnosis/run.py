@@ -1,4 +1,4 @@
-"""What a run knows: its cluster, what is expected of it, and the verdicts so far."""
+"""One run of the checks: what it was given, and what it has found so far."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,26 +22,22 @@ from kubevitals.source.request import PROBE_HINT
 from kubevitals.text import plural
 
 API_SERVER = "api-server"
-"""The cause that takes no right: whoever may see nothing at all sees that the API server is up."""
+"""The cause that needs no right: a user who may see nothing else still sees that the API server is up."""
 
 
-@dataclass
-class Run:
-    """One run of the checks.
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is given before its first check. It does not change during the run.
 
     Attributes:
-        causes: all there are, whether chosen for this run or not.
-        variants: likewise all variants of the causes of this run.
-        chapters: of the guide, by cause.
-        rules: what explains what.
+        causes: all causes in the folders of the checks, including those that were not selected.
+        variants: all variants of the causes of this run, including those that were not selected.
+        chapters: the chapter of the guide for each cause.
+        rules: which finding explains which.
+        planned: the selected checks, each ``cause[variant]``.
         history: what an earlier run found.
-        only_new: whether only findings that the history does not have make a check fail.
-        seconds: what each check took.
-        remarks: what the user should know of the run itself.
-        report: the result, once all checks are through.
-        planned: the checks that were chosen, each ``cause[variant]``.
-        unwritten: whether a report could not be written.
-        started: the clock's time when it began.
+        only_new: whether findings that the earlier run had as well do not make a check fail.
+        started: the monotonic clock when the run began, in seconds.
     """
 
     cluster: Cluster
@@ -54,24 +50,49 @@ class Run:
     planned: Sequence[str] = ()
     history: History = field(default_factory=History)
     only_new: bool = False
+    started: float = field(default_factory=monotonic)
+
+    def exempts(self, check: str, finding: Finding) -> bool:
+        """Return whether ``--only-new`` ignores a finding: the earlier run had it, and it has not become worse."""
+        return self.only_new and self.history.status(identity(check, finding), finding.severity) == "ongoing"
+
+    def may_exist(self, check: str) -> bool:
+        """Return whether there may be such a check. Variants are only known of the causes of this run."""
+        cause, variant = cause_in(check), variant_in(check)
+        return cause in self.causes and (not variant or variant in self.variants.get(cause, (variant,)))
+
+
+@dataclass
+class Run:
+    """A run in progress, and then its result.
+
+    Attributes:
+        verdicts: of the checks that were judged so far.
+        seconds: how long each check took.
+        remarks: what the user should know about the run itself.
+        report: the result, once all checks are judged.
+        unwritten: whether a report could not be written.
+    """
+
+    inputs: Inputs
     verdicts: list[Verdict] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     report: Report | None = None
     unwritten: bool = False
-    started: float = field(default_factory=monotonic)
 
-    def exempts(self, check: str, finding: Finding) -> bool:
-        """Return whether a finding does not count: with --only-new what an earlier run found, no less bad."""
-        return self.only_new and self.history.status(identity(check, finding), finding.severity) == "ongoing"
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that is judged."""
+        return self.inputs.cluster
 
     def cannot_write(self, what: str, error: OSError) -> None:
-        """Remember that a report could not be written: the user is told, and the run fails."""
+        """Note that a report could not be written, which the user is told and which fails the run."""
         self.unwritten = True
         self.remarks.append(f"{what} cannot be written: {error.strerror}")
 
     def explanation(self, check: str, finding: Finding) -> str:
-        """Return the root of which a finding is a symptom, or nothing; known once the report is made."""
+        """Return the root that explains a finding; nothing if there is none, or before the report is made."""
         return self._explanations.get((check, str(finding.obj)), "") if self.report else ""
 
     @cached_property
@@ -79,54 +100,60 @@ class Run:
         if not self.report:
             return {}
         roots = {id_: str(root) for root in self.report.roots for id_ in (root.id, *root.others)}
-        return {(f.check, place.object): roots[f.root] for f in self.report.findings if f.root for place in f.places}
+        return {
+            (finding.check, place.object): roots[finding.root]
+            for finding in self.report.findings
+            if finding.root
+            for place in finding.places
+        }
 
     @property
     def counts(self) -> Counter[Outcome]:
-        """How many items had each outcome."""
+        """How many checks had each outcome."""
         return Counter(verdict.outcome for verdict in self.verdicts)
 
     @property
     def unjudged(self) -> list[str]:
-        """The checks that have no verdict: the run ended before, or they failed themselves."""
+        """The checks that have no verdict: the run was stopped before, or they crashed."""
         judged = {verdict.check for verdict in self.verdicts}
-        return [check for check in self.planned if check not in judged]
+        return [check for check in self.inputs.planned if check not in judged]
 
     @property
     def observed(self) -> bool:
-        """Whether any check could see what it needs: one of the cluster, unless only its API server was looked at."""
-        seen = {v.cause for v in self.verdicts if v.outcome not in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)}
-        asked = {v.cause for v in self.verdicts}
-        return bool(seen - {API_SERVER}) or (bool(seen) and asked == {API_SERVER})
+        """Whether any check was observed, not counting that of the API server unless it was the only one."""
+        judged = {verdict.cause for verdict in self.verdicts}
+        unseen = (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)
+        seen = {verdict.cause for verdict in self.verdicts if verdict.outcome not in unseen}
+        return bool(seen - {API_SERVER}) or (bool(seen) and judged == {API_SERVER})
 
     @property
     def unprobed(self) -> str:
-        """How much a probe would have shown, and what it does to the cluster; nothing where it lacked nowhere."""
-        count = sum(v.unseen is not None and v.unseen.reason.endswith(PROBE_HINT) for v in self.verdicts)
-        return f"{plural(count, 'network item')} not observed: {PROBE_HINT[1:-1]}" if count else ""
+        """How many checks a probe would have let see more, and what the probe does; nothing if none would."""
+        count = sum(verdict.unseen is not None and verdict.unseen.no_probe for verdict in self.verdicts)
+        return f"{plural(count, 'network check')} not observed: {PROBE_HINT}" if count else ""
 
     @property
     def unexplained(self) -> list[str]:
-        """The Warning events that no finding explains, once every cause was judged and something was observed."""
-        if self.unjudged or not self.observed or self.causes - {verdict.cause for verdict in self.verdicts}:
+        """The Warning events that no finding explains; only known once all causes were judged."""
+        if self.unjudged or not self.observed or self.inputs.causes - {verdict.cause for verdict in self.verdicts}:
             return []
-        return unexplained(self.cluster, (finding for v in self.verdicts for finding in v.all_findings))
+        return unexplained(self.cluster, (finding for verdict in self.verdicts for finding in verdict.all_findings))
 
     @property
     def stale(self) -> list[str]:
-        """The known issues that are past their date, match nothing, or name no check."""
-        unknown = [issue for issue in self.known.valid if not self._there_is(issue.check)]
-        judged = ((v.cause, v.variant) for v in self.verdicts if v.outcome is not Outcome.NOT_OBSERVED)
-        return [*(f"names no check: {issue}" for issue in unknown), *self.known.stale(judged)]
-
-    def _there_is(self, check: str) -> bool:
-        """Return whether a check may be there: of a cause that this run leaves out the variants are not known."""
-        cause, variant = cause_in(check), variant_in(check)
-        return cause in self.causes and (not variant or variant in self.variants.get(cause, (variant,)))
+        """The known issues that have expired, that match nothing, or whose check does not exist."""
+        known = self.inputs.known
+        unknown = [issue for issue in known.valid if not self.inputs.may_exist(issue.check)]
+        seen = [verdict for verdict in self.verdicts if verdict.outcome is not Outcome.NOT_OBSERVED]
+        matched = {issue for verdict in self.verdicts for _, issue in verdict.known}
+        return [
+            *(f"names a check that does not exist: {issue}" for issue in unknown),
+            *known.stale(((verdict.cause, verdict.variant) for verdict in seen), matched),
+        ]
 
 
 RUN = pytest.StashKey[Run]()
 VERDICT = pytest.StashKey[Verdict]()
 
 REPORTED = "verdict"
-"""The attribute of a TestReport that holds the item's verdict, for every reporter."""
+"""The attribute of a TestReport that holds the verdict of the check, for every reporter."""

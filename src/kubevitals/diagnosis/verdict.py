@@ -1,17 +1,17 @@
-"""From a rule to a verdict: which of the six outcomes an item has, and why."""
+"""The verdict on a check: which of the six outcomes it has, and why."""
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kubevitals.diagnosis.known_issues import KnownIssue, KnownIssues
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.findings.check_names import check_name
-from kubevitals.findings.finding import Finding, Severity
+from kubevitals.findings.finding import Finding, Severity, rank
 
 
 class Outcome(StrEnum):
-    """What became of an item. Only broken fails, unless the user asks for more."""
+    """The outcome of a check. Only `BROKEN` fails the run, unless the user asks for more."""
 
     HEALTHY = "healthy"
     BROKEN = "broken"
@@ -23,12 +23,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An item's outcome with all that led to it.
+    """The outcome of a check with its reasons.
 
     Attributes:
-        findings: what nobody expected.
-        known: what a known issue expects, with that issue.
-        unseen: what kept the check from seeing all, even where it found something.
+        findings: the findings that no known issue expects.
+        known: the findings that a known issue expects, each with that issue.
+        unseen: why the check could not see everything that it needs, although it may have found something.
         inapplicable: why the check does not apply to this cluster.
     """
 
@@ -42,22 +42,22 @@ class Verdict:
 
     @property
     def check(self) -> str:
-        """The item's name, ``cause[variant]``."""
+        """The name of the check, ``cause[variant]``."""
         return check_name(self.cause, self.variant)
 
     @property
     def unasked(self) -> bool:
-        """Whether the check could not see all only because the run's options leave something out."""
+        """Whether the check could not see everything only because the run's options exclude something."""
         return self.unseen is not None and self.unseen.unasked
 
     @property
     def judged(self) -> list[tuple[Finding, KnownIssue | None]]:
-        """All findings, those that were expected with the known issue that expects them."""
+        """All findings, each with the known issue that expects it, if there is one."""
         return [*((finding, None) for finding in self.findings), *self.known]
 
     @property
     def all_findings(self) -> list[Finding]:
-        """The findings, those included that were expected."""
+        """All findings, including the expected ones."""
         return [finding for finding, _ in self.judged]
 
 
@@ -69,11 +69,12 @@ def judge(
     fail_on: Severity = Severity.ERROR,
     exempt: Callable[[str, Finding], bool] = lambda check, finding: False,
 ) -> Verdict:
-    """Run a check for one variant. What was found before something turned out not to be observed is kept.
+    """Run a check for one variant, and return the verdict.
 
-    What `exempt` accepts of a check does not make it fail.
+    If the check raises `NotObserved`, the findings that it yielded before are kept. Findings for which `exempt` is true
+    do not make the check fail.
     """
-    findings: list[Finding] = []
+    unexpected: list[Finding] = []
     expected: list[tuple[Finding, KnownIssue]] = []
     unseen: NotObserved | None = None
     try:
@@ -81,21 +82,21 @@ def judge(
             if issue := known.match(cause, variant, finding):
                 expected.append((finding, issue))
             else:
-                findings.append(finding)
+                unexpected.append(finding)
     except NotObserved as error:
         unseen = error
     except NotApplicable as reason:
         return Verdict(cause, variant, Outcome.NOT_APPLICABLE, inapplicable=str(reason))
-    counting = [finding for finding in findings if not exempt(check_name(cause, variant), finding)]
-    outcome = _outcome(counting, findings or expected, unseen, fail_on)
-    return Verdict(cause, variant, outcome, findings, expected, unseen)
+    counting = [finding for finding in unexpected if not exempt(check_name(cause, variant), finding)]
+    outcome = _outcome(counting, fail_on, unseen, any_findings=bool(unexpected or expected))
+    return Verdict(cause, variant, outcome, unexpected, expected, unseen)
 
 
-def _outcome(findings: list[Finding], all_: Sized, unseen: NotObserved | None, fail_on: Severity) -> Outcome:
-    if any(finding.severity is Severity.ERROR or fail_on is Severity.WARNING for finding in findings):
+def _outcome(counting: list[Finding], fail_on: Severity, unseen: NotObserved | None, *, any_findings: bool) -> Outcome:
+    if any(rank(finding.severity) <= rank(fail_on) for finding in counting):
         return Outcome.BROKEN
     if unseen:
         return Outcome.NOT_OBSERVED
-    if findings:
+    if counting:
         return Outcome.WARNED
-    return Outcome.KNOWN if all_ else Outcome.HEALTHY
+    return Outcome.KNOWN if any_findings else Outcome.HEALTHY

@@ -1,4 +1,4 @@
-"""What checks say: a finding names an object, what is wrong with it, the evidence and the remedy."""
+"""What checks report: a finding has an object, a sentence about what is wrong with it, evidence and a remedy."""
 
 import shlex
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.text import clean
 
 EVIDENCE_LIMIT = 60
-"""Lines of evidence a finding keeps: twenty of each of two logs, and what stands around them."""
+"""How many lines of evidence a finding keeps: enough for twenty lines each of two logs, and some more."""
 
 
 ALIKE = 4
-"""So many objects without an owner in common that show the same are told of as one, with the evidence of the first."""
+"""This many ownerless objects with the same finding are reported as one group, with the evidence of the first one."""
 
 T = TypeVar("T")
 
@@ -25,33 +25,51 @@ class Severity(StrEnum):
     """How bad a finding is."""
 
     WARNING = "warning"
-    """A risk, or something of the past."""
+    """A risk, or something that is over."""
     ERROR = "error"
     """Broken now."""
+
+
+def rank(severity: Severity) -> int:
+    """Return the place of a severity in an order that begins with the gravest."""
+    return (Severity.ERROR, Severity.WARNING).index(severity)
+
+
+def gravest(severities: Iterable[Severity]) -> Severity:
+    """Return the gravest of several severities.
+
+    Raises:
+        ValueError: there are none.
+    """
+    return min(severities, key=rank)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something is wrong with an object.
 
-    All texts are cleaned when they come in, so a finding can be printed as it is; HTML is escaped by the report.
-    What is no text, no name of an object or no time raises a TypeError here, rather than in a report.
+    All texts are cleaned and shortened when the finding is created, so it can be printed as it is. The HTML report
+    escapes them.
 
     Attributes:
-        obj: the object that has the fault; it may be one that should exist and does not.
-        says: what is wrong, in a sentence that does not name the object: findings of one owner that say the same
-            are shown as one.
+        obj: the object that has the fault. It may be an object that is missing.
+        says: a sentence that says what is wrong and does not name the object: findings of one owner with the same
+            sentence are shown as one.
         remedy: what to do about it.
-        evidence: what a person would have looked for by hand, a line each.
-        severity: an error unless said otherwise.
-        owner: what made the object, for instance a Deployment.
-        concerns: other objects that have the fault or suffer from it: the pods that wait for a claim.
-        look: the kubectl command with which to look further.
-        node: the name of the node on which it shows, or nothing.
-        part: which part of the object has the fault, where one object may have it twice: a container, a condition.
-            It tells findings apart from run to run, so it must not hold what changes: figures, generated names.
-        missing: objects that are named and do not exist: what misses the same may have the same root.
-        since: when the state began, in seconds since 1970; 0 where the cluster does not say.
+        evidence: lines that a person would otherwise have to look up.
+        severity: `Severity.ERROR` by default.
+        owner: the controller of the object, such as a Deployment.
+        concerns: other objects that have the fault or suffer from it, such as the pods that use a claim.
+        look: the kubectl command that shows more; by default `kubectl describe` of the object.
+        node: the name of the node that the fault is on; empty if it is not on one node.
+        part: the part of the object that has the fault, such as a container, if one object can have several findings
+            of one check. It identifies the finding in the next run, so it must not contain anything that changes:
+            numbers, generated names.
+        missing: objects that are referenced and do not exist. Findings that miss the same object may have one root.
+        since: when the state began, in seconds since 1970; 0 if the cluster does not say.
+
+    Raises:
+        TypeError: a field has a value of the wrong type.
     """
 
     obj: Ref
@@ -87,8 +105,8 @@ class Finding:
     def _refuse(kind: type, *values: object) -> None:
         for value in values:
             if not isinstance(value, kind):
-                hint = "; ref(…) gives an object's" if kind is Ref else ""
-                raise TypeError(f"a Finding has {value!r:.60} where a {kind.__name__} belongs{hint}")
+                hint = "; ref(…) returns the Ref of an object" if kind is Ref else ""
+                raise TypeError(f"a field of Finding must be a {kind.__name__} and is {value!r:.60}{hint}")
 
 
 def pod_finding(
@@ -103,7 +121,7 @@ def pod_finding(
     concerns: tuple[Ref, ...] = (),
     look: str = "",
 ) -> Finding:
-    """Return a finding on a pod, with its owner, its node, and since when it is not ready."""
+    """Return a finding on a pod, with its owner, its node, and the time since when it has not been ready."""
     return Finding(
         ref(pod),
         says,
@@ -121,31 +139,32 @@ def pod_finding(
 
 
 def in_context(finding: Finding, context: str) -> Finding:
-    """Return the finding with its kubectl commands for this context, which need not be the kubeconfig's current one."""
-    told = f"kubectl --context {shlex.quote(clean(context))} "
-    look, remedy = (text.replace("kubectl ", told) for text in (finding.look, finding.remedy))
+    """Return the finding with ``--context`` in its kubectl commands."""
+    kubectl = f"kubectl --context {shlex.quote(clean(context))} "
+    look, remedy = (text.replace("kubectl ", kubectl) for text in (finding.look, finding.remedy))
     return replace(finding, look=look, remedy=remedy)
 
 
 def _unready_since(pod: pb.Pod) -> int:
-    """Return when the pod turned not ready; a container that ends again and again turns it so each time anew."""
+    """Return when the pod became not ready; 0 if it is ready, or if restarts may have moved that time."""
     ready = condition(pod, "Ready")
-    told = ready is not None and ready.status == "False" and not any(s.restartCount for s in statuses(pod))
-    return ready.lastTransitionTime.seconds if ready and told else 0
+    if ready is None or ready.status != "False" or any(status.restartCount for status in statuses(pod)):
+        return 0
+    return ready.lastTransitionTime.seconds
 
 
 def fold(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Return the findings grouped: those that say the same stand together, in their first one's place.
+    """Group findings that say the same about objects of one owner, or about `ALIKE` ownerless objects of one kind.
 
-    They are about objects of one owner or, where they have none and are `ALIKE`, of one kind.
+    A group stands where its first finding was.
     """
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
-        place = finding.owner or finding.obj.kind
-        groups.setdefault((place, finding.says, finding.remedy, finding.severity), []).append(finding)
+        common = finding.owner or finding.obj.kind
+        groups.setdefault((common, finding.says, finding.remedy, finding.severity), []).append(finding)
     return [piece for group in groups.values() for piece in in_pieces(group, together=group[0].owner is not None)]
 
 
 def in_pieces(group: list[T], *, together: bool = False) -> list[list[T]]:
-    """Return what says the same in one piece if it is `ALIKE`; a few are told one by one, each with its evidence."""
-    return [group] if together or len(group) >= ALIKE else [[each] for each in group]
+    """Return a group as one piece if it has `ALIKE` members, else each member by itself, with its own evidence."""
+    return [group] if together or len(group) >= ALIKE else [[member] for member in group]

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from copy import copy
 from urllib.parse import urlencode
 
 from kubevitals import schema_pb2 as pb
@@ -60,7 +61,7 @@ class Logs:
                     failed[pod.metadata.name] = error
         if key not in self._read:
             first = next(iter(self._failed[key].values()))
-            raise NotObserved(first.reason, first.right)
+            raise copy(first)
         return self._read[key]
 
     def _count(self, namespace: str) -> None:

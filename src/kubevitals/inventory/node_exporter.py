@@ -35,7 +35,8 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
     yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
-        raise NotObserved(f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}")
+        reason = f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}"
+        raise NotObserved(reason, no_probe=no_probe.no_probe)
 
 
 def _request(pod: pb.Pod) -> Request:

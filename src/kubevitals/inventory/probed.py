@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import NamedTuple
 
 import msgspec
@@ -61,7 +62,7 @@ def probed(cluster: Cluster) -> ProbeResults:
     """
     results = cluster.derive(_results)
     if isinstance(results, NotObserved):
-        raise NotObserved(results.reason, results.right, unasked=results.unasked)
+        raise copy(results)
     return results
 
 

@@ -9,7 +9,7 @@ import pytest
 from _pytest.junitxml import xml_key  # noqa: PLC2701
 
 from kubevitals.diagnosis.assemble import assemble, cluster_info
-from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Run
+from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Inputs, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.errors import Unusable
 from kubevitals.findings import explains
@@ -99,7 +99,7 @@ def _refuse_to_share(session: pytest.Session) -> None:
 
 def _run(planned: collected.Collected, config: pytest.Config) -> Run:
     known, earlier = settings.expected(config), settings.earlier(config)
-    return Run(
+    inputs = Inputs(
         settings.open_cluster(config, planned.thresholds),
         known,
         Severity(config.getoption("fail_on")),
@@ -111,6 +111,7 @@ def _run(planned: collected.Collected, config: pytest.Config) -> Run:
         history=earlier,
         only_new=config.getoption("only_new"),
     )
+    return Run(inputs)
 
 
 def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
@@ -141,7 +142,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     lines = load(run.cluster, config)
     try:
         run.cluster.fetcher.check_scope()
-        run.history.refuse_another(cluster_info(run.cluster))
+        run.inputs.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None
     return [*lines, *run.cluster.remarks]
@@ -162,15 +163,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not _is_check(pyfuncitem):
         return None
     config = pyfuncitem.config
-    run = config.stash[RUN]
-    variant = variant_name(collected.variant_of(pyfuncitem))
+    run, variant = config.stash[RUN], variant_name(collected.variant_of(pyfuncitem))
     verdict = judge(
         collected.cause_of(pyfuncitem.path),
         variant,
         lambda: _findings(pyfuncitem),
-        run.known,
-        run.fail_on,
-        run.exempts,
+        run.inputs.known,
+        run.inputs.fail_on,
+        run.inputs.exempts,
     )
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict

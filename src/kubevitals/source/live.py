@@ -105,7 +105,8 @@ class Live:
             NotObserved: there is no plan, or the probe could not run.
         """
         if plan is None:
-            raise NotObserved(f"only visible from inside the cluster's network {PROBE_HINT}", unasked=True)
+            reason = f"only visible from inside the cluster's network ({PROBE_HINT})"
+            raise NotObserved(reason, unasked=True, no_probe=True)
         return msgspec.json.encode(run(self, plan))
 
     def _explained(self, ask: Callable[[], Answer], kubelet: Server | None = None) -> Answer:

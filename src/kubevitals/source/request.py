@@ -18,8 +18,8 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
-PROBE_HINT = "(--probe creates 2 pods per node for less than a minute)"
-"""What ends the reason of everything that only the probe could observe."""
+PROBE_HINT = "--probe creates 2 pods per node for less than a minute"
+"""What the user needs to know before giving ``--probe``."""
 
 
 class Server(NamedTuple):

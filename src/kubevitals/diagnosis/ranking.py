@@ -1,0 +1,92 @@
+"""Which roots there are, and in which order they are shown: the most probable one first."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from kubevitals.diagnosis.result import Found, Root
+from kubevitals.diagnosis.turns import counted, in_turn, some
+from kubevitals.findings.check_names import cause_in
+from kubevitals.findings.finding import gravest, in_pieces, rank
+
+FRONT = 5
+"""So many roots of one namespace come before equally severe ones of others: hundreds of roots hide no other ones."""
+
+
+class _Ranked(NamedTuple):
+    """A root with what its place in the order depends on; a smaller tuple comes first."""
+
+    is_known: bool
+    severity: int
+    explains: int
+    chapter: str
+    root: Root
+    namespace: str
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        return self.is_known, self.severity, self.explains, self.chapter, self.root.objects
+
+    def in_turn(self, before: int) -> tuple[bool, int, bool]:
+        """Return the order once it is known how many roots of the same namespace come before this one."""
+        return self.is_known, self.severity, bool(self.namespace) and before >= FRONT
+
+
+def ranked_roots(findings: Sequence[Found], chapters: Mapping[str, str]) -> list[Root]:
+    """Return the roots: first what is not known, then the gravest, then those that explain most."""
+    by_id = {found.id: found for found in findings}
+    roots = sorted((_ranked(root, by_id[root.id], chapters) for root in _roots(findings)), key=_order)
+    turns = sorted(counted(roots, _namespace), key=_turn)
+    return [ranked.root for _, ranked in turns]
+
+
+def _ranked(root: Root, found: Found, chapters: Mapping[str, str]) -> _Ranked:
+    chapter = chapters.get(cause_in(root.check), "")
+    return _Ranked(found.known is not None, rank(root.severity), -root.explains, chapter, root, found.namespace)
+
+
+def _order(ranked: _Ranked) -> tuple[object, ...]:
+    return ranked.order
+
+
+def _namespace(ranked: _Ranked) -> str:
+    return ranked.namespace
+
+
+def _turn(counted_root: tuple[int, _Ranked]) -> tuple[bool, int, bool]:
+    before, ranked = counted_root
+    return ranked.in_turn(before)
+
+
+def _roots(findings: Iterable[Found]) -> Iterable[Root]:
+    symptoms: dict[str, list[Found]] = defaultdict(list)
+    alike: dict[object, list[Found]] = defaultdict(list)
+    for found in findings:
+        if found.root:
+            symptoms[found.root].append(found)
+        else:
+            alike[_common(found)].append(found)
+    for group in alike.values():
+        for piece in in_pieces(group):
+            yield _root(piece, [symptom for found in piece for symptom in symptoms[found.id]])
+
+
+def _common(found: Found) -> tuple[object, ...]:
+    """Return what findings must have in common to be one root."""
+    kind = found.places[0].object.partition("/")[0]
+    texts = (found.check, found.severity, found.says, *found.also, found.remedy)
+    return (*texts, found.owner, kind, found.status, found.known)
+
+
+def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
+    first = alike[0]
+    return Root(
+        id=first.id,
+        check=first.check,
+        objects=some(place.object for found in alike for place in found.places),
+        says=first.says,
+        severity=gravest(found.severity for found in (first, *symptoms)),
+        explains=sum(len(symptom.places) for symptom in symptoms),
+        symptoms=[symptom.id for symptom in symptoms],
+        others=[other.id for other in in_turn(alike[1:], lambda found: found.namespace)],
+    )
