@@ -18,9 +18,11 @@ Mitigation:
     their own heap (Java, Node.js) a maximum below the limit. On a node: set realistic memory requests.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import observed
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
@@ -40,8 +42,11 @@ from kubevitals.threshold import Threshold
 NEAR = Threshold(
     "memory-limit.near",
     90,
-    "percent of its limit that a container's working set may reach; inactive page cache is not part of it",
+    "percent of its limit that a container may use; page cache does not count, since the kernel drops it",
 )
+
+NAMED = 3
+"""Containers that a remark lists."""
 
 ROOM = 1.5
 """A new limit is this many times the old one, or what is in use."""
@@ -89,35 +94,84 @@ def _remedy(limit: float, *, small: bool) -> str:
 
 
 def near_limit(cluster: Cluster) -> Iterator[Finding]:
-    """Find containers whose working set has reached `memory-limit.near` percent of their limit, by kubelets' figures.
+    """Find containers that have used `memory-limit.near` percent of their limit, by kubelets' figures.
 
-    Pods that are broken already have another finding.
+    What counts is what the kernel cannot drop: the processes' own memory (rss) and files in memory-backed volumes, or
+    the working set where a kubelet has no rss. If only the working set is so large, it may be page cache: a remark
+    lists such containers. Pods that are broken already have another finding.
     """
+    cached: list[str] = []
+    summaries = observed(kubelet.summaries(cluster))
+    for usage in _usages(summaries.items, cluster):
+        near = usage.limit * cluster.limit(NEAR) / 100
+        if usage.held >= near:
+            yield _near(usage, cluster)
+        elif usage.working_set >= near:
+            cached.append(f'{ref(usage.pod)} (container "{usage.container}")')
+    if cached:
+        cluster.remarks.append(f"close to their memory limit, but perhaps only by page cache: {_some(cached)}")
+    if summaries.unseen:
+        raise summaries.unseen
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+
+
+class _Usage(NamedTuple):
+    """A container's memory in bytes: its limit, its working set, and what of that the kernel cannot drop."""
+
+    pod: pb.Pod
+    container: str
+    limit: float
+    working_set: int
+    held: int
+    lines: list[str]
+
+
+def _usages(summaries: Iterable[tuple[pb.Node, kubelet.Summary]], cluster: Cluster) -> Iterator[_Usage]:
     pods = {(pod.metadata.namespace, pod.metadata.name): pod for pod in cluster.pods}
-    for _, summary in kubelet.summaries(cluster):
+    for _, summary in summaries:
         for figures in summary.pods or ():
             pod = pods.get((figures.podRef.namespace, figures.podRef.name))
             if pod and not is_broken(pod, cluster):
                 for container in figures.containers or ():
-                    yield from _near(pod, container, cluster)
+                    if usage := _usage(pod, figures, container):
+                        yield usage
 
 
-def _near(pod: pb.Pod, figures: kubelet.Container, cluster: Cluster) -> Iterator[Finding]:
-    limit, memory = _limit(pod, figures.name), figures.memory or kubelet.Memory()
-    used = memory.workingSetBytes
-    if limit and used is not None and used * 100 >= limit * cluster.limit(NEAR):
-        yield pod_finding(
-            pod,
-            says=f'container "{figures.name}" is about to reach its memory limit of {binary(limit)}',
-            remedy=f"raise its limit, first to {binary(used * ROOM)}, or find out why its memory grows",
-            evidence=[
-                f"working set: {binary(used)}, {used * 100 / limit:.0f} % of {binary(limit)}; "
-                f"with page cache: {binary(memory.usageBytes or used)}",
-                *pod_lines(pod, cluster),
-            ],
-            severity=Severity.WARNING,
-            part=figures.name,
-        )
+def _usage(pod: pb.Pod, figures: kubelet.Pod, container: kubelet.Container) -> _Usage | None:
+    limit, memory = _limit(pod, container.name), container.memory or kubelet.Memory()
+    working_set, rss = memory.workingSetBytes, memory.rssBytes
+    if not limit or working_set is None:
+        return None
+    files = _in_memory_volumes(pod, figures, container.name)
+    held = working_set if rss is None else min(working_set, rss + files)
+    lines = [
+        f"working set: {binary(working_set)}, {working_set * 100 / limit:.0f} % of {binary(limit)}; "
+        f"with page cache: {binary(memory.usageBytes or working_set)}"
+    ]
+    if rss is not None:
+        lines.append(f"memory of its processes (rss): {binary(rss)}; files in memory-backed volumes: {binary(files)}")
+    return _Usage(pod, container.name, limit, working_set, held, lines)
+
+
+def _in_memory_volumes(pod: pb.Pod, figures: kubelet.Pod, container: str) -> int:
+    """Return the bytes in memory-backed volumes that the container mounts: they count against its limit."""
+    mounts = {m.name for c in containers(pod.spec) if c.name == container for m in c.volumeMounts}
+    in_memory = {v.name for v in pod.spec.volumes if v.volumeSource.emptyDir.medium == "Memory"}
+    return sum(volume.usedBytes or 0 for volume in figures.volume or () if volume.name in mounts & in_memory)
+
+
+def _near(usage: _Usage, cluster: Cluster) -> Finding:
+    return pod_finding(
+        usage.pod,
+        says=f'container "{usage.container}" is about to reach its memory limit of {binary(usage.limit)}',
+        remedy=f"raise its limit, first to {binary(usage.held * ROOM)}, or find out why its memory grows",
+        evidence=[*usage.lines, *pod_lines(usage.pod, cluster)],
+        severity=Severity.WARNING,
+        part=usage.container,
+    )
 
 
 def node_oom(cluster: Cluster) -> Iterator[Finding]:

@@ -253,9 +253,16 @@ class Present(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class EmptyDirVolumeSource(_message.Message):
+    __slots__ = ("medium",)
+    MEDIUM_FIELD_NUMBER: _ClassVar[int]
+    medium: str
+    def __init__(self, medium: _Optional[str] = ...) -> None: ...
+
 class VolumeSource(_message.Message):
-    __slots__ = ("hostPath", "secret", "persistentVolumeClaim", "configMap", "projected", "csi", "ephemeral")
+    __slots__ = ("hostPath", "emptyDir", "secret", "persistentVolumeClaim", "configMap", "projected", "csi", "ephemeral")
     HOSTPATH_FIELD_NUMBER: _ClassVar[int]
+    EMPTYDIR_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
     PERSISTENTVOLUMECLAIM_FIELD_NUMBER: _ClassVar[int]
     CONFIGMAP_FIELD_NUMBER: _ClassVar[int]
@@ -263,13 +270,14 @@ class VolumeSource(_message.Message):
     CSI_FIELD_NUMBER: _ClassVar[int]
     EPHEMERAL_FIELD_NUMBER: _ClassVar[int]
     hostPath: HostPathVolumeSource
+    emptyDir: EmptyDirVolumeSource
     secret: SecretVolumeSource
     persistentVolumeClaim: PersistentVolumeClaimVolumeSource
     configMap: ConfigMapVolumeSource
     projected: ProjectedVolumeSource
     csi: CSIVolumeSource
     ephemeral: Present
-    def __init__(self, hostPath: _Optional[_Union[HostPathVolumeSource, _Mapping]] = ..., secret: _Optional[_Union[SecretVolumeSource, _Mapping]] = ..., persistentVolumeClaim: _Optional[_Union[PersistentVolumeClaimVolumeSource, _Mapping]] = ..., configMap: _Optional[_Union[ConfigMapVolumeSource, _Mapping]] = ..., projected: _Optional[_Union[ProjectedVolumeSource, _Mapping]] = ..., csi: _Optional[_Union[CSIVolumeSource, _Mapping]] = ..., ephemeral: _Optional[_Union[Present, _Mapping]] = ...) -> None: ...
+    def __init__(self, hostPath: _Optional[_Union[HostPathVolumeSource, _Mapping]] = ..., emptyDir: _Optional[_Union[EmptyDirVolumeSource, _Mapping]] = ..., secret: _Optional[_Union[SecretVolumeSource, _Mapping]] = ..., persistentVolumeClaim: _Optional[_Union[PersistentVolumeClaimVolumeSource, _Mapping]] = ..., configMap: _Optional[_Union[ConfigMapVolumeSource, _Mapping]] = ..., projected: _Optional[_Union[ProjectedVolumeSource, _Mapping]] = ..., csi: _Optional[_Union[CSIVolumeSource, _Mapping]] = ..., ephemeral: _Optional[_Union[Present, _Mapping]] = ...) -> None: ...
 
 class Volume(_message.Message):
     __slots__ = ("name", "volumeSource")

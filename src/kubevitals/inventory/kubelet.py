@@ -30,10 +30,11 @@ RIGHT = "get nodes/proxy"
 
 
 class Memory(msgspec.Struct):
-    """A container's memory, in bytes: all that it uses, and that without inactive page cache."""
+    """A container's memory, in bytes: all that it uses, that without inactive page cache, and its processes' own."""
 
     usageBytes: int | None = None  # noqa: N815
     workingSetBytes: int | None = None  # noqa: N815
+    rssBytes: int | None = None  # noqa: N815
 
 
 class Container(msgspec.Struct):
@@ -57,6 +58,7 @@ class Volume(msgspec.Struct):
     pvcRef: ObjectName | None = None  # noqa: N815
     capacityBytes: int | None = None  # noqa: N815
     availableBytes: int | None = None  # noqa: N815
+    usedBytes: int | None = None  # noqa: N815
     inodes: int | None = None
     inodesFree: int | None = None  # noqa: N815
 
