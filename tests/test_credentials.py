@@ -71,25 +71,25 @@ def refused(match: str, **options: Any) -> str:
 
 
 def test_without_any_kubeconfig_the_user_is_told_what_to_do() -> None:
-    told = refused("no cluster to look at: set KUBECONFIG or have ~/.kube/config .* or give --snapshot demo")
+    told = refused("no cluster to check: set KUBECONFIG or create ~/.kube/config .* or give --snapshot demo")
     assert "in a pod" not in told
 
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "")
-    refused("no cluster to look at")
+    refused("no cluster to check")
 
 
 def test_in_a_pod_without_a_token_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    refused("no cluster to look at: .*in a pod: Service token file does not exist")
+    refused("no cluster to check: .*in a pod: Service token file does not exist")
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused("absent cannot be used: there is no such file", kubeconfig=str(tmp_path / "absent"))
+    refused("absent cannot be used: the file does not exist", kubeconfig=str(tmp_path / "absent"))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
-    refused("absent cannot be used: there is no such file")
+    refused("absent cannot be used: the file does not exist")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_kubeconfig_is_refused(tmp_path: Path, content: str) -
 
 
 def test_an_unknown_context_lists_those_there_are(kubeconfig: Path) -> None:
-    refused("has no context other; it has: fake", kubeconfig=str(kubeconfig), context="other")
+    refused("has no context other; its contexts: fake", kubeconfig=str(kubeconfig), context="other")
 
 
 def without_current_context(kubeconfig: Path) -> str:
@@ -114,7 +114,7 @@ def without_current_context(kubeconfig: Path) -> str:
 
 def test_without_a_current_context_one_must_be_given(kubeconfig: Path) -> None:
     file = without_current_context(kubeconfig)
-    refused("no current context: give --context; it has: fake", kubeconfig=file)
+    refused("no current context: give --context; its contexts: fake", kubeconfig=file)
     assert Live(context="fake", kubeconfig=file).context == "fake"
 
 
@@ -150,7 +150,7 @@ def test_a_credential_plugin_that_fails_is_told(
     kubeconfig: Path, server: ApiServer, command: list[str], words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = plugin(kubeconfig, server, *command)
-    refused(f"gives no credentials for the context fake: (?!.*Errno).*{words}", kubeconfig=file)
+    refused(f"no credentials for the context fake: (?!.*Errno).*{words}", kubeconfig=file)
     assert capfd.readouterr() == ("", "")
 
 

@@ -118,7 +118,7 @@ def test_a_refusal_says_why_and_which_right_is_missing(
 
 
 def test_what_is_no_list_is_not_observed() -> None:
-    with pytest.raises(NotObserved, match="no list of Node"):
+    with pytest.raises(NotObserved, match="not a list of Node"):
         _ = Cluster(FakeSource({"/api/v1/nodes": Answer(200, b"<html>Sign in</html>")})).nodes
 
 
@@ -155,7 +155,7 @@ def test_a_list_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_token_that_comes_back_ends_a_list() -> None:
     source = FakeSource({"/api/v1/pods": lambda _: paged("a", "the same for ever")})
-    with pytest.raises(NotObserved, match="comes back to a continue token"):
+    with pytest.raises(NotObserved, match="repeats a continue token"):
         _ = Cluster(source).pods
     assert len(source.requests) == 2
 

@@ -242,7 +242,9 @@ def test_a_refused_list_names_the_missing_right(
 
 def test_a_sign_in_page_is_no_list(server: ApiServer, connect: Connect) -> None:
     server.script("/api/v1/pods", Reply(b"<html>Sign in</html>", headers={"Content-Type": "text/html"}))
-    with pytest.raises(NotObserved, match="no list of Pod in Kubernetes' protobuf encoding: it starts with b'<html>"):
+    with pytest.raises(
+        NotObserved, match="not a list of Pod in Kubernetes' protobuf encoding: it starts with b'<html>"
+    ):
         _ = Cluster(connect()).pods
 
 

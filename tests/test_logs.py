@@ -8,7 +8,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.logs import LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS, SILENT
+from kubevitals.inventory.logs import FAILURES, LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS
 from kubevitals.source.request import Answer
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import FakeSource, status_json
@@ -102,7 +102,7 @@ def test_only_so_many_logs_are_read_in_a_run() -> None:
     for n in range(LOG_REQUESTS):
         cluster.log(pod(f"web-{n}", namespace=f"team-{n % 5}"), "web", previous=False)
     for _ in range(3):
-        with pytest.raises(NotObserved, match=f"{LOG_REQUESTS} logs are read in a run"):
+        with pytest.raises(NotObserved, match=f"has read {LOG_REQUESTS} logs, its limit"):
             cluster.log(pod("another"), "web", previous=False)
     assert len(source.requests) == LOG_REQUESTS
 
@@ -112,7 +112,7 @@ def test_a_namespace_whose_pods_all_die_leaves_logs_of_others_to_be_read() -> No
     cluster = Cluster(source)
     for n in range(NAMESPACE_REQUESTS):
         cluster.log(pod(f"web-{n}"), "web", previous=False)
-    with pytest.raises(NotObserved, match=f"{NAMESPACE_REQUESTS} logs of a namespace are read in a run"):
+    with pytest.raises(NotObserved, match=f"has read {NAMESPACE_REQUESTS} logs of the namespace"):
         cluster.log(pod("another"), "web", previous=False)
     cluster.log(pod("coredns", namespace="kube-system"), "coredns", previous=False)
     assert len(source.requests) == NAMESPACE_REQUESTS + 1
@@ -126,5 +126,5 @@ def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
         with pytest.raises(NotObserved) as caught:
             cluster.log(pod(f"web-{n}"), "web", previous=False)
         reasons.append(caught.value.reason)
-    assert len(source.requests) == SILENT
+    assert len(source.requests) == FAILURES
     assert reasons[-1] == "logs are no longer queried: none of the first 3 answered"

@@ -103,11 +103,11 @@ def test_texts_of_a_declared_kind_are_redacted_when_they_are_recorded(
     ("answer", "words"),
     [
         (Reply(status_json("deployments.apps is forbidden"), 403), "forbidden"),
-        (Reply(b"<html>Sign in</html>"), "no list of Deployment in JSON"),
-        (Reply(b'{"items": [{"spec": {"replicas": "three"}}]}'), r"no list of Deployment in JSON: Expected `int`"),
-        (Reply(b'{"items": [{"metadata": {"creationTimestamp": "soon"}}]}'), "no list of Deployment in JSON"),
-        (Reply(b'{"items": ' + b"[" * 100_000), "no list of Deployment in JSON"),
-        (Reply(b'{"items": [{"metadata": {"name": "\xff"}}]}'), "no list of Deployment in JSON"),
+        (Reply(b"<html>Sign in</html>"), "not a list of Deployment in JSON"),
+        (Reply(b'{"items": [{"spec": {"replicas": "three"}}]}'), r"not a list of Deployment in JSON: Expected `int`"),
+        (Reply(b'{"items": [{"metadata": {"creationTimestamp": "soon"}}]}'), "not a list of Deployment in JSON"),
+        (Reply(b'{"items": ' + b"[" * 100_000), "not a list of Deployment in JSON"),
+        (Reply(b'{"items": [{"metadata": {"name": "\xff"}}]}'), "not a list of Deployment in JSON"),
     ],
 )
 def test_what_is_no_such_list_is_not_observed(look: Look, healthy: ApiServer, answer: Reply, words: str) -> None:

@@ -131,7 +131,7 @@ def _found(result: pytest.RunResult) -> list[str]:
 def test_a_recording_without_a_probe_says_so(run: Run, kube: ProbedCluster) -> None:
     run("--record=cluster.recording")
     result = run("--snapshot=cluster.recording")
-    result.stdout.fnmatch_lines(["the recorded run had no probe: it was made without --probe"])
+    result.stdout.fnmatch_lines(["the recorded run had no probe: it was recorded without --probe"])
     assert "--probe creates" not in result.stdout.str()
 
 
@@ -170,7 +170,7 @@ UNUSABLE = {
     ),
     "outside": (["--probe", "--probe-outside=$(id)"], r"--probe-outside: '\$\(id\)' is not a DNS name"),
     "domain": (["--probe", "--cluster-domain=a..b"], r"--cluster-domain: 'a\.\.b' is not a DNS domain"),
-    "duration": (["--probe", "--probe-timeout=soon"], "--probe-timeout: 'soon' is no duration"),
+    "duration": (["--probe", "--probe-timeout=soon"], "--probe-timeout: 'soon' is not a duration"),
     "too short": (["--probe", "--probe-timeout=5"], "--probe-timeout: give 20 to 600 s"),
     "dry": (["--probe-dry-run", "--probe-timeout=1h"], "--probe-timeout: give 20 to 600 s"),
 }

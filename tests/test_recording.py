@@ -115,7 +115,7 @@ def test_what_the_recorded_run_left_out_was_not_asked_for(path: Path, option: st
         with pytest.raises(NotObserved, match="has no answer to") as caught:
             Snapshot(path).get(request_)
         assert caught.value.unasked == bool(left_out)
-        assert (f"made without {option}" in caught.value.reason) == bool(left_out)
+        assert (f"recorded without {option}" in caught.value.reason) == bool(left_out)
 
 
 def test_that_the_recorded_run_had_no_probe_is_told_from_one_that_came_to_nothing(path: Path) -> None:
@@ -189,7 +189,7 @@ def test_later_moves_the_time_on(path: Path) -> None:
 
 def test_a_time_that_does_not_exist_is_refused(path: Path) -> None:
     Recording(source(), path).close()
-    _refused(lambda: Snapshot(path, timedelta(days=99_999_999)), "there is no time")
+    _refused(lambda: Snapshot(path, timedelta(days=99_999_999)), "beyond the calendar")
 
 
 def packed(*messages: pb.RecordingHeader | pb.Exchange, magic: bytes = b"kubevitals recording\n") -> bytes:
@@ -205,7 +205,10 @@ EXCHANGE = pb.Exchange(request="/version", status=200, body=os.urandom(2000))
 WHOLE = packed(HEADER, EXCHANGE)
 
 UNUSABLE = {
-    "answers to nothing": (gzip.compress(gzip.decompress(packed(HEADER)) + bytes(1_000_000)), "an answer to nothing"),
+    "answers to nothing": (
+        gzip.compress(gzip.decompress(packed(HEADER)) + bytes(1_000_000)),
+        "an answer without a request",
+    ),
     "answers without end": (
         gzip.compress(gzip.decompress(packed(HEADER)) + b"\x03\x0a\x01a" * 1_000_001),
         "more than 1,000,000 answers",
@@ -224,12 +227,15 @@ UNUSABLE = {
     ),
     "a time that is none": (packed(pb.RecordingHeader(format=1, taken=float("nan"))), "is damaged: "),
     "a time beyond all years": (packed(pb.RecordingHeader(format=1, taken=1e300)), "is damaged: "),
-    "empty": (b"", "is no kubevitals recording"),
-    "foreign gzip": (gzip.compress(b"a database dump"), "is no kubevitals recording: give a file that --record wrote"),
-    "foreign file": (b"PK\x03\x04 a zip", "is no kubevitals recording: give a file that --record wrote"),
+    "empty": (b"", "is not a kubevitals recording"),
+    "foreign gzip": (
+        gzip.compress(b"a database dump"),
+        "is not a kubevitals recording: give a file that --record wrote",
+    ),
+    "foreign file": (b"PK\x03\x04 a zip", "is not a kubevitals recording: give a file that --record wrote"),
     "newer": (
         packed(pb.RecordingHeader(format=2, kubevitals="9.1.0")),
-        r"was written by kubevitals 9\.1\.0: install that or a newer one",
+        r"was written by kubevitals 9\.1\.0: install that version or a newer one",
     ),
     "newer and laid out differently": (
         gzip.compress(gzip.decompress(packed(pb.RecordingHeader(format=2, kubevitals="9.1.0"))) + b"\x7fx"),

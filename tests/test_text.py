@@ -228,7 +228,7 @@ def test_durations_are_understood(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "-5m", "5 m", "1h30m", "5w", "nan", "inf", "1e9", "9" * 10, "5m\x1b[0m"])
 def test_what_is_no_duration_is_refused_in_one_printable_line(text: str) -> None:
-    with pytest.raises(ValueError, match="no duration such as 90s, 5m, 2h or 1d") as caught:
+    with pytest.raises(ValueError, match="not a duration such as 90s, 5m, 2h or 1d") as caught:
         parse_duration(text)
     assert str(caught.value).isprintable()
 

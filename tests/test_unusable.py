@@ -12,24 +12,24 @@ from tests.runs import CHECKS, Run
 pytest_plugins = ["pytester"]
 
 UNUSABLE = {
-    "unknown context": (["--context=other"], r"the kubeconfig .* has no context other; it has: fake"),
-    "nearly a context": (["--context=fakes"], r'it has no context fakes \(did you mean "fake"\?\); it has: fake'),
+    "unknown context": (["--context=other"], r"the kubeconfig .* has no context other; its contexts: fake"),
+    "nearly a context": (["--context=fakes"], r'it has no context fakes \(did you mean "fake"\?\); its contexts: fake'),
     "no context": (["--context="], "--context is empty: give a value, or omit the option"),
     "no snapshot": (["--snapshot="], "--snapshot is empty: give a value, or omit the option"),
     "a recording and a cluster": (["--snapshot=demo", "--context=fake"], "--context .* --snapshot .*: omit one"),
     "no recording": (["--snapshot=absent"], "absent cannot be read: No such file or directory"),
-    "broken recording": (["--snapshot=broken"], "broken is no kubevitals recording"),
+    "broken recording": (["--snapshot=broken"], "broken is not a kubevitals recording"),
     "record a recording": (["--snapshot=broken", "--record=x"], "--record needs a cluster"),
-    "record nowhere": (["--record=absent/x"], "no recording can be written to absent/x: No such file"),
-    "record a folder": (["--record=."], r"no recording can be written to \.: it is a directory"),
+    "record nowhere": (["--record=absent/x"], "the recording cannot be written to absent/x: No such file"),
+    "record a folder": (["--record=."], r"the recording cannot be written to \.: it is a directory"),
     "no known issues": (["--known-issues=absent"], "the known issues absent cannot be read"),
     "broken known issues": (["--known-issues=broken"], "the known issues broken cannot be used"),
     "unknown threshold": (
         ["--threshold=pod.stack=5m"],
         r"--threshold pod\.stack=5m: no such threshold \(did you mean \"pod\.stuck\"\?\); there are: .*pod\.stuck",
     ),
-    "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: 'soon' is no duration"),
-    "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is no duration"),
+    "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: 'soon' is not a duration"),
+    "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is not a duration"),
     "no time at all": (["--request-timeout=0"], "--request-timeout: give more than 0"),
     "too much time": (["--request-timeout=999999999d"], "--request-timeout: give .* at most 3600 s"),
     "only new of what": (["--only-new"], "--only-new needs an earlier run to compare with: add --compare"),
@@ -37,7 +37,7 @@ UNUSABLE = {
     "compare with what is none": (["--compare=broken"], "broken is not a findings file of kubevitals"),
     "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
     "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
-    "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is no duration"),
+    "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is not a duration"),
     "later live": (["--later=1h"], "--later moves the time of a recording: add --snapshot"),
 }
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_4(
 
 def test_without_a_kubeconfig_the_user_is_told_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG")
-    _is_refused(run(), "no cluster to look at: set KUBECONFIG")
+    _is_refused(run(), "no cluster to check: set KUBECONFIG")
 
 
 def _is_refused(result: pytest.RunResult, message: str) -> None:

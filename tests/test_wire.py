@@ -171,7 +171,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("body", FOREIGN)
 def test_what_is_no_list_is_not_observed(body: bytes) -> None:
-    with pytest.raises(NotObserved, match="no list of Pod") as caught:
+    with pytest.raises(NotObserved, match="not a list of Pod") as caught:
         decode_list([body], pb.Pod)
     assert str(caught.value).isprintable()
 

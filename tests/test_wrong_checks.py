@@ -48,12 +48,12 @@ BADLY_DECLARED = {
     "misnamed": (("def test_it", "def it"), "its name must begin with test_"),
     "no syntax": (("def rule", "def def rule"), "SyntaxError: invalid syntax"),
     "no module": (("from kubevitals import", "import absent\nfrom kubevitals import"), "No module named 'absent'"),
-    "secrets": (("def rule", "Kind('/api/v1/secrets', Resource, namespaced=True)\ndef rule"), "never asked for"),
-    "no path": (("def rule", "Kind('ingresses', Resource, namespaced=True)\ndef rule"), "is no path of a list"),
+    "secrets": (("def rule", "Kind('/api/v1/secrets', Resource, namespaced=True)\ndef rule"), "never requested"),
+    "no path": (("def rule", "Kind('ingresses', Resource, namespaced=True)\ndef rule"), "is not the path of a list"),
     "a cause for a tuple": (("def rule", "Explains('a', SAME_NODE, ('b',))\ndef rule"), r"Explains\(roots='a'\): give"),
     "no relation": (("def rule", "Explains(('a',), 'node', ('b',))\ndef rule"), r"Explains\(on='node'\): give a rel"),
     "no pattern": (("def rule", "Explains(('a',), SAME_NODE, ('b',), words='(')\ndef rule"), "is no pattern: missing"),
-    "no resource": (("def rule", "Kind('/api/v1/pods', Cluster, namespaced=True)\ndef rule"), "is no class derived"),
+    "no resource": (("def rule", "Kind('/api/v1/pods', Cluster, namespaced=True)\ndef rule"), "is not a class derived"),
 }
 
 
@@ -112,7 +112,7 @@ REFUSED = {
     ),
     "a threshold twice": (
         {"test_a.py": MINIMAL.replace("\n\ndef rule", "\nT = Threshold('pod.stuck', 1, 'why')\n\ndef rule")},
-        r"two thresholds are called pod\.stuck: rename one",
+        r"two thresholds have the name pod\.stuck: rename one",
     ),
     "only marked": (
         {"test_a.py": MINIMAL.replace("@check(rule)", "import pytest\n@pytest.mark.cause(chapter='1')")},

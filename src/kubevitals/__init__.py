@@ -1,8 +1,9 @@
 """A pytest-based health suite for Kubernetes clusters.
 
-What is named here is the interface for checks of one's own: docs/own-checks.md shows how, docs/api.md describes all of
-it. Within one version of it (`API_VERSION`) nothing of it goes or changes its meaning; names, optional arguments and
-fields may be added. Every other module, and all that is not described there, is private and changes at any time.
+These names are the interface for your own checks: docs/own-checks.md shows how to use it, docs/api.md describes it.
+Within one version of it (`API_VERSION`) nothing is removed and nothing changes its meaning; names, optional arguments
+and fields may be added. Every other module, and everything that is not described there, is private and may change at
+any time.
 """
 
 from kubevitals import schema_pb2
@@ -30,7 +31,7 @@ from kubevitals.threshold import Threshold
 from kubevitals.version import __version__ as __version__
 
 API_VERSION = 1
-"""The version of this interface: it rises with a change that a check may have to follow."""
+"""The version of this interface. It increases with every change that may require changes in checks."""
 
 __all__ = [
     "API_VERSION",

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end what goes on by KeyboardInterrupt, so that it is tidied up and reported."""
+"""Ctrl-C and SIGTERM: both raise KeyboardInterrupt, so that the run cleans up and reports."""
 
 import signal
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from types import FrameType
 
 
 class Interrupts:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, but not while whoever is interrupted tidies up."""
+    """SIGINT and SIGTERM raise KeyboardInterrupt, except during the clean-up after one."""
 
     def __init__(self) -> None:
         self._held = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle both signals; Python does so in its main thread only."""
+        """Handle both signals; Python only does so in its main thread."""
         if current_thread() is not main_thread():
             yield
             return
@@ -27,7 +27,7 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def hold(self) -> None:
-        """Ignore both from now on."""
+        """Ignore both signals from now on."""
         self._held = True
 
     def _raise(self, number: int, frame: FrameType | None) -> None:

@@ -31,7 +31,7 @@ class KubeObject(Protocol):
 
 
 class Ref(NamedTuple):
-    """The name of an object, complete: ``Pod/shop/cart-0``, ``Node/worker-1``."""
+    """The full name of an object: ``Pod/shop/cart-0``, ``Node/worker-1``."""
 
     kind: str
     namespace: str
@@ -41,7 +41,7 @@ class Ref(NamedTuple):
         return clean("/".join(part for part in self if part), 400)
 
     def kubectl(self, verb: str) -> str:
-        """Return a kubectl command on the object, fit to be pasted into a shell."""
+        """Return a kubectl command for the object, quoted for a shell."""
         place = f"-n {shlex.quote(clean(self.namespace))} " if self.namespace else ""
         return f"kubectl {place}{verb} {shlex.quote(clean(f'{self.kind.lower()}/{self.name}', 400))}"
 
@@ -52,15 +52,16 @@ def ref(obj: KubeObject) -> Ref:
 
 
 def path(obj: pb.Pod | pb.Node) -> str:
-    """Return where the API has the object, whatever its name holds."""
+    """Return the API path of the object, with its name quoted for a URL."""
     place = f"namespaces/{quote(obj.metadata.namespace, '')}/pods" if isinstance(obj, pb.Pod) else "nodes"
     return f"/api/v1/{place}/{quote(obj.metadata.name, '')}"
 
 
 def owner(pod: pb.Pod) -> Ref | None:
-    """Return what a person calls the pod's owner: the Deployment behind a ReplicaSet, else the controller.
+    """Return the pod's owner: its controller, or the Deployment behind a ReplicaSet.
 
-    A Deployment names its ReplicaSets after itself and the pod-template-hash, which saves a list of all ReplicaSets.
+    The name of a Deployment's ReplicaSet is the Deployment's name and the pod-template-hash, so that ReplicaSets need
+    not be listed.
     """
     for reference in pod.metadata.ownerReferences:
         if reference.controller:
@@ -72,17 +73,17 @@ def owner(pod: pb.Pod) -> Ref | None:
 
 
 def is_finished(pod: pb.Pod) -> bool:
-    """Return whether all containers of the pod have ended for good."""
+    """Return whether the pod is finished: its phase is Succeeded or Failed."""
     return pod.status.phase in ("Succeeded", "Failed")
 
 
 def condition(pod: pb.Pod, kind: str) -> pb.PodCondition | None:
-    """Return the pod's condition of this type, or nothing."""
+    """Return the pod's condition of this type, if there is one."""
     return next((c for c in pod.status.conditions if c.type == kind), None)
 
 
 def node_condition(node: pb.Node, kind: str) -> pb.NodeCondition | None:
-    """Return the node's condition of this type, or nothing."""
+    """Return the node's condition of this type, if there is one."""
     return next((c for c in node.status.conditions if c.type == kind), None)
 
 
@@ -117,14 +118,14 @@ def is_virtual(node: pb.Node) -> bool:
 
 
 def turned_at(pod: pb.Pod) -> pb.Time:
-    """Return when the pod became ready or not ready; of one that tells nothing, when it was made."""
+    """Return when the pod became ready or not ready, or when it was created if it has no Ready condition."""
     ready = condition(pod, "Ready")
     return ready.lastTransitionTime if ready else pod.metadata.creationTimestamp
 
 
 def internal_address(node: pb.Node) -> str:
-    """Return the node's first internal address, or nothing."""
-    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+    """Return the node's first internal address, or an empty text."""
+    return next((address.address for address in node.status.addresses if address.type == "InternalIP"), "")
 
 
 def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
@@ -133,7 +134,7 @@ def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
 
 
 def last_end(status: pb.ContainerStatus) -> pb.ContainerStateTerminated:
-    """Return how a container ended, or the one before it that it runs in the stead of."""
+    """Return how the container terminated, or how its previous instance did if it is running or waiting."""
     ended = status.state.HasField("terminated")
     return status.state.terminated if ended else status.lastState.terminated
 
@@ -144,21 +145,21 @@ def containers(spec: pb.PodSpec) -> list[pb.Container]:
 
 
 DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
-"""What marks the DNS Service and its pods, whatever serves (kubernetes/kubernetes cluster/addons/dns)."""
+"""The label of the DNS Service and its pods, for every DNS server (kubernetes/kubernetes cluster/addons/dns)."""
 
 
 DNS_NAMES = ("kube-dns", "coredns", "rke2-coredns-rke2-coredns")
-"""Names of the Service in kube-system: kubeadm and most others; the CoreDNS chart; RKE2's chart."""
+"""Names of the DNS Service in kube-system: of kubeadm and most others, of the CoreDNS chart, of RKE2's chart."""
 
 
 DNS_ELSEWHERE = ("openshift-dns", "dns-default")
-"""OpenShift's DNS Service (openshift/cluster-dns-operator)."""
+"""Namespace and name of OpenShift's DNS Service (openshift/cluster-dns-operator)."""
 
 
 DNS_SERVICES = frozenset({DNS_ELSEWHERE, *(("kube-system", name) for name in DNS_NAMES)})
-"""All of them, by namespace and name."""
+"""Namespaces and names of all these DNS Services."""
 
 
 def is_dns(metadata: pb.ObjectMeta) -> bool:
-    """Return whether an object is marked as the cluster's DNS, or a part of it."""
+    """Return whether an object has the label of the cluster's DNS."""
     return metadata.labels.get(DNS_LABEL) == DNS_VALUE

@@ -1,4 +1,4 @@
-"""Kubernetes' quantities as numbers."""
+"""Kubernetes quantities as numbers."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from kubevitals import schema_pb2 as pb
 
 
 def number(text: str) -> float:
-    """Return what a quantity's text means, what is none as 0: ``1Gi``, ``250m``."""
+    """Return the value of a quantity such as ``1Gi`` or ``250m``; 0 if the text is not a quantity."""
     from kubernetes.utils.quantity import parse_quantity
 
     try:
@@ -16,5 +16,5 @@ def number(text: str) -> float:
 
 
 def amount(quantities: Mapping[str, pb.Quantity], resource: str) -> float:
-    """Return how much of a resource is asked for or granted, nothing as 0: bytes, cores or a count."""
+    """Return the amount of a resource in bytes, cores or a count; 0 if it is not listed."""
     return number(quantities[resource].string) if resource in quantities else 0.0

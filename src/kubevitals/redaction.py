@@ -1,4 +1,4 @@
-"""Takes credentials out of text: what looks like a password, a token, a key."""
+"""Redacts texts that look like credentials: passwords, tokens, keys."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _VALUE = r"(?:\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^\s,;&\"'])[^\s,;&\"']*"
 
 
 _PROSE = r"(?-i:[A-Z]?[a-z]+)\s+\S"
-"""A word and more behind it: ``failed to fetch token: unexpected status`` names no credential."""
+"""A word with more text behind it: in ``failed to fetch token: unexpected status`` it is not a credential."""
 
 
 _EQUALS = r"[\w.-]{0,40}\\?[\"']?\s{0,3}=>?\s{0,3}"
@@ -33,7 +33,7 @@ _KEY = r"[A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
 
 
 _NO_NAME = r"(?=[\w-]{0,100}[A-Z])"
-"""Names of Kubernetes' objects have no capitals."""
+"""At least one capital letter, which names of Kubernetes objects do not have."""
 
 
 _KNOWN = (
@@ -57,10 +57,10 @@ _KNOWN = (
     ("ls0tls1crudjt", r"LS0tLS1CRUdJTi(?!BDRVJU)[\w+/=]+"),
     ("zxlk", r"ZXlK[\w+/]{20,}={0,2}"),
 )
-"""How credentials of well-known form begin, in lower case, and their whole form.
+"""Credentials of a well-known form: how each begins, in lower case, and its pattern.
 
-They are those of AWS, Google, GitHub, GitLab, Slack, Stripe, OpenAI, SendGrid, npm, Hugging Face, Docker and Vault;
-and private keys and JSON web tokens in base 64.
+They are those of AWS, Google, GitHub, GitLab, Slack, Stripe, OpenAI, SendGrid, npm, Hugging Face, Docker and Vault,
+and base64 of private keys and JSON web tokens.
 """
 
 
@@ -100,9 +100,10 @@ _SECRETS = (
         (rf"(?<![\w-])(--?[\w-]{{0,40}}{_NAME}\s{{1,3}})(?!-|{_PROSE}){_VALUE}", rf"\1{REDACTED}"),
     ),
 )
-"""Patterns with what takes their place. Before them stands what a text has if one of them matches; most have none.
+"""Patterns and their replacements, after the hints of which every matching text contains one; most texts contain none.
 
-It is looked for in the case folded text. Where a pattern ignores case it has no i, which stands for a dotless one, too.
+Hints are searched in the case-folded text. No hint contains an i: a pattern that ignores case also matches a dotless
+one.
 """
 
 
@@ -116,14 +117,14 @@ _HINTS = tuple(hint for hints, _ in PATTERNS for hint in hints)
 
 
 class _Redaction:
-    """Whether credentials are redacted, the same for all threads: texts are cleaned in too many places to tell each."""
+    """Whether credentials are redacted, for all threads: too many places clean texts to pass this to each."""
 
     on = True
 
 
 @contextmanager
 def unredacted() -> Iterator[None]:
-    """Keep what looks like a credential in all texts meanwhile."""
+    """Redact nothing inside this context."""
     _Redaction.on = False
     try:
         yield
@@ -137,7 +138,7 @@ def redacting() -> bool:
 
 
 def redact(text: str) -> str:
-    """Return the text without what looks like a credential; redacting twice changes nothing more."""
+    """Return the text with everything redacted that looks like a credential; redacting again changes nothing."""
     if not redacting():
         return text
     has = text.casefold().__contains__

@@ -1,4 +1,4 @@
-"""Makes foreign text fit to be shown: bounded, redacted, without characters that act on a terminal."""
+"""Makes untrusted text safe to print: bounded, redacted, without characters that control a terminal."""
 
 import re
 from bisect import bisect_left
@@ -9,11 +9,11 @@ from math import isinf
 from kubevitals.redaction import redact
 
 LINE_LIMIT = 1000
-"""Characters of one line that are shown; the rest is counted."""
+"""Characters of a line that are shown; a longer line ends with its length."""
 
 
 def clean(text: str, limit: int = LINE_LIMIT) -> str:
-    r"""Return foreign text as one line that is safe to print: white space folded, redacted, bounded, escaped.
+    r"""Return untrusted text as one line that is safe to print: white space folded, redacted, bounded, escaped.
 
     Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``).
     """
@@ -27,7 +27,7 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a span of time as people say it, in its two largest units: ``90`` is ``1m30s``."""
+    """Return a duration in its two largest units: ``1m30s`` for 90 seconds."""
     if isinf(seconds):
         return "an unknown time"
     left = max(0, int(seconds))
@@ -40,16 +40,16 @@ def duration(seconds: float) -> str:
 
 
 COMPARED = 400
-"""Names that a missing one is compared with: a comparison takes about a tenth of a millisecond."""
+"""Names that a missing one is compared with; one comparison takes about a tenth of a millisecond."""
 
 LONGEST = 253
-"""Characters of a name (validation of the API); a reference may name what nothing can be called."""
+"""Characters of the longest name that the API server accepts; a reference may be longer."""
 
 
 def near_name(name: str, existing: Iterable[str] | None) -> str:
-    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing.
+    """Return `` (did you mean "app-config"?)`` if a similar name exists, or an empty text.
 
-    Of very many names those are compared that stand next to it in the alphabet.
+    If there are very many names, only the alphabetical neighbours are compared.
     """
     every = sorted(existing or ()) if len(name) <= LONGEST else []
     start = max(0, bisect_left(every, name) - COMPARED // 2)
@@ -61,13 +61,13 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds in ``90``, ``90s``, ``5m``, ``2h`` or ``1d``.
+    """Return the seconds of a duration: ``90``, ``90s``, ``5m``, ``2h`` or ``1d``.
 
     Raises:
-        ValueError: the text is none of these.
+        ValueError: the text is not a duration.
     """
     if not (match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text.strip())):
-        raise ValueError(f"{clean(text, 40)!r} is no duration such as 90s, 5m, 2h or 1d")
+        raise ValueError(f"{clean(text, 40)!r} is not a duration such as 90s, 5m, 2h or 1d")
     return float(match[1]) * _UNITS[match[2]]
 
 

@@ -1,4 +1,4 @@
-"""Numbers that decide, each standing beside the check that uses it and each an option."""
+"""The numbers that decide whether a state is a fault. Each is declared beside its check, and --threshold changes it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Threshold:
 
     Attributes:
         name: ``cause.what``, as in ``--threshold volume-claim.attach=5m``.
-        default: the number used unless the user gives another; seconds where it is a duration.
-        why: what it means and where the default comes from.
+        default: the number that is used unless the user gives another; a duration is in seconds.
+        why: what the number means, and where the default comes from.
     """
 
     name: str
@@ -26,20 +26,20 @@ def declared(modules: Iterable[object]) -> dict[str, Threshold]:
     """Return the thresholds that modules declare, by name.
 
     Raises:
-        Unusable: two have one name.
+        Unusable: two have the same name.
     """
-    found: dict[str, Threshold] = {}
+    thresholds: dict[str, Threshold] = {}
     for value in (value for module in modules for value in vars(module).values()):
-        if isinstance(value, Threshold) and found.setdefault(value.name, value) != value:
-            raise Unusable(f"two thresholds are called {clean(value.name)}: rename one")
-    return found
+        if isinstance(value, Threshold) and thresholds.setdefault(value.name, value) != value:
+            raise Unusable(f"two thresholds have the name {clean(value.name)}: rename one")
+    return thresholds
 
 
 def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) -> dict[Threshold, float]:
-    """Return the numbers that ``NAME=VALUE`` settings give.
+    """Return the numbers of ``NAME=VALUE`` settings.
 
     Raises:
-        Unusable: a setting has no such form, or names a threshold that is not known.
+        Unusable: a setting does not have this form, or there is no threshold of this name.
     """
     values = {}
     for setting in settings:
@@ -57,7 +57,7 @@ def seconds(option: str, text: str) -> float:
     """Return an option's duration in seconds.
 
     Raises:
-        Unusable: it is none.
+        Unusable: the text is not a duration.
     """
     try:
         return parse_duration(text)

@@ -1,4 +1,4 @@
-"""Objects that a check declares itself: just the fields that it reads, decoded from the API server's JSON."""
+"""Objects that a check declares itself: only the fields that it reads, decoded from the API server's JSON."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,13 @@ from kubevitals.redaction import redact
 class Fields(msgspec.Struct, frozen=True):
     """The fields of a part of an object that a check reads, with their types and defaults.
 
-    They are called as Kubernetes calls them. The API server leaves out what is empty: each needs a default, or the
-    whole list is *not observed* where one object lacks it. Other fields are dropped as the list arrives.
+    Their names are Kubernetes' names. Give every field a default: the API server omits empty fields, and if one
+    object has neither value nor default, the whole list is *not observed*. Other fields are dropped on arrival.
     """
 
 
 class Metadata(Fields, frozen=True):
-    """An object's metadata. A check that reads annotations declares them in a class derived from this one."""
+    """An object's metadata. To read annotations, derive a class with that field."""
 
     name: str = ""
     namespace: str = ""
@@ -33,7 +33,7 @@ class Metadata(Fields, frozen=True):
 
 
 class Resource(Fields, frozen=True):
-    """An object of Kubernetes, of a kind that checks declare themselves; the class has the kind's name."""
+    """A Kubernetes object of a kind that a check declares. The name of the derived class is the kind."""
 
     metadata: Metadata = Metadata()
 
@@ -51,14 +51,14 @@ def decode_resources(
     """Parse a list in JSON.
 
     Raises:
-        NotObserved: it is none, or its objects do not have the fields that the schema declares.
+        NotObserved: it is not a list, or its objects do not have the fields that the schema declares.
     """
     try:
-        found = _decoder(schema).decode(body)
+        listed = _decoder(schema).decode(body)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
-        raise NotObserved(f"the answer is no list of {schema.__name__} in JSON: {error}") from error
-    kept = [item for item in found.items if not wanted or wanted(item)]
-    return pb.ListMeta(**{"continue": found.metadata.continue_}), kept
+        raise NotObserved(f"the answer is not a list of {schema.__name__} in JSON: {error}") from error
+    kept = [item for item in listed.items if not wanted or wanted(item)]
+    return pb.ListMeta(**{"continue": listed.metadata.continue_}), kept
 
 
 def encode_resources(metadata: pb.ListMeta, items: Sequence[Resource]) -> bytes:
@@ -68,30 +68,30 @@ def encode_resources(metadata: pb.ListMeta, items: Sequence[Resource]) -> bytes:
 
 
 def redacted_resource(item: R) -> R:
-    """Return the object without what looks like a credential in any of its texts."""
+    """Return the object with everything redacted that looks like a credential."""
     return msgspec.convert(_redacted(msgspec.to_builtins(item, enc_hook=_encoded)), type(item), dec_hook=_decoded)
 
 
 def fields_of(schema: type[Resource]) -> str:
-    """Return what tells schemas with other fields apart, in twelve hexadecimal digits."""
+    """Return a hash of the schema's fields, in twelve hexadecimal digits."""
     return blake2b(str(_shape(schema, ())).encode(), digest_size=6).hexdigest()
 
 
 def _shape(kind: Any, within: tuple[Any, ...]) -> object:
-    """Return the names and types of fields, and of those below them; a type that holds itself by its name."""
+    """Return the names and types of all fields, recursively; a type that contains itself is returned as its name."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in within:
         return [(f.encode_name, _shape(f.type, (*within, kind))) for f in msgspec.structs.fields(kind)]
     if inner := get_args(kind):
-        return [str(get_origin(kind)), *(_shape(each, within) for each in inner)]
+        return [str(get_origin(kind)), *(_shape(argument, within) for argument in inner)]
     return getattr(kind, "__name__", str(kind))
 
 
 @cache
 def _decoder(schema: type[Resource]) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a list; it is asked for where the kind is declared, since making it is not safe in threads.
+    """Return the decoder of a list. It is created when the kind is declared: creating it is not thread-safe.
 
     Raises:
-        TypeError: there is a type among the fields that JSON does not have.
+        TypeError: a field has a type that JSON does not have.
     """
     items: Any = list[schema]  # type: ignore[valid-type]
     fields: list[Any] = [("metadata", _ListMeta, msgspec.field(default_factory=_ListMeta)), ("items", items)]
@@ -100,23 +100,23 @@ def _decoder(schema: type[Resource]) -> msgspec.json.Decoder[Any]:
 
 
 def prepare(schema: type[Resource]) -> None:
-    """Refuse fields that cannot be decoded.
+    """Create the decoder of a schema.
 
     Raises:
-        TypeError: there is a type among them that JSON does not have.
+        TypeError: a field has a type that JSON does not have.
     """
     _decoder(schema)
 
 
 def _decoded(kind: type, value: object) -> pb.Time:
-    """Return a time as the lists of `Cluster` have it."""
+    """Return a time of the type that `Cluster`'s lists have."""
     if kind is not pb.Time:
         raise NotImplementedError
     if value is None:
         return pb.Time()
     moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{value!r} is no time")
+        raise ValueError(f"{value!r} is not a time")
     return pb.Time(seconds=int(moment.timestamp()), nanos=moment.microsecond * 1000)
 
 
@@ -133,7 +133,7 @@ def _redacted(value: Any) -> Any:
         case str():
             return redact(value)
         case list():
-            return [_redacted(each) for each in value]
+            return [_redacted(item) for item in value]
         case dict():
-            return {key: _redacted(each) for key, each in value.items()}
+            return {key: _redacted(item) for key, item in value.items()}
     return value

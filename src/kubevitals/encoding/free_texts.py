@@ -1,4 +1,4 @@
-"""The free texts in Kubernetes' objects, which may hold credentials."""
+"""Redacts the free texts of Kubernetes objects, which may contain credentials."""
 
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -12,22 +12,22 @@ from kubevitals.redaction import redact, redacting
 _FREE_TEXTS = frozenset({"message", "path"})
 
 _redacted = lru_cache(maxsize=4096)(redact)
-"""Pods of one owner say the same."""
+"""Cached, because pods of one owner have the same texts."""
 
 
-class _Way(NamedTuple):
-    """A field that leads to free texts."""
+class _Nested(NamedTuple):
+    """A field whose messages contain free texts."""
 
     name: str
     repeated: bool
-    further: "_Plan"
+    plan: "_Plan"
 
 
 class _Plan(NamedTuple):
-    """Where a kind of message has free texts: in fields of its own, and in messages below it."""
+    """Where a type of message has free texts: in its own fields, and in nested messages."""
 
     texts: tuple[str, ...]
-    ways: tuple[_Way, ...]
+    nested: tuple[_Nested, ...]
 
 
 def redact_texts(message: Message) -> None:
@@ -40,23 +40,23 @@ def _redact(message: Any, plan: _Plan) -> None:
     for name in plan.texts:
         if text := getattr(message, name):
             setattr(message, name, _redacted(text))
-    for name, repeated, further in plan.ways:
+    for name, repeated, nested in plan.nested:
         if repeated:
             for child in getattr(message, name):
-                _redact(child, further)
+                _redact(child, nested)
         elif message.HasField(name):
-            _redact(getattr(message, name), further)
+            _redact(getattr(message, name), nested)
 
 
 @cache
 def _plan(descriptor: Descriptor) -> _Plan:
-    """Find out once for each kind of message; the schema has no message that holds itself."""
+    """Return the plan of a type of message; no type in the schema contains itself."""
     texts = (f.name for f in descriptor.fields if f.name in _FREE_TEXTS and f.type == FieldDescriptor.TYPE_STRING)
-    return _Plan(tuple(texts), tuple(_ways(descriptor)))
+    return _Plan(tuple(texts), tuple(_nested(descriptor)))
 
 
-def _ways(descriptor: Descriptor) -> Iterator[_Way]:
+def _nested(descriptor: Descriptor) -> Iterator[_Nested]:
     for field in descriptor.fields:
         kind = field.message_type
-        if kind and not kind.GetOptions().map_entry and any(further := _plan(kind)):
-            yield _Way(field.name, field.is_repeated, further)
+        if kind and not kind.GetOptions().map_entry and any(plan := _plan(kind)):
+            yield _Nested(field.name, field.is_repeated, plan)

@@ -1,4 +1,4 @@
-"""What is kept of an object: the fields that checks read, in as little memory as they need."""
+"""Reduces objects to the fields that checks read, and keeps them in little memory."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -14,16 +14,16 @@ from kubevitals.encoding.stream import delimited
 M = TypeVar("M", bound=Message)
 
 CLUSTER_CIDR = "--cluster-cidr="
-"""The flag of kube-controller-manager that names the networks of which nodes get their podCIDRs."""
+"""The flag of kube-controller-manager with the networks from which nodes get their podCIDRs."""
 
 BATCH = 64
-"""Objects that share one piece of memory: with one of its own, each would take more than twice as much."""
+"""Objects that share one block of memory; separately, each would take more than twice as much."""
 
 EVENT_LIMIT = 16_384
-"""Characters that are kept of what an event says. Kubernetes' own say 1,024; whoever makes one may say a megabyte."""
+"""Characters of an event's message that are kept. Kubernetes' own have up to 1,024; a client may send a megabyte."""
 
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
-"""The annotation by which claims named their StorageClass before Kubernetes 1.6, and still may."""
+"""The annotation with a claim's StorageClass, from before Kubernetes 1.6; it is still valid."""
 
 _READ_ANNOTATIONS = frozenset(
     {"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node", STORAGE_CLASS}
@@ -33,7 +33,7 @@ _ITEM = 1 << 3 | 2
 
 
 def reduce(item: Message) -> None:
-    """Drop what no check reads: unknown fields, most annotations and arguments, variables that refer to nothing."""
+    """Drop what no check reads: unknown fields, most annotations and arguments, variables without a reference."""
     item.DiscardUnknownFields()
     metadata = getattr(item, "metadata", None)
     if isinstance(metadata, pb.AnnotatedMeta):
@@ -78,7 +78,7 @@ def _reduce_scheduled(spec: pb.PodSpec) -> None:
 
 
 def _reduce_statuses(pod: pb.Pod) -> None:
-    """Drop the resources that containers have where they are those that they are to have: mostly they are."""
+    """Drop the resources in container statuses that equal those in the specification, as most do."""
     wanted = {container.name: container.resources for container in (*pod.spec.initContainers, *pod.spec.containers)}
     for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses):
         if status.HasField("resources") and status.resources == wanted.get(status.name):
@@ -96,9 +96,9 @@ def _reduce_container(container: pb.Container) -> None:
 
 
 class Compact(Generic[M]):
-    """A list of objects that grows and holds no more memory than the objects do.
+    """A growing list of objects that takes no more memory than their fields.
 
-    What was dropped from an object, even unknown fields, stays in memory until the object is made anew.
+    Dropped fields of an object, even unknown ones, stay in memory until it is parsed again.
     """
 
     def __init__(self, schema: type[M]) -> None:
@@ -124,12 +124,12 @@ class Compact(Generic[M]):
 
 @cache
 def _holder(name: str) -> Any:
-    """Return a kind of message whose only field is a list of this kind."""
+    """Return a type of message whose only field is a list of the named type."""
     file = descriptor_pb2.FileDescriptorProto(
         name=f"{name}.holder", package="kubevitals.holders", syntax="proto3", dependency=[pb.DESCRIPTOR.name]
     )
-    made = file.message_type.add(name=name.rpartition(".")[2])
-    made.field.add(
+    holder = file.message_type.add(name=name.rpartition(".")[2])
+    holder.field.add(
         name="items",
         number=1,
         type=FieldDescriptor.TYPE_MESSAGE,
@@ -138,4 +138,4 @@ def _holder(name: str) -> Any:
     )
     pool = descriptor_pool.Default()
     pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kubevitals.holders.{made.name}"))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kubevitals.holders.{holder.name}"))

@@ -1,4 +1,4 @@
-"""Kubernetes' protobuf answers, and the messages that are kept of them."""
+"""Decodes and encodes Kubernetes' protobuf answers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
@@ -20,17 +20,17 @@ M = TypeVar("M", bound=Message)
 MAGIC = b"k8s\x00"
 _RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
 OBJECTS = 1_000_000
-"""Objects of one answer: whoever sends more sends none of Kubernetes'."""
+"""Objects of one answer; Kubernetes does not send more."""
 
 OBJECT_LIMIT = 8 << 20
-"""Bytes of one object: the API server takes no request of more than 3 MiB."""
+"""Bytes of one object; the API server accepts requests of up to 3 MiB."""
 
 _METADATA, _ITEM = 1 << 3 | 2, 2 << 3 | 2
 """Tags of length-delimited fields: an envelope's content, and the two fields that every list has."""
 
 
 class Page(NamedTuple):
-    """A list, or a piece of one."""
+    """A list, or one page of it."""
 
     metadata: pb.ListMeta
     items: Sequence[Any]
@@ -39,16 +39,16 @@ class Page(NamedTuple):
 def decode_list(
     chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None = None
 ) -> tuple[pb.ListMeta, list[M]]:
-    """Parse a list item by item as it arrives; what is not wanted, or stands in no field of ours, is dropped at once.
+    """Parse a list item by item as it arrives; unwanted items and unknown fields are dropped at once.
 
     Raises:
-        NotObserved: the bytes are no list in Kubernetes' protobuf encoding.
+        NotObserved: the bytes are not a list in Kubernetes' protobuf encoding.
     """
     try:
         return _decode_list(Stream(chunks), schema, wanted)
     except (DecodeError, EOFError, ValueError, OverflowError) as error:
         raise NotObserved(
-            f"the answer is no list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
+            f"the answer is not a list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
         ) from error
 
 
@@ -56,16 +56,16 @@ def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | 
     if (start := stream.peek(20))[: len(MAGIC)] != MAGIC:
         raise DecodeError(f"it starts with {start!r}")
     stream.read(len(MAGIC))
-    found = None
+    content = None
     while stream.peek(1):
         tag, size = stream.field()
         if tag == _RAW:
-            found = _content(stream, stream.position + size, schema, wanted)
+            content = _content(stream, stream.position + size, schema, wanted)
         else:
             _read(stream, size)
-    if found is None:
-        raise DecodeError("there is no list in it")
-    return found
+    if content is None:
+        raise DecodeError("it contains no list")
+    return content
 
 
 def _content(
@@ -92,7 +92,7 @@ def _content(
 
 def _read(stream: Stream, size: int) -> bytes:
     if size > OBJECT_LIMIT:
-        raise DecodeError(f"an object of {size:,} bytes, where none has more than {OBJECT_LIMIT:,}")
+        raise DecodeError(f"an object has {size:,} bytes, more than {OBJECT_LIMIT:,}")
     return stream.read(size)
 
 
@@ -106,7 +106,7 @@ def _item(raw: bytes, schema: type[M]) -> M:
 
 
 def _repaired(raw: bytes, schema: type[M]) -> M:
-    """Parse an item whose strings hold invalid UTF-8 (the kubelet cuts messages anywhere); bad bytes become U+FFFD."""
+    """Parse an item with invalid UTF-8: the kubelet truncates messages within a character. Bad bytes become U+FFFD."""
     item = _lenient(schema.DESCRIPTOR.full_name).FromString(raw)
     item.DiscardUnknownFields()
     for message in _messages(item):
@@ -124,15 +124,15 @@ def _utf8(value: bytes) -> bytes:
 
 @cache
 def _lenient(name: str) -> type[Message]:
-    """Return a message of the schema whose strings are bytes, those in maps included, which are lists of entries."""
+    """Return a type of the schema with bytes instead of strings, also in maps, which become lists of entries."""
     file = descriptor_pb2.FileDescriptorProto()
     pb.DESCRIPTOR.CopyToProto(file)
     for declared in file.message_type:
         for message in (declared, *declared.nested_type):
             message.options.ClearField("map_entry")
-            for own in message.field:
-                if own.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING:
-                    own.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            for field in message.field:
+                if field.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING:
+                    field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
@@ -156,7 +156,7 @@ def encode_list(page: Page) -> list[bytes]:
 
 
 def encode_status(body: bytes) -> bytes:
-    """Return a refusal with what the API server says in it redacted, whichever encoding it chose."""
+    """Return a refusal with a redacted message, whatever its encoding was."""
     status = pb.Status(message=redact(error_message(body)))
     return MAGIC + pb.Envelope(raw=status.SerializeToString()).SerializeToString()
 
@@ -166,11 +166,11 @@ class _JsonStatus(msgspec.Struct):
 
 
 _JSON_STATUS = msgspec.json.Decoder(_JsonStatus)
-"""Made here, before several threads use it: making it is not safe."""
+"""Created at import: creating it is not thread-safe."""
 
 
 def error_message(body: bytes) -> str:
-    """Return what the API server says of a refused request, whichever encoding it chose, or the answer's beginning."""
+    """Return the API server's message for a refused request, in either encoding, or the beginning of the answer."""
     try:
         if body.startswith(MAGIC):
             return pb.Status.FromString(pb.Envelope.FromString(body[len(MAGIC) :]).raw).message

@@ -1,4 +1,4 @@
-"""Length-delimited protobuf, read as it arrives: no more of it is held than the field that is being read."""
+"""Length-delimited protobuf, read as it arrives: only the current field is held in memory."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ class Stream:
     """Bytes that arrive in chunks.
 
     Attributes:
-        position: how many of them were read.
+        position: the number of bytes that were read.
     """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
@@ -22,7 +22,7 @@ class Stream:
         self.position = 0
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes without reading them: as many as were asked for, fewer at the end."""
+        """Return the next bytes without consuming them; fewer at the end."""
         have = len(self._held) - self._at
         if have < size:
             self._fetch(size, have)
@@ -32,7 +32,7 @@ class Stream:
         """Return the next bytes.
 
         Raises:
-            EOFError: there are not so many.
+            EOFError: there are fewer.
         """
         piece = self.peek(size)
         if len(piece) < size:
@@ -45,8 +45,8 @@ class Stream:
         """Read the beginning of a length-delimited field; return its tag and its length.
 
         Raises:
-            DecodeError: what comes next is none.
-            EOFError: nothing comes next.
+            DecodeError: the next field is not length-delimited.
+            EOFError: there is no next field.
         """
         tag = self._varint()
         if tag & 7 != _LENGTH_DELIMITED:
@@ -66,7 +66,7 @@ class Stream:
             value |= (byte & 0x7F) << shift
             shift += 7
             if shift > _LONGEST:
-                raise DecodeError("a number has no end")
+                raise DecodeError("a number does not end")
         return value | byte << shift
 
 

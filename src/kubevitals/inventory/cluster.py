@@ -79,7 +79,7 @@ class Cluster:
     ) -> None:
         self.scope, self.secret_names, self.ask_kubelets = scope or Scope(), secret_names, ask_kubelets
         self.probe_options = probe
-        self.remarks = [] if self.scope.is_all else [f"namespaces looked at: {self.scope}"]
+        self.remarks = [] if self.scope.is_all else [f"namespaces: {self.scope}"]
         self._source = source
         self.fetcher = Fetcher(source, self.scope)
         self._thresholds = dict(thresholds or {})

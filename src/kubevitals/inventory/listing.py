@@ -1,4 +1,4 @@
-"""Lists of one kind of object: how they are asked for, page by page and where only some namespaces are looked at."""
+"""Lists of one kind of object: how they are requested, page by page and for all or some namespaces."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ M = TypeVar("M", bound=Message | Resource)
 R = TypeVar("R", bound=Resource)
 
 PAGE = 1000
-"""Objects of one page, where the API server pages: a list from its watch cache comes in one piece."""
+"""Objects of one page. The API server does not page a list from its watch cache."""
 
 PAGES = 1000
-"""Pages of one list: a million objects. A server that always has one more is not believed."""
+"""Pages of one list: a million objects. A server that sends more is faulty."""
 
 _LIST_PATH = re.compile(r"/(?:api/v1|apis/[a-z0-9.-]{1,253}/v[a-z0-9]{1,60})/[a-z][a-z0-9-]{0,62}")
 
 PAGE_RESTARTS = 3
-"""How often a paged list is begun anew when its continue token has expired."""
+"""How often a paged list is restarted after its continue token has expired."""
 
 
 class _Fetcher(Protocol):
@@ -38,7 +38,7 @@ class _Cluster(Protocol):
 
 
 class Listing(Generic[M]):
-    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched when first asked for."""
+    """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched at the first access."""
 
     def __init__(
         self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False, selector: str = ""
@@ -59,12 +59,12 @@ class Listing(Generic[M]):
 
     @property
     def resource(self) -> str:
-        """The resource as RBAC writes it: ``pods``, ``deployments.apps``."""
+        """The resource as in RBAC messages: ``pods``, ``deployments.apps``."""
         group = self.path.split("/")[2] if self.path.startswith("/apis/") else ""
         return ".".join(filter(None, (self.path.rpartition("/")[2], group)))
 
     def path_in(self, namespace: str) -> str:
-        """Return the path of the list of one namespace."""
+        """Return the path of one namespace's list."""
         place, _, kind = self.path.rpartition("/")
         return f"{place}/namespaces/{namespace}/{kind}"
 
@@ -75,26 +75,26 @@ NAMESPACES = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
 class Kind(Listing[R]):
     """A kind of object that a check declares itself: `Cluster.objects` returns its objects.
 
-    Listing them takes the right to do so: without it what reads them is not observed.
+    Without the right to list them, checks that read them are not observed.
     """
 
     def __init__(self, path: str, schema: type[R], *, namespaced: bool) -> None:
         """Declare a kind.
 
         Args:
-            path: the path of the list of all namespaces, ``/apis/networking.k8s.io/v1/ingresses``.
-            schema: the class that has the kind's name and declares the fields that are read.
+            path: the path of the list in all namespaces: ``/apis/networking.k8s.io/v1/ingresses``.
+            schema: the class that declares the fields to read; its name is the kind.
             namespaced: whether its objects are in namespaces.
 
         Raises:
-            BadCheck: it is no such path or class, or the kind is Secret: nobody reads what Secrets hold.
+            BadCheck: the path or the class is not valid, or the kind is Secret, whose contents are never read.
         """
         if not _LIST_PATH.fullmatch(path):
-            raise BadCheck(f"{path!r} is no path of a list, such as /apis/networking.k8s.io/v1/ingresses")
+            raise BadCheck(f"{path!r} is not the path of a list, such as /apis/networking.k8s.io/v1/ingresses")
         if path == "/api/v1/secrets":
-            raise BadCheck("the contents of Secrets are never asked for; cluster.secrets has their names")
+            raise BadCheck("the contents of Secrets are never requested; cluster.secrets has their names")
         if not (isinstance(schema, type) and issubclass(schema, Resource)):
-            raise BadCheck(f"{schema!r:.80} is no class derived from kubevitals.Resource")
+            raise BadCheck(f"{schema!r:.80} is not a class derived from kubevitals.Resource")
         try:
             prepare(schema)
         except TypeError as error:
@@ -103,8 +103,8 @@ class Kind(Listing[R]):
         self.name = f"{path}#{fields_of(schema)}"
 
 
-class Asked(Generic[M]):
-    """One list that is asked for: a path, and what it is narrowed down to."""
+class ListRequest(Generic[M]):
+    """One list to request: its path, a field selector, and which items are wanted."""
 
     def __init__(self, path: str, selector: str = "", wanted: Callable[[M], bool] | None = None) -> None:
         self.path, self.selector, self.wanted = path, selector, wanted
@@ -114,7 +114,7 @@ def chosen_names(scope: Scope, namespaces: Callable[[], Sequence[pb.Namespace]])
     """Return the namespaces that a scope chooses.
 
     Raises:
-        NotObserved: it chooses by patterns and namespaces cannot be listed, or there is no such namespace.
+        NotObserved: it has patterns and namespaces cannot be listed, or there is no such namespace.
     """
     try:
         return scope.names(namespace.metadata.name for namespace in namespaces())
@@ -126,32 +126,32 @@ def chosen_names(scope: Scope, namespaces: Callable[[], Sequence[pb.Namespace]])
         raise NotObserved(str(error)) from error
 
 
-def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[Asked[M]]:
-    """Return the lists that have all of a kind in the scope; `chosen` are its namespaces, where it chooses some.
+def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[ListRequest[M]]:
+    """Return the lists with all objects of a kind in the scope; `chosen` are its namespaces, if it chooses some.
 
     Raises:
-        NotObserved: the kind has no namespace, and nothing like that is to be asked for.
+        NotObserved: the kind is cluster-scoped, and the scope is namespaced only.
     """
     if scope.namespaced_only and not listing.namespaced:
-        reason = f"{listing.resource} outside of the namespaces are not asked for (--namespaced-only)"
+        reason = f"{listing.resource} are cluster-scoped, and this run is --namespaced-only"
         raise NotObserved(reason, unasked=True)
     if listing.selector:
-        return [Asked(listing.path, listing.selector)]
+        return [ListRequest(listing.path, listing.selector)]
     wanted = scope.wants if listing.namespaced and not scope.is_all else None
     if listing.namespaced and chosen and (len(chosen) <= LISTED or scope.listed.namespaced_only):
-        return [Asked(listing.path_in(name), wanted=wanted) for name in chosen]
-    return [Asked(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
+        return [ListRequest(listing.path_in(name), wanted=wanted) for name in chosen]
+    return [ListRequest(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
 
 
-def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence[M]:
+def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Sequence[M]:
     """Return all items of a list.
 
     Raises:
-        NotObserved: it is refused, cannot be had whole, or is none.
+        NotObserved: it is refused, incomplete, or not a list.
     """
     for _ in range(PAGE_RESTARTS):
         items: list[M] = []
-        for number, answer in enumerate(_pages(source, listing, asked)):
+        for number, answer in enumerate(_pages(source, listing, list_)):
             if answer.status == 410 and number:
                 break
             items += cast("Sequence[M]", answer.expect(f"list {listing.resource}").page.items)
@@ -160,18 +160,18 @@ def whole_list(source: Source, listing: Listing[M], asked: Asked[M]) -> Sequence
     raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
 
 
-def _pages(source: Source, listing: Listing[M], asked: Asked[M]) -> Iterator[Answer]:
-    selected = {"fieldSelector": asked.selector} if asked.selector else {}
+def _pages(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Iterator[Answer]:
+    selected = {"fieldSelector": list_.selector} if list_.selector else {}
     query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
     tokens: set[str] = set()
     for _ in range(PAGES):
-        path = f"{asked.path}?{urlencode({**query, **selected})}"
-        answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=asked.wanted))
+        path = f"{list_.path}?{urlencode({**query, **selected})}"
+        answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=list_.wanted))
         yield answer
         if not (token := getattr(answer.page.metadata, "continue")):
             return
         if token in tokens:
-            raise NotObserved(f"the list of {listing.resource} comes back to a continue token it had before")
+            raise NotObserved(f"the list of {listing.resource} repeats a continue token")
         tokens.add(token)
         query = {"limit": str(PAGE), "continue": token}
     raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")

@@ -1,4 +1,4 @@
-"""Logs of containers: a few last lines of a few of them."""
+"""Logs of containers: the last lines of a bounded number of them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from kubevitals.source.request import Answer, Request
 from kubevitals.text import clean
 
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
-"""Bounds of a log that is read, and how many are read in a run: one for an owner's containers of one name."""
+"""Limits: lines and bytes of one log, and logs of a run. Containers of one name and owner share one log."""
 
 NAMESPACE_REQUESTS = 40
-"""Logs of one namespace that are read: no namespace's pods keep those of others from being read."""
+"""Logs of one namespace in a run, so that one namespace does not use up the limit of all."""
 
-SILENT = 3
-"""Logs that are waited for in vain until no more are asked for."""
+FAILURES = 3
+"""Logs without an answer until no more are requested."""
 
 
 PODS = 2
@@ -33,22 +33,22 @@ _Key = tuple[Ref, str, bool]
 
 
 class Logs:
-    """The logs that were read in a run."""
+    """The logs that are read in a run."""
 
     def __init__(self, get: Callable[[Request], Answer]) -> None:
         self._get = get
         self._read: dict[_Key, tuple[str, ...]] = {}
         self._failed: dict[_Key, dict[str, NotObserved]] = defaultdict(dict)
         self._of: Counter[str] = Counter()
-        self._breaker = CircuitBreaker("logs", SILENT)
+        self._breaker = CircuitBreaker("logs", FAILURES)
 
     def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        """Return the last lines of a container, or of the one before it; one container answers for all like it.
+        """Return the last lines of a container's log, or of its previous instance's.
 
-        If its log cannot be read, that of another pod of the owner is tried when it is asked for.
+        Pods of one owner share a log. If it cannot be read from one of them, the next one is tried.
 
         Raises:
-            NotObserved: it is refused or gone, there was no answer, or enough logs were read.
+            NotObserved: the log is refused or gone, there was no answer, or a limit is reached.
         """
         key = (owner(pod) or ref(pod), container, previous)
         if key not in self._read:
@@ -66,9 +66,9 @@ class Logs:
 
     def _count(self, namespace: str) -> None:
         if self._of[namespace] >= NAMESPACE_REQUESTS:
-            raise NotObserved(f"{NAMESPACE_REQUESTS} logs of a namespace are read in a run")
+            raise NotObserved(f"this run has read {NAMESPACE_REQUESTS} logs of the namespace, its limit")
         if self._of.total() >= LOG_REQUESTS:
-            raise NotObserved(f"{LOG_REQUESTS} logs are read in a run")
+            raise NotObserved(f"this run has read {LOG_REQUESTS} logs, its limit")
         self._of[namespace] += 1
 
     def _ask(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:

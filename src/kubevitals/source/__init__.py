@@ -1,4 +1,4 @@
-"""Where answers come from: a live API server with its kubelets and pods, or a recording of one.
+"""Sources answer requests: a live API server with its kubelets and pods, or a recording.
 
-A source answers requests. It must not know which check asks, nor what an answer means for the cluster's health.
+A source does not know which check needs an answer, nor what the answer means for the cluster's health.
 """

@@ -1,4 +1,4 @@
-"""Which cluster is asked, and with whose credentials: a kubeconfig's, or those of the pod that asks."""
+"""The cluster and the credentials to use: those of a kubeconfig, or those of the pod that runs the checks."""
 
 import logging
 import os
@@ -15,14 +15,14 @@ from kubevitals.source.response import without_number
 from kubevitals.text import clean, near_name
 
 IN_CLUSTER = "in-cluster"
-"""What a cluster is called whose own pod asks."""
+"""The name of a cluster whose own pod runs the checks."""
 
 
 def connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:
-    """Return a client with the credentials that kubectl would use, and what the cluster is called.
+    """Return a client with the credentials that kubectl would use, and the name of the cluster.
 
     Raises:
-        Unusable: there are none, or they do not say how to reach a cluster.
+        Unusable: there are no credentials, or they do not say how to reach a cluster.
     """
     settings = client.Configuration()
     settings.retries = False
@@ -45,24 +45,24 @@ def _connect_by_kubeconfig(
             config_file=file, context=name, persist_config=False, client_configuration=settings
         )
     if errors:
-        raise Unusable(f"it gives no credentials for the context {name}: {errors[0]}")
+        raise Unusable(f"no credentials for the context {name}: {errors[0]}")
     return api, name
 
 
 def _context_name(merged: ConfigNode | None, context: str | None) -> str:
     if merged is None:
-        raise Unusable("there is no such file")
+        raise Unusable("the file does not exist")
     names = [str(entry["name"]) for entry in merged.value["contexts"]]
     name = context or str(merged.value.get("current-context") or "")
     if name not in names:
-        wanted = f"no context {name}{near_name(name, names)}" if name else "no current context: give --context"
-        raise Unusable(f"it has {wanted}; it has: {', '.join(names) or 'none at all'}")
+        missing = f"no context {name}{near_name(name, names)}" if name else "no current context: give --context"
+        raise Unusable(f"it has {missing}; its contexts: {', '.join(names) or 'none'}")
     return name
 
 
 @contextmanager
 def _errors_logged() -> Iterator[list[str]]:
-    """Collect the errors that are logged: of a credential plugin that fails the client says no more."""
+    """Collect logged errors: the client only logs why a credential plugin failed."""
     errors: list[str] = []
     handler = logging.Handler(logging.ERROR)
     handler.emit = lambda record: errors.append(record.getMessage())  # type: ignore[method-assign]
@@ -79,18 +79,16 @@ def _connect_in_cluster(context: str | None, settings: client.Configuration) -> 
     except (config.ConfigException, OSError) as error:
         in_a_pod = f"; in a pod: {clean(str(error))}" if os.environ.get("KUBERNETES_SERVICE_HOST") else ""
         raise Unusable(
-            "no cluster to look at: set KUBECONFIG or have ~/.kube/config (kubectl config view shows it), "
-            f"or give --snapshot demo to see what a run looks like{in_a_pod}"
+            "no cluster to check: set KUBECONFIG or create ~/.kube/config (kubectl config view shows it), "
+            f"or give --snapshot demo to see an example run{in_a_pod}"
         ) from error
     if context:
-        raise Unusable(
-            f"there is no kubeconfig with a context {clean(context)}: in a pod its own service account is used"
-        )
+        raise Unusable(f"there is no kubeconfig with a context {clean(context)}: in a pod, its service account is used")
     return client.ApiClient(settings), IN_CLUSTER
 
 
 def for_kubelets(api: client.ApiClient, *, verify: bool) -> client.ApiClient:
-    """Return a client with the same credentials for servers whose certificates may not be known."""
+    """Return a client with the same credentials for kubelets, whose certificates another CA may have signed."""
     settings = deepcopy(api.configuration)
     settings.verify_ssl = verify
     settings.tls_server_name = None

@@ -1,4 +1,4 @@
-"""A run's answers in one file: written while a cluster is asked, read back without one."""
+"""Recordings: all answers of a run in one file, written while a cluster is checked and replayed without one."""
 
 import gzip
 import os
@@ -31,19 +31,19 @@ from kubevitals.text import clean
 from kubevitals.version import __version__
 
 FORMAT = 1
-"""The format that is written; a newer one is refused."""
+"""The format that is written. Newer ones are refused."""
 
 SIZE_LIMIT = 1 << 30
-"""Bytes that a recording may unpack to: 30,000 pods take about a twentieth."""
+"""Bytes of an unpacked recording; one of 30,000 pods has about a twentieth."""
 
 EXCHANGES = 1_000_000
-"""Answers in a recording: two of each kubelet, and a few hundred."""
+"""Answers in a recording. A run has two for each kubelet and a few hundred more."""
 
 DEMO = Path(__file__).parent / "demo.recording"
 """The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
 
 PROBE, KUBELET, SECRET_NAMES = "--probe", "--kubelet", "--secret-names"
-"""Options that let a run see more; a recording names those that its run did without."""
+"""Options that let a run observe more; a recording lists those that its run did not use."""
 
 _MAGIC = b"kubevitals recording\n"
 _NO_ANSWER = 0
@@ -52,27 +52,27 @@ _PROBE = Request("probe")
 
 
 class Recording:
-    """Passes requests on to another source and writes down what it answered, reduced to what checks read and redacted.
+    """Forwards requests to another source and records the answers, redacted and reduced to what checks read.
 
-    The run sees just what was written, so that a replay sees the same.
+    The run itself sees exactly what is recorded, so that a replay sees the same.
     """
 
     def __init__(self, source: Source, path: Path, scope: Scope | None = None, left_out: Iterable[str] = ()) -> None:
-        """Start a recording of the scope beside `path`; it takes that name when it is complete.
+        """Start a recording beside `path`; it gets that name when it is complete.
 
-        `left_out` are the options that would have let the run see more.
+        `left_out` are the options that would have let the run observe more.
 
         Raises:
             Unusable: the file cannot be written.
         """
         self._source, self._path, self._lock = source, path, Lock()
         if path.is_dir():
-            raise Unusable(f"no recording can be written to {path}: it is a directory")
+            raise Unusable(f"the recording cannot be written to {path}: it is a directory")
         self.context = source.context
         try:
             handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:
-            raise Unusable(f"no recording can be written to {path}: {error.strerror}") from error
+            raise Unusable(f"the recording cannot be written to {path}: {error.strerror}") from error
         self._raw = os.fdopen(handle, "wb")
         packed = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=3, mtime=0)
         self._file = BufferedWriter(packed, 1 << 20)
@@ -84,7 +84,7 @@ class Recording:
                 context=clean(source.context),
                 taken=source.now.timestamp(),
                 namespaces=scope.chosen if scope else (),
-                excludedNamespaces=scope.left_out if scope else (),
+                excludedNamespaces=scope.excluded if scope else (),
                 namespacedOnly=scope is not None and scope.namespaced_only,
                 leftOut=left_out,
                 unredacted=not redacting(),
@@ -93,11 +93,11 @@ class Recording:
 
     @property
     def now(self) -> datetime:
-        """The time of the source."""
+        """The source's time."""
         return self._source.now
 
     def get(self, request: Request) -> Answer:
-        """Return the source's answer as it was written down."""
+        """Return the source's answer as it was recorded."""
         try:
             answer = _reduced(request, self._source.get(request))
         except NotObserved as error:
@@ -107,22 +107,22 @@ class Recording:
         return answer
 
     def probe(self, plan: ProbePlan | None) -> bytes:
-        """Return what the source's probe tells as it was written down; that none was asked for is not written."""
+        """Return the result of the source's probe as it was recorded; the absence of a plan is not recorded."""
         try:
-            told = msgspec.json.decode(self._source.probe(plan), type=Ran)
+            ran = msgspec.json.decode(self._source.probe(plan), type=Ran)
         except NotObserved as error:
             if plan is not None:
                 self._write(_PROBE, Answer(_NO_ANSWER, error.reason.encode()))
             raise
-        body = msgspec.json.encode(told.redacted())
+        body = msgspec.json.encode(ran.redacted())
         self._write(_PROBE, Answer(200, body))
         return body
 
     def _write(self, request: Request, answer: Answer, *, unasked: bool = False) -> None:
         body = _body(request, answer)
         size = sum(map(len, body))
-        told = pb.Exchange(request=request.key, status=answer.status, unasked=unasked)
-        head = told.SerializeToString() + _BODY + varint(size)
+        exchange = pb.Exchange(request=request.key, status=answer.status, unasked=unasked)
+        head = exchange.SerializeToString() + _BODY + varint(size)
         with self._lock:
             self._file.write(varint(len(head) + size) + head)
             self._file.writelines(body)
@@ -133,7 +133,7 @@ class Recording:
         self._file.write(buffer.getvalue())
 
     def close(self) -> None:
-        """Complete the recording and give it its name."""
+        """Complete the recording and give the file its name."""
         with self._lock:
             self._file.close()
             self._raw.close()
@@ -170,13 +170,13 @@ def _redacted(page: Page) -> Page:
 
 
 def _reduced_text(body: bytes, lines: str) -> bytes:
-    """Return the lines that are read of a text, redacted."""
+    """Return the lines of a text that are read, redacted."""
     text = body.decode("utf-8", "replace")
     return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
 
 
 def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
-    """Return what is read of a JSON answer; a refusal is kept as it is, redacted."""
+    """Return the parts of a JSON answer that are read; a refusal is only redacted."""
     try:
         return msgspec.json.encode(decoder.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -184,17 +184,17 @@ def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
 
 
 class Snapshot:
-    """Answers from a recording. What was not recorded is not observed."""
+    """Replays a recording. What was not recorded is not observed."""
 
     def __init__(self, path: Path, later: timedelta = timedelta()) -> None:
-        """Read a recording; `later` moves its time on, as if it had been looked at so much later.
+        """Read a recording, to be replayed as if the duration `later` had passed since it was taken.
 
         Raises:
-            Unusable: the file is no recording, is truncated, too large, or written by a newer kubevitals.
+            Unusable: the file is not a recording, truncated, too large, or written by a newer kubevitals.
         """
         stream = BytesIO(_unpacked(path))
         if stream.read(len(_MAGIC)) != _MAGIC:
-            raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote")
+            raise Unusable(f"{path} is not a kubevitals recording: give a file that --record wrote")
         try:
             self.header = _header(stream, path)
             self._answers = {exchange.request: exchange for exchange in _exchanges(stream)}
@@ -207,42 +207,44 @@ class Snapshot:
         try:
             self.now = taken + later
         except OverflowError as error:
-            raise Unusable(f"{path} was taken on {taken:%Y-%m-%d}: there is no time {later.days} days later") from error
+            raise Unusable(
+                f"{path} was taken on {taken:%Y-%m-%d}: {later.days} days later is beyond the calendar"
+            ) from error
 
     @property
     def paths(self) -> list[str]:
-        """The paths that the recorded run asked for, queries included."""
+        """The paths that the recorded run requested, with their queries."""
         return list(self._answers)
 
     def get(self, request: Request) -> Answer:
-        """Return what the cluster answered when it was recorded."""
+        """Return the recorded answer."""
         exchange = self._answers.get(request.key)
         if exchange is None:
-            fields = "" if request.key == request.path else ", with the fields that the check declares"
+            fields = "" if request.key == request.path else " with the fields that the check declares"
             raise self._missing(f"the recording has no answer to {request.path}{fields}", _option(request))
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
         return answered(request, exchange.status, [exchange.body])
 
     def probe(self, plan: ProbePlan | None) -> bytes:
-        """Return what the recorded run's probe told."""
+        """Return the recorded result of the probe."""
         del plan
         if _PROBE.path not in self._answers:
             raise self._missing("the recorded run had no probe", PROBE)
         return self.get(_PROBE).body
 
     def _missing(self, reason: str, option: str) -> NotObserved:
-        """Return that something is not in the recording, and whether its run was to see it: an option lets it."""
+        """Return why an answer is missing: the recorded run may not have used the option that it needs."""
         if option in self.header.leftOut:
-            return NotObserved(f"{reason}: it was made without {option}", unasked=True)
+            return NotObserved(f"{reason}: it was recorded without {option}", unasked=True)
         return NotObserved(reason)
 
     def close(self) -> None:
-        """Do nothing: the file was closed after reading."""
+        """Do nothing: the file is closed after reading."""
 
 
 def _option(request: Request) -> str:
-    """Return the option that a request is made for, or nothing."""
+    """Return the option that a request needs, or an empty text."""
     if isinstance(request.target, Kubelet | PlainHttp):
         return KUBELET
     return SECRET_NAMES if request.schema is pb.Secret else ""
@@ -254,7 +256,7 @@ def _header(stream: BytesIO, path: Path) -> pb.RecordingHeader:
         raise Unusable(f"{path} is truncated: record it again")
     if header.format > FORMAT:
         raise Unusable(
-            f"{path} was written by kubevitals {clean(header.kubevitals)}: install that or a newer one to read it"
+            f"{path} was written by kubevitals {clean(header.kubevitals)}: install that version or a newer one"
         )
     return header
 
@@ -265,7 +267,7 @@ def _exchanges(stream: BytesIO) -> Iterator[pb.Exchange]:
         if exchange is None:
             return
         if not exchange.request:
-            raise DecodeError("an answer to nothing")
+            raise DecodeError("an answer without a request")
         yield exchange
     raise DecodeError(f"more than {EXCHANGES:,} answers")
 
@@ -277,9 +279,9 @@ def _unpacked(path: Path) -> bytes:
     except EOFError as error:
         raise Unusable(f"{path} is truncated: record it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise Unusable(f"{path} is no kubevitals recording: give a file that --record wrote") from error
+        raise Unusable(f"{path} is not a kubevitals recording: give a file that --record wrote") from error
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > SIZE_LIMIT:
-        raise Unusable(f"{path} unpacks to more than {SIZE_LIMIT:,} bytes: that is no recording of a cluster")
+        raise Unusable(f"{path} unpacks to more than {SIZE_LIMIT:,} bytes: it cannot be a recording of a cluster")
     return content
