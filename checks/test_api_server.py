@@ -1,19 +1,19 @@
-"""The API server does not answer, or says itself that it is not ready.
+"""The API server does not answer, or reports that it is not ready.
 
 Meaning:
-    Everything in the cluster goes through the API server. Either no request reaches it, or its own `/readyz`
-    names parts that fail (`etcd`, an informer, a start-up hook).
+    Everything in the cluster goes through the API server. Either requests do not reach it, or its own `/readyz`
+    lists parts that fail (`etcd`, an informer, a start-up hook).
 
 Impact:
-    Nothing can be deployed, rescheduled or scaled; controllers stand still. Pods that run go on running.
-    No other check can see anything, so all of them are not observed.
+    Nothing can be deployed, rescheduled or scaled, and controllers do nothing. Running pods keep running.
+    No other check can observe anything, so all of them are not observed.
 
 Diagnosis:
     `kubectl get --raw '/readyz?verbose'` lists the parts. On a control-plane node: `crictl ps -a` and
     `crictl logs` of kube-apiserver and etcd, the disk under `/var/lib/etcd`, and the age of the certificates.
 
 Mitigation:
-    Bring back the part that is named. Where the server cannot be reached at all, first rule out the way to it:
+    Repair the part that fails. If the server cannot be reached at all, first rule out the network path to it:
     VPN, load balancer, firewall, the address in the kubeconfig.
 """
 
@@ -30,15 +30,15 @@ from kubevitals.source.request import refusal
 API_SERVER = Ref("APIServer", "", "kube-apiserver")
 
 _PASSED = re.compile(rb"readyz check passed\s*\Z|\Aok\Z")
-"""How /readyz ends where all is well, and what it says to those who do not ask for the parts."""
+"""How /readyz ends if every part is healthy, and its whole answer without ?verbose."""
 
 READYZ = "kubectl get --raw '/readyz?verbose'"
 
 
 def unreachable(cluster: Cluster) -> Iterator[Finding]:
-    """Find an API server that gives no HTTP answer at all; a refusal is an answer.
+    """Find an API server that gives no HTTP answer at all.
 
-    Where credentials are refused, or somebody else answers (a sign-in page), nothing of the API server is seen.
+    It is not observed if it refuses the credentials, or if something else answers, such as a sign-in page.
     """
     try:
         answer = cluster.get("/version")
@@ -46,7 +46,7 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             API_SERVER,
             says=f"does not answer: {error}",
-            remedy="check the way to it (VPN, load balancer, the server's address in the kubeconfig), "
+            remedy="check the network path to it (VPN, load balancer, the server's address in the kubeconfig), "
             "then the kube-apiserver container on the control-plane nodes",
             look="kubectl cluster-info",
         )
@@ -58,7 +58,7 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def not_ready(cluster: Cluster) -> Iterator[Finding]:
-    """Find an API server whose /readyz fails, with every part that it names."""
+    """Find an API server whose /readyz fails, with every part that fails."""
     answer = cluster.get("/readyz?verbose")
     if answer.status == 200 and not _PASSED.search(answer.body):
         raise not_kubernetes("/readyz", answer)
@@ -72,7 +72,7 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
     yield Finding(
         API_SERVER,
         says=f"is not ready: {parts} failed" if parts else f"is not ready: /readyz answers HTTP {answer.status}",
-        remedy="look at the log of kube-apiserver and of the part that is named on the control-plane nodes",
+        remedy="read the log of kube-apiserver and of the part that fails, on the control-plane nodes",
         evidence=failing or lines[:5],
         look=READYZ,
     )

@@ -18,13 +18,14 @@ Mitigation:
     two minutes later.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.faults import PodFault, broken_pods, pod_faults
 from kubevitals.facts.pods.references import (
     PROVIDED,
     Reference,
+    hints,
     listed_names,
     near_missing,
     references,
@@ -94,23 +95,27 @@ def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
     """
     kinds = ("ConfigMap", "Secret") if cluster.secret_names else ("ConfigMap",)
     failing = _owners_of_failing_pods(cluster)
-    for workload, spec in _templates(cluster):
-        if ref(workload) in failing:
-            continue
-        for reference in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
-            existing = listed_names(cluster, reference.kind, workload.metadata.namespace)
-            if reference.name not in existing and reference.name not in PROVIDED:
-                yield _dangling(workload, reference, cluster)
+    for templates in _templates(cluster):
+        near = hints([(workload.metadata.namespace, spec) for workload, spec in templates], cluster)
+        for workload, spec in templates:
+            if ref(workload) in failing:
+                continue
+            for reference in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
+                missing = Ref(reference.kind, workload.metadata.namespace, reference.name)
+                if _is_missing(missing, cluster):
+                    yield _dangling(workload, reference, missing, near.get(missing, ""), cluster)
 
 
-def _dangling(workload: KubeObject, reference: Reference, cluster: Cluster) -> Finding:
-    missing = Ref(reference.kind, workload.metadata.namespace, reference.name)
+def _is_missing(obj: Ref, cluster: Cluster) -> bool:
+    return obj.name not in listed_names(cluster, obj.kind, obj.namespace) and obj.name not in PROVIDED
+
+
+def _dangling(workload: KubeObject, reference: Reference, missing: Ref, near: str, cluster: Cluster) -> Finding:
     is_cron_job = isinstance(workload, pb.CronJob)
     outlook = "its next run will not start" if is_cron_job else "its present pods run on, new pods will not start"
     return Finding(
         ref(workload),
-        says=f'references {missing.kind} "{missing.name}", which does not exist{near_missing(missing, cluster)}: '
-        f"{outlook}",
+        says=f'references {missing.kind} "{missing.name}", which does not exist{near}: {outlook}',
         remedy=f'create {missing.kind} "{missing.name}", or correct the name in the workload\'s template',
         evidence=[f"{reference.where} of the pod template", *event_lines(workload, cluster)],
         severity=Severity.WARNING,
@@ -127,12 +132,12 @@ def _owners_of_failing_pods(cluster: Cluster) -> set[Ref | None]:
     return {owner(symptom.pod) for fault in _MISSING_FAULTS for symptom in by_fault[fault]}
 
 
-def _templates(cluster: Cluster) -> Iterator[tuple[KubeObject, pb.PodSpec]]:
-    """Yield the workloads that have pods, or will create some by themselves."""
-    yield from ((d, d.spec.template.spec) for d in cluster.deployments if d.spec.replicas)
-    yield from ((s, s.spec.template.spec) for s in cluster.stateful_sets if s.spec.replicas)
-    yield from ((d, d.spec.template.spec) for d in cluster.daemon_sets if d.status.desiredNumberScheduled)
-    yield from ((c, c.spec.jobTemplate.spec.template.spec) for c in cluster.cron_jobs if not c.spec.suspend)
+def _templates(cluster: Cluster) -> Iterator[Sequence[tuple[KubeObject, pb.PodSpec]]]:
+    """Yield, kind by kind, the workloads that have pods or will create some by themselves."""
+    yield [(d, d.spec.template.spec) for d in cluster.deployments if d.spec.replicas]
+    yield [(s, s.spec.template.spec) for s in cluster.stateful_sets if s.spec.replicas]
+    yield [(d, d.spec.template.spec) for d in cluster.daemon_sets if d.status.desiredNumberScheduled]
+    yield [(c, c.spec.jobTemplate.spec.template.spec) for c in cluster.cron_jobs if not c.spec.suspend]
 
 
 def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, missing: tuple[Ref, ...] = ()) -> Finding:

@@ -1,53 +1,66 @@
-"""A claim cannot be bound, attached or mounted.
+"""A PersistentVolumeClaim (PVC) cannot be bound, attached or mounted.
 
 Meaning:
-    A pod's PersistentVolumeClaim has no volume (class or volume missing, provisioner failing or not answering), or
-    the volume cannot be attached to the pod's node (still attached elsewhere, CSI attacher not answering) or
-    mounted there (driver missing, wrong file system, server not reachable). Or a CSI driver is down, which is what
-    the next claim will meet.
+    A pod's PVC is not bound to a PersistentVolume (its StorageClass or volume is missing, the provisioner fails or
+    does not respond), or the volume cannot be attached to the pod's node (still attached to another node, the CSI
+    attacher does not respond) or mounted there (driver missing, wrong file system, server unreachable). Or a CSI
+    driver is down, so that the next volume cannot be used.
 
 Impact:
-    Pods that need the volume stay Pending or in ContainerCreating: databases and message brokers, mostly.
-    What runs with the volume mounted goes on.
+    Pods that need the volume stay in Pending or ContainerCreating; these are mostly databases and message brokers.
+    Pods that have the volume mounted keep running.
 
 Diagnosis:
-    `kubectl describe pvc` and `kubectl describe pod` for events; `kubectl get storageclass,pv,volumeattachments`;
-    the log of the CSI driver's controller and of its pod on the node.
+    `kubectl describe pvc` and `kubectl describe pod` show the events; `kubectl get storageclass,pv,volumeattachments`
+    shows what exists. The CSI driver's controller and its pod on the node have logs.
 
 Mitigation:
-    Mend what the finding names. A volume held by a dead node is freed by deleting the Node or by the taint
-    node.kubernetes.io/out-of-service; never delete a VolumeAttachment while the node may still write.
+    Fix what the finding names. To free a volume that a dead node holds, delete the Node, or give it the taint
+    node.kubernetes.io/out-of-service; never delete a VolumeAttachment while the node may still write to the volume.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.volumes.binding import BINDING, Lack, affinity_words, lack, loss, users, waiting_line
+from kubevitals.facts.volumes.attaching import (
+    ATTACH,
+    attached_elsewhere,
+    attachment_fault,
+    out_of_reach,
+    scheduled_over,
+    scheduler_words,
+)
+from kubevitals.facts.volumes.binding import (
+    BINDING,
+    WhyUnbound,
+    affinity_words,
+    users,
+    waiting_line,
+    why_lost,
+    why_unbound,
+)
 from kubevitals.facts.volumes.csi import missing_on_nodes, unready_pods
 from kubevitals.facts.volumes.mounting import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster, claim_names
-from kubevitals.inventory.near_names import did_you_mean
-from kubevitals.objects import Ref, condition, owner, ref
-from kubevitals.text import duration, plural
-from kubevitals.threshold import Threshold
-
-ATTACH = Threshold("volume-claim.attach", 120, "the attach/detach controller itself gives a CSI attacher two minutes")
-DETACH = Threshold("volume-claim.detach", 360, "after six minutes the attach/detach controller detaches by force")
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.near_names import near_names
+from kubevitals.objects import Ref, owner, ref
+from kubevitals.text import plural
 
 HELD = (
-    "let the pod that holds the volume end; where its node is dead, delete the Node, or give it the taint "
+    "stop the pod that uses the volume; if its node is dead, delete the Node, or give it the taint "
     "node.kubernetes.io/out-of-service"
 )
-CONTROLLER = "see whether the driver's controller pods (csi-attacher) run, and what their log says of this volume"
-REACH = "let the pod run on those nodes: its node selector, affinity and tolerations decide, and the nodes' room"
-"""What helps against a volume that is held elsewhere, that is not attached or detached, and that is elsewhere."""
+CONTROLLER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
+REACH = (
+    "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
+)
+"""What helps if a volume is attached to another node, if it is not attached or detached, and if it is elsewhere."""
 
 UNREGISTERED = r"driver name (\S+) not found in the list of registered CSI drivers"
 
@@ -66,31 +79,31 @@ EXPLAINS = (
 
 
 def unbound(cluster: Cluster) -> Iterator[Finding]:
-    """Find claims that are Lost, absent, or Pending for longer than `volume-claim.binding` though a volume is due.
+    """Find PVCs that are missing, Lost, or Pending for longer than `volume-claim.binding` although a pod needs them.
 
-    A claim of a WaitForFirstConsumer class waits for a pod: that is no fault.
+    A PVC whose StorageClass has WaitForFirstConsumer waits for its first pod, which is not a fault.
     """
     for claim in cluster.claims:
         if claim.metadata.HasField("deletionTimestamp") or claim.status.phase == "Bound":
             continue
         if claim.status.phase == "Lost":
-            yield _unbound(claim, loss(claim), cluster)
-        elif cluster.over(claim.metadata.creationTimestamp, BINDING) and (lacks := lack(claim, cluster)):
-            yield _unbound(claim, lacks, cluster)
+            yield _unbound(claim, why_lost(claim), cluster)
+        elif cluster.over(claim.metadata.creationTimestamp, BINDING) and (reason := why_unbound(claim, cluster)):
+            yield _unbound(claim, reason, cluster)
     yield from _absent_claims(cluster)
 
 
-def _unbound(claim: pb.PersistentVolumeClaim, lacks: Lack, cluster: Cluster) -> Finding:
+def _unbound(claim: pb.PersistentVolumeClaim, reason: WhyUnbound, cluster: Cluster) -> Finding:
     waiting = users(claim, cluster)
     lines = [
         waiting_line(claim, cluster),
         *event_lines(claim, cluster),
-        *(f"waits for it: {ref(pod)}" for pod in waiting[:5]),
+        *(f"waiting: {ref(pod)}" for pod in waiting[:5]),
     ]
     return Finding(
         ref(claim),
-        says=f"has no volume: {lacks.why}",
-        remedy=lacks.remedy,
+        says=f"is not bound to a PersistentVolume: {reason.why}",
+        remedy=reason.remedy,
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
@@ -99,70 +112,58 @@ def _unbound(claim: pb.PersistentVolumeClaim, lacks: Lack, cluster: Cluster) -> 
 
 
 def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
-    for (namespace, name), pods in cluster.pods_by_claim.items():
-        pod = pods[0]
-        if (namespace, name) in cluster.claims_by_name or not cluster.over(pod.metadata.creationTimestamp, BINDING):
-            continue
-        existing = cluster.derive(_claim_names).get(namespace)
-        near = did_you_mean(name, existing, "PersistentVolumeClaim", namespace, cluster)
+    names = cluster.derive(_claim_names)
+    absent = {
+        Ref("PersistentVolumeClaim", namespace, name): pods
+        for (namespace, name), pods in cluster.pods_by_claim.items()
+        if name not in names.get(namespace, ()) and cluster.over(pods[0].metadata.creationTimestamp, BINDING)
+    }
+    hints = near_names(absent, lambda _, namespace: names.get(namespace))
+    for claim, pods in absent.items():
         yield Finding(
-            Ref("PersistentVolumeClaim", namespace, name),
-            says=f"does not exist{near}, and {plural(len(pods), 'pod')} cannot start without it",
-            remedy="create the claim, or correct claimName in the workload's template",
-            evidence=[f"named by: {ref(pod)}", *pod_lines(pod, cluster)],
-            owner=owner(pod),
+            claim,
+            says=f"does not exist{hints.get(claim, '')}, and {plural(len(pods), 'pod')} cannot start without it",
+            remedy="create the PVC, or correct claimName in the workload's template",
+            evidence=[f"referenced by: {ref(pods[0])}", *pod_lines(pods[0], cluster)],
+            owner=owner(pods[0]),
             concerns=tuple(map(ref, pods)),
-            look=ref(pod).kubectl("describe"),
+            look=ref(pods[0]).kubectl("describe"),
         )
 
 
-def _claim_names(cluster: Cluster) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _claim_names(cluster: Cluster) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = {}
     for namespace, name in cluster.claims_by_name:
-        found.setdefault(namespace, []).append(name)
-    return found
+        names.setdefault(namespace, set()).add(name)
+    return names
 
 
 def attach_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find volumes that are not attached or detached in time, or that are tied to nodes where their pod cannot run."""
-    told: set[Ref] = set()
+    """Find volumes that are not attached or detached in time, or that exist only where their pod cannot run."""
+    reported: set[Ref] = set()
     for attachment in cluster.attachments:
-        if why := _attachment_fault(attachment, cluster):
+        if why := attachment_fault(attachment, cluster):
             obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
             if not cluster.scope.covers(obj.namespace):
                 continue
-            told.add(obj)
+            reported.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
             lines = [f"VolumeAttachment/{attachment.metadata.name}"]
             yield _attach_finding(obj, why, CONTROLLER, lines, waiting, attachment.spec.nodeName)
-    for pod, claim, volume in _out_of_reach(cluster):
-        if claim not in told:
-            told.add(claim)
-            why = f"is tied to nodes with {affinity_words(volume)}, where its pod cannot run"
-            yield _attach_finding(claim, why, REACH, [f"waits for it: {ref(pod)}", _scheduler_words(pod)], [pod])
+    for pod, claim, volume in out_of_reach(cluster):
+        if claim not in reported:
+            reported.add(claim)
+            why = f"its volume can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
+            yield _attach_finding(claim, why, REACH, [f"waiting: {ref(pod)}", scheduler_words(pod)], [pod])
     for obj, symptoms in by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
-        if obj not in told and (late := [s for s in symptoms if _scheduled_over(s.pod, ATTACH, cluster)]):
+        if obj not in reported and (late := [s for s in symptoms if scheduled_over(s.pod, ATTACH, cluster)]):
             pods = [symptom.pod for symptom in late]
-            holder = _holder(late[0].volume, pods, cluster)
+            holder = attached_elsewhere(late[0].volume, pods, cluster)
             held = [f"attached to node {holder}"] if holder else []
-            why = f"cannot be attached: {volume_words(late[0].words)}"
+            why = f"its volume cannot be attached: {volume_words(late[0].words)}"
             remedy = HELD if holder or re.search(r"multi-attach|already", late[0].words, re.IGNORECASE) else CONTROLLER
             lines = [*held, *waiting_lines(late, cluster)]
             yield _attach_finding(obj, why, remedy, lines, pods, holder or only_node(late))
-
-
-def _holder(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster) -> str:
-    """Return the node that has the volume attached while pods on other nodes wait for it; it may be down."""
-    others = cluster.derive(_attached).get(volume, set()) - {pod.spec.nodeName for pod in waiting}
-    return min(others, default="")
-
-
-def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
-    nodes: dict[str, set[str]] = defaultdict(set)
-    for attachment in cluster.attachments:
-        if attachment.status.attached:
-            nodes[attachment.spec.source.persistentVolumeName].add(attachment.spec.nodeName)
-    return nodes
 
 
 def _attach_finding(
@@ -179,59 +180,13 @@ def _attach_finding(
     )
 
 
-def _attachment_fault(attachment: pb.VolumeAttachment, cluster: Cluster) -> str:
-    node, status = attachment.spec.nodeName, attachment.status
-    silence = f"no answer from {attachment.spec.attacher}"
-    if attachment.metadata.HasField("deletionTimestamp"):
-        if not cluster.over(attachment.metadata.deletionTimestamp, DETACH):
-            return ""
-        since = duration(cluster.limit(DETACH))
-        return f"is still being detached from node {node} after {since}: {status.detachError.message or silence}"
-    if status.attached or not cluster.over(attachment.metadata.creationTimestamp, ATTACH):
-        return ""
-    return f"cannot be attached to node {node}: {status.attachError.message or silence}"
-
-
-_ONLY_THE_VOLUME = re.compile(
-    r"didn't match PersistentVolume's node affinity|volume node affinity conflict|untolerated taint|unschedulable"
-    r"|didn't match Pod's node affinity/selector"
-)
-
-
-def _out_of_reach(cluster: Cluster) -> Iterator[tuple[pb.Pod, Ref, pb.PersistentVolume]]:
-    """Yield the pods that could be scheduled but for a bound volume that is tied to other nodes."""
-    for pod in cluster.pods:
-        if pod.spec.nodeName or not _scheduled_over(pod, ATTACH, cluster):
-            continue
-        reasons = re.findall(
-            r"\b\d{1,9} (node\(s\) [^,.]+|[A-Z][^,.]+)", _scheduler_words(pod).partition("preemption:")[0]
-        )
-        if not any(
-            "PersistentVolume's node affinity" in reason or "volume node affinity" in reason for reason in reasons
-        ):
-            continue
-        if all(_ONLY_THE_VOLUME.search(reason) for reason in reasons):
-            for name in claim_names(pod):
-                claim = cluster.claims_by_name.get((pod.metadata.namespace, name))
-                volume = cluster.volumes_by_name.get(claim.spec.volumeName) if claim else None
-                if claim and volume and volume.spec.HasField("nodeAffinity"):
-                    yield pod, ref(claim), volume
-
-
-def _scheduler_words(pod: pb.Pod) -> str:
-    scheduled = condition(pod, "PodScheduled")
-    return scheduled.message if scheduled and scheduled.status == "False" and pod.status.phase == "Pending" else ""
-
-
 def mount_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find volumes that cannot be mounted on their pod's node; ConfigMaps and Secrets belong to config-mount."""
+    """Find volumes that cannot be mounted on their pod's node; ConfigMaps and Secrets are config-mount's."""
     for obj, symptoms in by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
         words = volume_words(symptoms[0].words)
         yield Finding(
             obj,
-            says=f"cannot be mounted: {words}"
-            if obj.kind != "Pod"
-            else f"cannot mount volume {symptoms[0].volume}: {words}",
+            says=f"{_volume_of(obj, symptoms[0].volume)} cannot be mounted: {words}",
             remedy=mount_remedy(words),
             evidence=waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
@@ -241,15 +196,19 @@ def mount_failed(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
+def _volume_of(obj: Ref, volume: str) -> str:
+    return f'volume "{volume}"' if obj.kind == "Pod" else "its volume"
+
+
 def driver_down(cluster: Cluster) -> Iterator[Finding]:
-    """Find CSI drivers with pods that are not ready, and nodes on which a driver should be registered and is not."""
+    """Find CSI drivers with pods that are not ready, and nodes where a driver should be registered but is not."""
     for driver in cluster.csi_drivers:
         name = driver.metadata.name
         if unready := unready_pods(name, cluster):
             yield Finding(
                 ref(driver),
                 says=f"is not ready: {plural(len(unready), 'pod')} of it {'is' if len(unready) == 1 else 'are'} down",
-                remedy="bring the driver's pods back; until then volumes on their nodes cannot be attached or mounted",
+                remedy="fix the driver's pods; until then volumes on their nodes cannot be attached or mounted",
                 evidence=[line for pod in unready[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
                 concerns=tuple(map(ref, unready)),
                 look=ref(unready[0]).kubectl("describe"),
@@ -257,8 +216,8 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
         for node in missing_on_nodes(name, cluster):
             yield Finding(
                 ref(node),
-                says=f"lacks the CSI driver {name}, which its DaemonSet is meant to register there",
-                remedy="restart the driver's pod on the node and read the log of its node-driver-registrar",
+                says=f"CSI driver {name} is not registered, although its DaemonSet should run here",
+                remedy="restart the driver's pod on the node, and read the log of its node-driver-registrar",
                 evidence=[f"CSINode/{node.metadata.name} does not list {name}"],
                 part=name,
                 missing=_registrations(node.metadata.name, [name]),
@@ -269,15 +228,10 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _registrations(node: str, drivers: Iterable[str]) -> tuple[Ref, ...]:
-    """Return what a CSINode does not list."""
+    """Return drivers that a CSINode does not list."""
     return tuple(Ref("CSINode", node, driver) for driver in drivers)
-
-
-def _scheduled_over(pod: pb.Pod, threshold: Threshold, cluster: Cluster) -> bool:
-    scheduled = condition(pod, "PodScheduled")
-    return scheduled is not None and cluster.over(scheduled.lastTransitionTime, threshold)
 
 
 @check(unbound, attach_failed, mount_failed, driver_down, chapter="1.3")
 def test_claims_are_usable() -> None:
-    """Every claim that is due has a volume, attached and mounted where its pods are."""
+    """Every PVC that a pod needs has a volume, attached and mounted on the pod's node."""

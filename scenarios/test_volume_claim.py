@@ -1,66 +1,41 @@
-"""Claims that cannot be bound, attached or mounted, and those that only look like it."""
+"""PersistentVolumeClaims that cannot be bound, attached or mounted, and those that only look like it."""
 
 from typing import Any
 
 from scenarios.harness import Seen, scenario
-from scenarios.objects import (
-    claim,
-    claiming,
-    csi_driver,
-    daemon_set,
-    mounting,
-    pod,
-    storage_class,
-    volume,
-)
+from scenarios.objects import claim, claiming, csi_driver, mounting, pod, storage_class, volume
 
 UNBOUND = "volume-claim[unbound] PersistentVolumeClaim/data"
 ATTACH_FAILED = "volume-claim[attach-failed] PersistentVolumeClaim/data"
 MOUNT_FAILED = "volume-claim[mount-failed] PersistentVolumeClaim/data"
 
 
-def plugin(driver: str, *, room: str = "", ready: bool = True) -> dict[str, object]:
-    """A DaemonSet that looks like a CSI driver's node plugin."""
-    made = daemon_set("plugin", room=room, volumes=mounting(hostPath={"path": f"/var/lib/kubelet/plugins/{driver}"}))
-    if not ready:
-        made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["false"]}}
-    return made
-
-
-def register(driver: str, node: str) -> str:
-    """Put a driver on a node's list, as its registrar would."""
-    return (
-        f"patch csinode {{cluster}}-{node} "
-        f'-p={{"spec":{{"drivers":[{{"name":"{driver}","nodeID":"{node}","topologyKeys":[]}}]}}}}'
-    )
-
-
 @scenario(claim(storage_class="standrad"), finds=[UNBOUND])
 def test_storage_class_misspelt(seen: Seen) -> None:
-    """The finding says which name looks like the missing one."""
+    """The finding suggests the existing name that is most like the missing one."""
     assert seen.says('StorageClass "standrad" does not exist (did you mean "standard"?)')
-    assert seen.says("create that StorageClass, or name a StorageClass that exists")
+    assert seen.says("create that StorageClass, or use a StorageClass that exists")
 
 
 @scenario(storage_class("unanswered", "example.com/nobody"), claim(storage_class="unanswered"), finds=[UNBOUND])
 def test_provisioner_does_not_answer(seen: Seen) -> None:
-    """The control plane waits for an external provisioner that is not there."""
-    assert seen.says("provisioner example.com/nobody does not answer")
-    assert seen.says("see whether the pods of provisioner example.com/nobody run")
+    """The control plane waits for an external provisioner that does not run."""
+    assert seen.says("provisioner example.com/nobody does not respond")
+    assert seen.says("check that the pods of provisioner example.com/nobody run")
 
 
 @scenario(claim(storage_class="standard", mode="ReadWriteMany"), pod("app", volumes=claiming()), finds=[UNBOUND])
 def test_provisioner_fails(seen: Seen) -> None:
-    """The provisioner answers that it cannot."""
+    """The provisioner reports that it cannot provision such a volume."""
     assert seen.says("provisioner rancher.io/local-path fails")
-    assert seen.says("mend what it complains about")
+    assert seen.says("fix what the provisioner reports")
 
 
 @scenario(volume("too-small", "small", size="1Gi"), claim(storage_class="small", size="5Gi"), finds=[UNBOUND])
 def test_volume_too_small(seen: Seen) -> None:
-    """Static volumes: the class need not exist as an object."""
-    assert seen.says("too-small has 1Gi of the 5Gi asked for")
-    assert seen.says("create that StorageClass or a volume that fits")
+    """The class of static volumes need not exist as an object."""
+    assert seen.says("too-small has 1Gi, the PVC asks for 5Gi")
+    assert seen.says("create that StorageClass or a PersistentVolume that matches the PVC")
 
 
 @scenario(
@@ -70,16 +45,17 @@ def test_volume_too_small(seen: Seen) -> None:
     finds=[UNBOUND],
 )
 def test_access_mode_does_not_match(seen: Seen) -> None:
-    """A volume for one node cannot serve a claim for many."""
-    assert seen.says("one-writer is ReadWriteOnce, not ReadWriteMany")
-    assert seen.says("create a volume of this class that fits")
+    """A volume for one node cannot be bound to a PVC for many."""
+    assert seen.says('StorageClass "single" does not provision volumes (no-provisioner)')
+    assert seen.says("one-writer is ReadWriteOnce, the PVC asks for ReadWriteMany")
+    assert seen.says("create a PersistentVolume of this class that matches")
 
 
 @scenario(claim(storage_class=""), finds=[UNBOUND])
 def test_no_volume_without_class(seen: Seen) -> None:
-    """FailedBinding is a Normal event: a filter on warnings would lose it."""
-    assert seen.says("no free volume of that class")
-    assert seen.says("create a volume without class that fits")
+    """FailedBinding is a Normal event: a filter on warnings would drop it."""
+    assert seen.says("no PersistentVolume of that class is available")
+    assert seen.says("create a PersistentVolume without a class that matches")
 
 
 @scenario(
@@ -93,7 +69,7 @@ def test_no_volume_without_class(seen: Seen) -> None:
     finds=[UNBOUND],
 )
 def test_volume_released_and_still_reserved(seen: Seen) -> None:
-    """A volume whose claim was deleted is kept for somebody to look at."""
+    """A volume whose PVC was deleted is retained until a person releases it."""
     assert seen.get("PersistentVolume/kept").status.phase == "Released"
     assert seen.says("is Released, reserved for gone/old")
 
@@ -106,7 +82,7 @@ def test_volume_released_and_still_reserved(seen: Seen) -> None:
     finds=[UNBOUND],
 )
 def test_volume_on_another_node_than_the_pod(seen: Seen) -> None:
-    """The scheduler finds no node that has both."""
+    """The scheduler finds no node where both the volume and the pod can be."""
     assert seen.says("in-room-b can only be used on nodes with kubevitals.test/room in b")
 
 
@@ -122,14 +98,14 @@ def test_volume_on_another_node_than_the_pod(seen: Seen) -> None:
     finds=[UNBOUND],
 )
 def test_volume_gone(seen: Seen) -> None:
-    """A claim that has lost its volume."""
+    """A PVC whose PersistentVolume was deleted."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Lost"
-    assert seen.says("create the claim anew from a backup")
+    assert seen.says("create the PVC again from a backup")
 
 
 @scenario(claim("data-0"), pod("app", volumes=claiming("data")), finds=[UNBOUND])
 def test_claim_does_not_exist(seen: Seen) -> None:
-    """The pod names a claim that nobody made."""
+    """The pod references a PVC that does not exist."""
     assert seen.says("does not exist")
 
 
@@ -140,9 +116,9 @@ def test_claim_does_not_exist(seen: Seen) -> None:
     finds=[ATTACH_FAILED],
 )
 def test_bound_volume_out_of_the_pods_reach(seen: Seen) -> None:
-    """Bound at once, to a volume that is only where the pod is not."""
+    """The PVC is bound at once, to a volume that exists only where the pod cannot run."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Bound"
-    assert seen.says("is tied to nodes with kubevitals.test/room in b")
+    assert seen.says("its volume can only be used on nodes with kubevitals.test/room in b")
     assert seen.says("let the pod run on those nodes")
 
 
@@ -154,9 +130,9 @@ def test_bound_volume_out_of_the_pods_reach(seen: Seen) -> None:
     finds=[ATTACH_FAILED],
 )
 def test_attacher_does_not_answer(seen: Seen) -> None:
-    """Nobody attaches the volume, and the control plane waits."""
-    assert seen.says("no answer from attacher-gone.example")
-    assert seen.says("see whether the driver's controller pods (csi-attacher) run")
+    """No attacher runs, and the control plane waits for it."""
+    assert seen.says("attacher-gone.example does not respond")
+    assert seen.says("check that the driver's controller pods (csi-attacher) run")
 
 
 def _attachment(seen: Seen) -> Any:
@@ -169,7 +145,7 @@ def _after_a_minute(seen: Seen) -> float:
 
 @scenario(on=test_attacher_does_not_answer, later=_after_a_minute)
 def test_attach_in_its_first_two_minutes(seen: Seen) -> None:
-    """The same volume a while before: attaching takes its time."""
+    """The same volume a minute earlier: attaching takes time."""
     assert not _attachment(seen).status.attached
     assert seen.cluster.age(_attachment(seen).metadata.creationTimestamp) == 60
 
@@ -187,9 +163,9 @@ def test_attach_in_its_first_two_minutes(seen: Seen) -> None:
     finds=[ATTACH_FAILED, MOUNT_FAILED],
 )
 def test_volume_attached_to_another_node(seen: Seen) -> None:
-    """Multi-Attach: the second pod waits; the first has its volume attached and no driver to mount it."""
+    """Multi-Attach: the second pod waits; the volume is attached for the first, but no driver mounts it."""
     assert seen.says("Multi-Attach error")
-    assert seen.says("let the pod that holds the volume end")
+    assert seen.says("stop the pod that uses the volume")
 
 
 @scenario(
@@ -215,9 +191,9 @@ def test_detach_in_its_first_minutes(seen: Seen) -> None:
 
 @scenario(on=test_detach_in_its_first_minutes, later=600, finds=[ATTACH_FAILED])
 def test_detach_still_pending(seen: Seen) -> None:
-    """Ten minutes later the node still holds the volume."""
-    assert seen.says("still being detached from node")
-    assert seen.says("see whether the driver's controller pods (csi-attacher) run")
+    """Ten minutes later the volume is still attached to the node."""
+    assert seen.says("still not detached from node")
+    assert seen.says("check that the driver's controller pods (csi-attacher) run")
 
 
 @scenario(
@@ -227,20 +203,8 @@ def test_detach_still_pending(seen: Seen) -> None:
     finds=[MOUNT_FAILED],
 )
 def test_local_path_absent(seen: Seen) -> None:
-    """The node has no such folder."""
+    """The folder does not exist on the node."""
     assert seen.says("/mnt/absent")
-
-
-@scenario(
-    csi_driver("not-here.example", attach=False),
-    volume("no-driver", "csi-4", csi={"driver": "not-here.example", "volumeHandle": "4"}),
-    claim(storage_class="csi-4"),
-    pod("app", volumes=claiming(), room="a"),
-    finds=[MOUNT_FAILED],
-)
-def test_driver_not_on_the_node(seen: Seen) -> None:
-    """No plugin on the node answers for the driver."""
-    assert seen.says("not found in the list of registered CSI drivers")
 
 
 @scenario(
@@ -248,7 +212,7 @@ def test_driver_not_on_the_node(seen: Seen) -> None:
     finds=["volume-claim[mount-failed] Pod/app"],
 )
 def test_host_path_absent(seen: Seen) -> None:
-    """A volume without a claim: the finding is the pod's."""
+    """The volume has no PVC, so the finding is on the pod."""
     assert seen.says("hostPath type check failed")
 
 
@@ -257,50 +221,19 @@ def test_host_path_absent(seen: Seen) -> None:
     finds=["volume-claim[mount-failed] Pod/app"],
 )
 def test_nfs_cannot_be_mounted(seen: Seen) -> None:
-    """The node cannot mount what the server exports."""
-    assert seen.says("cannot mount volume data")
-
-
-@scenario(
-    csi_driver("plugin-down.example"),
-    plugin("plugin-down.example", ready=False),
-    finds=["volume-claim[driver-down] CSIDriver/plugin-down.example"],
-)
-def test_driver_pods_down(seen: Seen) -> None:
-    """No volume needs it yet; the next one will."""
-    assert seen.says("is not ready: 2 pods of it are down")
-
-
-@scenario(
-    csi_driver("half-registered.example"),
-    plugin("half-registered.example"),
-    then=[register("half-registered.example", "worker2")],
-    finds=["volume-claim[driver-down] Node/worker"],
-)
-def test_driver_missing_on_one_node(seen: Seen) -> None:
-    """The plugin runs on both workers and is registered on one."""
-    assert seen.says("lacks the CSI driver half-registered.example")
-
-
-@scenario(
-    csi_driver("room-b-only.example"),
-    plugin("room-b-only.example", room="b"),
-    then=[register("room-b-only.example", "worker2")],
-)
-def test_driver_limited_to_some_nodes(seen: Seen) -> None:
-    """A node selector says where the driver belongs."""
-    assert any(d.name == "room-b-only.example" for n in seen.cluster.csi_nodes for d in n.spec.drivers)
+    """The node cannot mount the NFS export."""
+    assert seen.says('volume "data" cannot be mounted')
 
 
 @scenario(claim(storage_class="standard"))
 def test_claim_waits_for_its_first_pod(seen: Seen) -> None:
-    """WaitForFirstConsumer: nobody has asked for the volume yet."""
+    """WaitForFirstConsumer: no pod needs the volume yet."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Pending"
 
 
 @scenario(claim(storage_class="standard"), pod("app", volumes=claiming(), nodeSelector={"absent": "yes"}))
 def test_claim_of_a_pod_that_fits_no_node(seen: Seen) -> None:
-    """The pod cannot be scheduled for a reason of its own; the claim waits with it."""
+    """The pod cannot be scheduled for another reason; the PVC waits with it."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Pending"
 
 

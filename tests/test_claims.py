@@ -1,4 +1,4 @@
-"""Claims that wait for a volume: whose fault it is, and when it is none yet."""
+"""PersistentVolumeClaims that wait for a volume: what is at fault, and when it is no fault yet."""
 
 import pytest
 from google.protobuf.message import Message
@@ -23,7 +23,7 @@ CLASSES: list[Message] = [storage_class("dynamic"), storage_class("static", "kub
 
 
 def claim(name: str, of: str = "dynamic", on: str = "") -> pb.PersistentVolumeClaim:
-    """A claim of yesterday that waits for its first pod, or for its volume on a node."""
+    """Return a claim of yesterday that waits for its first pod, or for its volume on a node."""
     made = pb.PersistentVolumeClaim()
     made.metadata.CopyFrom(pb.AnnotatedMeta(name=name, namespace="shop", creationTimestamp=CREATED))
     if on:
@@ -33,7 +33,7 @@ def claim(name: str, of: str = "dynamic", on: str = "") -> pb.PersistentVolumeCl
 
 
 def waiting(*claims: str, since: int = 600, said: str = "") -> pb.Pod:
-    """A pod that the scheduler puts nowhere for the time being."""
+    """Return a pod that the scheduler cannot place on any node."""
     made = pb.Pod(metadata=pb.ObjectMeta(name="app", namespace="shop", creationTimestamp=ago(since)))
     for name in claims:
         made.spec.volumes.add(name=name).volumeSource.persistentVolumeClaim.claimName = name
@@ -50,7 +50,7 @@ def says(pod: pb.Pod, *claims: pb.PersistentVolumeClaim, events: list[Message] |
 
 
 @pytest.mark.parametrize(("since", "found"), [(600, True), (5, False)])
-def test_a_claim_that_waited_for_its_pod_is_due_when_the_pod_has_waited(since: int, *, found: bool) -> None:
+def test_a_claim_that_waited_for_its_first_pod_is_due_once_the_pod_has_waited(since: int, *, found: bool) -> None:
     assert bool(says(waiting("data", since=since), claim("data", on="one"))) is found
     assert bool(says(waiting("data", since=since, said=NO_VOLUME), claim("data", "static"))) is found
 
@@ -63,25 +63,27 @@ def test_a_claim_that_waited_for_its_pod_is_due_when_the_pod_has_waited(since: i
         (NO_VOLUME, {"other", "data"}),
     ],
 )
-def test_a_claim_is_not_blamed_for_another_one_of_its_pod(said: str, found: set[str]) -> None:
+def test_a_claim_is_not_blamed_for_another_claim_of_its_pod(said: str, found: set[str]) -> None:
     assert says(waiting("data", "other", said=said), claim("data")).keys() == found
 
 
-def test_of_two_claims_that_one_is_blamed_for_which_nothing_makes_volumes() -> None:
+def test_of_two_claims_the_one_without_a_provisioner_is_blamed() -> None:
     pod = waiting("data", "other", said=NO_VOLUME)
     assert says(pod, claim("data"), claim("other", "static")).keys() == {"other"}
 
 
-def test_a_provisioner_is_called_silent_only_when_it_was_asked_and_has_said_nothing() -> None:
+def test_a_provisioner_does_not_respond_only_if_it_was_asked_and_reported_nothing() -> None:
     begun = pb.Event(reason="Provisioning", message="External provisioner is provisioning volume for claim")
     begun.involvedObject.CopyFrom(pb.ObjectReference(kind="PersistentVolumeClaim", namespace="shop", name="data"))
     asked = claim("data", on="one")
-    assert says(waiting("data"), asked)["data"].endswith("provisioner csi.example does not answer")
-    assert says(waiting("data"), asked, events=[begun])["data"].endswith("has begun and not come to an end")
-    assert "no node suits" in says(waiting("data", said=NO_VOLUME), claim("data"))["data"]
+    assert says(waiting("data"), asked)["data"].endswith("provisioner csi.example does not respond")
+    assert says(waiting("data"), asked, events=[begun])["data"].endswith(
+        "has started to create the volume, and has not finished"
+    )
+    assert "no node fits" in says(waiting("data", said=NO_VOLUME), claim("data"))["data"]
 
 
-def test_a_claim_may_name_its_class_by_an_annotation() -> None:
+def test_a_claim_may_have_its_class_in_an_annotation() -> None:
     old = claim("data")
     old.spec.ClearField("storageClassName")
     old.metadata.annotations["volume.beta.kubernetes.io/storage-class"] = "dynamic"
@@ -91,7 +93,7 @@ def test_a_claim_may_name_its_class_by_an_annotation() -> None:
 
 
 @pytest.mark.parametrize(("since", "found"), [(600, True), (30, False)])
-def test_a_node_that_reaches_the_volume_may_yet_join(since: int, *, found: bool) -> None:
+def test_a_node_that_can_use_the_volume_may_still_join(since: int, *, found: bool) -> None:
     bound = claim("data")
     bound.spec.volumeName, bound.status.phase = "disk", "Bound"
     disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))

@@ -11,6 +11,7 @@ from checks import test_volume_claim as volume_claim
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import EVENT_LIMIT
 from kubevitals.facts.pods.sandbox_errors import explain, plain
+from kubevitals.facts.volumes import attaching
 from kubevitals.facts.volumes.mounting import volume_words
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.near_names import HINTS
@@ -143,7 +144,7 @@ def test_a_crowd_takes_little_time(rule: Callable[[Cluster], object], made: Call
     assert len(found) >= COUNT
 
 
-def test_the_first_missing_names_of_a_namespace_are_told_from_others_and_every_other_namespaces() -> None:
+def test_the_first_missing_names_of_each_namespace_have_hints() -> None:
     crowd = [stuck(name, config_map(name)) for name in MISSING]
     shop = stuck("cart", config_map("app-confg"))
     shop.metadata.namespace = "shop"
@@ -156,7 +157,7 @@ def test_the_first_missing_names_of_a_namespace_are_told_from_others_and_every_o
     assert found["shop"] == [True]
 
 
-def test_more_volumes_than_are_compared_with_a_claim_are_told_of() -> None:
+def test_the_number_of_volumes_that_are_not_compared_with_a_claim_is_reported() -> None:
     cluster = cluster_of(
         claims=[claim("data", storageClassName="manual")],
         volumes=[volume(name) for name in EXISTING],
@@ -176,7 +177,7 @@ MEGABYTE = 1_000_000
         (explain, "postIpam"),
         (lambda words: plain(words, pb.Pod()), "0123456789abcdef"),
         (startup_error._runtime_words, ' (pod: "", container: x'),
-        (lambda words: list(volume_claim._out_of_reach(unschedulable(words))), "1"),
+        (lambda words: list(attaching.out_of_reach(unschedulable(words))), "1"),
     ],
     ids=["a mount's words", "a sandbox's", "a sandbox's ids", "a runtime's", "the scheduler's"],
 )

@@ -1,4 +1,4 @@
-"""Which pods make up a CSI driver, when it is down, and where it should be registered and is not."""
+"""Which pods belong to a CSI driver, when it is down, and where it should be registered but is not."""
 
 import pytest
 
@@ -67,8 +67,8 @@ def test_a_driver_has_time_to_register(installed: pb.Time, started: int | None, 
     made = daemon_set("ebs-csi-node", created=installed)
     made.spec.template.spec.volumes.append(socket(EBS))
     pods = [daemon(made, "two", "True", started)] if started else []
-    for each in pods:
-        each.spec.volumes.append(socket(EBS))
+    for plugin_pod in pods:
+        plugin_pod.spec.volumes.append(socket(EBS))
     registered = pb.CSINode(
         metadata=pb.ObjectMeta(name="one"), spec=pb.CSINodeSpec(drivers=[pb.CSINodeDriver(name=EBS)])
     )

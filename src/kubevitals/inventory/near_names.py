@@ -1,27 +1,29 @@
-"""What a missing name was probably meant to be."""
+"""Which existing names missing objects were probably meant to have."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
 
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref
 from kubevitals.text import near_name
 
 HINTS = 20
-"""Missing names of one kind and namespace for which others are looked for: there may be tens of thousands."""
+"""Missing names of one kind and namespace that get a hint, the first in the alphabet: there may be tens of thousands,
+and a hint takes some milliseconds."""
 
 
-def did_you_mean(name: str, existing: Iterable[str] | None, kind: str, namespace: str, cluster: Cluster) -> str:
-    """Return `` (did you mean "app-config"?)`` where a name exists that looks like the missing one, else nothing.
+def near_names(missing: Iterable[Ref], existing: Callable[[str, str], Iterable[str] | None]) -> dict[Ref, str]:
+    """Return `` (did you mean "app-config"?)`` for each missing object if one with such a name exists.
 
-    Of very many names those are compared that stand next to it in the alphabet. Nothing is said, either, once `HINTS`
-    others of the kind were missing in the namespace.
+    Args:
+        missing: all objects of a kind that are referenced and do not exist.
+        existing: returns the names of a kind in a namespace, or nothing if they are not observed.
     """
-    hints = cluster.derive(_hints)[kind, namespace]
-    if name not in hints and len(hints) < HINTS:
-        hints[name] = near_name(name, existing)
-    return hints.get(name, "")
-
-
-def _hints(_: Cluster) -> defaultdict[tuple[str, str], dict[str, str]]:
-    """Return a place for what was said of each missing name of a kind and namespace."""
-    return defaultdict(dict)
+    groups: dict[tuple[str, str], set[Ref]] = defaultdict(set)
+    for obj in missing:
+        groups[obj.kind, obj.namespace].add(obj)
+    hints = {}
+    for group, objects in groups.items():
+        names = existing(*group)
+        hints.update({obj: near_name(obj.name, names) for obj in nsmallest(HINTS, objects)})
+    return hints

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.near_names import did_you_mean
-from kubevitals.objects import Ref, containers
+from kubevitals.inventory.near_names import near_names
+from kubevitals.objects import Ref, containers, statuses
 
 PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that the control plane creates in every namespace."""
@@ -97,9 +97,31 @@ def names_if_observed(cluster: Cluster, kind: str, namespace: str) -> frozenset[
 
 
 def near_missing(missing: Ref, cluster: Cluster) -> str:
-    """Return `` (did you mean "app-config"?)`` where a ConfigMap or Secret with such a name exists, else nothing."""
-    names = names_if_observed(cluster, missing.kind, missing.namespace)
-    return did_you_mean(missing.name, names, missing.kind, missing.namespace, cluster)
+    """Return `` (did you mean "app-config"?)`` if a ConfigMap or Secret is like the missing one of a waiting pod."""
+    return cluster.derive(_near_missing).get(missing, "")
+
+
+def _near_missing(cluster: Cluster) -> dict[Ref, str]:
+    return hints(((pod.metadata.namespace, pod.spec) for pod in cluster.pods if _waits(pod)), cluster)
+
+
+def hints(specs: Iterable[tuple[str, pb.PodSpec]], cluster: Cluster) -> dict[Ref, str]:
+    """Return which existing names are like those that these pod specifications reference and that do not exist.
+
+    Args:
+        specs: each with its namespace.
+        cluster: where the names exist; those that are not observed have no hint.
+    """
+
+    def existing(kind: str, namespace: str) -> frozenset[str]:
+        return names_if_observed(cluster, kind, namespace) or frozenset()
+
+    referenced = {Ref(r.kind, namespace, r.name) for namespace, spec in specs for r in references(spec)}
+    return near_names((obj for obj in referenced if obj.name not in existing(obj.kind, obj.namespace)), existing)
+
+
+def _waits(pod: pb.Pod) -> bool:
+    return pod.status.phase == "Pending" or any(status.state.HasField("waiting") for status in statuses(pod))
 
 
 def _config_map_names(cluster: Cluster) -> dict[str, frozenset[str]]:

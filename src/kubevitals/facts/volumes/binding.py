@@ -1,4 +1,4 @@
-"""Why a claim has no volume: what binding it would take, compared with what there is."""
+"""Why a PersistentVolumeClaim is not bound: what it asks for, compared with the cluster's PersistentVolumes."""
 
 import re
 from collections.abc import Iterator
@@ -9,105 +9,118 @@ from kubevitals.encoding.kept import STORAGE_CLASS
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.placement import satisfies
 from kubevitals.inventory.cluster import Cluster, claim_names
-from kubevitals.inventory.near_names import did_you_mean
-from kubevitals.objects import condition
+from kubevitals.inventory.near_names import near_names
+from kubevitals.objects import Ref, condition
 from kubevitals.quantity import amount
 from kubevitals.text import binary, duration
 from kubevitals.threshold import Threshold
 
-LOOKED_AT = 100
-"""Free volumes that are compared with a claim; in one namespace tens of thousands of claims may wait."""
+COMPARED = 100
+"""Available volumes that are compared with a claim; in one namespace tens of thousands of claims may wait."""
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _SCHEDULER_ON_VOLUMES = re.compile(r"persistent volumes? to bind|enough free storage")
-"""What the scheduler says where claims that wait for a pod keep it from every node (volumebinding/binder.go)."""
+"""What the scheduler reports if no node suits a claim that waits for a pod (volumebinding/binder.go)."""
 
 BINDING = Threshold(
     "volume-claim.binding",
     60,
-    "provisioners answer within seconds; the control plane repeats its events every 15 s",
+    "seconds for which a claim may be unbound: provisioners answer within seconds, and the control plane repeats its "
+    "events every 15 seconds",
 )
 
+_CREATE_AGAIN = "the class of a PVC cannot be changed, so delete the PVC and create it again"
+_ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_CREATE_AGAIN}"
 
-_ANEW = "a claim's class cannot be changed, so delete the claim and create it anew"
-_ANOTHER_CLASS = f"name a StorageClass that exists (kubectl get storageclass): {_ANEW}"
 
-
-class Lack(NamedTuple):
-    """Why a claim has no volume, and what to do about it."""
+class WhyUnbound(NamedTuple):
+    """Why a claim is not bound, and what to do about it."""
 
     why: str
     remedy: str
 
 
-def lack(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Lack | None:
-    """Return why a pending claim has no volume, or nothing where it is no fault: nobody has asked for it yet.
+def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound | None:
+    """Return why a pending claim is not bound, or nothing if that is no fault: no pod needs it yet.
 
     Raises:
-        NotObserved: StorageClasses or volumes could not be listed.
+        NotObserved: StorageClasses or PersistentVolumes could not be listed.
     """
     if claim.spec.volumeName:
-        return _lack_of_that_volume(claim, cluster)
+        return _about_named_volume(claim, cluster)
     if (name := class_name(claim)) is None:
-        has = f"the cluster has {_default_classes(cluster)}"
-        return Lack(f"it names no StorageClass; {has}{_no_match(claim, cluster, '; ')}", _ANOTHER_CLASS)
+        why = f"it has no storageClassName, and {_default_classes(cluster)}; {_no_match(claim, cluster)}"
+        return WhyUnbound(why, _ANOTHER_CLASS)
     if not name:
-        why = 'it asks for a volume without StorageClass ("")' + _no_match(claim, cluster, ", and ")
-        return Lack(why, f"create a volume without class that fits, or {_ANOTHER_CLASS}")
-    classes = {found.metadata.name: found for found in cluster.storage_classes}
-    if not (storage_class := classes.get(name)):
-        near = did_you_mean(name, classes, "StorageClass", claim.metadata.namespace, cluster)
-        fits = _no_match(claim, cluster, "; ", silent=True)
-        why = f'StorageClass "{name}" does not exist{near}{fits}'
-        return Lack(why, f"create that StorageClass{' or a volume that fits' if fits else ''}, or {_ANOTHER_CLASS}")
-    return _lack_by_class(claim, storage_class, cluster)
+        why = f'it asks for a volume without StorageClass (storageClassName: ""), and {_no_match(claim, cluster)}'
+        return WhyUnbound(why, f"create a PersistentVolume without a class that matches the PVC, or {_ANOTHER_CLASS}")
+    if storage_class := cluster.derive(_classes_by_name).get(name):
+        return _by_class(claim, storage_class, cluster)
+    near = cluster.derive(_near_classes).get(Ref("StorageClass", claim.metadata.namespace, name), "")
+    mismatches = _mismatches_of_free_volumes(claim, cluster)
+    why = f'StorageClass "{name}" does not exist{near}' + (f"; {mismatches}" if mismatches else "")
+    create = "create that StorageClass" + (" or a PersistentVolume that matches the PVC" if mismatches else "")
+    return WhyUnbound(why, f"{create}, or {_ANOTHER_CLASS}")
 
 
 def class_name(claim: pb.PersistentVolumeClaim) -> str | None:
-    """Return the StorageClass that the claim names, by the annotation of old or by its field, or nothing."""
+    """Return the StorageClass that the claim asks for, by its former annotation or by its field, or nothing."""
     field = claim.spec.storageClassName if claim.spec.HasField("storageClassName") else None
     return claim.metadata.annotations.get(STORAGE_CLASS, field)
 
 
-def _lack_by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> Lack | None:
+def _classes_by_name(cluster: Cluster) -> dict[str, pb.StorageClass]:
+    return {storage_class.metadata.name: storage_class for storage_class in cluster.storage_classes}
+
+
+def _near_classes(cluster: Cluster) -> dict[Ref, str]:
+    classes = cluster.derive(_classes_by_name)
+    pending = [claim for claim in cluster.claims if claim.status.phase == "Pending"]
+    wanted = [(claim.metadata.namespace, class_name(claim)) for claim in pending]
+    missing = [Ref("StorageClass", namespace, name) for namespace, name in wanted if name and name not in classes]
+    return near_names(missing, lambda *_: classes)
+
+
+def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> WhyUnbound | None:
     name, provisioner = storage_class.metadata.name, storage_class.provisioner
-    waits = storage_class.volumeBindingMode == "WaitForFirstConsumer"
-    asked = not waits or bool(claim.metadata.annotations.get(_SELECTED_NODE))
-    if waits and not (_lasts(claim, cluster) and (asked or _scheduler_says(claim, cluster))):
+    waits_for_pod = storage_class.volumeBindingMode == "WaitForFirstConsumer"
+    is_due = not waits_for_pod or bool(claim.metadata.annotations.get(_SELECTED_NODE))
+    if waits_for_pod and not (_has_waited(claim, cluster) and (is_due or _scheduler_reports_volumes(claim, cluster))):
         return None
     if provisioner == NO_PROVISIONER:
-        why = f'StorageClass "{name}" makes no volumes' + _no_match(claim, cluster, ", and ")
-        return Lack(why, "create a volume of this class that fits the claim and the nodes where its pod can run")
-    if not asked:
-        why = f'no node suits both its pod and StorageClass "{name}" (allowedTopologies, capacity)'
-        remedy = "let the pod run where the class makes volumes, or let the class make them where the pod can run"
-        return None if _shares_a_pod_with_a_static_one(claim, cluster) else Lack(why, remedy)
-    return _lack_by_provisioner(claim, provisioner, cluster)
+        why = f'StorageClass "{name}" does not provision volumes (no-provisioner), and {_no_match(claim, cluster)}'
+        remedy = "create a PersistentVolume of this class that matches the PVC and the nodes where its pod can run"
+        return WhyUnbound(why, remedy)
+    if is_due:
+        return _by_provisioner(claim, provisioner, cluster)
+    why = f'no node fits both its pod and StorageClass "{name}" (allowedTopologies, storage capacity)'
+    remedy = "let the pod run where the class can provision volumes, or let the class provision where the pod can run"
+    return None if _shares_a_pod_with_a_static_one(claim, cluster) else WhyUnbound(why, remedy)
 
 
-def _lack_by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: Cluster) -> Lack:
-    if failed := _last_event(claim, "ProvisioningFailed", cluster):
-        return Lack(
-            f"provisioner {provisioner} fails: {failed}",
-            "mend what it complains about in the claim, its StorageClass or the storage; its log says more",
+def _by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: Cluster) -> WhyUnbound:
+    if failure := _last_event(claim, "ProvisioningFailed", cluster):
+        return WhyUnbound(
+            f"provisioner {provisioner} fails: {failure}",
+            "fix what the provisioner reports (PVC, StorageClass or storage backend); see the provisioner's log",
         )
     if _last_event(claim, "Provisioning", cluster):
-        why = f"provisioner {provisioner} has begun and not come to an end"
-        return Lack(why, f"see what the log of provisioner {provisioner} says of this claim")
-    why = f"provisioner {provisioner} does not answer"
-    return Lack(why, f"see whether the pods of provisioner {provisioner} run: their log")
+        why = f"provisioner {provisioner} has started to create the volume, and has not finished"
+        return WhyUnbound(why, f"see what the log of provisioner {provisioner} says about this PVC")
+    why = f"provisioner {provisioner} does not respond"
+    return WhyUnbound(why, f"check that the pods of provisioner {provisioner} run, and read their log")
 
 
-def _lasts(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether a pod has waited for the claim for long: it may have been made long before the first one."""
+def _has_waited(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether a pod has waited for the claim long enough: the claim may be much older than its first pod."""
     pods = users(claim, cluster)
     return not pods or any(cluster.over(pod.metadata.creationTimestamp, BINDING) for pod in pods)
 
 
 def _shares_a_pod_with_a_static_one(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether the claim's pod has another one that waits, and for which nothing makes volumes."""
+    """Return whether the claim's pod has another pending claim, of a class that does not provision volumes."""
     static = {c.metadata.name for c in cluster.storage_classes if c.provisioner == NO_PROVISIONER}
     names = {name for pod in users(claim, cluster) for name in claim_names(pod)} - {claim.metadata.name}
     others = [cluster.claims_by_name.get((claim.metadata.namespace, name)) for name in names]
@@ -116,11 +129,13 @@ def _shares_a_pod_with_a_static_one(claim: pb.PersistentVolumeClaim, cluster: Cl
 
 def _default_classes(cluster: Cluster) -> str:
     defaults = [c.metadata.name for c in cluster.storage_classes if c.metadata.annotations.get(_DEFAULT) == "true"]
-    return f"the default {', '.join(defaults)}, which was not applied" if defaults else "no default one"
+    if defaults:
+        return f"the default StorageClass {', '.join(defaults)} was not applied"
+    return "the cluster has no default StorageClass"
 
 
-def _scheduler_says(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether volumes keep a pod that waits for the claim from being scheduled."""
+def _scheduler_reports_volumes(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether a pod that waits for the claim cannot be scheduled because of its volumes."""
     return any(
         (scheduled := condition(pod, "PodScheduled"))
         and scheduled.status == "False"
@@ -141,30 +156,41 @@ def _last_event(claim: pb.PersistentVolumeClaim, reason: str, cluster: Cluster) 
         return f"(its events are not observed: {error})"
 
 
-def _lack_of_that_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Lack:
+def _about_named_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound:
     name = claim.spec.volumeName
-    volume = cluster.volumes_by_name.get(name)
-    if volume is None:
-        near = did_you_mean(name, cluster.volumes_by_name, "PersistentVolume", claim.metadata.namespace, cluster)
-        return Lack(
-            f'the volume "{name}" that it names does not exist{near}',
-            "create that volume, or correct volumeName: delete the claim and create it anew",
+    if volume := cluster.volumes_by_name.get(name):
+        return WhyUnbound(
+            f"its volumeName references a PersistentVolume that does not match: "
+            f"{mismatch(claim, volume, cluster) or f'{name} is not bound to the PVC'}",
+            "correct the PersistentVolume, or delete the PVC and create it again so that it matches",
         )
-    return Lack(
-        f"the volume that it names does not fit: {mismatch(claim, volume, cluster) or 'it is not bound to it'}",
-        "correct the volume, or delete the claim and create it anew so that it fits",
+    near = cluster.derive(_near_volumes).get(Ref("PersistentVolume", claim.metadata.namespace, name), "")
+    return WhyUnbound(
+        f'its volumeName references PersistentVolume "{name}", which does not exist{near}',
+        "create that PersistentVolume, or delete the PVC and create it again with the right volumeName",
     )
 
 
-def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster, joint: str, *, silent: bool = False) -> str:
-    """Return why each free volume of the claim's class does not fit, three at the most; of very many some are left."""
+def _near_volumes(cluster: Cluster) -> dict[Ref, str]:
+    existing = cluster.volumes_by_name
+    wanted = [(claim.metadata.namespace, claim.spec.volumeName) for claim in cluster.claims]
+    missing = [Ref("PersistentVolume", namespace, name) for namespace, name in wanted if name and name not in existing]
+    return near_names(missing, lambda *_: existing)
+
+
+def _no_match(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    return _mismatches_of_free_volumes(claim, cluster) or "no PersistentVolume of that class is available"
+
+
+def _mismatches_of_free_volumes(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    """Return why no available volume of the claim's class matches it, three at the most; nothing if there is none."""
     candidates = cluster.derive(_free_volumes).get(class_name(claim) or "", [])
-    reasons = [reason for volume in candidates[:LOOKED_AT] if (reason := mismatch(claim, volume, cluster))]
+    reasons = [reason for volume in candidates[:COMPARED] if (reason := mismatch(claim, volume, cluster))]
     if not reasons:
-        return "" if silent else f"{joint}there is no free volume of that class"
+        return ""
     more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    left = f"; {len(candidates) - LOOKED_AT:,} others were not compared" if len(candidates) > LOOKED_AT else ""
-    return f"{joint}no volume fits: {'; '.join(reasons[:3])}{more}{left}"
+    left = f"; {len(candidates) - COMPARED:,} others were not compared" if len(candidates) > COMPARED else ""
+    return f"no existing PersistentVolume matches: {'; '.join(reasons[:3])}{more}{left}"
 
 
 def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
@@ -176,7 +202,7 @@ def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
 
 
 def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> str:
-    """Return what keeps this volume from this claim, or nothing."""
+    """Return why this volume cannot be bound to this claim, or nothing."""
     return next((f"{volume.metadata.name} {reason}" for reason in _mismatches(claim, volume, cluster)), "")
 
 
@@ -184,18 +210,18 @@ def _mismatches(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cl
     wanted, offered = claim.spec, volume.spec
     yield from _taken(claim, volume)
     if (class_name(claim) or "") != offered.storageClassName:
-        yield f'is of StorageClass "{offered.storageClassName}"'
+        yield f'has StorageClass "{offered.storageClassName}"'
     if missing := sorted(set(wanted.accessModes) - set(offered.accessModes)):
-        yield f"is {', '.join(offered.accessModes)}, not {', '.join(missing)}"
+        yield f"is {', '.join(offered.accessModes)}, the PVC asks for {', '.join(missing)}"
     modes = [spec.volumeMode or "Filesystem" for spec in (wanted, offered)]
     if modes[0] != modes[1]:
-        yield f"is a {modes[1]} volume, not {modes[0]}"
+        yield f"has volumeMode {modes[1]}, the PVC asks for {modes[0]}"
     size, capacity = amount(wanted.resources.requests, "storage"), amount(offered.capacity, "storage")
     if capacity < size:
-        yield f"has {binary(capacity)} of the {binary(size)} asked for"
+        yield f"has {binary(capacity)}, the PVC asks for {binary(size)}"
     if not _selected(wanted.selector, volume):
-        yield "lacks the labels that the claim selects by"
-    if offered.HasField("nodeAffinity") and _scheduler_says(claim, cluster):
+        yield "does not have the labels that the PVC selects by"
+    if offered.HasField("nodeAffinity") and _scheduler_reports_volumes(claim, cluster):
         yield f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
 
 
@@ -208,7 +234,7 @@ def _taken(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume) -> Iter
 
 
 def affinity_words(volume: pb.PersistentVolume) -> str:
-    """Return the node labels that a volume is tied to: ``kubernetes.io/hostname in worker-1``."""
+    """Return the node labels that a volume's node affinity requires: ``kubernetes.io/hostname in worker-1``."""
     return " or ".join(
         " and ".join(f"{e.key} {e.operator.lower()} {', '.join(e.values)}".strip() for e in term.matchExpressions)
         for term in volume.spec.nodeAffinity.required.nodeSelectorTerms
@@ -222,14 +248,14 @@ def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
     )
 
 
-def loss(claim: pb.PersistentVolumeClaim) -> Lack:
-    """Return what a lost claim has lost."""
-    return Lack(
-        f'its volume "{claim.spec.volumeName}" is gone, and the data with it unless the volume can be restored',
-        "look for what the volume stood for in the storage itself, or create the claim anew from a backup",
+def why_lost(claim: pb.PersistentVolumeClaim) -> WhyUnbound:
+    """Return what happened to the volume of a claim in phase Lost."""
+    return WhyUnbound(
+        f'PersistentVolume "{claim.spec.volumeName}" was deleted; its data is lost unless the volume can be restored',
+        "look for the volume in the storage backend, or create the PVC again from a backup",
     )
 
 
 def waiting_line(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
-    """Return for how long the claim has waited."""
+    """Return for how long the claim has been in its phase at most: since it was created."""
     return f"{claim.status.phase} for {duration(cluster.age(claim.metadata.creationTimestamp))}"

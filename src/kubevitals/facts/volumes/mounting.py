@@ -1,4 +1,4 @@
-"""Pods that cannot start for want of a volume: by the claim they wait for, and in words that they have in common."""
+"""Pods that cannot start because a volume is not attached or mounted: grouped by claim, with what helps."""
 
 import re
 from collections import defaultdict
@@ -16,7 +16,7 @@ MOUNT_ERRORS = (
     ),
     (
         r"not found in the list of registered CSI drivers",
-        "start the driver's pod on the node, or keep the pod off nodes without it",
+        "start the driver's pod on the node, or keep the pod off nodes without the driver",
     ),
     (
         r"wrong fs type|unknown filesystem|bad superblock",
@@ -24,33 +24,33 @@ MOUNT_ERRORS = (
     ),
     (
         r"timed out|no route to host|connection refused|host is down",
-        "see whether the node reaches the storage server",
+        "check that the node can reach the storage server",
     ),
     (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
-    (r"access denied|permission denied", "let the storage server's export or credentials admit the node"),
+    (r"access denied|permission denied", "allow the node in the storage server's export, or correct the credentials"),
     (
         r"does not exist|no such file|hostPath type check failed",
         "create the path on the node, or correct it in the volume",
     ),
 )
-"""Texts of kubelet, mount(8) and CSI drivers, with what helps."""
+"""Texts of the kubelet, mount(8) and CSI drivers, with what helps."""
 
 
 def mount_remedy(words: str) -> str:
-    """Return what helps against what a kubelet says of a mount."""
-    found = (remedy for pattern, remedy in MOUNT_ERRORS if re.search(pattern, words, re.IGNORECASE))
-    return next(found, "follow the message of the node's driver")
+    """Return what helps against a mount error that the kubelet reports."""
+    remedies = (remedy for pattern, remedy in MOUNT_ERRORS if re.search(pattern, words, re.IGNORECASE))
+    return next(remedies, "fix what the message reports; the log of the volume's driver on the node has more")
 
 
 def volume_words(words: str) -> str:
-    """Return what is wrong, without the kubelet's preamble and the mount command, which differ from pod to pod."""
+    """Return the error without the kubelet's prefix and the mount command, which differ from pod to pod."""
     words = words.rpartition("\nOutput: ")[2]
     words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", "", words)
     return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
 
 
 def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
-    """Group pods by the claim they wait for; what is no claim's volume is the pod's own."""
+    """Return the pods by the claim they wait for, or by themselves if their volume has no claim."""
     groups: dict[Ref, list[Symptom]] = defaultdict(list)
     for symptom in symptoms:
         groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
@@ -58,7 +58,7 @@ def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Sy
 
 
 def _claim_in(symptom: Symptom, cluster: Cluster) -> Ref | None:
-    """Return the claim behind a volume's name: of a PersistentVolume, or of a volume in the pod."""
+    """Return the claim of a volume, whose name is that of a PersistentVolume or of a volume in the pod."""
     if claim := claim_of(symptom.volume, cluster):
         return claim
     pod = symptom.pod
@@ -68,20 +68,20 @@ def _claim_in(symptom: Symptom, cluster: Cluster) -> Ref | None:
 
 def claim_of(volume: str, cluster: Cluster) -> Ref | None:
     """Return the claim that a PersistentVolume is bound to, or nothing."""
-    found = cluster.volumes_by_name.get(volume)
-    if found and found.spec.claimRef.name:
-        return Ref("PersistentVolumeClaim", found.spec.claimRef.namespace, found.spec.claimRef.name)
+    bound = cluster.volumes_by_name.get(volume)
+    if bound and bound.spec.claimRef.name:
+        return Ref("PersistentVolumeClaim", bound.spec.claimRef.namespace, bound.spec.claimRef.name)
     return None
 
 
 def only_node(symptoms: list[Symptom]) -> str:
-    """Return the node on which all the pods are, or nothing where there are several."""
+    """Return the node of all these pods, or nothing if there are several."""
     nodes = {symptom.pod.spec.nodeName for symptom in symptoms}
     return nodes.pop() if len(nodes) == 1 else ""
 
 
 def waiting_lines(symptoms: list[Symptom], cluster: Cluster) -> Iterator[str]:
-    """Yield as evidence which pods wait, and how."""
+    """Yield as evidence which pods wait, and what they report."""
     for symptom in symptoms[:3]:
-        yield f"waits for it: {ref(symptom.pod)}"
+        yield f"waiting: {ref(symptom.pod)}"
         yield from pod_lines(symptom.pod, cluster)
