@@ -21,8 +21,8 @@ from kubevitals.diagnosis.result import Report
 from kubevitals.errors import NotObserved
 from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.reports.html import page
-from kubevitals.reports.html.hooks import EVIDENCE, render
+from kubevitals.reports.html import adapter, page
+from kubevitals.reports.html.page import EVIDENCE, render
 from kubevitals.source.recording import DEMO, Recording
 from kubevitals.source.request import Answer, Request
 from scenarios.harness import CHECKS
@@ -201,8 +201,8 @@ def filtered(browser: Chrome, demo: Path) -> Callable[[str, str], list[str]]:
 
     def filtered(field: str, value: str) -> list[str]:
         browser.find_element(By.ID, f"filter-{field}").send_keys(value)
-        told = browser.find_element(By.ID, "filter-told")
-        WebDriverWait(browser, 5).until(lambda _: told.text)
+        count = browser.find_element(By.ID, "filter-count")
+        WebDriverWait(browser, 5).until(lambda _: count.text)
         return [
             heading.text for heading in browser.find_elements(By.CSS_SELECTOR, ".root h3") if heading.is_displayed()
         ]
@@ -231,9 +231,8 @@ def test_the_filter_shows_a_severity(filtered: Callable[[str, str], list[str]], 
 @needs_browser
 def test_one_of_many_alike_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    path.write_text(
-        page.finish(shell(report_of(verdict("claim[unbound]", *(finding(f"Claim/{n}/data") for n in "abcd")))))
-    )
+    claims = [finding(f"Claim/{namespace}/data") for namespace in "abcd"]
+    path.write_text(adapter.finished(shell(report_of(verdict("claim[unbound]", *claims))), page.SCRIPT))
     open_page(browser, path)
     browser.find_element(By.ID, "filter-namespace").send_keys("c")
     assert [li.text for li in browser.find_elements(By.CSS_SELECTOR, ".root li") if li.is_displayed()] == [
@@ -249,7 +248,7 @@ def test_a_symptom_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
         rules=[Explains(("node",), SAME_NODE, ("net",))],
     )
     path = tmp_path / "page.html"
-    path.write_text(page.finish(shell(report)))
+    path.write_text(adapter.finished(shell(report), page.SCRIPT))
     open_page(browser, path)
     browser.find_element(By.ID, "filter-namespace").send_keys("shop")
     assert [h.text for h in browser.find_elements(By.CSS_SELECTOR, "h3, h4") if h.is_displayed()] == [

@@ -13,7 +13,7 @@ from kubevitals.diagnosis.run import Inputs, Run
 from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.reports.html.hooks import render
+from kubevitals.reports.html.page import render
 from kubevitals.reports.markdown import markdown
 from kubevitals.reports.metrics import openmetrics
 from kubevitals.source.recording import Snapshot

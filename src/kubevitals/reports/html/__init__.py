@@ -1,4 +1,4 @@
-"""The HTML report: pytest-html's file with our page on top.
+"""The HTML report, which is part of pytest-html's file.
 
-Its templates escape every string. It must not load anything from elsewhere.
+Its templates escape every text. The page must not load anything.
 """

@@ -1,34 +1,126 @@
-"""What pytest-html's page lacks to be read by everyone, and to be safe: it is put in when the page is written."""
+"""Renders a result as HTML that can be read without scripts. The templates escape every text."""
 
-import re
-from base64 import b64encode
-from hashlib import sha256
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.resources import files
+from itertools import groupby
+from typing import NamedTuple
 
-_TEMPLATES = files("kubevitals.reports.html") / "templates"
-STYLE = (_TEMPLATES / "style.css").read_text("utf-8")
-SCRIPT = (_TEMPLATES / "script.js").read_text("utf-8")
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kubevitals.diagnosis.result import Found, Item, Report, Root
+from kubevitals.diagnosis.verdict import Outcome, Verdict
+from kubevitals.findings.check_names import cause_in, variant_in
+from kubevitals.reports import wording
+from kubevitals.reports.html import heat_map
+
+CARDS, SYMPTOMS, PLACES, CONCERNS, LINES = 200, 25, 10, 50, 100
+"""How many roots are shown, symptoms of one root, objects of one finding, objects it concerns, and lines of a list."""
+
+EVIDENCE = 1_000_000
+"""How many characters of evidence are shown; later findings refer to the findings file instead."""
+
+SIGNS = {
+    Outcome.HEALTHY: "✓",
+    Outcome.BROKEN: "✗",
+    Outcome.WARNED: "!",
+    Outcome.KNOWN: "≈",
+    Outcome.NOT_OBSERVED: "?",
+    Outcome.NOT_APPLICABLE: "·",
+}
+
+_FOLDER = files("kubevitals.reports.html") / "templates"
+STYLE = (_FOLDER / "style.css").read_text("utf-8")
+SCRIPT = (_FOLDER / "script.js").read_text("utf-8")
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("kubevitals.reports.html"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
-def finish(html: str) -> str:
-    """Return the page with its language, a width that suits phones, names for its boxes, and a policy on scripts.
+class Card(NamedTuple):
+    """A root as it is shown.
 
-    A finished page has nothing to wait for: the button that loads it again loses the script that the policy forbids.
+    Attributes:
+        found: the first finding of the root.
+        others: findings that say the same about other objects.
+        symptoms: findings that the root explains.
     """
-    own = html[html.rindex("<script>") + len("<script>") : html.rindex("</script>")]
-    head = '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-    if "<link href=" not in html:
-        head = f'<meta http-equiv="Content-Security-Policy" content="{_policy(SCRIPT, own)}"/>{head}'
-    html = html.replace(' onclick="location.reload()"', "", 1)
-    html = html.replace("<html>", '<html lang="en">', 1).replace("<head>", f"<head>{head}", 1)
-    return re.sub(r'(<input [^>]*data-test-result="(\w+)")', r'\1 aria-label="show \2"', html)
+
+    root: Root
+    found: Found
+    others: list[Found]
+    symptoms: list[Found]
 
 
-def _policy(*scripts: str) -> str:
-    """Return a policy under which nothing is loaded, and only these scripts run: nothing that a cluster might say."""
-    digests = (b64encode(sha256(script.encode()).digest()).decode() for script in scripts)
-    run = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {run}; style-src 'unsafe-inline'; img-src data:; media-src data:; "
-        "base-uri 'none'; form-action 'none'"
+def _card(root: Root, by_id: Mapping[str, Found]) -> Card:
+    others, symptoms = root.others[:LINES], root.symptoms[:SYMPTOMS]
+    return Card(root, by_id[root.id], [by_id[other] for other in others], [by_id[symptom] for symptom in symptoms])
+
+
+def render(report: Report) -> str:
+    """Return the result as HTML that is part of a page."""
+    by_id = {found.id: found for found in report.findings}
+    cards = [_card(root, by_id) for root in report.roots[:CARDS]]
+    detailed = [found for card in cards for found in (card.found, *card.symptoms)]
+    shown = [*detailed, *(other for card in cards for other in card.others)]
+    return _TEMPLATES.get_template("report.html").render(
+        report=report,
+        cards=cards,
+        linked={found.id for found in shown},
+        namespaces=sorted({found.namespace for found in shown if found.namespace}),
+        chapters=[(key, list(items)) for key, items in groupby(sorted(report.items, key=_chapter), key=_chapter)],
+        known=[found for found in report.findings if found.known],
+        not_observed=wording.not_observed(report),
+        evidence=_budget(detailed),
+        style=STYLE,
+        script=SCRIPT,
+        map=heat_map.heat_map(report),
+        size=heat_map.CELL,
+        head=heat_map.HEAD,
+        **_WORDING,
     )
+
+
+def row(verdict: Verdict) -> str:
+    """Return a verdict as HTML for a row of pytest-html's table."""
+    return _TEMPLATES.get_template("row.html").render(verdict=verdict, shown=PLACES)
+
+
+_WORDING: dict[str, object] = {
+    "outcomes": list(Outcome),
+    "signs": SIGNS,
+    "heading": wording.heading,
+    "calls_first": wording.calls_first,
+    "changes": wording.changes,
+    "why_blind": wording.why_blind,
+    "since": wording.since,
+    "names": partial(wording.place_names, shown=PLACES),
+    "moment": wording.moment,
+    "cluster_line": wording.cluster_line,
+    "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
+    "variant": lambda item: variant_in(item.check),
+    "shown_concerns": CONCERNS,
+    "shown_lines": LINES,
+}
+
+
+def _chapter(item: Item) -> tuple[str, str]:
+    return item.chapter, cause_in(item.check)
+
+
+def _budget(findings: Iterable[Found]) -> Callable[[Found], list[str]]:
+    """Return a function that returns the evidence of a finding, or nothing once `EVIDENCE` is used up."""
+    evidence: dict[str, list[str]] = defaultdict(list)
+    left = EVIDENCE
+    for found in findings:
+        left -= sum(map(len, found.evidence))
+        if left < 0:
+            break
+        evidence[found.id] = found.evidence
+    return lambda found: evidence[found.id]

@@ -4,21 +4,21 @@
   const cards = [...document.querySelectorAll("[data-finding]")];
   if (bar) {
     const [text, namespace, severity] = ["filter-text", "filter-namespace", "filter-severity"].map((id) => document.getElementById(id));
-    const told = document.getElementById("filter-told");
-    const words = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
+    const count = document.getElementById("filter-count");
+    const texts = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
     const matches = (card) =>
-      words.get(card).includes(text.value.trim().toLowerCase()) &&
+      texts.get(card).includes(text.value.trim().toLowerCase()) &&
       (!namespace.value || card.dataset.namespace === namespace.value) &&
       (!severity.value || card.dataset.severity === severity.value);
     const apply = () => {
-      const asked = text.value.trim() || namespace.value || severity.value;
+      const filtering = text.value.trim() || namespace.value || severity.value;
       let shown = 0;
       for (const card of cards) {
         card.hidden = !matches(card) && ![...card.querySelectorAll("[data-finding]")].some(matches);
         shown += !card.hidden;
       }
-      for (const fold of document.querySelectorAll("details.more")) fold.open = fold.open || Boolean(asked);
-      told.textContent = asked ? `${shown} of ${cards.length} findings shown` : "";
+      for (const fold of document.querySelectorAll("details.more")) fold.open = fold.open || Boolean(filtering);
+      count.textContent = filtering ? `${shown} of ${cards.length} findings shown` : "";
     };
     for (const field of [text, namespace, severity]) field.addEventListener("input", apply);
     bar.hidden = false;
