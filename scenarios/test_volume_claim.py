@@ -5,6 +5,7 @@ from typing import Any
 from scenarios.harness import Seen, scenario
 from scenarios.objects import claim, claiming, csi_driver, mounting, pod, storage_class, volume
 
+UNSCHEDULABLE = "scheduling[unschedulable] Pod/app"
 UNBOUND = "volume-claim[unbound] PersistentVolumeClaim/data"
 ATTACH_FAILED = "volume-claim[attach-failed] PersistentVolumeClaim/data"
 MOUNT_FAILED = "volume-claim[mount-failed] PersistentVolumeClaim/data"
@@ -79,7 +80,7 @@ def test_volume_released_and_still_reserved(seen: Seen) -> None:
     volume("in-room-b", "local-b", room="b"),
     claim(storage_class="local-b"),
     pod("app", volumes=claiming(), room="a"),
-    finds=[UNBOUND],
+    finds=[UNBOUND, UNSCHEDULABLE],
 )
 def test_volume_on_another_node_than_the_pod(seen: Seen) -> None:
     """The scheduler finds no node where both the volume and the pod can be."""
@@ -103,7 +104,7 @@ def test_volume_gone(seen: Seen) -> None:
     assert seen.says("create the PVC again from a backup")
 
 
-@scenario(claim("data-0"), pod("app", volumes=claiming("data")), finds=[UNBOUND])
+@scenario(claim("data-0"), pod("app", volumes=claiming("data")), finds=[UNBOUND, UNSCHEDULABLE])
 def test_claim_does_not_exist(seen: Seen) -> None:
     """The pod references a PVC that does not exist."""
     assert seen.says("does not exist")
@@ -113,7 +114,7 @@ def test_claim_does_not_exist(seen: Seen) -> None:
     volume("tied-to-b", "tied", room="b"),
     claim(storage_class="tied"),
     pod("app", volumes=claiming(), room="a"),
-    finds=[ATTACH_FAILED],
+    finds=[ATTACH_FAILED, UNSCHEDULABLE],
 )
 def test_bound_volume_out_of_the_pods_reach(seen: Seen) -> None:
     """The PVC is bound at once, to a volume that exists only where the pod cannot run."""
@@ -231,7 +232,11 @@ def test_claim_waits_for_its_first_pod(seen: Seen) -> None:
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Pending"
 
 
-@scenario(claim(storage_class="standard"), pod("app", volumes=claiming(), nodeSelector={"absent": "yes"}))
+@scenario(
+    claim(storage_class="standard"),
+    pod("app", volumes=claiming(), nodeSelector={"absent": "yes"}),
+    finds=[UNSCHEDULABLE],
+)
 def test_claim_of_a_pod_that_fits_no_node(seen: Seen) -> None:
     """The pod cannot be scheduled for another reason; the PVC waits with it."""
     assert seen.get("PersistentVolumeClaim/data").status.phase == "Pending"

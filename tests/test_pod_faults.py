@@ -24,7 +24,8 @@ NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.I
 VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, ATTACH_FAILED, MOUNT_FAILED)
 REPEATED = tuple(fault for fault in VOLUMES if fault is not ATTACH_FAILED)
 """What can still happen to a mounted volume: the kubelet sets up ConfigMaps, Secrets and some CSI volumes again."""
-CONTAINERS = tuple(fault for fault in PodFault if fault not in SANDBOX_FAULTS + VOLUMES)
+UNSCHEDULED = (PodFault.UNSCHEDULABLE, PodFault.NO_SCHEDULER)
+CONTAINERS = tuple(fault for fault in PodFault if fault not in UNSCHEDULED + SANDBOX_FAULTS + VOLUMES)
 
 NO_SPACE = "write /data/x: no space left on device"
 TOO_LITTLE = "container init was OOM-killed (memory limit too low?)"
@@ -73,7 +74,21 @@ def waiting(name: str, reason: str, message: str) -> Mark:
     return lambda built: built.waiting(name, reason, message)
 
 
+def unscheduled(reason: str) -> Mark:
+    def mark(built: BuiltPod) -> None:
+        built.pod.spec.nodeName, built.pod.status.phase = "", "Pending"
+        del built.pod.status.conditions[:]
+        if reason:
+            built.pod.status.conditions.add(
+                type="PodScheduled", status="False", reason=reason, lastTransitionTime=ago(600)
+            )
+
+    return mark
+
+
 ALONE: dict[PodFault, Mark] = {
+    PodFault.UNSCHEDULABLE: unscheduled("Unschedulable"),
+    PodFault.NO_SCHEDULER: unscheduled(""),
     POOL_EXHAUSTED: no_sandbox("no IP addresses available in range set: 10.0.0.1-10.0.0.6"),
     CNI_UNREACHABLE: no_sandbox("dial tcp 127.0.0.1:50051: connect: connection refused"),
     CNI_MISCONFIGURED: no_network,
@@ -153,6 +168,7 @@ PAIRS = [
     # The control plane attaches volumes, whatever the state of the node's network.
     apart(CNI_MISCONFIGURED, ATTACH_FAILED),
     # A sandbox that was lost and cannot be recreated: the status still says how its containers ended.
+    *each(UNSCHEDULED, CONTAINERS),
     *each(SANDBOX_FAULTS, CONTAINERS),
     # Every volume is set up by itself; one event may match two faults.
     *(apart(*pair) for pair in combinations(VOLUMES, 2)),
@@ -196,6 +212,8 @@ PAIRS = [
 ]
 
 NEVER = {
+    "a pod without a node has no sandbox and no volumes": product(UNSCHEDULED, SANDBOX_FAULTS + VOLUMES),
+    "a scheduler has looked at it or has not": [UNSCHEDULED],
     "of a sandbox the latest failure counts": combinations(SANDBOX_FAULTS, 2),
     "a sandbox is tried when all volumes are attached": product(
         (POOL_EXHAUSTED, CNI_UNREACHABLE, SANDBOX_FAILED), [ATTACH_FAILED]

@@ -1,10 +1,12 @@
 """Kubernetes quantities as numbers."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from kubevitals import schema_pb2 as pb
 
 
+@lru_cache(4096)
 def number(text: str) -> float:
     """Return the value of a quantity such as ``1Gi`` or ``250m``; 0 if the text is not a quantity."""
     from kubernetes.utils.quantity import parse_quantity

@@ -20,21 +20,13 @@ _NO_NETWORK = "node.kubernetes.io/network-unavailable"
 
 def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
     """Return whether a DaemonSet with this pod specification runs a pod on the node."""
-    return not exclusion(spec, node)
-
-
-def exclusion(spec: pb.PodSpec, node: pb.Node) -> str:
-    """Return what keeps a DaemonSet with this pod specification off the node; empty if it runs a pod there."""
     labels = dict(node.metadata.labels)
-    for key, value in spec.nodeSelector.items():
-        if labels.get(key) != value:
-            return f"its nodeSelector requires {key}={value}"
-    if not matches(spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution, node):
-        return "its node affinity excludes this node"
-    for taint in node.spec.taints:
-        if not _tolerated(taint, spec):
-            return f"it does not tolerate the taint {taint.key}{'=' if taint.value else ''}{taint.value}:{taint.effect}"
-    return ""
+    affinity = spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    return (
+        all(labels.get(key) == value for key, value in spec.nodeSelector.items())
+        and matches(affinity, node)
+        and all(_tolerated(taint, spec) for taint in node.spec.taints)
+    )
 
 
 def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
@@ -50,6 +42,13 @@ def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
         for term in terms
         if term.matchExpressions or term.matchFields
     )
+
+
+def meant_for(spec: pb.PodSpec) -> frozenset[str]:
+    """Return the names of the nodes that a pod is meant for, as a DaemonSet's are; nothing where it may be any."""
+    terms = spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
+    fields = (field for term in terms for field in term.matchFields if field.key == "metadata.name")
+    return frozenset(name for field in fields for name in field.values)
 
 
 def satisfies(labels: Mapping[str, str], requirement: pb.NodeSelectorRequirement | pb.LabelSelectorRequirement) -> bool:
@@ -82,9 +81,13 @@ def _is_number(text: str) -> bool:
 
 
 def _tolerated(taint: pb.Taint, spec: pb.PodSpec) -> bool:
-    if taint.effect == "PreferNoSchedule" or taint.key in _TOLERATED or (taint.key == _NO_NETWORK and spec.hostNetwork):
-        return True
-    return any(
+    by_default = taint.key in _TOLERATED or (taint.key == _NO_NETWORK and spec.hostNetwork)
+    return by_default or tolerates(spec, taint)
+
+
+def tolerates(spec: pb.PodSpec, taint: pb.Taint) -> bool:
+    """Return whether the scheduler puts a pod with this specification on a node in spite of a taint."""
+    return taint.effect == "PreferNoSchedule" or any(
         toleration.effect in ("", taint.effect)
         and toleration.key in ("", taint.key)
         and (toleration.operator == "Exists" or (toleration.key == taint.key and toleration.value == taint.value))

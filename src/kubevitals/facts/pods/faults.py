@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods import creating, running, sandbox_errors
+from kubevitals.facts.pods import creating, running, sandbox_errors, unscheduled
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.finding import Severity
@@ -28,6 +28,8 @@ SUITE_EXIT_CODES = frozenset({1, 2})
 class PodFault(StrEnum):
     """What can be wrong with a pod, in the order in which the table looks for it; the values are variants of causes."""
 
+    UNSCHEDULABLE = "unschedulable"
+    NO_SCHEDULER = "no-scheduler"
     POOL_EXHAUSTED = sandbox_errors.EXHAUSTED
     CNI_UNREACHABLE = sandbox_errors.UNREACHABLE
     CNI_MISCONFIGURED = sandbox_errors.MISCONFIGURED
@@ -141,6 +143,8 @@ def _is_suite_run(pod: pb.Pod) -> bool:
 
 
 TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
+    PodFault.UNSCHEDULABLE: unscheduled.unschedulable,
+    PodFault.NO_SCHEDULER: unscheduled.unassigned,
     **{fault: creating.sandbox_line(fault) for fault in SANDBOX_FAULTS},
     PodFault.MISSING_OBJECT: creating.missing_object,
     PodFault.MISSING_KEY: creating.missing_key,

@@ -1,0 +1,185 @@
+"""A pod has no node: the scheduler finds none that fits, or no scheduler looks at the pod.
+
+Meaning:
+    A pod stays Pending because every node is ruled out by something: too little free CPU or memory, a label that no
+    node has, a taint, a cordon, a host port, an affinity, a volume that is elsewhere. The finding names the one
+    constraint whose removal makes room, computed against the real nodes.
+
+Impact:
+    The pod does not run. A rollout waits for it, and a workload stays short of its replicas.
+
+Diagnosis:
+    `kubectl describe pod` shows the scheduler's summary (FailedScheduling), which counts the nodes by what rules them
+    out. `kubectl describe node` shows what is allocatable and what is requested already.
+
+Mitigation:
+    Remove the constraint that is named: uncordon the node, correct nodeSelector or affinity, tolerate the taint,
+    lower the requests, or add nodes that are large enough.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER
+from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
+from kubevitals.facts.scheduling.relax import Verdict, Verdicts
+from kubevitals.facts.scheduling.requests import PODS, most_free
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import pod_lines
+from kubevitals.findings.explains import CONCERNED, CONCERNS, Explains
+from kubevitals.findings.finding import Finding, pod_finding
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref
+from kubevitals.text import binary, plural
+
+EXPLAINS = (
+    Explains(("volume-claim[unbound]",), CONCERNS, ("scheduling[unschedulable]",)),
+    Explains(("node-ready",), CONCERNED, ("scheduling[unschedulable]",)),
+)
+
+NAMED = 10
+"""Nodes of which a finding says that they would take the pod."""
+
+BYTES = ("memory", "ephemeral-storage", "hugepages-")
+"""Resources whose amounts are bytes."""
+
+
+class Words(NamedTuple):
+    """What is said of a constraint, and what helps; `_fields` fills both."""
+
+    says: str
+    remedy: str
+
+
+WORDS = {
+    Constraint.CLAIM: Words(
+        'PersistentVolumeClaim "{detail}" is not bound', "find out why it is not bound: kubectl describe pvc {detail}"
+    ),
+    Constraint.CORDON: Words("{frees} {are} cordoned", "uncordon it: kubectl uncordon {node}"),
+    Constraint.TAINT: Words(
+        "it does not tolerate the taint {detail} of {frees}",
+        "add a toleration to the workload's template, or remove the taint from the node",
+    ),
+    Constraint.LABEL: Words(
+        "{against} the label {detail}, which its nodeSelector requires",
+        "correct nodeSelector, or label a node: kubectl label node {node} {detail}",
+    ),
+    Constraint.AFFINITY: Words(
+        "its required node affinity rules out {ruled}", "correct the node affinity, or label a node for it"
+    ),
+    Constraint.RESOURCE: Words(
+        "it requests {request}, and the node with most has {free} free",
+        "lower its requests, remove other pods, or add nodes that are large enough",
+    ),
+    Constraint.PORT: Words(
+        "host port {detail} is taken on {frees}", "use a Service or another port, or run fewer replicas than nodes"
+    ),
+    Constraint.VOLUME: Words(
+        'PersistentVolume "{detail}" cannot be used on {ruled}',
+        "let the pod run where its volume is, or restore the volume elsewhere",
+    ),
+    **{
+        constraint: Words(
+            "its {constraint} by {detail} rules out {ruled}", "relax the {constraint}, or add nodes to another {detail}"
+        )
+        for constraint in (Constraint.NEAR, Constraint.APART, Constraint.SPREAD)
+    },
+}
+NO_MORE_PODS = Words(
+    "{frees} cannot run more pods (allocatable pods)", "remove pods, add nodes, or raise the kubelet's maxPods"
+)
+
+
+def unschedulable(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods that no node takes, past `pod.stuck`, unless the autoscaler has just asked for a node."""
+    for symptom in broken_pods(cluster, PodFault.UNSCHEDULABLE):
+        verdict = cluster.derive(Verdicts).of(symptom.pod)
+        words = _words(symptom, verdict, cluster)
+        yield pod_finding(
+            symptom.pod,
+            says=f"cannot be scheduled: {words.says}",
+            remedy=words.remedy,
+            evidence=_lines(symptom, verdict, cluster),
+            concerns=(*(Ref("Node", "", name) for name in verdict.frees[:NAMED]), *_claims(symptom, verdict)),
+        )
+
+
+def _words(symptom: Symptom, verdict: Verdict, cluster: Cluster) -> Words:
+    if not verdict.nodes:
+        return Words("the cluster has no node for it", "add a node")
+    if not verdict.decisive:
+        return Words(symptom.words, "see in the scheduler's message what rules the nodes out")
+    told = [_of(blocker, verdict, cluster) for blocker in verdict.decisive]
+    several = "no single change makes room: " if len(told) > 1 else ""
+    return Words(several + "; and ".join(words.says for words in told), "; ".join(words.remedy for words in told))
+
+
+def _of(blocker: Blocker, verdict: Verdict, cluster: Cluster) -> Words:
+    """Return what is said of one constraint."""
+    words, fields = _template(blocker), _fields(blocker, verdict, cluster)
+    return Words(words.says.format_map(fields), words.remedy.format_map(fields))
+
+
+def _template(blocker: Blocker) -> Words:
+    if blocker.constraint is Constraint.TAINT and blocker.key in OF_THE_NODE:
+        return Words(f"{{frees}} {{are}} {OF_THE_NODE[blocker.key]}", "bring {frees} back")
+    return NO_MORE_PODS if blocker == Blocker(Constraint.RESOURCE, PODS) else WORDS[blocker.constraint]
+
+
+def _fields(blocker: Blocker, verdict: Verdict, cluster: Cluster) -> dict[str, str]:
+    """Return what fills the words for a constraint."""
+    against, names, fields = verdict.against[blocker], verdict.frees, {"detail": blocker.detail}
+    if blocker.constraint is Constraint.RESOURCE:
+        fields["request"] = _amount(blocker.detail, verdict.demand.requests[blocker.detail])
+        fields["free"] = _amount(blocker.detail, most_free(blocker.detail, names, cluster))
+    return fields | {
+        "constraint": blocker.constraint,
+        "frees": f"node {names[0]}" if len(names) == 1 else plural(len(names), "node"),
+        "are": "is" if len(names) == 1 else "are",
+        "node": names[0] if names else "NODE",
+        "against": "no node has" if against == verdict.nodes else f"{against} of {verdict.nodes} nodes do not have",
+        "ruled": "every node" if against == verdict.nodes else f"{against} of {verdict.nodes} nodes",
+    }
+
+
+def _amount(resource: str, value: float) -> str:
+    """Return an amount of a resource as people write it: ``3.9 CPU``, ``2Gi of memory``, ``1 nvidia.com/gpu``."""
+    if resource.startswith(BYTES):
+        return f"{binary(max(value, 0))} of {resource}"
+    return f"{round(max(value, 0), 2):g} {'CPU' if resource == 'cpu' else resource}"
+
+
+def _claims(symptom: Symptom, verdict: Verdict) -> Iterator[Ref]:
+    for constraint, detail in verdict.decisive:
+        if constraint is Constraint.CLAIM:
+            yield Ref("PersistentVolumeClaim", symptom.pod.metadata.namespace, detail)
+
+
+def _lines(symptom: Symptom, verdict: Verdict, cluster: Cluster) -> Iterator[str]:
+    yield f"scheduler: {symptom.words}"
+    for blocker, count in sorted(verdict.against.items(), key=lambda pair: (-pair[1], pair[0])):
+        yield (
+            f"{blocker.constraint} {blocker.detail}".strip() + f": rules out {count} of {plural(verdict.nodes, 'node')}"
+        )
+    yield from pod_lines(symptom.pod, cluster, told=symptom.words)
+
+
+def no_scheduler(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods at which no scheduler has looked past `pod.stuck`."""
+    for symptom in broken_pods(cluster, PodFault.NO_SCHEDULER):
+        name = symptom.pod.spec.schedulerName or DEFAULT_SCHEDULER
+        yield pod_finding(
+            symptom.pod,
+            says=f'no scheduler has looked at it: schedulerName is "{name}"',
+            remedy="start kube-scheduler: see its pods in kube-system"
+            if name == DEFAULT_SCHEDULER
+            else "start that scheduler, or correct schedulerName",
+            evidence=pod_lines(symptom.pod, cluster),
+        )
+
+
+@check(unschedulable, no_scheduler, chapter="5.1")
+def test_pods_get_a_node() -> None:
+    """Every pod gets a node."""

@@ -1,0 +1,59 @@
+"""Pods that have no node: the table's first lines."""
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.states import STUCK, Symptom
+from kubevitals.inventory.cluster import Cluster, claim_names
+from kubevitals.inventory.events import last_seen
+from kubevitals.objects import condition
+from kubevitals.threshold import Threshold
+
+SCALE_UP = Threshold(
+    "scheduling.scale-up",
+    900,
+    "seconds that a new node may take after the cluster autoscaler has asked for one (its max-node-provision-time)",
+)
+
+DEFAULT_SCHEDULER = "default-scheduler"
+
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+"""The annotation by which the scheduler tells a provisioner where a volume is needed."""
+
+
+def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod for which the scheduler has found no node, and for which none is on its way.
+
+    What other schedulers want is not known.
+    """
+    scheduled = condition(pod, "PodScheduled")
+    waits = (
+        scheduled is not None
+        and scheduled.status == "False"
+        and scheduled.reason == "Unschedulable"
+        and cluster.over(scheduled.lastTransitionTime, STUCK)
+        and not pod.status.nominatedNodeName
+        and _by_default_scheduler(pod)
+    )
+    return Symptom(pod, scheduled.message) if waits and scheduled and not _gets_a_node(pod, cluster) else None
+
+
+def unassigned(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod at which no scheduler has looked. While a volume is provisioned, one has."""
+    no_word = not pod.spec.nodeName and pod.status.phase == "Pending" and condition(pod, "PodScheduled") is None
+    looked_at = not no_word or not cluster.over(pod.metadata.creationTimestamp, STUCK) or _waits(pod, cluster)
+    return None if looked_at else Symptom(pod, "")
+
+
+def _waits(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the scheduler has chosen a node for a claim of the pod, and waits for its volume."""
+    claims = (cluster.claims_by_name.get((pod.metadata.namespace, name)) for name in claim_names(pod))
+    return any(claim and SELECTED_NODE in claim.metadata.annotations for claim in claims)
+
+
+def _by_default_scheduler(pod: pb.Pod) -> bool:
+    return pod.spec.schedulerName in ("", DEFAULT_SCHEDULER)
+
+
+def _gets_a_node(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the cluster autoscaler has lately asked for a node for the pod."""
+    asked = [event for event in cluster.events(pod) if event.reason == "TriggeredScaleUp"]
+    return any(not cluster.over(pb.Time(seconds=last_seen(event)), SCALE_UP) for event in asked)
