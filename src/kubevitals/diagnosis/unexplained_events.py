@@ -1,15 +1,15 @@
-"""Warning events that no finding explains. They decide nothing: an untouched cluster has some."""
+"""Warning events that no finding explains and that are not over. They do not affect the result of a run."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster, seen_ago
-from kubevitals.inventory.events import last_seen
-from kubevitals.objects import Ref
+from kubevitals.inventory.events import is_current, last_seen, times_seen
+from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
 from kubevitals.text import clean, duration, plural
 
 SHOWN = 15
@@ -36,12 +36,29 @@ def unexplained(cluster: Cluster, findings: Iterable[Finding]) -> list[str]:
 
 def _groups(cluster: Cluster, findings: Iterable[Finding]) -> list[Group]:
     concerned = {ref for finding in findings for ref in (finding.obj, finding.owner, *finding.concerns) if ref}
-    groups: dict[tuple[str, str], list[pb.Event]] = defaultdict(list)
+    pods = {ref(pod): pod for pod in cluster.pods}
+    events_by_group: dict[tuple[str, str], list[pb.Event]] = defaultdict(list)
     for event in cluster.all_events:
-        if event.type == "Warning" and not _about(event) & concerned:
-            groups[event.reason, event.involvedObject.kind].append(event)
-    found = [Group(reason, kind, events) for (reason, kind), events in groups.items()]
-    return sorted(found, key=lambda group: (-len(group.events), group.reason, group.kind))
+        if event.type == "Warning" and not _about(event) & concerned and not _is_over(event, pods, cluster):
+            events_by_group[event.reason, event.involvedObject.kind].append(event)
+    groups = [Group(reason, kind, events) for (reason, kind), events in events_by_group.items()]
+    return sorted(groups, key=lambda group: (-len(group.events), group.reason, group.kind))
+
+
+def _is_over(event: pb.Event, pods: Mapping[Ref, pb.Pod], cluster: Cluster) -> bool:
+    """Return whether the event describes the past: its pod is gone, has finished or is ready since, or it has stopped.
+
+    A pod that is not what it should be has no past: all its events count. The state of other objects is not known
+    here, so that only an event that is repeated and still comes counts.
+    """
+    involved = event.involvedObject
+    stopped = times_seen(event) == 1 or not is_current(event, cluster.now)
+    if involved.kind != "Pod":
+        return stopped
+    pod = pods.get(Ref("Pod", involved.namespace, involved.name))
+    if pod is None or is_finished(pod):
+        return True
+    return is_ready(pod) and (stopped or last_seen(event) <= turned_at(pod).seconds)
 
 
 def _about(event: pb.Event) -> set[Ref]:
