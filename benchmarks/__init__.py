@@ -1,1 +1,1 @@
-"""How long things take in clusters larger than a test can make."""
+"""Measures runs in clusters that are larger than a test can create."""

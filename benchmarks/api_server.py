@@ -1,4 +1,4 @@
-"""What an API server counts of itself: requests and bytes of lists by resource, and its CPU time."""
+"""An API server's own counters: requests and bytes by resource, and CPU time."""
 
 import re
 from collections import Counter
@@ -13,11 +13,11 @@ _READS = frozenset({"GET", "LIST"})
 
 
 class Counts(NamedTuple):
-    """Counts since the API server began.
+    """Counters since the API server started.
 
     Attributes:
-        requests: GETs and lists, by resource and subresource.
-        sent: bytes that these sent.
+        requests: GET and LIST requests, by resource and subresource.
+        sent: bytes of their answers.
         cpu: seconds of CPU.
     """
 
@@ -26,12 +26,12 @@ class Counts(NamedTuple):
     cpu: float
 
     def since(self, earlier: "Counts") -> "Counts":
-        """Return what was added."""
+        """Return the difference from earlier counters."""
         return Counts(self.requests - earlier.requests, self.sent - earlier.sent, self.cpu - earlier.cpu)
 
 
 def counts(live: Live) -> Counts:
-    """Return the counts of now."""
+    """Return the current counters."""
     requests: Counter[str] = Counter()
     sent: Counter[str] = Counter()
     cpu = 0.0

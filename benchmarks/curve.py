@@ -1,6 +1,6 @@
-"""How runs grow with the cluster, as a picture: ``python -m benchmarks.curve docs/performance.svg``.
+"""Draws time and memory of a run over the size of the cluster: ``python -m benchmarks.curve docs/performance.svg``.
 
-Made-up clusters of 1,000, 10,000 and 30,000 pods, ten a node; medians of three runs.
+The clusters are made up and have 1,000, 10,000 and 30,000 pods, ten per node. The figures are medians of three runs.
 """
 
 import argparse
@@ -17,7 +17,7 @@ WIDTH, HEIGHT, MARGIN = 360, 240, 50
 
 
 class Panel(NamedTuple):
-    """One figure over the number of pods."""
+    """One diagram over the number of pods."""
 
     title: str
     unit: str
@@ -25,17 +25,15 @@ class Panel(NamedTuple):
 
 
 def main() -> None:
-    """Measure, and draw."""
+    """Measure the runs and draw the diagrams."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.curve", description=__doc__)
     parser.add_argument("path", type=Path, help="the picture, an SVG")
     path = parser.parse_args().path
     figures = [measured(RUNS, ["--kubelet=none"], (pods // 10, pods)) for pods in SIZES]
-    for pods, found in zip(SIZES, figures, strict=True):
-        sys.stdout.write(
-            f"{pods:7,} pods: {found['wall']:5.2f} s, CPU {found['cpu']:5.2f} s, {found['peak'] / MB:4.0f} MB\n"
-        )
-    seconds = {"wall": [found["wall"] for found in figures], "CPU": [found["cpu"] for found in figures]}
-    memory = {"peak memory": [found["peak"] / MB for found in figures]}
+    for pods, run in zip(SIZES, figures, strict=True):
+        sys.stdout.write(f"{pods:7,} pods: {run['wall']:5.2f} s, CPU {run['cpu']:5.2f} s, {run['peak'] / MB:4.0f} MB\n")
+    seconds = {"wall": [run["wall"] for run in figures], "CPU": [run["cpu"] for run in figures]}
+    memory = {"peak memory": [run["peak"] / MB for run in figures]}
     path.write_text("\n".join(_svg([Panel("Time of a run", "s", seconds), Panel("Memory", "MB", memory)])) + "\n")
 
 

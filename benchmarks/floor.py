@@ -1,6 +1,6 @@
-"""The least that looking at a cluster takes: a bare HTTP client downloads the lists that a run asks for.
+"""Measures the least time a run can take: a plain HTTP client downloads the lists that a run requests.
 
-Prints the seconds that it took, its client and connection pool made before, and the bytes.
+Prints the seconds, without those for creating the client, and the bytes.
 """
 
 import sys
@@ -16,7 +16,7 @@ from kubevitals.inventory.listing import PAGE, Listing
 
 
 def main() -> None:
-    """Download each list once, as many at a time as a run does."""
+    """Download each list once, with as many parallel requests as a run."""
     api: Any = config.new_client_from_config()
     listings = [listing for listing in Cluster.listings() if listing.name not in ("secrets", "node_events")]
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -36,8 +36,8 @@ def _download(api: Any, listing: Listing[Any]) -> int:
 
 
 def _token(api: Any) -> dict[str, str]:
-    found: dict[str, str] = api.configuration.api_key
-    return {name: value for name, value in found.items() if name == "authorization"}
+    keys: dict[str, str] = api.configuration.api_key
+    return {name: value for name, value in keys.items() if name == "authorization"}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""How long the network checks take to judge what a probe told of 1,000 nodes: ``python -m benchmarks.judge_network``.
+"""Measures how long the network checks take to judge a probe of 1,000 nodes: ``python -m benchmarks.judge_network``.
 
-Ten nodes are cut off, one DNS pod is unreachable, one node's Service rules are gone and one table is full, so that
-every rule has something to lay at somebody. The whole should take under a second.
+Ten nodes are cut off, one DNS pod is unreachable, one node has no Service rules and one has a full conntrack table, so
+that every rule finds something. The sum should be less than a second.
 """
 
 import sys
@@ -28,13 +28,13 @@ DNS_PODS = 8
 
 
 def main() -> None:
-    """Print what each rule takes, and the sum."""
+    """Print the seconds of each rule, and the sum."""
     names = [f"node-{number:04}" for number in range(NODES)]
-    told = ProbeResults({name: _reports(name, pods) for name, pods in _meshed(names)}, (), ("10.96.7.7",), 30123)
+    results = ProbeResults({name: _reports(name, pods) for name, pods in _meshed(names)}, (), ("10.96.7.7",), 30123)
     cluster = _cluster(names)
     cluster.pods, cluster.nodes, cluster.services, cluster.endpoint_slices  # noqa: B018 - lists are fetched first
     total = 0.0
-    vars(probed)["_results"] = lambda _: told
+    vars(probed)["_results"] = lambda _: results
     for module in map(import_module, (f"checks.{name}" for name in CHECKS)):
         for rule in _rules(module):
             total += _timed(rule, cluster)

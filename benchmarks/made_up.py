@@ -1,7 +1,7 @@
-"""An API server of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``; runs until ended.
+"""Serves the API of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``.
 
 Its pods are as large as those of a real cluster: two containers with probes, limits and variables, and managedFields.
-Every Deployment has 25 pods; those that are broken cannot find their image.
+Every Deployment has 25 pods; the image of broken pods does not exist.
 """
 
 import signal
@@ -17,11 +17,11 @@ from tests.fakes import CREATED, ApiServer, Reply, ago, envelope, item_bytes, pr
 PODS_OF_ONE = 25
 TEAMS = 40
 NOTES = proto_field(15, b"f" * 2600)
-"""Of the size of a pod's managedFields."""
+"""A field of the size of a pod's managedFields."""
 
 
 def main() -> None:
-    """Serve until somebody ends it."""
+    """Serve until SIGTERM or SIGINT."""
     kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:])
     server = ApiServer()
     _serve(server, "/api/v1/nodes", [_node(number) for number in range(nodes)])
@@ -47,7 +47,7 @@ def _noted(item: Message) -> bytes:
 
 
 def made_up_pods(count: int) -> Iterator[bytes]:
-    """Yield pods as the API server sends them."""
+    """Yield pods, encoded as the API server sends them."""
     return (_noted(_pod(number, count // 10, 0)) for number in range(count))
 
 

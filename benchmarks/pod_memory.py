@@ -1,6 +1,6 @@
-"""What a pod takes of memory: ``python -m benchmarks.pod_memory``, each way in a process of its own.
+"""Measures the memory of a pod: ``python -m benchmarks.pod_memory``.
 
-As it comes, reduced but with memory of its own, and as lists keep it.
+Three ways are compared, each in its own process: as the pod arrives, reduced, and as lists keep it.
 """
 
 import gc
@@ -21,17 +21,17 @@ PODS = 12_000
 
 
 def as_it_comes(raw: Sequence[bytes]) -> list[Message]:
-    """Keep what the API server sends of each pod, fields that are unknown included."""
+    """Keep each pod as the API server sends it, including unknown fields."""
     return [pb.Pod.FromString(one) for one in raw]
 
 
 def reduced(raw: Sequence[bytes]) -> list[Message]:
-    """Keep what checks read of each pod."""
+    """Keep the fields that checks read, each pod in its own memory."""
     return [pb.Pod.FromString(_reduced(one)) for one in raw]
 
 
 def listed(raw: Sequence[bytes]) -> list[Message]:
-    """Keep pods as lists do: reduced, and many in one piece of memory."""
+    """Keep pods as lists do: reduced, and many in one block of memory."""
     return [*decode_list([list_bytes(map(pb.Pod.FromString, raw))], pb.Pod)[1]]
 
 
@@ -39,7 +39,7 @@ WAYS: tuple[Callable[[Sequence[bytes]], list[Message]], ...] = (as_it_comes, red
 
 
 def main() -> None:
-    """Print the memory that a pod takes each way, or measure one way."""
+    """Print the memory of a pod for each way, or measure one way."""
     if len(sys.argv) == 1:
         for way in WAYS:
             sys.stdout.write(process("-m", "benchmarks.pod_memory", way.__name__).said)

@@ -1,8 +1,8 @@
-"""What whole runs of the checks take: ``python -m benchmarks.runs [--made-up NODES PODS] [-- PYTEST OPTIONS]``.
+"""Measures whole runs of the checks: ``python -m benchmarks.runs [--made-up NODES PODS] [-- PYTEST OPTIONS]``.
 
-Each run is a process of its own, against the cluster of KUBECONFIG or a made-up one; the floor, a bare download of the
-same lists, is measured before each. Figures are medians. A real API server's own counters say what it was asked for,
-and what CPU time it took.
+Each run is a separate process, against the cluster of KUBECONFIG or a made-up one. The floor, a plain download of the
+same lists, is measured before each run. Figures are medians. With a real cluster, the API server's own counters give
+its requests and CPU time.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MB = 1_000_000
 
 
 class Used(NamedTuple):
-    """What a process took: seconds, seconds of CPU, bytes at its peak, and its exit code."""
+    """What a process used: seconds, CPU seconds, bytes of memory at its peak; with its exit code and output."""
 
     wall: float
     cpu: float
@@ -34,7 +34,7 @@ class Used(NamedTuple):
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure the runs and print the figures."""
     options, more = _options()
     figures = measured(options.runs, more, options.made_up, options.broken)
     sys.stdout.write("\n".join(_table(figures)) + "\n")
@@ -43,7 +43,9 @@ def main() -> None:
 def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.runs", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
-    parser.add_argument("--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="do without a cluster")
+    parser.add_argument(
+        "--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="use a made-up cluster of this size"
+    )
     parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
     given = sys.argv[1:]
     end = given.index("--") if "--" in given else len(given)
@@ -51,14 +53,14 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
 
 
 def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0) -> dict[str, Any]:
-    """Return what runs took, with pytest's options, against a made-up cluster of nodes and pods or that of KUBECONFIG.
+    """Return the figures of runs with these options of pytest, against a made-up cluster or that of KUBECONFIG.
 
-    Each of them writes its report, and a recording where asked to by ``--record`` without a path.
+    Each run writes its report, and a recording if ``--record`` is given without a path.
     """
     with _cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
         written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
-        told = [f"--record={written['recording']}" if option == "--record" else option for option in options]
-        figures = _measure(runs, [*told, f"--html={written['report']}"], real=not made_up)
+        arguments = [f"--record={written['recording']}" if option == "--record" else option for option in options]
+        figures = _measure(runs, [*arguments, f"--html={written['report']}"], real=not made_up)
         figures["command"] = " ".join(["pytest checks/", *options])
         return figures | {what: path.stat().st_size for what, path in written.items() if path.exists()}
 
@@ -83,7 +85,7 @@ def _cluster(made_up: Sequence[int] | None, broken: int) -> Iterator[None]:
 
 def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "checks/", *options]
-    floors, used, asked = [], [], []
+    floors, used, counted = [], [], []
     live = Live() if real else None
     for _ in range(runs):
         seconds, size = map(float, process("-m", "benchmarks.floor").said.split())
@@ -93,30 +95,30 @@ def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
             raise SystemExit(used[-1].said)
         floors.append(seconds)
         if live and before:
-            asked.append(counts(live).since(before))
+            counted.append(counts(live).since(before))
     return {
         "pods": _pods(used[-1].said),
         "last": [line for line in used[-1].said.splitlines() if line][-1].strip("= "),
         "start-up": process(*command[1:6], "--collect-only", "-q").cpu,
         "floor": median(floors),
         "bytes": int(size),
-        "wall": median(each.wall for each in used),
-        "cpu": median(each.cpu for each in used),
-        "peak": max(each.peak for each in used),
-        **(_asked(asked) if asked else {}),
+        "wall": median(run.wall for run in used),
+        "cpu": median(run.cpu for run in used),
+        "peak": max(run.peak for run in used),
+        **(_counted(counted) if counted else {}),
     }
 
 
-def _asked(asked: list[Counts]) -> dict[str, Any]:
-    last = asked[-1]
+def _counted(counted: list[Counts]) -> dict[str, Any]:
+    last = counted[-1]
     return {
-        "api server cpu": median(each.cpu for each in asked),
+        "api server cpu": median(counters.cpu for counters in counted),
         "requests": {what: [count, last.sent[what]] for what, count in sorted(last.requests.items())},
     }
 
 
 def process(*arguments: str) -> Used:
-    """Run Python in a process of its own; return what it took."""
+    """Run Python in a separate process, and return what it used."""
     began = perf_counter()
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
@@ -142,7 +144,7 @@ def _table(figures: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{what} {figures[what] / MB:.2f} MB" for what in ("report", "recording") if what in figures)
     if "requests" in figures:
         yield f"API server CPU {figures['api server cpu']:.2f} s"
-        yield "requests and bytes, others' in the same seconds included:"
+        yield "requests and bytes, including those of other clients in the same seconds:"
         for what, (count, sent) in figures["requests"].items():
             yield f"  {what:40} {count:5} {sent:14,}"
 

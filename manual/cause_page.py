@@ -53,7 +53,7 @@ def _needed(cause: Cause) -> Iterator[str]:
     yield f"Its requests take these rights: {told(rights - {SECRETS})}."
     if SECRETS in rights:
         yield (
-            "With [`--secret-names`](docs/options.md#what-is-looked-at) they also take the right to list `secrets`; "
+            "With [`--secret-names`](docs/options.md#what-is-checked) they also take the right to list `secrets`; "
             "names alone are asked for."
         )
     yield "[Rights](docs/rights.md) tells who grants them. What is refused makes a check *not observed*."
