@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.faults import PodFault, broken_pods, pod_faults
+from kubevitals.facts.pods.no_space import explain_no_space
 from kubevitals.facts.pods.references import (
     PROVIDED,
     Reference,
@@ -79,11 +80,12 @@ def missing_key(cluster: Cluster) -> Iterator[Finding]:
 def node_disk_full(cluster: Cluster) -> Iterator[Finding]:
     """Find pods whose ConfigMaps or Secrets cannot be written to their node: no space left, or DiskPressure."""
     for symptom in broken_pods(cluster, PodFault.NODE_DISK_FULL):
+        cause = explain_no_space(symptom.words, symptom.pod, cluster)
         yield _finding(
             symptom,
             cluster,
-            says=f"volumes cannot be mounted: the disk of node {symptom.pod.spec.nodeName} is full",
-            remedy="free disk space on the node (images, logs, emptyDirs), or add some; the pod then starts by itself",
+            says=f"volumes cannot be mounted: {cause.what}",
+            remedy=f"{cause.remedy}; the pod then starts by itself",
         )
 
 

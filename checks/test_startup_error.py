@@ -22,9 +22,11 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.causes import cause_of_exit
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
@@ -79,7 +81,6 @@ PULL_ERRORS = (
         "not found in the registry, or the registry requires authentication",
         "correct the image's name, or give the pod an imagePullSecret for the registry",
     ),
-    (r"no space left on device", "the node's disk has no space for it", "free disk space on the node, or add some"),
     (
         r"SignatureValidationFailed|signature validation failed",
         "the node's container runtime rejects its signature",
@@ -120,7 +121,6 @@ START_ERRORS = (
         r"subPath",
         "correct subPath of the volumeMount: the path must be in the volume, or the kubelet must be able to create it",
     ),
-    (r"no space left on device", "free disk space on the node, or add some"),
     (
         r"reserv\w{1,4} (?:container|ctr) name|deadline exceeded|due to system load",
         "find out what slows the node's container runtime down, mostly its disk; the kubelet retries by itself",
@@ -144,11 +144,18 @@ def image(cluster: Cluster) -> Iterator[Finding]:
         name = _image_name(symptom)
         evidence = list(_pod_lines(symptom, cluster))
         text = "\n".join([symptom.words, *(line for line in evidence if "Failed to pull" in line)])
-        meaning, remedy = next(
-            ((meaning, remedy) for pattern, meaning, remedy in PULL_ERRORS if re.search(pattern, text, re.IGNORECASE)),
-            ("see the message of the container runtime", "fix what the container runtime reports"),
-        )
+        meaning, remedy = _pull_error(text, symptom.pod, cluster)
         yield _finding(symptom, f'{_container(symptom)}: image "{name}" cannot be pulled: {meaning}', remedy, evidence)
+
+
+def _pull_error(text: str, pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
+    if NO_SPACE in text:
+        cause = explain_no_space(text, pod, cluster)
+        return cause.what, cause.remedy
+    return next(
+        ((meaning, remedy) for pattern, meaning, remedy in PULL_ERRORS if re.search(pattern, text, re.IGNORECASE)),
+        ("see the message of the container runtime", "fix what the container runtime reports"),
+    )
 
 
 def _image_name(symptom: Symptom) -> str:
@@ -174,12 +181,21 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
 def bad_command(cluster: Cluster) -> Iterator[Finding]:
     """Find containers that cannot be created or whose command cannot be executed."""
     for symptom in broken_pods(cluster, PodFault.BAD_COMMAND):
+        words, remedy = _start_error(symptom, cluster)
         yield _finding(
             symptom,
-            f"{_container(symptom)} cannot start: {_runtime_words(symptom.words)}",
-            next(remedy for text, remedy in START_ERRORS if re.search(text, symptom.words)),
+            f"{_container(symptom)} cannot start: {words}",
+            remedy,
             _pod_lines(symptom, cluster),
         )
+
+
+def _start_error(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
+    words = _runtime_words(symptom.words)
+    if NO_SPACE in symptom.words:
+        cause = explain_no_space(symptom.words, symptom.pod, cluster)
+        return f"{cause.what}: {words}", cause.remedy
+    return words, next(remedy for text, remedy in START_ERRORS if re.search(text, symptom.words))
 
 
 def post_start(cluster: Cluster) -> Iterator[Finding]:

@@ -25,9 +25,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import Filling, collection_failures, node_disks, tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.attempts import is_superseded
-from kubevitals.facts.pods.creating import NO_SPACE
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
 from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
@@ -165,10 +165,11 @@ def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
     """Find crashing containers whose log ends with "no space left on device"."""
     for symptom in broken_pods(cluster, PodFault.NO_SPACE_IN_LOG):
         pod, status = symptom.pod, symptom.status
+        cause = explain_no_space(symptom.words, pod, cluster, status.name)
         yield pod_finding(
             pod,
-            says=f'container "{status.name}" is crash-looping: {symptom.words}',
-            remedy="free space on the volume in the message, or enlarge it",
+            says=f'container "{status.name}" is crash-looping because {cause.what}: {symptom.words}',
+            remedy=cause.remedy,
             evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
             severity=symptom.severity,
             part=status.name,

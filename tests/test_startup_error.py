@@ -23,7 +23,11 @@ DENIED = (
         ("ErrImagePull", 'no image found in image index for architecture "arm64"', "not for the node's architecture"),
         ("ErrImagePull", PULL + DENIED, "not found in the registry, or the registry requires authentication"),
         ("ErrImagePull", "unauthorized: authentication required", "the registry denies access"),
-        ("ErrImagePull", PULL + "write /var/lib/x: no space left on device", "the node's disk has no space"),
+        (
+            "ErrImagePull",
+            PULL + "write /var/lib/x: no space left on device",
+            "cannot be pulled: no space is left on node one",
+        ),
         (
             "RegistryUnavailable",
             "image pull failed for web because the registry is unavailable: dial tcp 10.0.0.1:443",
@@ -66,7 +70,7 @@ def test_the_finding_names_the_image_that_cannot_be_pulled(message: str, name: s
         ("CreateContainerConfigError", 'failed to prepare subPath for volumeMount "x" of container "web"', "subPath"),
         ("CreateContainerError", 'failed to reserve container name "web_app": name is reserved', "runtime down"),
         ("CreateContainerError", "context deadline exceeded", "runtime down"),
-        ("CreateContainerError", "mkdir /run/x: no space left on device", "free disk space on the node"),
+        ("CreateContainerError", "mkdir /run/x: no space left on device", "free space in /run on the node"),
         ("CreateContainerError", 'exec: "serve": executable file not found in $PATH', "correct command"),
     ],
 )

@@ -8,13 +8,11 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods import sandbox_errors
+from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import Reference, names_if_observed, reported_missing, volume_references
 from kubevitals.facts.pods.states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
 from kubevitals.inventory.cluster import Cluster, claim_name
 from kubevitals.objects import Ref, condition, is_ready, node_condition
-
-NO_SPACE = "no space left on device"
-"""How the C library words ENOSPC, and thus most programs."""
 
 
 def _has_no_sandbox(pod: pb.Pod, cluster: Cluster) -> bool:

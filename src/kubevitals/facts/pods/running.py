@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probe_events import container_events, killed_by, probe_kills, start_has_event
 from kubevitals.facts.pods.container_probes import KILLERS, container_of
-from kubevitals.facts.pods.creating import NO_SPACE
+from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
 from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
