@@ -260,7 +260,7 @@ def test_a_dns_pod_on_the_own_node_proves_nothing(use_probe: UseProbe) -> None:
 
 def test_of_two_nodes_the_one_that_reaches_nothing_is_blamed(use_probe: UseProbe) -> None:
     one, two = nothing_passes()
-    api = replace(reach(Target.API_ENDPOINT, address="192.0.2.1:6443"))
+    api = reach(Target.API_ENDPOINT, address="192.0.2.1:6443")
     use_probe(
         [
             replace(one, reached=(*one.reached, api)),

@@ -1,6 +1,6 @@
 """Nodes whose pods reach nothing outside the node, while pods on other nodes do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kubevitals.facts.network.reach import reached
 from kubevitals.inventory.cluster import Cluster
@@ -10,21 +10,24 @@ from kubevitals.probe.report import ProbeReport, Target, Through
 
 
 def cut_off_nodes(results: ProbeResults, cluster: Cluster) -> list[str]:
-    """Return the nodes whose pods reach neither pods on other nodes nor an API server on another node.
+    """Return the nodes whose pods reach nothing outside: neither other nodes' pods nor API servers, nor the reverse.
 
-    Empty if that is true of all nodes: then a network policy may forbid it.
+    Only if pods of another node do reach an API server: else a network policy may forbid it.
     """
     pods = {f"{pod.metadata.namespace}/{pod.metadata.name}": pod.spec.nodeName for pod in cluster.pods}
     addresses = {node.metadata.name: internal_address(node) for node in cluster.nodes}
     reports = list(results.of("pod"))
-    nodes = [
+    reaching = {report.node for report in reports for reach in reached(report, Target.API_ENDPOINT) if reach.ok}
+    answering = {node for report in reports for node, ok in _other_pods(report, pods) if ok}
+    return [
         report.node
         for report in reports
-        if (api_servers := list(_other_api_servers(report, addresses.get(report.node, ""))))
-        and not any(api_servers)
-        and not any(_other_pods(report, pods))
+        if (servers := list(_other_api_servers(report, addresses.get(report.node, ""))))
+        and not any(servers)
+        and not any(ok for _, ok in _other_pods(report, pods))
+        and report.node not in answering
+        and reaching - {report.node}
     ]
-    return nodes if len(nodes) < len(reports) else []
 
 
 def _other_api_servers(report: ProbeReport, own_address: str) -> Iterator[bool]:
@@ -33,8 +36,10 @@ def _other_api_servers(report: ProbeReport, own_address: str) -> Iterator[bool]:
             yield reach.ok
 
 
-def _other_pods(report: ProbeReport, nodes: dict[str, str]) -> Iterator[bool]:
-    yield from (reach.ok for reach in reached(report, Target.PEER) if reach.node != report.node)
+def _other_pods(report: ProbeReport, nodes: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """Yield the node of each pod on another node that was tried, and whether it answered."""
+    yield from ((reach.node, reach.ok) for reach in reached(report, Target.PEER) if reach.node != report.node)
     for lookup in report.lookups:
-        if lookup.through is Through.POD and nodes.get(lookup.pod, report.node) != report.node:
-            yield lookup.ok
+        node = nodes.get(lookup.pod, "") if lookup.through is Through.POD else ""
+        if node not in ("", report.node):
+            yield node, lookup.ok

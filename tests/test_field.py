@@ -1,0 +1,68 @@
+"""Clusters with real CNIs, recorded while they were ill: what is found there, and where each fault has its root.
+
+The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets) and with flannel; they are as they were
+written.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from kubevitals.diagnosis.roots import Case, roots_of
+from kubevitals.findings.explains import declared
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.recording import Snapshot
+from scenarios.harness import check_modules, verdicts
+
+FIELD = Path(__file__).parent / "recorded/field"
+
+
+def judged(name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each root says, by check and object, and why checks did not observe anything."""
+    cluster = Cluster(Snapshot(FIELD / f"{name}.recording"))
+    seen = verdicts(cluster)
+    cluster.close()
+    cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
+    roots = set(roots_of(cases, declared(check_modules().values())).values())
+    unseen = {f"{v.cause}[{v.variant}]": str(v.unseen) for v in seen if v.unseen}
+    return {f"{case.check} {case.finding.obj}": case.finding.says for case in roots}, unseen
+
+
+ROOTS = {
+    "calico-healthy-node-restarted-probe": {},
+    "flannel-healthy": {},
+    "calico-no-enabled-pool": {"ip-allocation[cni-misconfigured] Pod/default/nopool-": "no Calico IPPool can be used"},
+    "calico-pool-selects-other-nodes": {"ip-allocation[cni-misconfigured] Pod/pools/web-": "no Calico IPPool selects"},
+    "calico-pool-exhausted": {"ip-allocation[pool-exhausted] Pod/default/many-": "pool 192.168.255.0/29 has no free"},
+    "calico-strict-affinity": {
+        "ip-allocation[pool-exhausted] PodNetwork/pods": "strict affinity forbids it the blocks"
+    },
+    "calico-token-refused-probe": {
+        "ip-allocation[cni-misconfigured] Node/h7-calico-worker2": "the API server refuses the CNI's credentials"
+    },
+    "calico-node-crash-probe": {
+        "cni-daemonset[not-running] Node/h7-calico-worker2": "Unable to write to /var/lib/calico/nodename"
+    },
+    "calico-pool-deleted-in-use-probe": {
+        "cni-daemonset[no-route] Node/h7-calico-worker": "other nodes have no route to 10.244.240.0/30"
+    },
+    "flannel-no-subnet-env": {
+        "ip-allocation[cni-unreachable] Pod/default/nosubnet-": "flanneld has not written its lease on the node"
+    },
+    "flannel-vxlan-dropped": {"cni-daemonset[no-route] PodNetwork/pods": "carries no traffic between nodes"},
+    "calico-default-deny-probe": {},
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_a_fault_of_a_real_cni_has_one_root(name: str) -> None:
+    roots, _ = judged(name)
+    expected = ROOTS[name]
+    for root, says in roots.items():
+        assert any(root.startswith(start) and part in says for start, part in expected.items()), (root, says)
+    assert len({root.rpartition("-")[0] for root in roots}) == len(expected), roots
+
+
+def test_a_default_deny_policy_is_no_broken_network() -> None:
+    _, unseen = judged("calico-default-deny-probe")
+    assert "a network policy blocks the probe" in unseen["cni-daemonset[no-route]"]
