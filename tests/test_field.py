@@ -14,18 +14,21 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from scenarios.harness import check_modules, verdicts
 
+NETWORK = ("ip-allocation", "cni-daemonset", "kube-proxy", "cluster-dns", "startup-error")
+"""Causes that are compared: what else is wrong in these clusters is for others."""
+
 FIELD = Path(__file__).parent / "recorded/field"
 
 
 def judged(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what each root says, by check and object, and why checks did not observe anything."""
+    """Return what each root among network causes says, by check and object, and why checks did not observe anything."""
     cluster = Cluster(Snapshot(FIELD / f"{name}.recording"))
     seen = verdicts(cluster)
     cluster.close()
     cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
     roots = set(roots_of(cases, declared(check_modules().values())).values())
     unseen = {f"{v.cause}[{v.variant}]": str(v.unseen) for v in seen if v.unseen}
-    return {f"{case.check} {case.finding.obj}": case.finding.says for case in roots}, unseen
+    return {f"{c.check} {c.finding.obj}": c.finding.says for c in roots if c.cause in NETWORK}, unseen
 
 
 ROOTS = {
