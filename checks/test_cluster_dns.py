@@ -22,7 +22,7 @@ Mitigation:
 
 from collections.abc import Iterator, Mapping
 
-from kubevitals.errors import NotObserved, main_reason
+from kubevitals.errors import NotApplicable, NotObserved, main_reason
 from kubevitals.facts.dns import resolv_conf
 from kubevitals.facts.dns import service as dns
 from kubevitals.facts.dns.logs import log_faults
@@ -173,22 +173,22 @@ def _node_resolv_conf(node: str, faults: list[resolv_conf.Fault], evidence: list
 
 
 def kubelet_mismatch(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose kubelet gives pods a name server that is neither a DNS Service nor NodeLocal DNS."""
-    service = dns.service(cluster)
+    """Find nodes whose kubelet gives pods a name server that is neither a DNS Service nor NodeLocal DNS.
+
+    Where all kubelets give name servers outside of the Services' network, DNS is meant to be there.
+    """
     servers = dns.addresses(cluster)
     for node, given in dns.name_servers_of_kubelets(cluster):
         if not given or any(ip not in servers and not dns.is_node_local(ip) for ip in given):
+            right = ", ".join(sorted(servers)[:3])
             yield Finding(
                 Ref("Node", "", node),
                 says=f"its kubelet has clusterDNS {', '.join(given)}: no DNS Service has this address"
                 if given
                 else "its kubelet has no clusterDNS",
-                remedy=f"set clusterDNS to {service.spec.clusterIP} in the kubelet's configuration, restart the "
+                remedy="set clusterDNS in the kubelet's configuration to the address of the DNS Service, restart the "
                 "kubelet, recreate its pods",
-                evidence=[
-                    f"clusterDNS of the kubelet: {', '.join(given) or 'not set'}",
-                    f"{ref(service)}: {service.spec.clusterIP}",
-                ],
+                evidence=[f"clusterDNS of the kubelet: {', '.join(given) or 'not set'}", f"DNS is at {right}"],
             )
 
 
@@ -240,6 +240,9 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
         no_probe.append(error)
     try:
         yield from _by_metrics(cluster)
+    except NotApplicable:
+        if no_probe:
+            raise no_probe[0] from None
     except NotObserved as error:
         raise main_reason(*no_probe, error) from None
 

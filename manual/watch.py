@@ -1,12 +1,14 @@
 """What each rule asks for, by watching it on every recording there is."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.dns.service import name_servers
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.recording import Snapshot
@@ -19,6 +21,10 @@ from scenarios.rights import Right, requested
 NARROWED = ("untouched-cluster", MANIFESTS)
 """The recordings on which rules are shown few namespaces, too: there they say which they miss."""
 
+HINTS = (name_servers,)
+"""What rules look at if it is observed, and can do without."""
+
+T = TypeVar("T")
 Name = tuple[str, str]
 """A cause and a variant."""
 
@@ -58,6 +64,7 @@ class _Watched(Snapshot):
 
     def __init__(self, path: Path, needs: Needs | None = None) -> None:
         super().__init__(path)
+        self.path = path
         self.needs = needs or Needs()
         self._made: dict[str, Answer] = {}
 
@@ -100,10 +107,21 @@ class _WatchedScope(Scope):
             raise
 
 
+@cache
+def _unwatched(path: Path) -> Cluster:
+    return Cluster(Snapshot(path), secret_names=True, probe=Options())
+
+
 class _WatchedCluster(Cluster):
     def __init__(self, source: _Watched, scope: Scope) -> None:
         super().__init__(source, secret_names=True, probe=Options(), scope=scope)
-        self._needs = source.needs
+        self._needs, self._path = source.needs, source.path
+
+    def derive(self, function: Callable[[Cluster], T]) -> T:
+        """Note nothing of what rules look at only if it happens to be observed."""
+        if function in HINTS:
+            return function(_unwatched(self._path))
+        return super().derive(function)
 
     def limit(self, threshold: Threshold) -> float:
         self._needs.thresholds.add(threshold)

@@ -15,7 +15,7 @@ from kubevitals.facts.dns.service import service
 from kubevitals.source.request import Answer, Request
 from tests.dns import DOWN, MARK, METRICS, A, B, dns_cluster, dns_service, slice_of
 from tests.fakes import Answers
-from tests.networks import found, judged, pod, refused_by_rbac
+from tests.networks import UseProbe, found, judged, pod, refused_by_rbac
 
 # --- the Service ---
 
@@ -127,6 +127,21 @@ def test_metrics_that_cannot_be_had_are_not_observed() -> None:
     assert unseen
     assert unseen.right == "get pods/proxy"
     assert "no metrics" in str(judged(failing, dns_cluster({METRICS.format("dns-a"): Answer(200, b"")}))[1])
+
+
+def test_dns_pods_without_a_port_for_metrics_are_judged_by_the_probe(use_probe: UseProbe) -> None:
+    other = [pod(name, "one", labels=MARK) for name in ("dns-a", "dns-b")]
+    for one in other:
+        one.spec.containers.add().ports.add(containerPort=53)
+    use_probe([])
+    assert found(failing, dns_cluster({METRICS.format("dns-a"): Answer(200, b"")}, pods=other)) == []
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_dns_pods_without_a_port_for_metrics_and_without_a_probe_are_not_observed() -> None:
+    other = pod("dns-a", "one", labels=MARK)
+    other.spec.containers.add().ports.add(containerPort=53)
+    assert "no probe" in str(judged(failing, dns_cluster(pods=[other]))[1])
 
 
 @pytest.mark.usefixtures("failed_probe")

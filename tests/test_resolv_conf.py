@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 from google.protobuf.message import Message
 
-from checks.test_cluster_dns import kubelet_mismatch, resolv_conf_node, resolv_conf_pod
+from checks.test_cluster_dns import kubelet_mismatch, no_endpoints, resolv_conf_node, resolv_conf_pod
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotApplicable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.report import Lookup, ProbeNetwork, ProbeReport, Resolver, Through
 from kubevitals.source.request import Answer
@@ -165,6 +166,64 @@ def given_by_kubelets(*servers: str, **lists: Sequence[Message]) -> Cluster:
 )
 def test_a_kubelet_gives_the_services_address_or_a_local_one(servers: tuple[str, ...], expected: list[str]) -> None:
     assert found(kubelet_mismatch, given_by_kubelets(*servers)) == expected
+
+
+CLOUD = "169.254.169.254"
+ABANDONED: dict[str, Sequence[Message]] = {"endpoint_slices": [], "pods": []}
+
+
+def all_given(server: str, **lists: Sequence[Message]) -> Cluster:
+    """Return a cluster whose kubelets all give this name server to pods."""
+    config = Answer(200, f'{{"kubeletconfig": {{"clusterDNS": ["{server}"]}}}}'.encode())
+    return dns_cluster({CONFIGZ.format(n.metadata.name): config for n in NODES}, **lists)
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize("server", [CLOUD, "192.0.2.53"], ids=["Cloud DNS", "a server outside"])
+def test_a_service_that_no_pod_queries_need_not_serve(server: str) -> None:
+    cluster = all_given(server, **ABANDONED)
+    with pytest.raises(NotApplicable, match=f"pods query {server}"):
+        list(no_endpoints(cluster))
+    assert found(kubelet_mismatch, cluster) == []
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize("server", [DNS_IP, LOCAL, "10.96.0.99"], ids=["the Service", "NodeLocal DNS", "wrong"])
+def test_a_service_that_pods_query_has_to_serve(server: str) -> None:
+    cluster = all_given(server, **ABANDONED)
+    assert found(no_endpoints, cluster) == ["Service/kube-dns"]
+    assert len(found(kubelet_mismatch, cluster)) == (3 if server == "10.96.0.99" else 0)
+
+
+@pytest.mark.usefixtures("no_probe")
+def test_the_service_that_pods_query_counts_and_not_the_usual_name() -> None:
+    other = dns_service("names", "net")
+    other.spec.clusterIP = other.spec.clusterIPs[0] = "10.96.0.99"
+    assert found(no_endpoints, all_given("10.96.0.99", services=[dns_service(), other])) == ["Service/names"]
+
+
+def test_the_resolv_conf_of_pods_says_what_they_query(use_probe: UseProbe) -> None:
+    answers = lookup(Through.RESOLVER, server=CLOUD)
+    use_probe([resolving("pod", resolver(CLOUD), UNSERVED, answers)])
+    cluster = dns_cluster(**ABANDONED)
+    with pytest.raises(NotApplicable, match=f"pods query {CLOUD}"):
+        list(no_endpoints(cluster))
+    assert found(resolv_conf_pod, cluster) == []
+
+
+def test_a_name_server_elsewhere_that_does_not_answer_is_found(use_probe: UseProbe) -> None:
+    silent = lookup(Through.RESOLVER, 0, server=CLOUD)
+    use_probe([resolving("pod", resolver(CLOUD), UNSERVED, silent)])
+    (finding,), _ = judged(resolv_conf_pod, dns_cluster(**ABANDONED))
+    assert f"name server {CLOUD} does not answer" in finding.says
+
+
+def test_a_name_server_that_resolves_the_clusters_names_is_right(use_probe: UseProbe) -> None:
+    server = "192.0.2.53"
+    use_probe([resolving("pod", resolver(server), SERVED, lookup(Through.RESOLVER, server=server))])
+    assert found(resolv_conf_pod, CLUSTER) == []
+    use_probe([resolving("pod", resolver(f"{server} {DNS_IP}"), SERVED, lookup(Through.RESOLVER, 0, server=server))])
+    assert found(resolv_conf_pod, CLUSTER) == ["Node/one"]
 
 
 def test_another_dns_service_is_right_too() -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns import service as dns
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
@@ -102,12 +102,22 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
     """Yield what each ready DNS pod has counted.
 
     Raises:
+        NotApplicable: no DNS pod opens the port of CoreDNS' metrics.
         NotObserved: pods may not be asked; or, after the last pod, the metrics of some pod could not be read.
     """
     if not cluster.ask_kubelets:
         raise NotObserved("DNS pods are not asked (--kubelet=none)", unasked=True)
-    ready = [pod for pod in dns.pods(cluster)[:PODS_ASKED] if is_ready(pod)]
-    yield from answers([(pod, _ask(pod, cluster)) for pod in ready], _counted)
+    ready = [pod for pod in dns.pods(cluster) if is_ready(pod)]
+    pods = [pod for pod in ready if _may_have_metrics(pod)][:PODS_ASKED]
+    if ready and not pods:
+        raise NotApplicable(f"the DNS pods do not open port {METRICS_PORT} for metrics")
+    yield from answers([(pod, _ask(pod, cluster)) for pod in pods], _counted)
+
+
+def _may_have_metrics(pod: pb.Pod) -> bool:
+    """Return whether a pod opens the port of CoreDNS' metrics; a pod that lists no ports may open any."""
+    ports = {port.containerPort for container in pod.spec.containers for port in container.ports}
+    return not ports or METRICS_PORT in ports
 
 
 def _ask(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:

@@ -42,27 +42,35 @@ class Fault(NamedTuple):
 
 
 def of_pod(report: ProbeReport, servers: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with the resolv.conf that a node gives its pods; `servers` are those of the DNS Services."""
+    """Yield what is wrong with the resolv.conf that a node gives its pods; `servers` are the right name servers.
+
+    Any other name server is right, too, if it resolves the cluster's own names.
+    """
     if (resolver := report.resolver) is None:
         return
-    foreign = [ip for ip in resolver.nameservers if ip not in servers and not is_node_local(ip)]
+    right = {*servers, *(lookup.server for lookup in lookups(report, Through.RESOLVER) if lookup.ok)}
+    foreign = [ip for ip in resolver.nameservers if ip not in right and not is_node_local(ip)]
     if not resolver.nameservers:
         yield "no nameserver line"
     elif foreign:
         yield f"name server {', '.join(foreign)} is not the cluster's DNS"
-    elif dead := _dead(report):
-        yield f"name server {', '.join(dead)} does not answer, although the DNS Service does"
+    elif dead := _dead(report, servers):
+        yield f"name server {', '.join(dead)} does not answer"
     if not any(domain.startswith("svc.") for domain in resolver.search):
         yield "the search domain svc.DOMAIN is missing"
     if not any(option.startswith("ndots:") for option in resolver.options):
         yield "the option ndots is missing"
 
 
-def _dead(report: ProbeReport) -> list[str]:
-    """Return the link-local name servers that do not answer although the DNS Service does."""
+def _dead(report: ProbeReport, servers: Collection[str]) -> list[str]:
+    """Return the link-local name servers that do not answer.
+
+    NodeLocal DNS asks the DNS Service: it is not at fault if the Service does not answer either.
+    """
     at_node_local = [lookup for lookup in lookups(report, Through.RESOLVER) if is_node_local(lookup.server)]
     through_service = lookups(report, Through.SERVICE)
-    if not through_service or fails(through_service) or not fails(at_node_local):
+    depends_on_service = not any(lookup.server in servers for lookup in at_node_local)
+    if not fails(at_node_local) or (depends_on_service and (not through_service or fails(through_service))):
         return []
     return sorted({lookup.server for lookup in at_node_local})
 

@@ -1,46 +1,123 @@
 """The cluster's DNS Service, the pods and Deployments behind it, and the name servers that kubelets give to pods."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import probed
 from kubevitals.objects import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns, is_finished, is_ready
 from kubevitals.text import clean
 
+METADATA_SERVER = "169.254.169.254"
+"""The name server of pods with Cloud DNS for GKE: the metadata server, not NodeLocal DNS."""
+
 
 def service(cluster: Cluster) -> pb.Service:
-    """Return the cluster's DNS Service.
+    """Return the cluster's DNS Service: the one that pods query, or else the one with a usual name or label.
 
     Raises:
-        NotObserved: there is none where distributions install it.
+        NotApplicable: pods query name servers that are no Services.
+        NotObserved: what pods query is not known, and no Service has a usual name or label.
     """
-    by_name = {
-        (s.metadata.namespace, s.metadata.name): s for s in cluster.services if s.spec.clusterIP not in ("", "None")
-    }
-    usual = [*(("kube-system", name) for name in DNS_NAMES), DNS_ELSEWHERE]
-    if dns_service := next((by_name[name] for name in usual if name in by_name), None):
-        return dns_service
-    for (namespace, _), candidate in sorted(by_name.items()):
-        if namespace == "kube-system" and is_dns(candidate.metadata) and _serves_dns(candidate):
+    queried = cluster.derive(name_servers)
+    usual = _usual_service(cluster)
+    if usual and (not queried or queried & set(_ips(usual))):
+        return usual
+    for candidate in cluster.services:
+        if queried & set(_ips(candidate)):
             return candidate
     cluster.scope.need("kube-system")
     cluster.scope.need(DNS_ELSEWHERE[0])
+    if queried and all(_is_outside(ip, cluster) for ip in queried):
+        cluster.scope.need_all(f"pods query {', '.join(sorted(queried)[:3])}, which may be a Service anywhere")
+        raise NotApplicable(f"pods query {', '.join(sorted(queried)[:3])}: DNS is no Service of this cluster")
+    if usual:
+        return usual
     raise NotObserved(
         f"there is no DNS Service: no {', '.join(DNS_NAMES)} and none with the label "
         f"{DNS_LABEL}={DNS_VALUE} in kube-system, and no {'/'.join(DNS_ELSEWHERE)}"
     )
 
 
+def _usual_service(cluster: Cluster) -> pb.Service | None:
+    """Return the Service with the name that distributions give it, or else one with its label in kube-system."""
+    by_name = {(s.metadata.namespace, s.metadata.name): s for s in cluster.services if _ips(s)}
+    usual = [*(("kube-system", name) for name in DNS_NAMES), DNS_ELSEWHERE]
+    labelled = [
+        name
+        for name, candidate in sorted(by_name.items())
+        if name[0] == "kube-system" and is_dns(candidate.metadata) and _serves_dns(candidate)
+    ]
+    return next((by_name[name] for name in (*usual, *labelled) if name in by_name), None)
+
+
+def name_servers(cluster: Cluster) -> frozenset[str]:
+    """Return the name servers of pods: the kubelets' clusterDNS, and the resolv.conf of the probe's pods.
+
+    Empty if neither is observed. Addresses of NodeLocal DNS are among them.
+    """
+    servers: set[str] = set()
+    with suppress(NotObserved):
+        for _, given in name_servers_of_kubelets(cluster):
+            servers.update(given)
+    with suppress(NotObserved):
+        for report in probed(cluster).of("pod"):
+            servers.update(report.resolver.nameservers if report.resolver else ())
+    return frozenset(servers)
+
+
+def is_elsewhere(cluster: Cluster) -> bool:
+    """Return whether the pods' name servers are known, and none is a Service or NodeLocal DNS."""
+    try:
+        service(cluster)
+    except NotApplicable:
+        return True
+    except NotObserved:
+        pass
+    return False
+
+
+def _is_outside(address: str, cluster: Cluster) -> bool:
+    """Return whether an address is neither of the Services' network nor NodeLocal DNS.
+
+    The Services' network is not known; an address counts as one of it if it shares the first 16 bits (IPv6: 64 bits)
+    with the ClusterIP of a Service.
+    """
+    if is_node_local(address):
+        return address == METADATA_SERVER
+    return _prefix(address) not in {_prefix(ip) for s in cluster.services for ip in _ips(s)}
+
+
+def _prefix(address: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(f"{address}/{64 if ':' in address else 16}", strict=False)
+    except ValueError:
+        return None
+
+
+def _ips(candidate: pb.Service) -> list[str]:
+    if candidate.spec.clusterIP in ("", "None"):
+        return []
+    return list(dict.fromkeys([candidate.spec.clusterIP, *candidate.spec.clusterIPs]))
+
+
 def addresses(cluster: Cluster) -> set[str]:
     """Return the name servers that pods may use: the addresses of all Services that serve DNS.
+
+    If pods query name servers that are no Services, these are among them.
 
     Raises:
         NotObserved: the cluster's own DNS Service is not found.
     """
-    service(cluster)
-    return {ip for s in cluster.services if _serves_dns(s) for ip in [*s.spec.clusterIPs, s.spec.clusterIP] if ip}
+    services = {ip for s in cluster.services if _serves_dns(s) for ip in _ips(s)}
+    try:
+        return services | set(_ips(service(cluster)))
+    except NotApplicable:
+        return services | cluster.derive(name_servers)
 
 
 def is_node_local(address: str) -> bool:
