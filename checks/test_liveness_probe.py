@@ -23,6 +23,7 @@ import math
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.causes import missing_right
 from kubevitals.facts.pods.container_probe_events import ProbeEvents, ReplyKind, probe_failures, probe_kills, reply_to
 from kubevitals.facts.pods.container_probes import (
     ProbeKind,
@@ -77,14 +78,16 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
         container = container_of(pod, status)
         probe = probe_of(container, kind) or pb.Probe()
         failed = probe_failures(pod, status.name, kind, cluster)
-        reply = reply_to(probe, failed)
+        reply, refused = reply_to(probe, failed), missing_right(failed.words if failed else "")
+        why = refused.means if refused else reply.words
         yield pod_finding(
             pod,
-            says=f'{kind} probe kills container "{status.name}" ({request_of(probe)}): {reply.words}',
-            remedy=f"{_fix(kind, probe, reply.kind)}; {_more_time(kind, container)}",
+            says=f'{kind} probe kills container "{status.name}" ({request_of(probe)}): {why}',
+            remedy=refused.remedy if refused else f"{_fix(kind, probe, reply.kind)}; {_more_time(kind, container)}",
             evidence=_kill_lines(symptom, probe, failed, cluster),
             severity=symptom.severity,
             part=status.name,
+            concerns=refused.concerns if refused else (),
         )
 
 

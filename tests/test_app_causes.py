@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from google.protobuf.message import Message
 
+from checks.test_liveness_probe import killed_by_probe
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import AppCause, cause_of_exit
 from kubevitals.facts.apps.messages import MESSAGES, recognise
@@ -193,3 +194,14 @@ def test_a_sub_path_that_is_no_key_is_named(line: str) -> None:
     assert found
     assert found.means == '/etc/app/app.ini is a directory: subPath "app.ini" is not a key of ConfigMap/shop/settings'
     assert found.concerns == (Ref("ConfigMap", "shop", "settings"),)
+
+
+def test_a_probe_that_is_refused_a_right_says_which() -> None:
+    pod = BuiltPod()
+    pod.crashing("web", 137, probed=True)
+    for event in pod.events:
+        event.message = event.message.replace("Liveness probe failed:", f"Liveness probe failed: {FORBIDDEN}")
+    pod.said("Unhealthy", f"Liveness probe failed: {FORBIDDEN}", container="web")
+    (finding,) = killed_by_probe(pod.cluster())
+    assert finding.says.endswith("system:serviceaccount:shop:cart may not list pods")
+    assert "grant the ServiceAccount that right" in finding.remedy

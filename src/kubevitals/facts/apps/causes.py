@@ -48,6 +48,15 @@ def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cl
         return plain  # the line says what it says, whether or not more can be seen
 
 
+def missing_right(words: str) -> AppCause | None:
+    """Return which account lacks which right, where a text says so: a log line, or what a probe's command printed."""
+    line = recognise([words])
+    if not line or line.message.names is not Names.ACCOUNT:
+        return None
+    plain = AppCause(words, line.message.means.format_map(line.words), line.message.remedy.format_map(line.words))
+    return _account(plain, line.words["name"])
+
+
 def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster: Cluster) -> AppCause:
     words = line.words
     match line.message.names:
