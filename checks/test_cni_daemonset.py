@@ -101,8 +101,7 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             ref(missing.node),
             says=f"{missing.problem('CNI')}: {suffers}",
-            remedy="check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is "
-            "running",
+            remedy=missing.remedy,
             evidence=missing.evidence(cluster),
             concerns=(ref(pod),) if pod else (),
             look=ref(pod).kubectl("describe") if pod else "kubectl get daemonsets -A",
@@ -153,7 +152,7 @@ def no_route(cluster: Cluster) -> Iterator[Finding]:
 def _without_cni(cluster: Cluster) -> set[str]:
     try:
         return {missing.node.metadata.name for missing in cluster.derive(cni.nodes_without_cni)}
-    except NotObserved:
+    except (NotApplicable, NotObserved):
         return set()
 
 

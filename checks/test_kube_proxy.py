@@ -63,8 +63,7 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             ref(missing.node),
             says=f"{missing.problem('kube-proxy')}: Service rules on the node go stale",
-            remedy="check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is "
-            "running",
+            remedy=missing.remedy,
             evidence=missing.evidence(cluster),
             concerns=(ref(pod),) if pod else (),
             look=ref(pod).kubectl("describe") if pod else "kubectl -n kube-system get pods -o wide",

@@ -59,6 +59,74 @@ def test_a_node_needs_all_daemons_that_belong_there() -> None:
     assert found(not_running, cluster_of(daemon_sets=[cilium, cns], nodes=NODES[:1])) == ["Node/one"]
 
 
+TAINT = pb.Taint(key="dedicated", value="gpu", effect="NoExecute")
+
+
+def tainted(**labels: str) -> pb.Node:
+    made = node("two", labels=labels)
+    made.spec.taints.append(TAINT)
+    return made
+
+
+def intolerant(name: str) -> pb.DaemonSet:
+    made = daemon_set(name)
+    del made.spec.template.spec.tolerations[:]
+    return made
+
+
+def test_a_taint_that_the_cni_does_not_tolerate_is_named_where_other_pods_run() -> None:
+    flannel = intolerant("kube-flannel")
+    cluster = cluster_of(
+        nodes=[NODES[0], tainted()], daemon_sets=[flannel], pods=[daemon(flannel, "one"), pod("app", "two")]
+    )
+    (finding,) = not_running(cluster)
+    assert finding.says.startswith(
+        "has no CNI pod although other pods run there: DaemonSet kube-flannel excludes it: it does not tolerate the "
+        "taint dedicated=gpu:NoExecute"
+    )
+    assert "add the toleration" in finding.remedy
+
+
+def finished(made: pb.Pod) -> pb.Pod:
+    made.status.phase = "Succeeded"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("on", "second"),
+    [
+        (tainted(), []),
+        (tainted(), [finished(pod("done", "two"))]),
+        (tainted(), [daemon(daemon_set("agent"), "two")]),
+        (tainted(type="virtual-kubelet"), [pod("app", "two")]),
+        (tainted(**{"eks.amazonaws.com/compute-type": "auto"}), [pod("app", "two")]),
+        (tainted(**{"kubernetes.io/os": "windows"}), [pod("app", "two")]),
+    ],
+    ids=["no pods", "finished ones", "daemons only", "virtual", "network built in", "Windows"],
+)
+def test_a_node_may_be_excluded_on_purpose(on: pb.Node, second: list[pb.Pod]) -> None:
+    flannel = intolerant("kube-flannel")
+    assert found(not_running, cluster_of(nodes=[on], daemon_sets=[flannel], pods=second)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "expected"),
+    [
+        ("v1.34.1+k3s1", {}, "flannel is built into k3s"),
+        ("v1.34.1-gke.100", {}, "the CNI is built into GKE's nodes"),
+        ("v1.34.1", {"eks.amazonaws.com/compute-type": "auto"}, "built into EKS Auto Mode's nodes"),
+        ("v1.34.1", {"kubernetes.azure.com/cluster": "x"}, "the CNI is built into AKS"),
+    ],
+)
+def test_a_cni_that_is_built_in_is_named(version: str, labels: dict[str, str], expected: str) -> None:
+    one = node("one", labels=labels)
+    one.status.nodeInfo.kubeletVersion = version
+    cluster = cluster_of(nodes=[one])
+    with pytest.raises(NotApplicable, match=expected):
+        list(not_running(cluster))
+    assert found(network_unavailable, cluster) == []
+
+
 def test_a_node_whose_cni_crashes_is_the_root_and_says_why() -> None:
     crashing = daemon(KINDNET, "six", "False", 30, "CrashLoopBackOff")
     log = {

@@ -1,5 +1,6 @@
 """Which node's kube-proxy is to blame, and when none is."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -102,7 +103,47 @@ def test_static_pods_count() -> None:
     ]
     for made in static:
         made.metadata.ownerReferences.append(pb.OwnerReference(kind="Node", controller=True))
-    assert found(not_running, cluster_of(nodes=NODES, pods=static)) == ["Node/two"]
+    assert sorted(found(not_running, cluster_of(nodes=NODES, pods=static))) == ["Node/three", "Node/two"]
+    findings = {str(finding.obj): finding for finding in not_running(cluster_of(nodes=NODES, pods=static))}
+    assert findings["Node/three"].says.startswith("has no kube-proxy pod although other nodes run it as a static pod")
+    assert "staticPodPath" in findings["Node/three"].remedy
+
+
+WINDOWS = node("three", labels={"kubernetes.io/os": "windows"})
+
+
+@pytest.mark.parametrize("third", [WINDOWS, node("three", created=ago(60)), node("three", "Unknown")])
+def test_a_node_that_needs_no_static_pod_yet(third: pb.Node) -> None:
+    static = pod("kube-proxy-one", "one", labels={"component": "kube-proxy"})
+    static.metadata.ownerReferences.append(pb.OwnerReference(kind="Node", controller=True))
+    assert found(not_running, cluster_of(nodes=[NODES[0], third], pods=[static])) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "expected"),
+    [
+        ("v1.34.1+k3s1", {}, "kube-proxy is built into k3s"),
+        ("v1.34.1", {"microk8s.io/cluster": "true"}, "kube-proxy is built into MicroK8s (kubelite)"),
+        ("v1.34.1", {"node.openshift.io/os_id": "rhel"}, "OpenShift's network forwards Service traffic"),
+        ("v1.34.1", {}, "there is no kube-proxy pod: another component"),
+    ],
+)
+def test_a_kube_proxy_that_is_built_in_is_named(version: str, labels: dict[str, str], expected: str) -> None:
+    one = node("one", labels=labels)
+    one.status.nodeInfo.kubeletVersion = version
+    with pytest.raises(NotApplicable, match=re.escape(expected)):
+        list(not_running(cluster_of(nodes=[one])))
+
+
+def test_a_node_with_pods_that_the_daemon_set_excludes_is_named() -> None:
+    chosen = daemon_set("kube-proxy", selector={"pool": "a"})
+    nodes = [node("one", labels={"pool": "a"}), node("two"), node("three")]
+    app, in_host = pod("app", "two"), pod("exporter", "three")
+    in_host.spec.hostNetwork = True
+    cluster = cluster_of(nodes=nodes, daemon_sets=[chosen], pods=[daemon(chosen, "one"), app, in_host])
+    (finding,) = not_running(cluster)
+    assert str(finding.obj) == "Node/two"
+    assert "DaemonSet kube-proxy excludes it: its nodeSelector requires pool=a" in finding.says
 
 
 # --- unhealthy, without a probe ---

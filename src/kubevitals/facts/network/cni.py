@@ -6,8 +6,10 @@ Each name is cited with the project and the file where it is found.
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
-from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, excluded_nodes, nodes_without_daemon, on_node
+from kubevitals.facts.nodes.distributions import built_in_cni
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.faults import SANDBOX_FAULTS, broken_pods
 from kubevitals.facts.pods.sandbox_errors import Shared, explain
 from kubevitals.inventory.cluster import Cluster
@@ -81,6 +83,8 @@ RECOGNISED = (
     Cni("Azure CNS", "azure-cns", ("kube-system",), "Azure/azure-container-networking cns/azure-cns.yaml"),
     Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml", uses_pod_cidrs=None),
     Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/", uses_pod_cidrs=True),
+    Cni("OpenShift SDN", "sdn", ("openshift-sdn",), "openshift/cluster-network-operator bindata/network/openshift-sdn"),
+    Cni("Kube-OVN", "kube-ovn-cni", ("kube-system",), "kubeovn/kube-ovn dist/images/install.sh"),
     Cni(
         "OVN-Kubernetes",
         "ovnkube-node",
@@ -107,6 +111,7 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     """Return the DaemonSets of the cluster's CNI: those that ``--cni-daemonset`` names, else those recognised.
 
     Raises:
+        NotApplicable: the nodes have a CNI built in.
         NotObserved: none is recognised, or one that the option names does not exist.
     """
     every = cluster.daemon_sets
@@ -119,6 +124,8 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     if known := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
         return known
     cluster.scope.need_all("the CNI's DaemonSet may be in any namespace")
+    if built_in := built_in_cni(cluster.derive(our_nodes)):
+        raise NotApplicable(built_in)
     raise NotObserved("the CNI's DaemonSet is not recognised: name it with --cni-daemonset NAMESPACE/NAME")
 
 
@@ -127,7 +134,10 @@ def nodes_without_cni(cluster: Cluster) -> list[NodeWithoutDaemon]:
 
     If several DaemonSets should run on a node, it needs all of them: Azure's CNS and Cilium, for instance.
 
+    A node that they exclude needs them if ordinary pods run there.
+
     Raises:
+        NotApplicable: the nodes have a CNI built in.
         NotObserved: the CNI's DaemonSets are not known.
     """
     without = {
@@ -135,7 +145,8 @@ def nodes_without_cni(cluster: Cluster) -> list[NodeWithoutDaemon]:
         for daemon_set in daemon_sets(cluster)
         for missing in nodes_without_daemon([daemon_set], cluster)
     }
-    return [missing for missing in without.values() if is_ready(missing.node) or no_network(missing.node)]
+    excluded = {missing.node.metadata.name: missing for missing in excluded_nodes(daemon_sets(cluster), cluster)}
+    return [node for node in (excluded | without).values() if is_ready(node.node) or no_network(node.node)]
 
 
 def no_network(node: pb.Node) -> str:
@@ -150,7 +161,7 @@ def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:
     """Return the CNI's pod on a node, if there is one and the CNI is known."""
     try:
         return on_node(daemon_sets(cluster), node, cluster)
-    except NotObserved:
+    except (NotApplicable, NotObserved):
         return None
 
 
@@ -159,7 +170,7 @@ def without_network(cluster: Cluster) -> set[str]:
     reported = {node.metadata.name for node in cluster.nodes if no_network(node)} | _without_new_sandboxes(cluster)
     try:
         return reported | {missing.node.metadata.name for missing in cluster.derive(nodes_without_cni)}
-    except NotObserved:
+    except (NotApplicable, NotObserved):
         return reported
 
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.facts.nodes.distributions import is_self_contained
 from kubevitals.facts.nodes.lifecycle import settled_nodes
-from kubevitals.facts.nodes.placement import START, belongs_on
+from kubevitals.facts.nodes.placement import START, belongs_on, exclusion
 from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import statuses
+from kubevitals.objects import is_finished, statuses
 
 
 class NodeWithoutDaemon(NamedTuple):
@@ -21,15 +22,21 @@ class NodeWithoutDaemon(NamedTuple):
 
     Attributes:
         pod: the daemon's pod for that node, if there is one.
+        because: why there should be a pod, or why there is none, in words that follow "has no … pod".
+        remedy: what to do about it.
     """
 
     node: pb.Node
     pod: pb.Pod | None
+    because: str = "although its DaemonSet should run one there"
+    remedy: str = (
+        "check the pod's logs and events; if there is no pod at all, check that kube-controller-manager is running"
+    )
 
     def problem(self, daemon: str) -> str:
         """Return what is wrong, in words that follow the node's name."""
         if self.pod is None:
-            return f"has no {daemon} pod although its DaemonSet should run one there"
+            return f"has no {daemon} pod {self.because}"
         if not self.pod.spec.nodeName:
             return f"has no {daemon} pod: the pod for this node is not scheduled"
         waiting = next((s.state.waiting.reason for s in statuses(self.pod) if s.state.waiting.reason), "")
@@ -71,6 +78,41 @@ def nodes_without_daemon(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) 
             node_pods = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
             if all(is_down(pod, cluster, START) for pod in node_pods):
                 yield NodeWithoutDaemon(node, node_pods[-1] if node_pods else None)
+
+
+EXCLUDED = "let the DaemonSet run on this node: add the toleration, or correct its nodeSelector or node affinity"
+
+
+def excluded_nodes(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Iterator[NodeWithoutDaemon]:
+    """Yield the nodes that all of the DaemonSets exclude although ordinary pods run there, which need the daemon.
+
+    Windows nodes are skipped, and nodes with their network built in.
+    """
+    pods = cluster.derive(pods_by_daemon)
+    ordinary = cluster.derive(_nodes_with_ordinary_pods)
+    for node in cluster.derive(settled_nodes):
+        name = node.metadata.name
+        if name not in ordinary or is_windows(node) or is_self_contained(node):
+            continue
+        reasons = [(ds, exclusion(ds.spec.template.spec, node)) for ds in daemon_sets]
+        if all(reason and not pods.get((ds.metadata.uid, name)) for ds, reason in reasons):
+            for daemon_set, reason in reasons[:1]:
+                because = f"although other pods run there: DaemonSet {daemon_set.metadata.name} excludes it: {reason}"
+                yield NodeWithoutDaemon(node, None, because, EXCLUDED)
+
+
+def _nodes_with_ordinary_pods(cluster: Cluster) -> set[str]:
+    return {pod.spec.nodeName for pod in cluster.pods if not pod.spec.hostNetwork and _is_ordinary(pod)}
+
+
+def _is_ordinary(pod: pb.Pod) -> bool:
+    daemons = any(owner.controller and owner.kind in ("DaemonSet", "Node") for owner in pod.metadata.ownerReferences)
+    return not daemons and not is_finished(pod)
+
+
+def is_windows(node: pb.Node) -> bool:
+    """Return whether the node runs Windows, where a CNI or kube-proxy may run outside of pods."""
+    return "windows" in (node.metadata.labels.get("kubernetes.io/os"), node.status.nodeInfo.operatingSystem)
 
 
 def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:

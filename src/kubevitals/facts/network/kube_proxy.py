@@ -1,6 +1,6 @@
 """kube-proxy's pods, and what its health port reports."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -8,7 +8,15 @@ import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, observed
-from kubevitals.facts.network.daemon_pods import NodeWithoutDaemon, nodes_without_daemon, on_node, pods_by_daemon
+from kubevitals.facts.network.daemon_pods import (
+    NodeWithoutDaemon,
+    excluded_nodes,
+    is_windows,
+    nodes_without_daemon,
+    on_node,
+    pods_by_daemon,
+)
+from kubevitals.facts.nodes.distributions import built_in_kube_proxy
 from kubevitals.facts.nodes.lifecycle import removal, settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
@@ -96,7 +104,8 @@ def _static_by_node(cluster: Cluster) -> dict[str, pb.Pod]:
 def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
     """Return the ready nodes without a working kube-proxy pod where one should run.
 
-    A static pod is only reported if it is down: nothing declares on which nodes one should run.
+    If kube-proxy runs as static pods, every node needs one; a node that its DaemonSets exclude does if ordinary pods
+    run there.
 
     Raises:
         NotApplicable: there is no kube-proxy, or a nodeSelector keeps it off all nodes, as Calico's eBPF guide advises.
@@ -105,14 +114,28 @@ def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
     specs = [ds.spec.template.spec for ds in proxies]
     machines = [node for node in cluster.nodes if not is_virtual(node)]
     if not static and not any(belongs_on(spec, node) for spec in specs for node in machines):
-        raise NotApplicable(NONE)
+        raise NotApplicable(built_in_kube_proxy(machines) or NONE)
     judged = {node.metadata.name: node for node in cluster.derive(settled_nodes)}
     static_down = [pod for pod in static if is_down(pod, cluster, START) and pod.spec.nodeName in judged]
     without = [
         *nodes_without_daemon(proxies, cluster),
         *(NodeWithoutDaemon(judged[pod.spec.nodeName], pod) for pod in static_down),
+        *(_without_static(static, cluster) if static else excluded_nodes(proxies, cluster)),
     ]
-    return [missing for missing in without if is_ready(missing.node)]
+    by_node = {missing.node.metadata.name: missing for missing in reversed(without)}
+    return [missing for missing in by_node.values() if is_ready(missing.node)]
+
+
+STATIC = "see whether the kubelet on the node still has kube-proxy's manifest among its static pods (staticPodPath)"
+
+
+def _without_static(static: Collection[pb.Pod], cluster: Cluster) -> Iterator[NodeWithoutDaemon]:
+    """Yield the Linux nodes without a kube-proxy pod of any kind, while other nodes run it as a static pod."""
+    have = {pod.spec.nodeName for pod in static}
+    for node in cluster.derive(settled_nodes):
+        name = node.metadata.name
+        if name not in have and not is_windows(node) and not on_node(daemon_sets(cluster), name, cluster):
+            yield NodeWithoutDaemon(node, None, "although other nodes run it as a static pod", STATIC)
 
 
 def runs_on(cluster: Cluster) -> list[pb.Node]:

@@ -20,13 +20,21 @@ _NO_NETWORK = "node.kubernetes.io/network-unavailable"
 
 def belongs_on(spec: pb.PodSpec, node: pb.Node) -> bool:
     """Return whether a DaemonSet with this pod specification runs a pod on the node."""
+    return not exclusion(spec, node)
+
+
+def exclusion(spec: pb.PodSpec, node: pb.Node) -> str:
+    """Return what keeps a DaemonSet with this pod specification off the node; empty if it runs a pod there."""
     labels = dict(node.metadata.labels)
-    affinity = spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-    return (
-        all(labels.get(key) == value for key, value in spec.nodeSelector.items())
-        and matches(affinity, node)
-        and all(_tolerated(taint, spec) for taint in node.spec.taints)
-    )
+    for key, value in spec.nodeSelector.items():
+        if labels.get(key) != value:
+            return f"its nodeSelector requires {key}={value}"
+    if not matches(spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution, node):
+        return "its node affinity excludes this node"
+    for taint in node.spec.taints:
+        if not _tolerated(taint, spec):
+            return f"it does not tolerate the taint {taint.key}{'=' if taint.value else ''}{taint.value}:{taint.effect}"
+    return ""
 
 
 def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
