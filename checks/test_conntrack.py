@@ -1,13 +1,14 @@
-"""The connection tracking table of a node is full or nearly full.
+"""The connection tracking table of a node is full or nearly full, or its settings differ from other nodes.
 
 Meaning:
     The kernel keeps one entry for every connection, including each DNS lookup over UDP, in a table of limited size.
     When the table is full, the kernel drops packets of new connections; before that, it evicts entries of half-open
-    ones.
+    ones. A node with shorter time-outs or stricter settings than the others forgets connections that are still open.
 
 Impact:
     New connections to and from the node time out at random, for every application; existing ones continue. DNS
-    suffers first. No Kubernetes object shows this.
+    suffers first. No Kubernetes object shows this. A connection that was forgotten while it was idle hangs or is reset
+    when it is used again: database pools and message queues fail on this node only.
 
 Diagnosis:
     On the node, in its own network namespace: `sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`,
@@ -17,8 +18,11 @@ Diagnosis:
 Mitigation:
     Raise `nf_conntrack_max` (kube-proxy sets it from `conntrack.maxPerCore` and `conntrack.min`), shorten the time-outs
     of closed connections, find the client that keeps opening connections, reuse connections, cache lookups on the node.
+    Set the same time-outs on all nodes (kube-proxy's `conntrack.tcpEstablishedTimeout` and `tcpCloseWaitTimeout`), and
+    find out what changed them: a file in /etc/sysctl.d, or a tuning daemon.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kubevitals.errors import NotObserved
@@ -30,7 +34,8 @@ from kubevitals.inventory import node_exporter
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import probed
 from kubevitals.objects import Ref
-from kubevitals.probe.report import Conntrack
+from kubevitals.probe.report import Conntrack, Tracking
+from kubevitals.text import duration
 from kubevitals.threshold import Threshold
 
 WARNING = Threshold(
@@ -40,6 +45,16 @@ ERROR = Threshold(
     "conntrack.error", 90, "percent of the table in use (config/plugin/network_problem.sh of node-problem-detector)"
 )
 LOST = Threshold("conntrack.lost", 1, "drops, failed inserts or evictions between two readings some seconds apart")
+
+SHORTER = Threshold(
+    "conntrack.shorter",
+    50,
+    "percent of the other nodes' time-out from which on a node's own one is reported as shorter",
+)
+
+KUBE_PROXY = Tracking(established=86400, close_wait=3600, loose=1, liberal=0)
+"""What kube-proxy sets by default (kubernetes/kubernetes pkg/proxy/apis/config/v1alpha1/defaults.go), and the kernel's
+defaults of the others: they decide where no setting is that of most nodes."""
 
 REMEDY = "raise nf_conntrack_max (kube-proxy's conntrack settings), and find the client that opens so many connections"
 
@@ -79,6 +94,52 @@ def entries_lost(cluster: Cluster) -> Iterator[Finding]:
     require_all(results, "host")
 
 
+def settings_differ(cluster: Cluster) -> Iterator[Finding]:
+    """Find nodes that forget connections earlier, or treat them more strictly, than most nodes do.
+
+    If no value is that of most nodes, kube-proxy's default counts. Longer time-outs only cost entries of the table.
+    """
+    results = probed(cluster)
+    settings = {report.node: report.tracking for report in results.of("host") if report.tracking}
+    usual = Tracking(*(_usual(list(settings.values()), name) for name in Tracking.__struct_fields__))
+    for node, own in settings.items():
+        if differences := list(_differences(own, usual, cluster)):
+            yield Finding(
+                Ref("Node", "", node),
+                says="; ".join(says for says, _ in differences),
+                remedy="set it as on the other nodes: kube-proxy's conntrack settings, or what overrides them in "
+                "/etc/sysctl.d; restart kube-proxy on the node",
+                evidence=[line for _, line in differences],
+                severity=Severity.WARNING,
+            )
+    if unread := [report.node for report in results.of("host") if not report.tracking]:
+        raise NotObserved(f"the probe could not read the settings of connection tracking on {node_names(unread)}")
+    require_all(results, "host")
+
+
+def _usual(settings: list[Tracking], name: str) -> int | None:
+    """Return the value of most nodes, or else kube-proxy's default if some node has it."""
+    values: list[int | None] = [getattr(one, name) for one in settings]
+    value, count = Counter(values).most_common(1)[0] if values else (None, 0)
+    default: int | None = getattr(KUBE_PROXY, name)
+    if count * 2 > len(values):
+        return value
+    return default if default in values else None
+
+
+def _differences(own: Tracking, usual: Tracking, cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """Yield what a node does differently, and the values."""
+    for name, what in (("established", "idle"), ("close_wait", "half-closed")):
+        value, others = getattr(own, name), getattr(usual, name)
+        if value is not None and others and 100 * value <= cluster.limit(SHORTER) * others:
+            says = f"forgets {what} connections after {duration(value)}, the other nodes after {duration(others)}"
+            yield says, f"nf_conntrack_tcp_timeout_{name}: {value} s; on other nodes {others} s"
+    if own.loose == 0 and usual.loose:
+        yield "does not pick up connections that it has forgotten, as other nodes do", "nf_conntrack_tcp_loose: 0"
+    if own.liberal == 0 and usual.liberal:
+        yield "drops packets outside of the TCP window, other nodes do not", "nf_conntrack_tcp_be_liberal: 0"
+
+
 def _readings(cluster: Cluster) -> Iterator[tuple[str, Conntrack]]:
     """Yield the latest reading of each node, from the probe or else from its node exporter."""
     try:
@@ -104,6 +165,6 @@ def _grown(first: Conntrack, last: Conntrack, cluster: Cluster) -> Iterator[str]
             yield f"{counter}: {now - before:,} between two readings, {now:,} since boot"
 
 
-@check(table_full, entries_lost, chapter="4.3")
+@check(table_full, entries_lost, settings_differ, chapter="4.3")
 def test_connections_are_tracked() -> None:
-    """Every node has room for new connections in its connection tracking table."""
+    """Every node has room for new connections in its tracking table, and keeps them as long as other nodes."""

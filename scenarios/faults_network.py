@@ -183,6 +183,13 @@ def conntrack_filled(node: str, percent: int) -> "Fault":
     )
 
 
+def idle_connections_forgotten(node: str) -> "Fault":
+    """Have a node forget idle connections after 12 seconds, and not pick them up again."""
+    names = ("tcp_timeout_established", "tcp_loose")
+    first, second = (f"net.netfilter.nf_conntrack_{name}" for name in names)
+    return on_node(node, f"sysctl -w {first}=12 {second}=0", f"sysctl -w {first}=86400 {second}=1")
+
+
 # --- pod network ---
 
 

@@ -1,6 +1,6 @@
 """The connection tracking table of a node, filling up and full."""
 
-from scenarios.faults_network import conntrack_filled
+from scenarios.faults_network import conntrack_filled, idle_connections_forgotten
 from scenarios.harness import Seen, scenario
 
 
@@ -23,3 +23,15 @@ def test_conntrack_filling(seen: Seen) -> None:
 def test_conntrack_full(seen: Seen) -> None:
     """The kernel evicts unanswered entries to make room, so that some new connections still work."""
     assert seen.says("entries evicted to make room")
+
+
+@scenario(
+    on_demand=True,
+    fault=idle_connections_forgotten("worker2"),
+    probe=True,
+    finds=["conntrack[settings-differ] Node/worker2 (warning)"],
+)
+def test_idle_connections_forgotten(seen: Seen) -> None:
+    """Connections that are idle for longer hang on this node only."""
+    assert seen.says("forgets idle connections after 12s, the other nodes after 1d")
+    assert seen.says("does not pick up connections")

@@ -43,6 +43,7 @@ class ProbedCluster:
         ready: whether pods come to their end.
         waiting: pods that do not start, by node, with the state they are in.
         warnings: what an event says of the pods on a node.
+        vitals: the termination messages of pods, by node.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class ProbedCluster:
         self.ready = True
         self.waiting: dict[str, pb.ContainerStateWaiting] = {}
         self.warnings: dict[str, str] = {}
+        self.vitals: dict[str, str] = {}
         self._faults: list[tuple[re.Pattern[str], list[Event]]] = []
 
     def on(self, pattern: str, *events: Event) -> None:
@@ -123,6 +125,10 @@ class ProbedCluster:
         name = f"{daemon_set['metadata']['name']}-{node}"
         ip = next(p.ip for p in HEALTHY.pods if (p.node, p.network) == (node, labels["kubevitals.io/network"]))
         status = pb.ContainerStatus(name="probe", ready=self.ready and name in self.targets)
+        sent = pb.ContainerStatus(
+            name="vitals", ready=True, state=pb.ContainerState(running=pb.ContainerStateRunning())
+        )
+        sent.lastState.terminated.message = self.vitals.get(node, "")
         if node in self.waiting:
             status.state.waiting.CopyFrom(self.waiting[node])
         else:
@@ -130,14 +136,14 @@ class ProbedCluster:
         return pb.Pod(
             metadata=pb.ObjectMeta(name=name, labels=labels),
             spec=pb.PodSpec(nodeName=node),
-            status=pb.PodStatus(phase="Running", podIP=ip, podIPs=[pb.PodIP(ip=ip)], containerStatuses=[status]),
+            status=pb.PodStatus(phase="Running", podIP=ip, podIPs=[pb.PodIP(ip=ip)], containerStatuses=[status, sent]),
         )
 
     def _log(self, pod: str) -> str:
         """Return what a real pod on that node printed, as one of this run."""
         _, network, run, node = pod.split("-", 3)
         daemon_set = self.objects[f"{SETS}/probe-{network}-{run}"]
-        (container,) = daemon_set["spec"]["template"]["spec"]["containers"]
+        container, _ = daemon_set["spec"]["template"]["spec"]["containers"]
         token = next(each["value"] for each in container["env"] if each["name"] == "TOKEN")
         log = next(p.log for p in HEALTHY.pods if (p.node, p.network) == (node, network))
         log = log.replace(HEALTHY.run, run).replace(HEALTHY.token, token)

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.test_conntrack import entries_lost, table_full
+from checks.test_conntrack import entries_lost, settings_differ, table_full
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.findings.declaration import Rule
+from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.node_exporter import conntracks
 from kubevitals.inventory.probed import MissingReport
-from kubevitals.probe.report import Conntrack, ProbeNetwork, ProbeReport
+from kubevitals.probe.report import Conntrack, ProbeNetwork, ProbeReport, Tracking
 from kubevitals.source.request import Answer
 from tests.fakes import Answers, Said, cluster_of
 from tests.networks import UseProbe, exporter, found, judged, node, refused_by_rbac
@@ -73,6 +74,70 @@ def test_a_node_without_a_report_is_not_observed(use_probe: UseProbe, rule: Rule
 def test_a_node_whose_figures_cannot_be_read_is_not_observed(use_probe: UseProbe) -> None:
     use_probe([report(), report(Conntrack(5, 1000), name="two")])
     assert "connection tracking on one" in str(judged(table_full, CLUSTER)[1])
+
+
+# --- settings ---
+
+USUAL = Tracking(86400, 3600, 1, 0)
+
+
+def set_to(*settings: Tracking | None) -> list[ProbeReport]:
+    return [ProbeReport(f"node-{n}", "host", whole=True, tracking=one) for n, one in enumerate(settings)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ([USUAL, Tracking(12, 3600, 1, 0), USUAL], "forgets idle connections after 12s, the other nodes after 1d"),
+        ([USUAL, Tracking(12, 3600, 1, 0)], "forgets idle connections after 12s, the other nodes after 1d"),
+        (
+            [USUAL, Tracking(86400, 60, 1, 0), USUAL],
+            "forgets half-closed connections after 1m, the other nodes after 1h",
+        ),
+        ([USUAL, Tracking(86400, 3600, 0, 0), USUAL], "does not pick up connections"),
+        ([Tracking(86400, 3600, 1, 1), USUAL, Tracking(86400, 3600, 1, 1)], "drops packets outside of the TCP window"),
+    ],
+)
+def test_a_node_that_forgets_connections_earlier_than_others(
+    use_probe: UseProbe, settings: list[Tracking], says: str
+) -> None:
+    use_probe(set_to(*settings))
+    (finding,), unseen = judged(settings_differ, CLUSTER)
+    assert unseen is None
+    assert (finding.obj.name, finding.severity) == ("node-1", Severity.WARNING)
+    assert says in finding.says
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [USUAL, USUAL],
+        [Tracking(12, 60, 0, 0)] * 3,
+        [USUAL, Tracking(432000, 3600, 1, 1), USUAL],
+        [USUAL, Tracking(80000, 3600, 1, 0), USUAL],
+        [USUAL, Tracking(), USUAL],
+        [Tracking(100, 100, 1, 0), Tracking(1, 1, 1, 0)],
+    ],
+    ids=["alike", "alike, and short", "longer", "a little shorter", "not readable", "nobody is right"],
+)
+def test_settings_that_do_no_harm(use_probe: UseProbe, settings: list[Tracking]) -> None:
+    use_probe(set_to(*settings))
+    assert found(settings_differ, CLUSTER) == []
+
+
+def test_settings_that_cannot_be_read_are_not_observed(use_probe: UseProbe) -> None:
+    use_probe(set_to(USUAL, None))
+    assert "could not read the settings of connection tracking on node-1" in str(judged(settings_differ, CLUSTER)[1])
+    use_probe([])
+    assert found(settings_differ, CLUSTER) == []
+
+
+def test_vital_readings_are_judged_and_the_rest_is_not_observed(use_probe: UseProbe) -> None:
+    cut_off = ProbeReport("one", "host", whole=False, conntrack=(Conntrack(99, 100),), unread="timed out")
+    use_probe([cut_off])
+    findings, unseen = judged(table_full, CLUSTER)
+    assert [str(finding.obj) for finding in findings] == ["Node/one"]
+    assert "the probe's log on one cannot be read, only its vital readings: timed out" in str(unseen)
 
 
 # --- without a probe ---

@@ -19,19 +19,19 @@ def pod(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def test_a_pod_can_do_nothing_but_look(pod: dict[str, Any]) -> None:
     spec = pod["spec"]
-    (container,) = spec["containers"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    for container in spec["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"]["cpu"] == "10m"
+        assert "memory" in container["resources"]["limits"]
     assert [list(volume) for volume in spec["volumes"]] == [["name", "emptyDir"], ["name", "downwardAPI"]]
     assert not {"hostPID", "hostIPC"} & spec.keys()
-    assert container["resources"]["requests"]["cpu"] == "10m"
-    assert "memory" in container["resources"]["limits"]
 
 
 def test_a_pod_runs_on_every_linux_node_and_vanishes_at_once(pod: dict[str, Any]) -> None:

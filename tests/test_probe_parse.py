@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from kubevitals.inventory.probed import understood
 from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
-from kubevitals.probe.report import ABSENT, Lookup, ProbeReport, Reach, Resolver, Route, Target, Through
+from kubevitals.probe.report import (
+    ABSENT,
+    Conntrack,
+    Lookup,
+    ProbeReport,
+    Reach,
+    Resolver,
+    Route,
+    Target,
+    Through,
+    Tracking,
+)
 from tests.fake_probe import HEALTHY, NODES
 
 TOKEN, RUN = "5ec2e7" * 5, "abc123"
@@ -184,6 +195,23 @@ def test_readings_without_numbers_are_none() -> None:
     assert [reading.count for reading in readings] == [10]
 
 
+def test_the_settings_of_connection_tracking_are_read() -> None:
+    line = "tracking tcp_timeout_established 86400 tcp_timeout_close_wait 3600 tcp_loose x tcp_be_liberal"
+    assert report(line, network="host").tracking == Tracking(86400, 3600)
+    assert report("tracking", network="host").tracking == Tracking()
+    assert report(line).tracking is report(network="host").tracking is None
+
+
+def test_vital_readings_stand_in_for_a_log_that_cannot_be_read() -> None:
+    vitals = f"conntrack 9 10\nresolv # read\nresolv nameserver 192.0.2.1\nreach peer 10.244.1.5 8080 two 3 {TOKEN}"
+    pod = RanPod("worker", "host", "probe-x", reason="its log cannot be read: timed out", vitals=vitals)
+    found = parse(pod, RUN, TOKEN)
+    assert (found.whole, found.unread) == (False, "its log cannot be read: timed out")
+    assert found.conntrack == (Conntrack(9, 10),)
+    assert found.resolver == Resolver(("192.0.2.1",))
+    assert [reach.ok for reach in found.reached] == [True]
+
+
 def test_a_node_with_too_many_routes_is_not_judged_by_some_of_them() -> None:
     lines = [("route", f"eth0 {number:04X}F40A 0100000A FFFFFFFF") for number in range(ROUTES + 1)]
     assert len(parse_routes(lines[:-1])) == ROUTES
@@ -211,7 +239,9 @@ def test_routes_are_read_from_both_files() -> None:
 
 # --- hostile ---
 
-WORDS = st.sampled_from(["reach", "lookup", "resolv", "route", "route6", "conntrack", "stat", "end", *Target, *Through])
+WORDS = st.sampled_from(
+    ["reach", "lookup", "resolv", "route", "route6", "conntrack", "tracking", "stat", "end", *Target, *Through]
+)
 HOSTILE = st.text(max_size=40) | st.sampled_from(
     ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "FFFFFFFF", "0" * 32]
 )

@@ -28,7 +28,7 @@ BROKEN = Reply(b"<html>", 418)
 
 @pytest.fixture(autouse=True)
 def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 1.5}.items():
+    for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 1.5, "SENDING": 0.1}.items():
         monkeypatch.setattr(probe_run, name, value)
 
 
@@ -147,6 +147,17 @@ def test_a_log_that_cannot_be_read_is_told(kube: ProbedCluster, probe: Probe) ->
     reasons = {pod.reason for pod in probe().pods if pod.node == NODES[0]}
     assert len(reasons) == 1
     assert reasons.pop().startswith("its log cannot be read: forbidden: the probe may not (missing right: get pods/log")
+
+
+def test_a_pod_whose_log_cannot_be_read_sends_its_vital_readings(kube: ProbedCluster, probe: Probe) -> None:
+    kube.on(f"GET .*{NODES[0]}/log", lambda: FORBIDDEN)
+    kube.vitals[NODES[0]] = "conntrack 999 1000\nnameserver 192.0.2.1\n" + "x" * 5000
+    kube.vitals[NODES[1]] = "conntrack 1 1000"
+    by_node = {pod.node: pod for pod in probe().pods if pod.network == "host"}
+    assert by_node[NODES[0]].vitals.startswith("conntrack 999 1000\n")
+    assert len(by_node[NODES[0]].vitals) == 4096
+    assert "its log cannot be read" in by_node[NODES[0]].reason
+    assert by_node[NODES[1]].vitals == ""
 
 
 def test_a_busy_server_is_asked_again_to_delete(kube: ProbedCluster, probe: Probe) -> None:

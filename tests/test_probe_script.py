@@ -115,6 +115,18 @@ def test_the_host_network_serves_nothing(tmp_path: Path) -> None:
     assert not by_port(report)["peer", own].ok
     assert not (tmp_path / "scratch/www").exists()
     assert report.resolver is not None
+    vitals = (tmp_path / "scratch/vitals").read_text()
+    assert "reach peer 127.0.0.1" in vitals
+    assert "resolv nameserver" in vitals
+    assert "end" not in vitals.splitlines()[-1]
+
+
+def test_vital_readings_fit_into_a_termination_message(tmp_path: Path) -> None:
+    closed = free_port()
+    told(tmp_path, "host", free_port(), *(f"reach peer 127.0.0.{n} {closed} some-node-{n:030} 1" for n in range(1, 60)))
+    vitals = (tmp_path / "scratch/vitals").read_text()
+    assert 3800 < len(vitals) < 4096
+    assert vitals.endswith("\n")
 
 
 def test_a_silent_server_does_not_hold_a_pod_up(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def understood(ran: Ran) -> ProbeResults:
     reports: dict[str, dict[ProbeNetwork, ProbeReport]] = defaultdict(dict)
     missing = []
     for pod in ran.pods:
-        if pod.log:
+        if pod.log or pod.vitals:
             reports[pod.node][pod.network] = parse(pod, ran.run, ran.token)
         else:
             missing.append(MissingReport(clean(pod.node, 300), pod.network, clean(pod.name, 300), clean(pod.reason)))

@@ -1,6 +1,7 @@
 """The result of a run of the probe, as sources pass it on and recordings keep it."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kubevitals.probe.report import ProbeNetwork
 from kubevitals.redaction import redact
@@ -14,6 +15,7 @@ class RanPod(Struct, frozen=True):
         ip: its first address.
         log: its log, complete or so far.
         reason: why there is no log.
+        vitals: its vital readings, as its termination message has them, if there is no log.
     """
 
     node: str
@@ -22,6 +24,12 @@ class RanPod(Struct, frozen=True):
     ip: str = ""
     log: str = ""
     reason: str = ""
+    vitals: str = ""
+
+    def redacted(self) -> "RanPod":
+        """Return the same without what looks like a credential."""
+        log, reason, vitals = map(redact, (self.log, self.reason, self.vitals))
+        return replace(self, log=log, reason=reason, vitals=vitals)
 
 
 class Ran(Struct, frozen=True):
@@ -51,6 +59,6 @@ class Ran(Struct, frozen=True):
             self.domain,
             self.cluster_ips,
             self.node_port,
-            tuple(RanPod(p.node, p.network, p.name, p.ip, redact(p.log), redact(p.reason)) for p in self.pods),
+            tuple(pod.redacted() for pod in self.pods),
             tuple(redact(remark) for remark in self.remarks),
         )

@@ -7,7 +7,18 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from kubevitals.probe.outcome import RanPod
-from kubevitals.probe.report import ABSENT, Conntrack, Lookup, ProbeReport, Reach, Resolver, Route, Target, Through
+from kubevitals.probe.report import (
+    ABSENT,
+    Conntrack,
+    Lookup,
+    ProbeReport,
+    Reach,
+    Resolver,
+    Route,
+    Target,
+    Through,
+    Tracking,
+)
 from kubevitals.text import clean
 
 LINES, LINE = 4000, 1000
@@ -34,6 +45,8 @@ _API_SERVER = "Client sent an HTTP request to an HTTPS server"
 _KUBE_PROXY = '"lastUpdated"'
 """In kube-proxy's answer with HTTP 200; for any other status only wget's error is seen."""
 
+_SETTINGS = ("tcp_timeout_established", "tcp_timeout_close_wait", "tcp_loose", "tcp_be_liberal")
+
 _KINDS, _WAYS = frozenset(Target), frozenset(Through)
 
 _FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED", "timed out", "No answer", "can't connect", "Connection refused")
@@ -51,8 +64,8 @@ _Tries = dict[_Key, list[_Try]]
 
 
 def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
-    """Return the report in a pod's log; it is whole if it ends with its run's id."""
-    lines = _lines(pod.log)
+    """Return the report in a pod's log, or else in its vital readings; a log is whole if it ends with its run's id."""
+    lines = _lines(pod.log or pod.vitals)
     return ProbeReport(
         node=pod.node,
         network=pod.network,
@@ -62,6 +75,8 @@ def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
         lookups=tuple(_lookups(lines)),
         conntrack=tuple(_conntrack(lines)) if pod.network == "host" else (),
         routes=parse_routes(lines) if pod.network == "host" else (),
+        tracking=_tracking(lines) if pod.network == "host" else None,
+        unread="" if pod.log else clean(pod.reason),
     )
 
 
@@ -227,6 +242,16 @@ def _conntrack(lines: Iterable[tuple[str, str]]) -> Iterator[Conntrack]:
             sums = parse_counters(stat)
             lost = (sums.get(name, 0) for name in ("drop", "insert_failed", "early_drop"))
             yield Conntrack(_number(count), _number(maximum), *lost)
+
+
+def _tracking(lines: Iterable[tuple[str, str]]) -> Tracking | None:
+    for line in (line for word, line in lines if word == "tracking"):
+        words = line.split()
+        values = {
+            name: _number(value) for name, value in zip(words[::2], words[1::2], strict=False) if _is_number(value)
+        }
+        return Tracking(*map(values.get, _SETTINGS))
+    return None
 
 
 def _parts(line: str, count: int) -> list[str]:

@@ -125,6 +125,22 @@ class Conntrack(Struct, frozen=True):
     evicted: int = 0
 
 
+class Tracking(Struct, frozen=True):
+    """The settings of the node's connection tracking; None if one cannot be read.
+
+    Attributes:
+        established: seconds until an idle connection is forgotten (`nf_conntrack_tcp_timeout_established`).
+        close_wait: the same for one that is half closed (`nf_conntrack_tcp_timeout_close_wait`).
+        loose: whether connections that are already open are picked up (`nf_conntrack_tcp_loose`).
+        liberal: whether packets outside of the TCP window are let through (`nf_conntrack_tcp_be_liberal`).
+    """
+
+    established: int | None = None
+    close_wait: int | None = None
+    loose: int | None = None
+    liberal: int | None = None
+
+
 class Route(Struct, frozen=True):
     """A route of the node: ``10.244.1.0/24`` via an address (empty if directly connected) by a device."""
 
@@ -140,6 +156,8 @@ class ProbeReport(Struct, frozen=True):
         node: the node's name.
         whole: whether the pod finished; if not, the report has only what it printed so far.
         conntrack: two readings, some seconds apart (host network only).
+        tracking: the settings of connection tracking (host network only).
+        unread: why the pod's log could not be read: then the report has only the vital readings.
     """
 
     node: str
@@ -150,3 +168,5 @@ class ProbeReport(Struct, frozen=True):
     lookups: tuple[Lookup, ...] = ()
     conntrack: tuple[Conntrack, ...] = ()
     routes: tuple[Route, ...] = ()
+    tracking: Tracking | None = None
+    unread: str = ""

@@ -256,6 +256,10 @@ def require_all(results: ProbeResults, network: ProbeNetwork, explained: Collect
     if silent:
         nodes = node_names(pod.node for pod in silent)
         raise NotObserved(f"the probe has no result from {nodes}: {silent[0].reason}")
+    unread = [report for report in results.of(network) if report.unread and report.node not in explained]
+    if unread:
+        nodes = node_names(report.node for report in unread)
+        raise NotObserved(f"the probe's log on {nodes} cannot be read, only its vital readings: {unread[0].unread}")
     partial = [report.node for report in results.of(network) if not report.whole and report.node not in explained]
     if partial:
         raise NotObserved(f"the probe did not finish on {node_names(partial)}")

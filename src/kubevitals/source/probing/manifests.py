@@ -23,6 +23,21 @@ CLEANING = 30
 
 SCRIPT = files(__package__).joinpath("script.sh").read_text()
 
+MAIN, VITALS = "probe", "vitals"
+"""The container that runs the script, and the one that sends its vital readings."""
+
+SEND = """\
+until [ -e /scratch/done ]; do sleep 1; done
+if [ ! -e /scratch/sent ]; then
+  : >/scratch/sent
+  cat /scratch/vitals >/dev/termination-log
+  exit
+fi
+while :; do sleep 3600; done
+"""
+"""Sends the vital readings as a termination message: the kubelet sends it with the pod's status, so it arrives even if
+the API server cannot reach the kubelet for the log. The container is started again once, and then waits."""
+
 
 class Made(NamedTuple):
     """The objects of one run.
@@ -118,32 +133,41 @@ class Made(NamedTuple):
                 {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
                 {"name": "targets", "downwardAPI": {"items": [targets]}},
             ],
-            "containers": [self._container(network)],
+            "containers": [self._main(network), self._vitals()],
         }
 
-    def _container(self, network: ProbeNetwork) -> Manifest:
+    def _main(self, network: ProbeNetwork) -> Manifest:
         environment = {"NETWORK": network, "RUN": self.run, "TOKEN": self.token, "PORT": str(PORT)}
-        return {
-            "name": "probe",
-            "image": self.options.image,
-            "command": ["sh", "-c", SCRIPT],
+        return self._container(MAIN, SCRIPT, memory="64Mi") | {
             "env": [{"name": name, "value": value} for name, value in environment.items()],
             "readinessProbe": {
                 "exec": {"command": ["test", "-e", "/scratch/done"]},
                 "periodSeconds": 1,
                 "failureThreshold": 1,
             },
+            "volumeMounts": [
+                {"name": "scratch", "mountPath": "/scratch"},
+                {"name": "targets", "mountPath": "/targets", "readOnly": True},
+            ],
+        }
+
+    def _vitals(self) -> Manifest:
+        return self._container(VITALS, SEND, memory="16Mi") | {
+            "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+        }
+
+    def _container(self, name: str, script: str, memory: str) -> Manifest:
+        return {
+            "name": name,
+            "image": self.options.image,
+            "command": ["sh", "-c", script],
             "resources": {
                 "requests": {"cpu": "10m", "memory": "16Mi"},
-                "limits": {"cpu": "500m", "memory": "64Mi"},
+                "limits": {"cpu": "500m", "memory": memory},
             },
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             },
-            "volumeMounts": [
-                {"name": "scratch", "mountPath": "/scratch"},
-                {"name": "targets", "mountPath": "/targets", "readOnly": True},
-            ],
         }

@@ -5,8 +5,9 @@ logs; list Events (for the reasons why a pod does not start). If the namespace d
 Namespaces, and get and delete this one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
@@ -20,11 +21,14 @@ from kubevitals.probe.plan import ProbePlan, ProbePod, ProbeService, targets
 from kubevitals.probe.report import ProbeNetwork
 from kubevitals.source.probing.api import Api, Writer
 from kubevitals.source.probing.cleanup import remove, remove_leftovers
-from kubevitals.source.probing.manifests import NETWORK, NETWORKS, RUN, TARGETS, Made
+from kubevitals.source.probing.manifests import MAIN, NETWORK, NETWORKS, RUN, TARGETS, VITALS, Made
 from kubevitals.source.request import Request
 from kubevitals.text import clean
 
 T = TypeVar("T")
+
+MESSAGE_BYTES = 4096
+"""The limit of a termination message (kubernetes/kubernetes pkg/kubelet/container/runtime.go)."""
 
 POLL = 1.0
 """Seconds between two looks at the run's pods."""
@@ -34,6 +38,9 @@ QUIET = 15.0
 
 READING = 8.0
 """Seconds of the run's time that are reserved for reading logs."""
+
+SENDING = 3.0
+"""Seconds that a kubelet may need to send a pod's status."""
 
 LOG_BYTES, PARALLEL = 192 * 1024, 16
 """Bytes of a log that are read (most have about 15,000), and logs that are read at the same time."""
@@ -119,6 +126,7 @@ class _Run:
             self._end - READING,
         )
         logs = self._each(self._log, started, "its log cannot be read")
+        vitals = self._vitals(started.keys() - logs.keys())
         reasons = self._reasons(logs)
         return Ran(
             self._made.run,
@@ -126,7 +134,7 @@ class _Run:
             self._plan.options.domain,
             service.cluster_ips,
             service.node_port,
-            tuple(self._ran(key, logs, reasons) for key in sorted(self._expected)),
+            tuple(self._ran(key, logs, reasons, vitals) for key in sorted(self._expected)),
         )
 
     def _create(self) -> ProbeService:
@@ -196,6 +204,18 @@ class _Run:
         log = answer.expect(f"get pods/log in namespace {self._api.namespace}").body
         return log[:LOG_BYTES].decode("utf-8", "replace")
 
+    def _vitals(self, unread: Collection[str]) -> Mapping[str, str]:
+        """Return the vital readings of the pods whose log could not be read; they come with the pods' status."""
+
+        def found() -> dict[str, str]:
+            messages = ((pod.metadata.name, _termination_message(pod)) for pod in self._pods.values())
+            return {name: message for name, message in messages if name in unread and message}
+
+        if unread:
+            with suppress(NotObserved):
+                self._await(lambda: len(found()) == len(unread), min(self._end, monotonic() + SENDING))
+        return found()
+
     def _reasons(self, logs: Mapping[str, str]) -> Mapping[str, str]:
         """Return the latest warnings about the run's objects, by name, if some pod has no log."""
         if len(logs) == len(self._expected):
@@ -209,7 +229,13 @@ class _Run:
         )
         return {event.involvedObject.name: event.message for event in warnings}
 
-    def _ran(self, key: tuple[str, ProbeNetwork], logs: Mapping[str, str], reasons: Mapping[str, str]) -> RanPod:
+    def _ran(
+        self,
+        key: tuple[str, ProbeNetwork],
+        logs: Mapping[str, str],
+        reasons: Mapping[str, str],
+        vitals: Mapping[str, str],
+    ) -> RanPod:
         node, network = key
         pod = self._pods.get(key)
         if pod is None:
@@ -219,7 +245,7 @@ class _Run:
         if name in logs:
             return RanPod(node, network, name, pod.status.podIP, logs[name], "" if logs[name] else "its log is empty")
         reason = self._failed.get(name) or ": ".join(filter(None, (_state(pod), reasons.get(name))))
-        return RanPod(node, network, name, pod.status.podIP, reason=clean(reason))
+        return RanPod(node, network, name, pod.status.podIP, reason=clean(reason), vitals=vitals.get(name, ""))
 
 
 def _key(pod: pb.Pod) -> tuple[str, ProbeNetwork]:
@@ -232,11 +258,20 @@ def _probe_pod(key: tuple[str, ProbeNetwork], pod: pb.Pod) -> ProbePod:
 
 
 def _runs(pod: pb.Pod) -> bool:
-    return bool(pod.status.podIP) and any(status.state.HasField("running") for status in pod.status.containerStatuses)
+    return bool(pod.status.podIP) and any(
+        status.name == MAIN and status.state.HasField("running") for status in pod.status.containerStatuses
+    )
 
 
 def _is_ready(pod: pb.Pod) -> bool:
-    return any(status.ready for status in pod.status.containerStatuses)
+    return any(status.ready for status in pod.status.containerStatuses if status.name == MAIN)
+
+
+def _termination_message(pod: pb.Pod) -> str:
+    """Return the vital readings that the pod's container has sent, or nothing."""
+    statuses = [status for status in pod.status.containerStatuses if status.name == VITALS]
+    messages = (end.message for status in statuses for end in (status.state.terminated, status.lastState.terminated))
+    return next(filter(None, messages), "")[:MESSAGE_BYTES]
 
 
 def _state(pod: pb.Pod) -> str:

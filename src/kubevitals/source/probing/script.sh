@@ -24,6 +24,10 @@ one_line() {
 ask() {
   case $2 in *:*) at="[$2]:$3" ;; *) at="$2:$3" ;; esac
   case $1 in
+    open-*)
+      said=$(timeout $((PATIENCE + 1)) nc -w "$PATIENCE" "$2" "$3" </dev/null 2>&1 | head -c 200)
+      case $said in 'nc: '*) echo "$said" ;; *) echo connected ;; esac
+      ;;
     api-*) printf 'GET / HTTP/1.0\r\n\r\n' | timeout "$PATIENCE" nc "$2" "$3" 2>&1 | head -c 200 ;;
     large) timeout "$PATIENCE" wget -q -O - "http://$at/large" 2>&1 | tail -c 80 ;;
     kube-proxy) timeout "$PATIENCE" wget -q -O - "http://$at/healthz" 2>&1 | head -c 200 ;;
@@ -63,6 +67,15 @@ resolver() {
   }
 }
 
+# Print the settings of connection tracking: NAME VALUE …
+tracking() {
+  printf tracking
+  for name in tcp_timeout_established tcp_timeout_close_wait tcp_loose tcp_be_liberal; do
+    value=$(cat "/proc/sys/net/netfilter/nf_conntrack_$name") && printf ' %s %s' "$name" "$value"
+  done
+  echo
+}
+
 # Print the entries of the table, their maximum and the counters. (`read` reads byte by byte, which /proc/sys refuses.)
 conntrack() {
   count=$(cat /proc/sys/net/netfilter/nf_conntrack_count) && max=$(cat /proc/sys/net/netfilter/nf_conntrack_max) &&
@@ -78,27 +91,40 @@ routes() {
   } 2>/dev/null | head -n "$ROUTES"
 }
 
+# Print the vital readings, in whole lines of fewer bytes than the 4,096 of a termination message.
+vitals() {
+  grep -E '^(conntrack|tracking|resolv|reach (peer|service|api-service|kube-proxy)) ' /scratch/log |
+    awk '{ bytes += length($0) + 1; if (bytes < 4000) print }'
+}
+
+look() {
+  if [ "$NETWORK" = host ]; then
+    conntrack 2>/dev/null
+    tracking 2>/dev/null
+  fi
+  [ -r /etc/resolv.conf ] && echo 'resolv # read, even if it is empty' && show resolv /etc/resolv.conf 8000
+  until [ -s /targets/targets ]; do sleep 1; done
+  while read -r what words; do
+    case $what in
+      # The words of a target have no blanks and no special characters: they are split here on purpose.
+      reach | lookup | resolver) "$what" $words & ;;
+    esac
+  done </targets/targets
+  wait
+  if [ "$NETWORK" = host ]; then
+    conntrack 2>/dev/null
+    routes
+  fi
+  echo "end $RUN"
+}
+
 if [ "$NETWORK" = pod ]; then
   mkdir -p /scratch/www
   echo "$TOKEN" >/scratch/www/token
   { head -c 6000 /dev/zero | tr '\000' .; echo "$TOKEN"; } >/scratch/www/large
   httpd -p "$PORT" -h /scratch/www
-else
-  conntrack 2>/dev/null
 fi
-[ -r /etc/resolv.conf ] && echo 'resolv # read, even if it is empty' && show resolv /etc/resolv.conf 8000
-until [ -s /targets/targets ]; do sleep 1; done
-while read -r what words; do
-  case $what in
-    # The words of a target have no blanks and no special characters: they are split here on purpose.
-    reach | lookup | resolver) "$what" $words & ;;
-  esac
-done </targets/targets
-wait
-if [ "$NETWORK" = host ]; then
-  conntrack 2>/dev/null
-  routes
-fi
-echo "end $RUN"
+look | tee /scratch/log
+vitals >/scratch/vitals
 : >/scratch/done
 while :; do sleep 3600; done
