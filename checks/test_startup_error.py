@@ -26,6 +26,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.causes import cause_of_exit
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.log_lines import last_words
 from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.start_errors import PULL_ERRORS, START_ERRORS
@@ -168,10 +169,12 @@ def app_exit(cluster: Cluster) -> Iterator[Finding]:
 
 def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
     pod, status, ended = symptom.pod, symptom.status, last_end(symptom.status)
-    cause = cause_of_exit(_last_words(symptom, cluster), pod, status.name, cluster)
+    log = _log(symptom, cluster)
+    cause = cause_of_exit(log, pod, status.name, cluster)
+    words = cause.means if cause else last_words(log) and f'"{last_words(log)}"'
     return pod_finding(
         pod,
-        says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {cause.means}' if cause else ''}",
+        says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {words}' if words else ''}",
         remedy=cause.remedy if cause else _remedy(ended.exitCode),
         evidence=_crash_lines(symptom, cluster),
         severity=symptom.severity,
@@ -182,7 +185,7 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
     )
 
 
-def _last_words(symptom: Symptom, cluster: Cluster) -> list[str]:
+def _log(symptom: Symptom, cluster: Cluster) -> list[str]:
     """Return what the container wrote last, its termination message included; nothing where that is not observed."""
     status = symptom.status
     message = last_end(status).message.splitlines()

@@ -9,6 +9,7 @@ from checks.test_liveness_probe import killed_by_probe
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import AppCause, cause_of_exit
 from kubevitals.facts.apps.messages import MESSAGES, recognise
+from kubevitals.facts.pods.log_lines import last_words
 from kubevitals.objects import Ref
 from tests.built import BuiltPod, config_map, node
 from tests.fakes import cluster_of
@@ -205,3 +206,28 @@ def test_a_probe_that_is_refused_a_right_says_which() -> None:
     (finding,) = killed_by_probe(pod.cluster())
     assert finding.says.endswith("system:serviceaccount:shop:cart may not list pods")
     assert "grant the ServiceAccount that right" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (["ready", "E1128 14:00:00.000001 1 main.go:7] cannot listen", "shutting down"], "cannot listen"),
+        (["Traceback (most recent call last):", "ValueError: no such colour"], "ValueError: no such colour"),
+        (['Exception in thread "main" java.lang.IllegalStateException: no schema', "\tat Main"], "java.lang.Ill"),
+        (["panic: no shop", "goroutine 1 [running]:", "exit status 2"], "no shop"),
+        (["2026-11-28T14:00:00Z cannot open shop.db", "exiting"], "cannot open shop.db"),
+        (["2026/11/28 14:00:00 [emerg] 1#1: unknown directive", "bye"], "unknown directive"),
+        (["error: no config", "stopped"], "no config"),
+        (["exiting"], "exiting"),
+        (["(the log is empty)"], ""),
+        ([], ""),
+    ],
+)
+def test_the_last_words_are_those_that_tell(log: list[str], words: str) -> None:
+    assert last_words(log).startswith(words)
+    assert bool(last_words(log)) == bool(words)
+
+
+def test_a_known_message_does_not_hide_a_later_error() -> None:
+    log = ["open /etc/defaults.yaml: no such file or directory", "FATAL the colour is unknown"]
+    assert cause_of_exit(log, BuiltPod().pod, "app", cluster_of()) is None

@@ -16,6 +16,9 @@ from kubevitals.text import clean
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Limits: lines and bytes of one log, and logs of a run. Containers of one name and owner share one log."""
 
+EMPTY = "(the log is empty)"
+"""What stands for a log without lines."""
+
 NAMESPACE_REQUESTS = 40
 """Logs of one namespace in a run, so that one namespace does not use up the limit of all."""
 
@@ -80,4 +83,4 @@ class Logs:
         if answer.body.startswith(_GONE):
             raise NotObserved("the kubelet no longer has the log: unable to retrieve container logs")
         lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
-        return tuple(clean(line) for line in lines) or ("(the log is empty)",)
+        return tuple(clean(line) for line in lines) or (EMPTY,)

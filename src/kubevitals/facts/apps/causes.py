@@ -7,6 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
 from kubevitals.facts.apps.services import ServiceName, named_by, ready_endpoints, services, services_by_ip
+from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, ref
 from kubevitals.text import near_name, plural
@@ -35,9 +36,11 @@ class AppCause:
 def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cluster) -> AppCause | None:
     """Return why the container ended, as its last log lines say; nothing where they say nothing that is known.
 
-    What a line names is looked up as far as it can be observed.
+    A line that is marked as an error counts before all others. What a line names is looked up as far as it can be
+    observed.
     """
-    line = recognise(lines)
+    error = telling_line(lines)
+    line = recognise(line for line in lines if error in line)
     if not line:
         return None
     words = line.words

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from kubevitals.inventory.logs import EMPTY
+
 SEARCHED = 1000
 """Characters at the beginning of a line in which its level is looked for."""
 
@@ -16,13 +18,29 @@ _LEVELS = (
     r"\"level\": ?\"(?:error|fatal|panic)\".{0,80}?\"(?:msg|message)\": ?",
     r"(?:^|[\s\[])(?:ERROR|FATAL|PANIC|CRITICAL)\b[\]:]?\s{0,9}",
     r"^(?:panic|fatal error): ",
+    r"\[(?:emerg|alert|crit|error)\] (?:\d{1,9}#\d{1,9}: )?",
+    r"^(?:Exception in thread \S{1,80} |Caused by: )",
+    r"^(?=(?:Uncaught )?[\w.]{0,120}(?:Error|Exception): )",
+    r"^(?i:error|fatal|critical): ",
+    r"^(?=\S{1,200} - Error during parsing: )",
 )
-"""How a line marks an error: Calico (lib/logutils), klog, logrus and slog as text and as JSON, common loggers, Go."""
+"""How a line marks an error: Calico (lib/logutils), klog, logrus and slog as text and as JSON, common loggers, Go,
+nginx (src/core/ngx_log.c), the JVM, CoreDNS (coredns/caddy), and Python and Node.js, where the error is what the line begins with."""
 
-_ERROR = re.compile("|".join(f"(?:{level})" for level in _LEVELS))
+_TIME = re.compile(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S{0,12}\s{0,3}")
+
+_CHATTER = re.compile(r"(?i)\b(?:exit(?:ing|ed)|shut(?:ting)? ?down|terminat(?:ing|ed)|stopp(?:ing|ed)|good ?bye)\b")
+"""What programs write once they have decided to end."""
 
 
 def telling_line(lines: Iterable[str]) -> str:
     """Return the last error of a log without its time and level; empty if no line is marked as an error."""
     errors = [line[match.end() :].strip() for line in lines if (match := _ERROR.search(line, 0, SEARCHED))]
     return next((error[:LINE] for error in reversed(errors) if error), "")
+
+
+def last_words(lines: Iterable[str]) -> str:
+    """Return the last error of a log, or without one its last line that says more than that the program ends."""
+    lines = [line for line in lines if line != EMPTY and line.strip()]
+    said = [line for line in lines if not _CHATTER.search(line)] or lines
+    return telling_line(lines) or (_TIME.sub("", said[-1]).strip()[:LINE] if said else "")
