@@ -25,12 +25,15 @@ _LEVELS = (
     r"^(?=\S{1,200} - Error during parsing: )",
 )
 """How a line marks an error: Calico (lib/logutils), klog, logrus and slog as text and as JSON, common loggers, Go,
-nginx (src/core/ngx_log.c), the JVM, CoreDNS (coredns/caddy), and Python and Node.js, where the error is what the line begins with."""
+nginx (src/core/ngx_log.c), the JVM, CoreDNS (coredns/caddy), Python and Node.js, whose lines begin with the error."""
 
 _TIME = re.compile(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S{0,12}\s{0,3}")
 
 _CHATTER = re.compile(r"(?i)\b(?:exit(?:ing|ed)|shut(?:ting)? ?down|terminat(?:ing|ed)|stopp(?:ing|ed)|good ?bye)\b")
 """What programs write once they have decided to end."""
+
+
+_ERROR = re.compile("|".join(f"(?:{level})" for level in _LEVELS))
 
 
 def telling_line(lines: Iterable[str]) -> str:
