@@ -3,11 +3,11 @@
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
 from typing import TypeVar
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.findings.severity import Severity as Severity
 from kubevitals.objects import Ref, condition, owner, ref, statuses
 from kubevitals.text import clean
 
@@ -19,15 +19,6 @@ ALIKE = 4
 """This many ownerless objects with the same finding are reported as one group, with the evidence of the first one."""
 
 T = TypeVar("T")
-
-
-class Severity(StrEnum):
-    """How bad a finding is."""
-
-    WARNING = "warning"
-    """A risk, or something that is over."""
-    ERROR = "error"
-    """Broken now."""
 
 
 def rank(severity: Severity) -> int:

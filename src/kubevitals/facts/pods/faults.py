@@ -14,7 +14,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.pods import creating, running, sandbox_errors, unscheduled
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
-from kubevitals.findings.finding import Severity
+from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref, statuses
 

@@ -8,7 +8,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
 from kubevitals.facts.pods.restarts import RESTARTS, has_recovered, recent_restarts
-from kubevitals.findings.finding import Severity
+from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
 from kubevitals.objects import Ref, condition, is_ready, statuses, turned_at
