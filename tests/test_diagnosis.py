@@ -173,13 +173,13 @@ def test_what_a_node_lacks_is_felt_on_that_node_only() -> None:
     ) == ["Node/a <- Node/a", "Pod/shop/on-a <- Node/a"]
 
 
-def test_a_crashing_daemon_explains_the_node_that_lacks_it() -> None:
+def test_a_node_without_its_cni_explains_the_crashing_daemon_and_the_pods() -> None:
     pod = Ref("Pod", "kube-system", "kindnet-x2x")
     assert told(
         case("cni-daemonset[not-running]", "Node/a", concerns=(pod,)),
         case("startup-error[app-exit]", "Pod/kube-system/kindnet-x2x", node="a"),
         case("ip-allocation[cni-unreachable]", "Pod/shop/web", node="a"),
-    ) == ["Node/a <- Pod/kube-system/kindnet-x2x", "Pod/shop/web <- Pod/kube-system/kindnet-x2x"]
+    ) == ["Pod/kube-system/kindnet-x2x <- Node/a", "Pod/shop/web <- Node/a"]
 
 
 # --- any findings, any rules ---
