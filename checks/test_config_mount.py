@@ -1,9 +1,10 @@
 """A ConfigMap or a Secret cannot be mounted.
 
 Meaning:
-    A pod is on its node, but the kubelet cannot set up a volume from a ConfigMap or a Secret: the object does not
-    exist (often a typo), it does not have a key that the volume references, or the node's disk is full. Or a workload
-    references a ConfigMap that was deleted: its present pods run on, but no new pod will start.
+    A pod is on its node, but the kubelet cannot set up a volume from a ConfigMap, a Secret, the downward API or a
+    projected volume: the object does not exist (often a typo), it does not have a key that the volume references, the
+    kubelet may not read it, or the node's disk is full. Or a workload references a ConfigMap that was deleted: its
+    present pods run on, but no new pod will start.
 
 Impact:
     The pod stays in ContainerCreating as long as this lasts, and a rollout stops. A dangling reference takes effect
@@ -18,6 +19,7 @@ Mitigation:
     two minutes later.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
@@ -33,12 +35,41 @@ from kubevitals.facts.pods.references import (
     volume_references,
 )
 from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.volumes.mounting import volume_words
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
 from kubevitals.findings.explains import SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import KubeObject, Ref, owner, ref
+
+SETUP_ERRORS = (
+    (
+        r"is forbidden",
+        "the API server forbids the kubelet to read it",
+        "a static pod cannot use ConfigMaps and Secrets; for other pods check that the kubelet's client certificate is "
+        "for system:node:NAME of its node, and that the API server runs the Node authorizer",
+    ),
+    (
+        r"object \S{1,600} not registered|failed to sync \w{1,20} cache",
+        "the kubelet does not get it from the API server",
+        "check that the kubelet reaches the API server, and delete the pod so that it is recreated; if that does not "
+        "help, restart the kubelet",
+    ),
+    (
+        r"failed to fetch token|serviceaccount\w{0,10} ",
+        "the kubelet gets no ServiceAccount token",
+        "check that the pod's ServiceAccount exists and that the API server issues tokens for it",
+    ),
+    (
+        r"(?i)unable to extract|container \S{1,253} not found|fieldpath|field label",
+        "fieldRef or resourceFieldRef references a field or container that does not exist",
+        "correct fieldRef and resourceFieldRef in the volume's items",
+    ),
+)
+"""Texts of kubelets about volumes that they fill themselves, with meaning and remedy (kubernetes/kubernetes
+plugin/pkg/auth/authorizer/node/node_authorizer.go, pkg/kubelet/util/manager/cache_based_manager.go,
+pkg/volume/projected/projected.go, pkg/volume/downwardapi/downwardapi.go, pkg/api/v1/resource/helpers.go)."""
 
 EXPLAINS = (
     Explains(
@@ -86,6 +117,20 @@ def node_disk_full(cluster: Cluster) -> Iterator[Finding]:
             cluster,
             says=f"volumes cannot be mounted: {cause.what}",
             remedy=f"{cause.remedy}; the pod then starts by itself",
+        )
+
+
+def setup_failed(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods whose ConfigMap, Secret, downwardAPI or projected volume cannot be set up for any other reason."""
+    for symptom in broken_pods(cluster, PodFault.SETUP_FAILED):
+        words = volume_words(symptom.words)
+        matching = ((why, fix) for text, why, fix in SETUP_ERRORS if re.search(text, words))
+        why, remedy = next(matching, ("", "fix what the kubelet reports"))
+        yield _finding(
+            symptom,
+            cluster,
+            says=f'volume "{symptom.volume}" cannot be set up: {f"{why}: " if why else ""}{words}',
+            remedy=remedy,
         )
 
 
@@ -147,6 +192,6 @@ def _finding(symptom: Symptom, cluster: Cluster, *, says: str, remedy: str, miss
     return pod_finding(pod, says=says, remedy=remedy, evidence=pod_lines(pod, cluster), missing=missing)
 
 
-@check(missing_object, missing_key, dangling_reference, node_disk_full, chapter="1.2")
+@check(missing_object, missing_key, dangling_reference, node_disk_full, setup_failed, chapter="1.2")
 def test_config_can_be_mounted() -> None:
     """Every ConfigMap and Secret that a pod mounts exists, has its keys, and can be written to the node."""

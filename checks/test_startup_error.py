@@ -19,58 +19,28 @@ Mitigation:
 """
 
 import re
-import signal
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.causes import cause_of_exit
+from kubevitals.facts.pods.container_probe_events import container_events
+from kubevitals.facts.pods.container_probes import container_of
+from kubevitals.facts.pods.exits import exit_meaning, exit_remedy
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.log_lines import last_words
-from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
+from kubevitals.facts.pods.not_started import is_pulling, latest_warning, waiting_for, was_rejected
 from kubevitals.facts.pods.references import near_missing
-from kubevitals.facts.pods.start_errors import PULL_ERRORS, START_ERRORS
-from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.pods.sandbox_errors import plain
+from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
+from kubevitals.facts.pods.states import Symptom, restarts_on_failure
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, log_command, pod_lines
-from kubevitals.findings.explains import SAME_MISSING, Explains
+from kubevitals.findings.explains import SAME_MISSING, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, last_end
-
-EXIT_CODES = {
-    0: "the command completed, but the container should keep running",
-    1: "general error",
-    2: "general error, or wrong usage of the command",
-    126: "the command is not executable",
-    127: "the shell did not find the command",
-    128: "the container could not start",
-    255: "general error",
-}
-"""What an exit code usually means: POSIX shells for 126 to 128+n, common usage for the rest."""
-
-_READ = "read its last log lines and fix what they report; if the log is empty, run the command by hand"
-_COMMAND = "correct command and args of the container, or the image's entrypoint"
-REMEDIES = {
-    0: "keep the command in the foreground, or run it as a Job",
-    126: _COMMAND,
-    127: _COMMAND,
-}
-"""What helps against an exit code that identifies the cause."""
-
-SIGNALS = {
-    "SIGILL": (
-        "the CPU does not know an instruction that the binary uses",
-        "build the image for an older CPU, or run the pod on nodes with a newer one",
-    ),
-    "SIGABRT": ("the application aborted itself", _READ),
-    "SIGKILL": ("by the kubelet, or out of memory", _READ),
-    "SIGSEGV": (
-        "the application accessed memory that it may not",
-        "update the application or the library that crashes; its core dump or its log says which one",
-    ),
-}
-"""What a signal usually means, and what helps (signal(7) of the Linux manual)."""
+from kubevitals.text import duration
 
 EXPLAINS = (
     Explains(
@@ -78,6 +48,7 @@ EXPLAINS = (
         SAME_MISSING,
         ("startup-error[bad-reference]", "config-mount[dangling-reference]"),
     ),
+    Explains(("node-ready", "cni-daemonset"), SAME_NODE, ("startup-error[not-started]",)),
 )
 
 
@@ -87,18 +58,14 @@ def image(cluster: Cluster) -> Iterator[Finding]:
         name = _image_name(symptom)
         evidence = list(_pod_lines(symptom, cluster))
         text = "\n".join([symptom.words, *(line for line in evidence if "Failed to pull" in line)])
-        meaning, remedy = _pull_error(text, symptom.pod, cluster)
-        yield _finding(symptom, f'{_container(symptom)}: image "{name}" cannot be pulled: {meaning}', remedy, evidence)
-
-
-def _pull_error(text: str, pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
-    if NO_SPACE in text:
-        cause = explain_no_space(text, pod, cluster)
-        return cause.what, cause.remedy
-    return next(
-        ((meaning, remedy) for pattern, meaning, remedy in PULL_ERRORS if re.search(pattern, text, re.IGNORECASE)),
-        ("see the message of the container runtime", "fix what the container runtime reports"),
-    )
+        meaning, remedy = pull_error(text, symptom.pod, cluster)
+        missing = symptom.missing if NO_ACCESS.search(text) else ()
+        if missing:
+            secrets = ", ".join(f'"{secret.name}"' for secret in missing)
+            meaning = f"{meaning}; the kubelet cannot read imagePullSecret {secrets}"
+            remedy = f"create Secret {secrets} in the pod's namespace, or correct imagePullSecrets"
+        says = f'{_container(symptom)}: image "{name}" cannot be pulled: {meaning}'
+        yield _finding(symptom, says, remedy, evidence, missing)
 
 
 def _image_name(symptom: Symptom) -> str:
@@ -124,21 +91,13 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
 def bad_command(cluster: Cluster) -> Iterator[Finding]:
     """Find containers that cannot be created or whose command cannot be executed."""
     for symptom in broken_pods(cluster, PodFault.BAD_COMMAND):
-        words, remedy = _start_error(symptom, cluster)
+        words, remedy = start_error(symptom.words, symptom.pod, cluster)
         yield _finding(
             symptom,
             f"{_container(symptom)} cannot start: {words}",
             remedy,
             _pod_lines(symptom, cluster),
         )
-
-
-def _start_error(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
-    words = _runtime_words(symptom.words)
-    if NO_SPACE in symptom.words:
-        cause = explain_no_space(symptom.words, symptom.pod, cluster)
-        return f"{cause.what}: {words}", cause.remedy
-    return words, next(remedy for text, remedy in START_ERRORS if re.search(text, symptom.words))
 
 
 def post_start(cluster: Cluster) -> Iterator[Finding]:
@@ -163,8 +122,69 @@ def app_exit(cluster: Cluster) -> Iterator[Finding]:
     """Find containers that crash-loop or have failed, also those that run between two crashes."""
     for symptom in broken_pods(cluster, PodFault.APP_EXIT):
         verb = "crashing" if last_end(symptom.status).exitCode else "exiting"
-        failed = "failed" if symptom.pod.status.phase == "Failed" else f"keeps {verb}"
+        failed = "failed" if _is_over(symptom) else f"keeps {verb}"
         yield _crash_finding(symptom, f"{_container(symptom)} {failed}", cluster)
+
+
+def _is_over(symptom: Symptom) -> bool:
+    """Return whether the container stays as it ended."""
+    pod, status = symptom.pod, symptom.status
+    return pod.status.phase == "Failed" or (
+        status.state.HasField("terminated") and not restarts_on_failure(pod, status)
+    )
+
+
+def not_started(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods that wait for a container to start, whatever events say, and pods that their kubelet rejected.
+
+    A pod may wait `pod.stuck` for its sandbox and volumes, and `pod.pulling` for its image and its postStart hook.
+    """
+    for symptom in broken_pods(cluster, PodFault.NOT_STARTED):
+        pod = symptom.pod
+        says, remedy = _rejection(pod) if was_rejected(pod) else _waiting(symptom, cluster)
+        yield _finding(symptom, says, remedy, _waiting_lines(symptom, cluster))
+
+
+def _rejection(pod: pb.Pod) -> tuple[str, str]:
+    says = f"the kubelet rejected the pod: {pod.status.reason}: {pod.status.message}"
+    return says, "correct what the message names (resources, sysctls, the choice of the node), and create the pod again"
+
+
+def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
+    """Return what a pod waits for and what to do, as far as its state and its events show it."""
+    pod, waiting = symptom.pod, symptom.status.state.waiting
+    node_logs = f"read the logs of the kubelet and the container runtime on node {pod.spec.nodeName}"
+    if not symptom.status.name:
+        return f"the kubelet of node {pod.spec.nodeName} has not reported any container of the pod", node_logs
+    state = f"{_container(symptom)} stays in {waiting.reason}"
+    if warning := latest_warning(pod, cluster):
+        return f"{state}: {warning.reason}: {plain(warning.message, pod)}", warning_remedy(
+            warning.message, pod, cluster
+        )
+    if waiting.message:
+        return f"{state}: {plain(waiting.message, pod)}", "fix what the kubelet reports"
+    if _hook_runs(symptom, cluster):
+        return f"{state}: its postStart hook has not returned", "correct the hook: the container starts only after it"
+    if is_pulling(pod, cluster):
+        return (
+            f"{state}: its image is still being pulled",
+            "use a smaller image or a nearer registry, or pull it before",
+        )
+    return f"{state}, and no event says why", node_logs
+
+
+def _hook_runs(symptom: Symptom, cluster: Cluster) -> bool:
+    """Return whether the container has been started and waits for its postStart hook, by the latest event about it."""
+    has_hook = container_of(symptom.pod, symptom.status).lifecycle.HasField("postStart")
+    return has_hook and any(container_events(symptom.pod, symptom.status.name, "Started", cluster))
+
+
+def _waiting_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
+    pod, status = symptom.pod, symptom.status
+    if not was_rejected(pod):
+        state = status.state.waiting.reason or pod.status.phase
+        yield f"{state} for {duration(waiting_for(pod, status, cluster))}"
+    yield from pod_lines(pod, cluster)
 
 
 def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
@@ -175,7 +195,7 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
     return pod_finding(
         pod,
         says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {words}' if words else ''}",
-        remedy=cause.remedy if cause else _remedy(ended.exitCode),
+        remedy=cause.remedy if cause else exit_remedy(ended.exitCode),
         evidence=_crash_lines(symptom, cluster),
         severity=symptom.severity,
         part=status.name,
@@ -195,43 +215,8 @@ def _log(symptom: Symptom, cluster: Cluster) -> list[str]:
         return message  # the evidence says that the log was not observed
 
 
-def exit_meaning(code: int, reason: str) -> str:
-    """Return an exit code with its usual meaning."""
-    meaning = _REASONS.get(reason) or EXIT_CODES.get(code) or _signal(code)
-    return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
-
-
-_REASONS = {
-    "OOMKilled": "OOMKilled: it exceeded its memory limit",
-    "Unknown": "Unknown: it ended while its node or container runtime restarted",
-}
-
-
-def _signal(code: int) -> str:
-    if code - 128 not in {known.value for known in signal.Signals}:
-        return ""
-    name = signal.Signals(code - 128).name
-    return f"killed by {name}: {SIGNALS[name][0]}" if name in SIGNALS else f"killed by {name}"
-
-
-def _remedy(code: int) -> str:
-    known = {signal.Signals[name] + 128: remedy for name, (_, remedy) in SIGNALS.items()}
-    return (REMEDIES | known).get(code, _READ)
-
-
 def _container(symptom: Symptom) -> str:
     return f'container "{symptom.status.name}"'
-
-
-def _runtime_words(words: str) -> str:
-    """Return what the kubelet and the container runtime say, without their preambles and the pod's name."""
-    words = re.sub(r" \(pod: \"[^\"]{0,400}\", container: [^)]{0,400}\)", "", words)
-    return re.sub(
-        r"^.*?(?:OCI runtime create failed: |runc create failed: |unable to start container process: )+",
-        "",
-        words,
-        flags=re.DOTALL,
-    )
 
 
 def _pod_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
@@ -264,6 +249,6 @@ def _finding(
     )
 
 
-@check(image, bad_reference, bad_command, post_start, init_container, app_exit, chapter="2.1")
+@check(image, bad_reference, bad_command, post_start, init_container, app_exit, not_started, chapter="2.1")
 def test_containers_start_and_stay() -> None:
     """Every container starts and keeps running."""

@@ -61,6 +61,22 @@ def test_secret_key_missing(seen: Seen) -> None:
 
 
 @scenario(
+    pod(
+        "app",
+        volumes=mounting(
+            downwardAPI={
+                "items": [{"path": "cpu", "resourceFieldRef": {"containerName": "absent", "resource": "limits.cpu"}}]
+            }
+        ),
+    ),
+    finds=["config-mount[setup-failed] Pod/app"],
+)
+def test_downward_api_of_a_missing_container(seen: Seen) -> None:
+    """The kubelet fills the volume itself: that is not a fault of a claim."""
+    assert seen.says("fieldRef or resourceFieldRef references a field or container that does not exist")
+
+
+@scenario(
     config_map("settings", key="value"),
     config_map("setting", key="value"),
     deployment("web", volumes=mounting(configMap={"name": "settings"})),

@@ -196,6 +196,56 @@ def test_post_start_hook_fails(seen: Seen) -> None:
     assert seen.says("postStart hook fails")
 
 
+HANGING = {"postStart": {"exec": {"command": ["sleep", "1d"]}}}
+
+
+@scenario(pod("app", lifecycle=HANGING))
+def test_post_start_hook_takes_its_time(seen: Seen) -> None:
+    """A container is created only once its hook has returned, which may take a while."""
+    (status,) = seen.get("Pod/app").status.containerStatuses
+    assert status.state.waiting.reason == "ContainerCreating"
+
+
+@scenario(on=test_post_start_hook_takes_its_time, later=1200, finds=["startup-error[not-started] Pod/app"])
+def test_post_start_hook_hangs(seen: Seen) -> None:
+    """Twenty minutes later no event says more than in the first seconds."""
+    assert seen.says('container "app" stays in ContainerCreating: its postStart hook has not returned')
+    assert seen.says("ContainerCreating for ")
+
+
+def _with_sysctl(app: dict[str, Any]) -> dict[str, Any]:
+    app["spec"]["securityContext"] = {"sysctls": [{"name": "kernel.msgmax", "value": "65536"}]}
+    return app
+
+
+@scenario(_with_sysctl(pod("app")), finds=["startup-error[not-started] Pod/app"])
+def test_kubelet_rejects_the_pod(seen: Seen) -> None:
+    """The pod got a node, whose kubelet refuses to run it."""
+    assert seen.get("Pod/app").status.phase == "Failed"
+    assert seen.says("the kubelet rejected the pod: SysctlForbidden")
+
+
+HELPED: dict[str, Any] = {
+    "containers": [container("exit 3", name="main"), container("sleep 1d", name="helper")],
+    "restartPolicy": "Never",
+}
+
+
+@scenario(pod("app", **HELPED), finds=["startup-error[app-exit] Pod/app"])
+def test_container_failed_beside_a_running_one(seen: Seen) -> None:
+    """The pod is Running, and what it is for has failed and stays so."""
+    assert seen.get("Pod/app").status.phase == "Running"
+    assert seen.says('container "main" failed: exit code 3')
+
+
+@scenario(
+    pod("app", **HELPED | {"containers": [container("true", name="main"), container("sleep 1d", name="helper")]}),
+)
+def test_container_completed_beside_a_running_one(seen: Seen) -> None:
+    """One container has done its work, the other one is at it."""
+    assert seen.get("Pod/app").status.phase == "Running"
+
+
 @scenario(pod("app", "exit 6", restartPolicy="Never"), finds=["startup-error[app-exit] Pod/app"])
 def test_bare_pod_failed(seen: Seen) -> None:
     """Nothing will start it again."""

@@ -14,6 +14,9 @@ from kubevitals.source.request import Answer, Request
 from scenarios.harness import lines, verdicts
 from tests.fakes import CREATED, Answers, ago, cluster_of
 
+NORMAL = frozenset({"Killing", "Pulled", "Pulling", "SandboxChanged", "Started", "SuccessfulAttachVolume"})
+"""Reasons of events that are not warnings."""
+
 HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))
 
 NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:x"
@@ -106,7 +109,10 @@ class BuiltPod:
         field = "initContainers" if any(c.name == container for c in self.pod.spec.initContainers) else "containers"
         path = f"spec.{field}{{{container}}}" if container else ""
         about = pb.ObjectReference(kind="Pod", namespace="shop", name="app", uid="1", fieldPath=path)
-        self.events.append(pb.Event(involvedObject=about, reason=reason, message=message, lastTimestamp=ago(before)))
+        kind = "Normal" if reason in NORMAL else "Warning"
+        self.events.append(
+            pb.Event(involvedObject=about, type=kind, reason=reason, message=message, lastTimestamp=ago(before))
+        )
 
     def node_said(self, reason: str, before: int) -> None:
         about = pb.ObjectReference(kind="Node", name="one")

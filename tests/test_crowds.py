@@ -1,7 +1,7 @@
 """Whoever owns one namespace can put very much into it: that must not take the time of all others' checks."""
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -11,6 +11,7 @@ from checks import test_volume_claim as volume_claim
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import EVENT_LIMIT
 from kubevitals.facts.pods.sandbox_errors import explain, plain
+from kubevitals.facts.pods.start_errors import runtime_words
 from kubevitals.facts.volumes import attaching
 from kubevitals.facts.volumes.mounting import volume_words
 from kubevitals.inventory.cluster import Cluster
@@ -138,9 +139,9 @@ CROWDS = {
 @pytest.mark.parametrize(("rule", "made"), CROWDS.values(), ids=CROWDS)
 def test_a_crowd_takes_little_time(rule: Callable[[Cluster], object], made: Callable[[], Cluster]) -> None:
     cluster = made()
-    start = perf_counter()
+    start = process_time()
     found = list(rule(cluster))  # type: ignore[call-overload]
-    assert perf_counter() - start < SECONDS
+    assert process_time() - start < SECONDS
     assert len(found) >= COUNT
 
 
@@ -176,15 +177,15 @@ MEGABYTE = 1_000_000
         (volume_words, "/var/lib/kubelet/x"),
         (explain, "postIpam"),
         (lambda words: plain(words, pb.Pod()), "0123456789abcdef"),
-        (startup_error._runtime_words, ' (pod: "", container: x'),
+        (runtime_words, ' (pod: "", container: x'),
         (lambda words: list(attaching.out_of_reach(unschedulable(words))), "1"),
     ],
     ids=["a mount's words", "a sandbox's", "a sandbox's ids", "a runtime's", "the scheduler's"],
 )
 def test_a_megabyte_of_hostile_words_takes_little_time(look: Callable[[str], object], unit: str) -> None:
-    start = perf_counter()
+    start = process_time()
     look(unit * (MEGABYTE // len(unit)))
-    assert perf_counter() - start < SECONDS
+    assert process_time() - start < SECONDS
 
 
 def unschedulable(words: str) -> Cluster:

@@ -16,12 +16,13 @@ Mark = Callable[[BuiltPod], None]
 
 POOL_EXHAUSTED, CNI_UNREACHABLE, CNI_MISCONFIGURED, SANDBOX_FAILED = SANDBOX_FAULTS
 MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL = PodFault.MISSING_OBJECT, PodFault.MISSING_KEY, PodFault.NODE_DISK_FULL
-ATTACH_FAILED, MOUNT_FAILED = PodFault.ATTACH_FAILED, PodFault.MOUNT_FAILED
+SETUP_FAILED, ATTACH_FAILED, MOUNT_FAILED = PodFault.SETUP_FAILED, PodFault.ATTACH_FAILED, PodFault.MOUNT_FAILED
 IMAGE, BAD_REFERENCE, BAD_COMMAND = PodFault.IMAGE, PodFault.BAD_REFERENCE, PodFault.BAD_COMMAND
 OOM_KILLED, KILLED_BY_PROBE, POST_START = PodFault.OOM_KILLED, PodFault.KILLED_BY_PROBE, PodFault.POST_START
 NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.INIT_CONTAINER, PodFault.APP_EXIT
+NOT_STARTED = PodFault.NOT_STARTED
 
-VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, ATTACH_FAILED, MOUNT_FAILED)
+VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, SETUP_FAILED, ATTACH_FAILED, MOUNT_FAILED)
 REPEATED = tuple(fault for fault in VOLUMES if fault is not ATTACH_FAILED)
 """What can still happen to a mounted volume: the kubelet sets up ConfigMaps, Secrets and some CSI volumes again."""
 UNSCHEDULED = (PodFault.UNSCHEDULABLE, PodFault.NO_SCHEDULER)
@@ -66,6 +67,13 @@ def unattached(built: BuiltPod) -> None:
     built.said("FailedAttachVolume", f'AttachVolume.Attach failed for volume "{ATTACH_FAILED}" : x', before=20)
 
 
+def creating(built: BuiltPod) -> None:
+    """A container whose image has been pulled for too long."""
+    built.waiting(NOT_STARTED, "ContainerCreating", "")
+    for condition in built.pod.status.conditions:
+        condition.lastTransitionTime.CopyFrom(ago(2000))
+
+
 def crashing(name: str, code: int = 1, reason: str = "Error", **how: Any) -> Mark:
     return lambda built: built.crashing(name, code, reason, **how)
 
@@ -96,6 +104,7 @@ ALONE: dict[PodFault, Mark] = {
     MISSING_OBJECT: unmounted(MISSING_OBJECT, 'configmap "absent" not found', configMap=config_map("absent")),
     MISSING_KEY: unmounted(MISSING_KEY, "references non-existent config key: absent", configMap=PRESENT),
     NODE_DISK_FULL: unmounted(NODE_DISK_FULL, NO_SPACE, configMap=PRESENT),
+    SETUP_FAILED: unmounted(SETUP_FAILED, 'configmaps "present" is forbidden', configMap=PRESENT),
     ATTACH_FAILED: unattached,
     MOUNT_FAILED: unmounted(MOUNT_FAILED, "rpc error: no such server", csi=CSI),
     IMAGE: waiting(IMAGE, "ImagePullBackOff", "Back-off pulling image"),
@@ -107,6 +116,7 @@ ALONE: dict[PodFault, Mark] = {
     NO_SPACE_IN_LOG: crashing(NO_SPACE_IN_LOG, log=NO_SPACE),
     INIT_CONTAINER: crashing(INIT_CONTAINER, init=True),
     APP_EXIT: crashing(APP_EXIT),
+    NOT_STARTED: creating,
 }
 
 
@@ -168,11 +178,13 @@ PAIRS = [
     # The control plane attaches volumes, whatever the state of the node's network.
     apart(CNI_MISCONFIGURED, ATTACH_FAILED),
     # A sandbox that was lost and cannot be recreated: the status still says how its containers ended.
-    *each(UNSCHEDULED, CONTAINERS),
+    *each(UNSCHEDULED, CONTAINERS[:-1]),
     *each(SANDBOX_FAULTS, CONTAINERS),
     # Every volume is set up by itself; one event may match two faults.
     *(apart(*pair) for pair in combinations(VOLUMES, 2)),
-    *(in_one(fault, MOUNT_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_KEY, NODE_DISK_FULL)),
+    *(in_one(fault, SETUP_FAILED, ALONE[fault], "in one volume") for fault in (MISSING_KEY, NODE_DISK_FULL)),
+    # Whatever a volume's fault, the pod's containers do not start.
+    *(in_one(fault, NOT_STARTED, ALONE[fault], "for its volume") for fault in VOLUMES),
     under_pressure(MISSING_OBJECT),
     under_pressure(MISSING_KEY),
     *map(in_a_sandbox, REPEATED),
@@ -212,14 +224,18 @@ PAIRS = [
 ]
 
 NEVER = {
-    "a pod without a node has no sandbox and no volumes": product(UNSCHEDULED, SANDBOX_FAULTS + VOLUMES),
+    "a pod without a node has no sandbox and no volumes": product(
+        UNSCHEDULED, (*SANDBOX_FAULTS, *VOLUMES, NOT_STARTED)
+    ),
     "a scheduler has looked at it or has not": [UNSCHEDULED],
     "of a sandbox the latest failure counts": combinations(SANDBOX_FAULTS, 2),
     "a sandbox is tried when all volumes are attached": product(
         (POOL_EXHAUSTED, CNI_UNREACHABLE, SANDBOX_FAILED), [ATTACH_FAILED]
     ),
     "a container is tried when all volumes are mounted": [
-        pair for pair in product(VOLUMES, CONTAINERS) if pair not in {(fault, OOM_KILLED) for fault in REPEATED}
+        pair
+        for pair in product(VOLUMES, CONTAINERS)
+        if pair[1] is not NOT_STARTED and pair not in {(fault, OOM_KILLED) for fault in REPEATED}
     ],
 }
 """The other pairs of lines, and why no pod matches both."""

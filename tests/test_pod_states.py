@@ -68,8 +68,8 @@ NOT_REGISTERED = 'MountVolume.SetUp failed for volume "data" : object "shop"/"pr
 
 
 @pytest.mark.parametrize("words", [NO_CACHE, NOT_REGISTERED], ids=["no cache", "not registered"])
-@pytest.mark.parametrize(("count", "expected"), [(1, None), (4, PodFault.MOUNT_FAILED)])
-def test_a_kubelet_that_does_not_know_a_config_map_once_is_not_a_fault(
+@pytest.mark.parametrize(("count", "expected"), [(1, PodFault.NOT_STARTED), (4, PodFault.SETUP_FAILED)])
+def test_a_kubelet_that_does_not_know_a_config_map_once_is_not_the_cause(
     words: str, count: int, expected: PodFault | None
 ) -> None:
     pod = BuiltPod()

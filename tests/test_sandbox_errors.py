@@ -196,7 +196,7 @@ def test_a_sandbox_made_anew_again_and_again_is_a_fault_when_the_reason_has_expi
     mount = said("MountVolume.SetUp failed for volume", "FailedMount", before=1)
     assert fault_of(stuck(), changed) is PodFault.SANDBOX_FAILED
     assert fault_of(stuck(), changed, mount) is not PodFault.SANDBOX_FAILED
-    assert fault_of(stuck(), changed, said("no space left on device", before=20)) is None
+    assert fault_of(stuck(), changed, said("no space left on device", before=20)) is PodFault.NOT_STARTED
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_node_without_network_explains_its_pods_but_not_those_in_the_host_netw
         message="container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:x"
     )
     assert fault_of(stuck(), on=bare) is PodFault.CNI_MISCONFIGURED
-    assert fault_of(stuck(host_network=True), on=bare) is None
+    assert fault_of(stuck(host_network=True), on=bare) is PodFault.NOT_STARTED
 
 
 @pytest.mark.parametrize(("joined", "expected"), [(100, None), (600, PodFault.CNI_MISCONFIGURED)])
@@ -227,5 +227,5 @@ def test_the_cni_of_a_node_that_has_just_joined_is_yet_to_come(joined: int, expe
     assert fault_of(stuck(), on=node(message=NO_NETWORK, created=ago(joined))) is expected
 
 
-def test_a_stuck_pod_without_a_word_is_not_claimed() -> None:
-    assert fault_of(stuck()) is None
+def test_a_stuck_pod_without_an_event_has_not_started() -> None:
+    assert fault_of(stuck()) is PodFault.NOT_STARTED

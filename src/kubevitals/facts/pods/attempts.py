@@ -2,11 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import is_finished, statuses
+from kubevitals.objects import Ref, is_finished, ref, statuses
 from kubevitals.threshold import Threshold
 
 PAST = Threshold(
@@ -19,18 +19,17 @@ Attempt = tuple[str, str, frozenset[tuple[str, str]], frozenset[str]]
 
 def failed_for_good(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether nothing will replace the failed pod, and no later attempt has succeeded."""
-    controller = _controller(pod.metadata)
-    job = _job_of(pod, cluster)
-    gave_up = bool(job and _turned(job, "Failed")) if controller else True
-    return gave_up and not is_superseded(pod, cluster)
+    if controller := _controller(pod.metadata):
+        return controller.uid in cluster.derive(_failed_jobs)
+    return ref(pod) not in cluster.derive(_superseded_pods)
 
 
 def is_superseded(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether a later attempt at what the failed pod was for has succeeded."""
     if not _controller(pod.metadata):
-        return _has_later(pod.metadata, finished_at(pod), cluster.derive(_succeeded_pods))
+        return ref(pod) in cluster.derive(_superseded_pods)
     job = _job_of(pod, cluster)
-    return job is not None and bool(_turned(job, "Complete") or _is_superseded_job(job, cluster))
+    return job is not None and (bool(_turned(job, "Complete")) or job.metadata.uid in cluster.derive(_superseded_jobs))
 
 
 def _job_of(pod: pb.Pod, cluster: Cluster) -> pb.Job | None:
@@ -57,27 +56,37 @@ def _controller(metadata: pb.ObjectMeta) -> pb.OwnerReference | None:
     return next((reference for reference in metadata.ownerReferences if reference.controller), None)
 
 
-def _is_superseded_job(job: pb.Job, cluster: Cluster) -> bool:
-    """Return whether a later Job of the same owner, or a later run of its CronJob, has succeeded."""
-    failed_at, cron_jobs = _turned(job, "Failed"), cluster.derive(_cron_jobs_by_uid)
+def _failed_jobs(cluster: Cluster) -> frozenset[str]:
+    """Return the uids of the failed Jobs that no later attempt supersedes."""
+    failed = (job.metadata.uid for job in cluster.jobs if _turned(job, "Failed"))
+    return frozenset(failed) - cluster.derive(_superseded_jobs)
+
+
+def _superseded_jobs(cluster: Cluster) -> frozenset[str]:
+    """Return the uids of failed Jobs if a later Job of the same owner, or a later run of the CronJob, has succeeded."""
+    completed = ((job.metadata, time) for job in cluster.jobs if (time := _turned(job, "Complete")))
+    latest = _latest(completed)
+    failed = ((job, time) for job in cluster.jobs if (time := _turned(job, "Failed")))
+    return frozenset(
+        job.metadata.uid
+        for job, time in failed
+        if latest.get(_key(job.metadata), 0) > time or _cron_job_succeeded(job, cluster) >= time
+    )
+
+
+def _cron_job_succeeded(job: pb.Job, cluster: Cluster) -> int:
+    """Return when a run of the Job's CronJob last succeeded, or 0."""
+    cron_jobs = cluster.derive(_cron_jobs_by_uid)
     makers = (cron_jobs.get(reference.uid) for reference in job.metadata.ownerReferences)
-    if any(maker and maker.status.lastSuccessfulTime.seconds >= failed_at for maker in makers):
-        return True
-    return _has_later(job.metadata, failed_at, cluster.derive(_succeeded_jobs))
+    return max((maker.status.lastSuccessfulTime.seconds for maker in makers if maker), default=0)
 
 
-def _has_later(metadata: pb.ObjectMeta, failed_at: int, successes: Mapping[str | Attempt, int]) -> bool:
-    return successes.get(_key(metadata), 0) > failed_at
-
-
-def _succeeded_pods(cluster: Cluster) -> dict[str | Attempt, int]:
-    """Return when the last attempt that is a pod without a controller succeeded."""
-    bare = (pod for pod in cluster.pods if pod.status.phase == "Succeeded" and not _controller(pod.metadata))
-    return _latest((pod.metadata, finished_at(pod)) for pod in bare)
-
-
-def _succeeded_jobs(cluster: Cluster) -> dict[str | Attempt, int]:
-    return _latest((job.metadata, completed) for job in cluster.jobs if (completed := _turned(job, "Complete")))
+def _superseded_pods(cluster: Cluster) -> frozenset[Ref]:
+    """Return the failed pods without a controller if a later pod like them has succeeded."""
+    bare = [pod for pod in cluster.pods if is_finished(pod) and not _controller(pod.metadata)]
+    latest = _latest((pod.metadata, finished_at(pod)) for pod in bare if pod.status.phase == "Succeeded")
+    failed = (pod for pod in bare if pod.status.phase == "Failed")
+    return frozenset(ref(pod) for pod in failed if latest.get(_key(pod.metadata), 0) > finished_at(pod))
 
 
 def _latest(successes: Iterable[tuple[pb.ObjectMeta, int]]) -> dict[str | Attempt, int]:

@@ -9,8 +9,23 @@ from kubevitals.facts.nodes.disks import tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods import sandbox_errors
 from kubevitals.facts.pods.no_space import NO_SPACE
-from kubevitals.facts.pods.references import Reference, names_if_observed, reported_missing, volume_references
-from kubevitals.facts.pods.states import ALL_VOLUMES, SANDBOX_FAILURE, STUCK, Symptom, by_event, is_stuck, stuck_events
+from kubevitals.facts.pods.references import (
+    Reference,
+    is_missing,
+    names_if_observed,
+    reported_missing,
+    volume_references,
+)
+from kubevitals.facts.pods.states import (
+    ALL_VOLUMES,
+    MOUNT_FAILURES,
+    SANDBOX_FAILURE,
+    STUCK,
+    Symptom,
+    by_event,
+    is_stuck,
+    stuck_events,
+)
 from kubevitals.inventory.cluster import Cluster, claim_name
 from kubevitals.objects import Ref, condition, is_ready, node_condition
 
@@ -86,9 +101,9 @@ def _is_unlisted(reference: Reference, listed: frozenset[str] | None) -> bool:
 
 def _reported_missing(pod: pb.Pod, cluster: Cluster) -> Iterator[Ref]:
     """Yield what does not exist according to events, except what has been created since."""
-    for event in stuck_events(pod, cluster, "FailedMount"):
+    for event in stuck_events(pod, cluster, *MOUNT_FAILURES):
         for missing in reported_missing(event.message, pod.metadata.namespace):
-            if missing.name not in (names_if_observed(cluster, missing.kind, missing.namespace) or ()):
+            if is_missing(missing, cluster):
                 yield missing
 
 
@@ -97,16 +112,21 @@ _NO_KEY = re.compile(r"references non-existent (?:config|secret) key: (?P<key>[\
 
 def missing_key(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod that mounts a key which its ConfigMap or Secret does not have."""
-    return by_event(pod, cluster, "FailedMount", _NO_KEY)
+    return by_event(pod, cluster, _NO_KEY, *MOUNT_FAILURES)
 
 
-_CONFIG_VOLUMES = ("configMap", "secret", "projected")
+_CONFIG_VOLUMES = ("configMap", "secret", "projected", "downwardAPI")
+
+
+def _config_volumes(pod: pb.Pod) -> set[str]:
+    """Return the names of the pod's volumes that the kubelet itself fills with files."""
+    return {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
 
 
 def node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod whose ConfigMaps or Secrets the kubelet cannot write to the node's disk."""
-    config = {v.name for v in pod.spec.volumes if any(v.volumeSource.HasField(kind) for kind in _CONFIG_VOLUMES)}
-    for event in reversed(stuck_events(pod, cluster, "FailedMount")):
+    config = _config_volumes(pod)
+    for event in reversed(stuck_events(pod, cluster, *MOUNT_FAILURES)):
         volume = _VOLUME.search(event.message)
         if volume and volume["volume"] in config and (NO_SPACE in event.message or _disk_is_full(pod, cluster)):
             return Symptom(pod, event.message)
@@ -125,11 +145,11 @@ _ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})'
 
 def attach_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod whose volume could not be attached and still is not, or that waits for one that is not attached."""
-    symptom = by_event(pod, cluster, "FailedAttachVolume", _ANY_VOLUME)
+    symptom = by_event(pod, cluster, _ANY_VOLUME, "FailedAttachVolume")
     attached = stuck_events(pod, cluster, "SuccessfulAttachVolume") if symptom else []
     if symptom and not any(f'"{symptom.volume}"' in event.message for event in attached):
         return symptom
-    waiting = by_event(pod, cluster, "FailedMount", _WAITING)
+    waiting = by_event(pod, cluster, _WAITING, *MOUNT_FAILURES)
     unattached = waiting and next((v.name for v in pod.spec.volumes if _is_unattached(pod, v, cluster)), None)
     return replace(waiting, volume=unattached) if waiting and unattached else None
 
@@ -151,17 +171,28 @@ _NO_CACHE = re.compile(r"failed to sync \w{1,20} cache|object \S{1,600} not regi
 """What the kubelet says about a ConfigMap or Secret that it does not know yet, or no longer watches for the pod."""
 
 
+def setup_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod whose ConfigMap, Secret, downwardAPI or projected volume cannot be set up for any other reason."""
+    config = _config_volumes(pod)
+    return next((symptom for symptom in _unmounted(pod, cluster) if symptom.volume in config), None)
+
+
 def mount_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod whose volume could not be mounted for any other reason that does not pass by itself.
+    """Match a pod whose volume of a claim, a CSI driver or the node cannot be mounted for any other reason."""
+    config = _config_volumes(pod)
+    return next((symptom for symptom in _unmounted(pod, cluster) if symptom.volume not in config), None)
+
+
+def _unmounted(pod: pb.Pod, cluster: Cluster) -> Iterator[Symptom]:
+    """Yield the failures to mount a volume that do not pass by themselves, the latest first.
 
     The kubelet retries what was missing and exists by now, and often does not know a ConfigMap at first.
     """
-    events = stuck_events(pod, cluster, "FailedMount")
+    events = stuck_events(pod, cluster, *MOUNT_FAILURES)
     others = [event for event in events if not reported_missing(event.message, pod.metadata.namespace)]
     for event in reversed(others):
         passes = _NO_CACHE.search(event.message) and max(event.count, event.series.count) <= 1
         is_summary = _WAITING.match(event.message) and len(others) < len(events)
         volume = _ANY_VOLUME.search(event.message)
         if volume and not passes and not is_summary:
-            return Symptom(pod, event.message, volume=volume["volume"])
-    return None
+            yield Symptom(pod, event.message, volume=volume["volume"])

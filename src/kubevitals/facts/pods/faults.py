@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods import creating, running, sandbox_errors, unscheduled
+from kubevitals.facts.pods import creating, not_started, running, sandbox_errors, unscheduled
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.severity import Severity
@@ -37,6 +37,7 @@ class PodFault(StrEnum):
     MISSING_OBJECT = "missing-object"
     MISSING_KEY = "missing-key"
     NODE_DISK_FULL = "node-disk-full"
+    SETUP_FAILED = "setup-failed"
     ATTACH_FAILED = "attach-failed"
     MOUNT_FAILED = "mount-failed"
     IMAGE = "image"
@@ -48,6 +49,7 @@ class PodFault(StrEnum):
     NO_SPACE_IN_LOG = "no-space-in-log"
     INIT_CONTAINER = "init-container"
     APP_EXIT = "app-exit"
+    NOT_STARTED = "not-started"
 
 
 SANDBOX_FAULTS = (
@@ -121,12 +123,13 @@ def _judged(symptom: Symptom, cluster: Cluster) -> Symptom:
 def _is_fine(pod: pb.Pod) -> bool:
     """Return whether no line needs to look at the pod: it runs and never restarted, succeeded, or is being deleted.
 
-    A failed pod with a reason of its own was evicted or shut down with its node: its containers did not fail.
+    A failed pod with a reason of its own was evicted or shut down with its node, unless its kubelet rejected it: its
+    containers did not fail.
     """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
     if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod)):
-        return True
+        return not not_started.was_rejected(pod)
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
         for status in statuses(pod)
@@ -149,6 +152,7 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.MISSING_OBJECT: creating.missing_object,
     PodFault.MISSING_KEY: creating.missing_key,
     PodFault.NODE_DISK_FULL: creating.node_disk_full,
+    PodFault.SETUP_FAILED: creating.setup_failed,
     PodFault.ATTACH_FAILED: creating.attach_failed,
     PodFault.MOUNT_FAILED: creating.mount_failed,
     PodFault.IMAGE: running.image,
@@ -160,5 +164,6 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.NO_SPACE_IN_LOG: running.no_space_in_log,
     PodFault.INIT_CONTAINER: running.init_container,
     PodFault.APP_EXIT: running.app_exit,
+    PodFault.NOT_STARTED: not_started.not_started,
 }
 """From specific to general: what prevents the creation of a pod stands before what ends its containers."""

@@ -96,6 +96,11 @@ def names_if_observed(cluster: Cluster, kind: str, namespace: str) -> frozenset[
         return None
 
 
+def is_missing(reported: Ref, cluster: Cluster) -> bool:
+    """Return whether a ConfigMap or Secret that was reported missing has not been created since, as far as observed."""
+    return reported.name not in (names_if_observed(cluster, reported.kind, reported.namespace) or ())
+
+
 def near_missing(missing: Ref, cluster: Cluster) -> str:
     """Return `` (did you mean "app-config"?)`` if a ConfigMap or Secret is like the missing one of a waiting pod."""
     return cluster.derive(_near_missing).get(missing, "")

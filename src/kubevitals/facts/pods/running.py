@@ -21,7 +21,7 @@ from kubevitals.facts.pods.states import (
 )
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
-from kubevitals.objects import statuses
+from kubevitals.objects import Ref, statuses
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "seconds without another OOM kill after which the last one is over")
@@ -90,8 +90,19 @@ def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container whose image cannot be pulled."""
     for status in _waiting(pod, _IMAGE):
         if _is_past_start(pod, cluster):
-            return Symptom(pod, f"{status.state.waiting.reason}: {status.state.waiting.message}", status)
+            words = f"{status.state.waiting.reason}: {status.state.waiting.message}"
+            return Symptom(pod, words, status, missing=tuple(_unread_pull_secrets(pod, cluster)))
     return None
+
+
+_PULL_SECRETS = re.compile(r"image pull secrets \(([^()]{1,2000})\)")
+"""What the kubelet says about Secrets that it cannot read (pkg/kubelet/kubelet_pods.go)."""
+
+
+def _unread_pull_secrets(pod: pb.Pod, cluster: Cluster) -> Iterator[Ref]:
+    for event in cluster.events(pod):
+        if event.reason == "FailedToRetrieveImagePullSecret" and (match := _PULL_SECRETS.search(event.message)):
+            yield from (Ref("Secret", pod.metadata.namespace, name.strip()) for name in match[1].split(","))
 
 
 def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
@@ -121,7 +132,7 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
     An OOM kill of the past, which is only a risk, does not hide a container that crashes now.
     """
-    if sandbox := by_event(pod, cluster, SANDBOX_FAILURE, OOM_TEXT):
+    if sandbox := by_event(pod, cluster, OOM_TEXT, SANDBOX_FAILURE):
         return sandbox
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
         return None

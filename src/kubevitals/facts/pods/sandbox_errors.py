@@ -378,6 +378,6 @@ _RANDOM = re.compile(r"\b(?:[0-9a-f]{12,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a
 def plain(message: str, pod: pb.Pod) -> str:
     """Return a message without its preamble and without what differs between pods: the pod's name and random ids."""
     message = _PREAMBLE.sub("", message)
-    if pod.metadata.name:
-        message = message.replace(pod.metadata.name, "…")
+    for name in filter(None, (pod.metadata.name, pod.metadata.uid, pod.metadata.uid.replace("-", "_"))):
+        message = message.replace(name, "…")
     return _RANDOM.sub("…", message).strip()

@@ -1,4 +1,10 @@
-"""What kubelets, container runtimes and registries say of a container that cannot start: its meaning, its remedy."""
+"""What kubelets, container runtimes and registries say about containers that cannot start, and what helps."""
+
+import re
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
+from kubevitals.inventory.cluster import Cluster
 
 PULL_ERRORS = (
     (
@@ -32,7 +38,7 @@ PULL_ERRORS = (
         "authenticate to the registry, or use a mirror",
     ),
     (
-        r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|EOF"
+        r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|name resolution|EOF"
         r"|RegistryUnavailable|registry is unavailable",
         "the registry cannot be reached from the node",
         "check DNS, proxy and firewall between the node and the registry",
@@ -58,3 +64,40 @@ START_ERRORS = (
     (r"", "correct command, args and securityContext of the container, or the image's entrypoint"),
 )
 """Texts of the kubelet, containerd and CRI-O about a container that cannot start, with the remedy."""
+
+NO_ACCESS = re.compile(r"denied|unauthori[sz]ed|forbidden|authori[sz]|authenti|not found|does not exist", re.IGNORECASE)
+"""What registries answer to a pull without the right credentials."""
+
+
+def pull_error(text: str, pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
+    """Return what the messages about an image that cannot be pulled mean, and what helps."""
+    if NO_SPACE in text:
+        cause = explain_no_space(text, pod, cluster)
+        return cause.what, cause.remedy
+    known = ((meaning, fix) for pattern, meaning, fix in PULL_ERRORS if re.search(pattern, text, re.IGNORECASE))
+    return next(known, ("see the message of the container runtime", "fix what the container runtime reports"))
+
+
+def start_error(words: str, pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
+    """Return what a message about a container that cannot start means, and what helps."""
+    if NO_SPACE in words:
+        cause = explain_no_space(words, pod, cluster)
+        return f"{cause.what}: {runtime_words(words)}", cause.remedy
+    return runtime_words(words), next(remedy for text, remedy in START_ERRORS if re.search(text, words))
+
+
+def warning_remedy(message: str, pod: pb.Pod, cluster: Cluster) -> str:
+    """Return what helps against what a Warning event about a pod reports."""
+    full = explain_no_space(message, pod, cluster) if NO_SPACE in message else None
+    return f"{full.what}: {full.remedy}" if full else "fix what the event reports"
+
+
+def runtime_words(words: str) -> str:
+    """Return what the kubelet and the container runtime say, without their preambles and the pod's name."""
+    words = re.sub(r" \(pod: \"[^\"]{0,400}\", container: [^)]{0,400}\)", "", words)
+    return re.sub(
+        r"^.*?(?:OCI runtime create failed: |runc create failed: |unable to start container process: )+",
+        "",
+        words,
+        flags=re.DOTALL,
+    )

@@ -46,13 +46,18 @@ class Symptom:
     severity: Severity = Severity.ERROR
 
 
+MOUNT_FAILURES = ("FailedMount", "FailedMapVolume")
+"""Reasons of events of a volume that could not be mounted, as files or as a block device (pkg/kubelet/events/event.go).
+"""
+
 SANDBOX_FAILURE = "FailedCreatePodSandBox"
 """The reason of the event of a pod sandbox that could not be created (pkg/kubelet/events/event.go)."""
 
 ALL_VOLUMES = "Unable to attach or mount volumes"
 """How the kubelet begins when it sums up the volumes that a pod waits for (pkg/kubelet/volumemanager)."""
 
-_CREATING = frozenset({"ContainerCreating", "PodInitializing"})
+CREATING = frozenset({"ContainerCreating", "PodInitializing"})
+"""Reasons of a container that waits for its sandbox, its volumes, its image, its postStart hook, or init containers."""
 
 
 def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
@@ -67,12 +72,12 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
         and scheduled.status == "True"
         and cluster.over(scheduled.lastTransitionTime, STUCK)
         and not (sandbox and sandbox.status == "True")
-        and all(status.state.waiting.reason in _CREATING for status in statuses(pod))
+        and all(status.state.waiting.reason in CREATING for status in statuses(pod))
     )
 
 
-def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
-    """Return the stuck pod's events of a reason, the most specific last: summaries of all its volumes come first.
+def stuck_events(pod: pb.Pod, cluster: Cluster, *reasons: str) -> list[pb.Event]:
+    """Return the stuck pod's events of these reasons, the most specific last: summaries of all its volumes come first.
 
     The kubelet creates a sandbox only once all volumes are mounted: events about volumes before its latest failure
     to do so are over.
@@ -80,8 +85,8 @@ def stuck_events(pod: pb.Pod, cluster: Cluster, reason: str) -> list[pb.Event]:
     if not is_stuck(pod, cluster):
         return []
     events = cluster.events(pod)
-    mounted_at = 0 if reason == SANDBOX_FAILURE else _sandbox_failed_at(events)
-    present = [event for event in events if event.reason == reason and last_seen(event) >= mounted_at]
+    mounted_at = 0 if SANDBOX_FAILURE in reasons else _sandbox_failed_at(events)
+    present = [event for event in events if event.reason in reasons and last_seen(event) >= mounted_at]
     return sorted(present, key=lambda event: not event.message.startswith(ALL_VOLUMES))
 
 
@@ -89,9 +94,9 @@ def _sandbox_failed_at(events: Iterable[pb.Event]) -> int:
     return max((last_seen(event) for event in events if event.reason == SANDBOX_FAILURE), default=0)
 
 
-def by_event(pod: pb.Pod, cluster: Cluster, reason: str, text: re.Pattern[str]) -> Symptom | None:
-    """Return the stuck pod's latest event of a reason that has this text, with its groups `volume` and `key`."""
-    for event in reversed(stuck_events(pod, cluster, reason)):
+def by_event(pod: pb.Pod, cluster: Cluster, text: re.Pattern[str], *reasons: str) -> Symptom | None:
+    """Return the stuck pod's latest event of these reasons that has this text, with its groups `volume` and `key`."""
+    for event in reversed(stuck_events(pod, cluster, *reasons)):
         if match := text.search(event.message):
             groups = match.groupdict("")
             return Symptom(pod, event.message, volume=groups.get("volume", ""), key=groups.get("key", ""))
@@ -110,6 +115,8 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
         if pod.status.phase == "Failed":
             failed = state.terminated.exitCode and not is_sidecar(pod, status)
             return state.terminated if failed and failed_for_good(pod, cluster) else None
+        if state.terminated.exitCode and not restarts_on_failure(pod, status):
+            return state.terminated if cluster.over(state.terminated.finishedAt, STUCK) else None
         crashed = state.terminated.exitCode or not _may_end(pod, status)
         return state.terminated if crashed and recent_restarts(pod, status, cluster) else None
     if has_recovered(status, cluster) or recent_restarts(pod, status, cluster) < cluster.limit(RESTARTS):
@@ -136,4 +143,13 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
     """
     if any(container.name == status.name for container in pod.spec.initContainers):
         return not is_sidecar(pod, status)
-    return (container_of(pod, status).restartPolicy or pod.spec.restartPolicy) != "Always"
+    return _restart_policy(pod, status) != "Always"
+
+
+def restarts_on_failure(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
+    """Return whether the kubelet restarts the container when it fails; else it stays as it ended."""
+    return _restart_policy(pod, status) != "Never"
+
+
+def _restart_policy(pod: pb.Pod, status: pb.ContainerStatus) -> str:
+    return container_of(pod, status).restartPolicy or pod.spec.restartPolicy

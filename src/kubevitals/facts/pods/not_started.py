@@ -1,0 +1,100 @@
+"""Pods that are not running and should be, whatever events say: the table's last line.
+
+A state decides that a pod is stuck. Events only name the cause, and they may have expired or never been sent.
+"""
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import is_arriving
+from kubevitals.facts.pods.attempts import failed_for_good
+from kubevitals.facts.pods.references import is_missing, reported_missing
+from kubevitals.facts.pods.states import CREATING, STUCK, Symptom, is_sidecar
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.objects import condition, is_ready, is_virtual, statuses
+from kubevitals.threshold import Threshold
+
+PULLING = Threshold(
+    "pod.pulling",
+    900,
+    "seconds for which a pod with a sandbox may create a container: pulls of large images take minutes, and a "
+    "container counts as created only after its postStart hook",
+)
+
+
+def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a pod on a node that waits for a container to start for too long, or that the kubelet rejected."""
+    if was_rejected(pod):
+        return Symptom(pod, pod.status.message) if failed_for_good(pod, cluster) else None
+    waiting = waiting_container(pod)
+    if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(_gate(pod, waiting, cluster)):
+        return None
+    return None if _is_about_to_start(pod, cluster) else Symptom(pod, waiting.state.waiting.message, waiting)
+
+
+def was_rejected(pod: pb.Pod) -> bool:
+    """Return whether the kubelet refused to run the pod at all: not enough CPU, a forbidden sysctl, another node."""
+    has_run = any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
+    return pod.status.phase == "Failed" and bool(pod.status.reason) and pod.status.reason != "Evicted" and not has_run
+
+
+def waiting_container(pod: pb.Pod) -> pb.ContainerStatus | None:
+    """Return the container whose start the pod waits for, with no name if the kubelet has not reported any yet."""
+    if not pod.spec.nodeName or pod.status.phase not in ("Pending", "Running"):
+        return None
+    if not statuses(pod):
+        return pb.ContainerStatus()
+    for status in pod.status.initContainerStatuses:
+        if not (status.state.HasField("terminated") or is_sidecar(pod, status)) or status.state.HasField("waiting"):
+            return status if status.state.HasField("waiting") else None
+    return next((s for s in pod.status.containerStatuses if s.state.HasField("waiting")), None)
+
+
+def waiting_for(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> float:
+    """Return the seconds for which the pod has waited for this container: since its node, or what came before it."""
+    began = [
+        *(c.lastTransitionTime for c in pod.status.conditions if c.type in _BEFORE and c.status == "True"),
+        *(status.state.terminated.finishedAt for status in pod.status.initContainerStatuses),
+        waiting.lastState.terminated.finishedAt,
+    ]
+    latest = max(began, key=lambda time: time.seconds)
+    return cluster.age(latest if latest.seconds else pod.metadata.creationTimestamp)
+
+
+_BEFORE = ("PodScheduled", "PodReadyToStartContainers")
+"""Conditions that turn true before a pod's containers are created."""
+
+
+def _is_about_to_start(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether all that was missing for the pod exists by now, so that the kubelet's next attempt succeeds."""
+    recent = [event for event in cluster.events(pod) if event.type == "Warning" and seen_ago(event, cluster) <= RETRY]
+    missing = [obj for event in recent for obj in reported_missing(event.message, pod.metadata.namespace)]
+    return bool(missing) and not any(is_missing(obj, cluster) for obj in missing)
+
+
+RETRY = 150
+"""Seconds between two attempts of the kubelet to mount a volume, at most (pkg/util/goroutinemap/exponentialbackoff)."""
+
+
+def latest_warning(pod: pb.Pod, cluster: Cluster) -> pb.Event | None:
+    """Return the latest Warning event about the pod, whatever its reason."""
+    return next((event for event in reversed(cluster.events(pod)) if event.type == "Warning"), None)
+
+
+def is_pulling(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the latest event about the pod is the start of an image pull."""
+    events = [event for event in cluster.events(pod) if event.type != "Warning"]
+    return bool(events) and events[-1].reason == "Pulling"
+
+
+def _gate(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> Threshold:
+    """Return for how long a pod may be in this state."""
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    is_slow = node is not None and (is_virtual(node) or (not is_ready(node) and is_arriving(node, cluster)))
+    return PULLING if is_slow or (waiting.state.waiting.reason in CREATING and _may_pull(pod, cluster)) else STUCK
+
+
+def _may_pull(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has its sandbox; before Kubernetes 1.29 only the event of the pull shows it."""
+    sandbox = condition(pod, "PodReadyToStartContainers")
+    if sandbox is None:
+        return any(event.reason in ("Pulling", "Pulled") for event in cluster.events(pod))
+    return sandbox.status == "True"

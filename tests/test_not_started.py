@@ -1,0 +1,193 @@
+"""A pod that is stuck is found by its state, whatever events say; events only name the cause."""
+
+from collections.abc import Callable
+
+import pytest
+
+from checks.test_config_mount import setup_failed
+from checks.test_startup_error import app_exit, image, not_started
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.faults import PodFault
+from kubevitals.objects import Ref
+from tests.built import BuiltPod, config_map, findings, owner_of
+from tests.fakes import ago, cluster_of
+
+NOT_STARTED = "startup-error[not-started] Pod/app"
+
+
+def since(seconds: int, pod: BuiltPod) -> BuiltPod:
+    for condition in pod.pod.status.conditions:
+        condition.lastTransitionTime.CopyFrom(ago(seconds))
+    return pod
+
+
+def test_a_stuck_pod_without_an_event_is_found() -> None:
+    pod = BuiltPod()
+    assert findings(pod.cluster()) == [NOT_STARTED]
+    (finding,) = not_started(pod.cluster())
+    assert finding.says == 'container "app" stays in ContainerCreating, and no event says why'
+    assert finding.remedy == "read the logs of the kubelet and the container runtime on node one"
+    assert next(iter(finding.evidence)) == "ContainerCreating for 10m"
+
+
+def test_a_young_pod_is_not_judged_yet() -> None:
+    assert findings(since(30, BuiltPod()).cluster()) == []
+
+
+CGROUP = (
+    "unable to ensure pod container exists: failed to create container for [kubepods burstable pod1]: "
+    "mkdir /sys/fs/cgroup/kubepods/pod1: no space left on device"
+)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("FailedCreatePodContainer", CGROUP),
+        ("FailedKillPod", "error killing pod: failed to teardown network"),
+        ("FailedPreStopHook", "PreStopHook failed"),
+        ("NewReasonOfALaterKubelet", "something else"),
+    ],
+)
+def test_every_warning_about_a_stuck_pod_is_read(reason: str, words: str) -> None:
+    pod = BuiltPod()
+    pod.said(reason, words)
+    (finding,) = not_started(pod.cluster())
+    assert finding.says.startswith(f'container "app" stays in ContainerCreating: {reason}: ')
+    assert findings(pod.cluster()) == [NOT_STARTED]
+
+
+def test_a_block_device_that_cannot_be_mapped_is_a_volumes_fault() -> None:
+    pod = BuiltPod()
+    pod.said("FailedMapVolume", 'MapVolume.MapPodDevice failed for volume "pvc-1" : rpc error: no such device')
+    assert owner_of(pod.cluster()) is PodFault.MOUNT_FAILED
+
+
+@pytest.mark.parametrize(("age", "found"), [(600, False), (1000, True)])
+def test_an_image_may_take_long_to_pull(age: int, *, found: bool) -> None:
+    pod = since(age, BuiltPod())
+    pod.has_sandbox(yes=True)
+    pod.said("Pulling", 'Pulling image "large"', before=age)
+    assert [f.says for f in not_started(pod.cluster())] == (
+        ['container "app" stays in ContainerCreating: its image is still being pulled'] if found else []
+    )
+
+
+def test_a_pull_counts_from_the_end_of_the_init_containers() -> None:
+    pod = since(3600, BuiltPod())
+    done = pb.ContainerStateTerminated(reason="Completed", finishedAt=ago(100))
+    pod.container(pb.ContainerStatus(name="init", state=pb.ContainerState(terminated=done)), init=True)
+    assert owner_of(pod.cluster()) is None
+
+
+def test_an_init_container_at_work_is_not_a_fault() -> None:
+    pod = since(3600, BuiltPod())
+    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(3500)))
+    pod.container(pb.ContainerStatus(name="wait", state=running), init=True)
+    assert owner_of(pod.cluster()) is None
+
+
+def test_a_kubelet_that_reports_nothing_is_named() -> None:
+    pod = BuiltPod()
+    del pod.pod.status.containerStatuses[:]
+    (finding,) = not_started(pod.cluster())
+    assert finding.says == "the kubelet of node one has not reported any container of the pod"
+
+
+def rejected(reason: str, *, owned: bool = False) -> BuiltPod:
+    pod = BuiltPod()
+    pod.pod.status.phase, pod.pod.status.reason, pod.pod.status.message = "Failed", reason, "Node didn't have enough"
+    if owned:
+        pod.pod.metadata.ownerReferences.add(kind="ReplicaSet", name="app-1", uid="rs", controller=True)
+    return pod
+
+
+def test_a_pod_that_its_kubelet_rejects_is_found() -> None:
+    (finding,) = not_started(rejected("OutOfcpu").cluster())
+    assert finding.says == "the kubelet rejected the pod: OutOfcpu: Node didn't have enough"
+
+
+def test_a_rejected_pod_that_its_controller_replaces_is_not() -> None:
+    assert findings(rejected("OutOfcpu", owned=True).cluster()) == []
+
+
+def test_a_pod_that_was_shut_down_with_its_node_is_not_rejected() -> None:
+    pod = rejected("Terminated")
+    ended = pb.ContainerStateTerminated(exitCode=137, finishedAt=ago(60))
+    pod.pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(terminated=ended))
+    assert findings(pod.cluster()) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "ended", "found"),
+    [("Never", 3, 300, True), ("Never", 0, 300, False), ("Never", 3, 10, False), ("OnFailure", 3, 300, False)],
+)
+def test_a_container_that_failed_beside_a_running_one_stays_failed(
+    policy: str, code: int, ended: int, *, found: bool
+) -> None:
+    pod = BuiltPod()
+    pod.pod.spec.restartPolicy = policy
+    end = pb.ContainerStateTerminated(exitCode=code, reason="Error" if code else "Completed", finishedAt=ago(ended))
+    pod.container(pb.ContainerStatus(name="main", state=pb.ContainerState(terminated=end)))
+    assert [f.says for f in app_exit(pod.cluster())] == (['container "main" failed: exit code 3'] if found else [])
+
+
+def test_an_image_pull_secret_that_cannot_be_read_is_named() -> None:
+    pod = BuiltPod()
+    pod.waiting("web", "ErrImagePull", "pull access denied, repository does not exist or may require authorization")
+    pod.said("FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (regcred); attempting …")
+    (finding,) = image(pod.cluster())
+    assert 'the kubelet cannot read imagePullSecret "regcred"' in finding.says
+    assert finding.missing == (Ref("Secret", "shop", "regcred"),)
+
+
+def test_a_registry_out_of_reach_is_not_a_matter_of_secrets() -> None:
+    pod = BuiltPod()
+    pod.waiting("web", "ErrImagePull", "dial tcp: lookup registry: Temporary failure in name resolution")
+    pod.said("FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (regcred); attempting …")
+    (finding,) = image(pod.cluster())
+    assert finding.says.endswith("the registry cannot be reached from the node")
+    assert not finding.missing
+
+
+def configured(pod: BuiltPod) -> None:
+    pod.mounting("data", configMap=config_map("present"))
+
+
+def projected(pod: BuiltPod) -> None:
+    pod.mounting("data", projected=pb.ProjectedVolumeSource())
+
+
+def downward(pod: BuiltPod) -> None:
+    pod.mounting("data", downwardAPI=pb.Present())
+
+
+@pytest.mark.parametrize(
+    ("volume", "words", "meaning"),
+    [
+        (configured, 'configmaps "present" is forbidden: User "system:node:one" cannot get', "forbids the kubelet"),
+        (configured, 'object "shop"/"present" not registered', "does not get it from the API server"),
+        (projected, 'object "shop"/"kube-root-ca.crt" not registered', "does not get it from the API server"),
+        (projected, 'failed to fetch token: serviceaccounts "x" not found', "no ServiceAccount token"),
+        (downward, "container absent not found", "a field or container that does not exist"),
+    ],
+)
+def test_what_the_kubelet_writes_itself_is_not_a_claims_fault(
+    volume: Callable[[BuiltPod], None], words: str, meaning: str
+) -> None:
+    pod = BuiltPod()
+    volume(pod)
+    pod.said("FailedMount", f'MountVolume.SetUp failed for volume "data" : {words}')
+    pod.events[-1].count = 4
+    assert findings(pod.cluster()) == ["config-mount[setup-failed] Pod/app"]
+    (finding,) = setup_failed(pod.cluster())
+    assert meaning in finding.says
+
+
+def test_a_claim_beside_it_stays_a_claims_fault() -> None:
+    pod = BuiltPod()
+    downward(pod)
+    disk = pod.mounting_disk("one")
+    pod.said("FailedMount", 'MountVolume.SetUp failed for volume "disk" : rpc error: no such server')
+    cluster = cluster_of(pods=[pod.pod], nodes=[pod.node], all_events=pod.events, **disk)
+    assert owner_of(cluster) is PodFault.MOUNT_FAILED
