@@ -119,7 +119,7 @@ def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:
     server.script("/api/v1/nodes", Reply(status_json("nodes is forbidden"), 403))
     result = run("-k", "test_nodes_are_ready")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["nothing could be observed: this run says nothing about the cluster"])
+    result.stdout.fnmatch_lines(["nothing was observed: this run says nothing about the cluster"])
 
 
 def test_known_issues_are_read_from_the_current_folder(run: Run, broken: ApiServer) -> None:

@@ -114,7 +114,7 @@ def test_a_run_that_is_stopped_while_it_lists_waits_for_nothing(server: ApiServe
     assert report.items == []
     assert report.outcome is Outcome.NOT_OBSERVED
     assert report.cluster.pods is None
-    assert "nothing was judged" in said
+    assert "no check was judged" in said
 
 
 def test_a_run_that_is_stopped_while_it_collects_asks_for_nothing(

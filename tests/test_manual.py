@@ -112,8 +112,8 @@ def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None
         ("cluster-dns", "`cluster-dns[no-endpoints]`: **error**; needs `kube-system` [among"),
         ("cni-daemonset", "`cni-daemonset[not-running]`: **error**; needs all namespaces [among"),
         ("volume-claim", "list `configmaps`, `cronjobs.batch`, `csidrivers.storage.k8s.io`"),
-        ("volume-claim", "where both are about one object."),
-        ("cni-daemonset", "where both show on one node, and the symptom says `cni|network ?plugin`."),
+        ("volume-claim", "where both are about the same object."),
+        ("cni-daemonset", "where both are on the same node, and the symptom says `cni|network ?plugin`."),
     ],
 )
 def test_a_page_says_how_bad_it_is_what_it_needs_and_what_explains_what(cause: str, fact: str) -> None:

@@ -90,7 +90,7 @@ def test_the_outcome_is_that_of_the_worst_item(outcome: str) -> None:
 
 def test_nothing_found_is_no_clean_bill_where_not_all_was_seen() -> None:
     blind = report_of(verdict("a[b]"), verdict("c[d]", unseen=NotObserved("no")))
-    assert heading(blind) == "Healthy: nothing found, but 1 of 2 checks could not see all they need"
+    assert heading(blind) == "Healthy: nothing found, but 1 of 2 checks could not see everything they need"
     assert heading(report_of(verdict("a[b]"))) == "Healthy: nothing found"
 
 
@@ -195,7 +195,7 @@ def test_annotations_are_of_roots_and_cannot_be_forged() -> None:
         rules=NODES_EXPLAIN,
     )
     lines = list(annotations(report))
-    assert lines[0] == "::error title=node[down]::Node/a is broken (explains 2 more)"
+    assert lines[0] == "::error title=node[down]::Node/a is broken (explains 2 symptoms)"
     assert lines[-1] == "::warning title=risk[near]::Node/b is broken"
     assert len(lines) == 3
     assert "%250A" in lines[1]

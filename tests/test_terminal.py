@@ -20,7 +20,7 @@ def test_the_verdict_is_the_last_that_is_shown(run: Run, options: list[str]) -> 
     lines = [line for line in run(TWO_FAULTS, *options).outlines if not re.search(r" in [\d.]+s", line)]
     assert re.match(r"\d+ healthy, \d+ broken, \d+ not observed", lines[-4])
     assert lines[-3:] == [
-        f"most probable root: {COREDNS}",
+        f"most probable root cause: {COREDNS}",
         "  remedy: correct the Corefile in its ConfigMap: kubectl -n kube-system edit configmap coredns",
         "  look:   kubectl -n kube-system describe deployment/coredns",
     ]
@@ -52,9 +52,9 @@ def test_what_is_not_observed_for_one_reason_is_told_by_cause(run: Run) -> None:
 
 def test_of_roots_that_explain_nothing_none_is_called_most_probable(run: Run, healthy: ApiServer) -> None:
     healthy.serve("/api/v1/pods", crashing("web-0"), crashing("api-0", "it hangs"))
-    run().stdout.fnmatch_lines(["to begin with: Pod/shop/*"])
+    run().stdout.fnmatch_lines(["start with: Pod/shop/*"])
     healthy.serve("/api/v1/pods", crashing("web-0"))
-    run().stdout.fnmatch_lines(["most probable root: Pod/shop/web-0 *"])
+    run().stdout.fnmatch_lines(["most probable root cause: Pod/shop/web-0 *"])
 
 
 def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:
@@ -64,8 +64,8 @@ def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, s
     result.stdout.fnmatch_lines(
         [
             "2 healthy, * not observed",
-            "nothing could be observed: this run says nothing about the cluster",
-            "mostly: it is forbidden (missing right: list pods)",
+            "nothing was observed: this run says nothing about the cluster",
+            "most common reason: it is forbidden (missing right: list pods)",
         ]
     )
     assert "Healthy" not in Path("reports/health.html").read_text().partition("Results as pytest counts")[0]
@@ -81,12 +81,12 @@ def test_credentials_that_have_expired_are_what_is_told_in_the_end(
     result = run("--markdown=summary.md")
     assert result.ret == 1
     told = "the API server rejects the credentials (401): they are wrong or have expired; log in again"
-    assert result.outlines[-3] == f"mostly: {told}"
+    assert result.outlines[-3] == f"most common reason: {told}"
     assert (
         f"::error title=not observed::Not observed: this run says nothing about the cluster: {told}" in result.outlines
     )
-    assert f"<b>Mostly:</b> {told}" in Path("reports/health.html").read_text()
-    assert "**Mostly:** the API server rejects the credentials" in Path("summary.md").read_text()
+    assert f"<b>Most common reason:</b> {told}" in Path("reports/health.html").read_text()
+    assert "**Most common reason:** the API server rejects the credentials" in Path("summary.md").read_text()
 
 
 def test_commands_are_for_the_context_that_was_named(run: Run, healthy: ApiServer) -> None:

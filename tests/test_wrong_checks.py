@@ -37,13 +37,13 @@ YIELDS = "yield Finding(Ref('Pod', 'shop', 'web'), says='is broken', remedy='men
 
 BADLY_DECLARED = {
     "no section": (("Impact:\n    b\n", ""), r"the docstring of its file has no section Impact:"),
-    "no docstring": (('    """It is well."""', "    pass"), "it has no docstring, which states what is healthy"),
-    "rule undocumented": (('    """Find it."""\n', ""), "the rule rule has no docstring"),
-    "no rules": (("@check(rule)", "@check()"), r"it has no rules: @check\(a_rule, another\)"),
+    "no docstring": (('    """It is well."""', "    pass"), "it needs a docstring that says what is healthy"),
+    "rule undocumented": (('    """Find it."""\n', ""), "the rule rule needs a docstring"),
+    "no rules": (("@check(rule)", "@check()"), r"it has no rules: write @check\(a_rule, another_rule\)"),
     "check without a call": (("@check(rule)", "@check"), "declares no rules"),
-    "a name": (("@check(rule)", "@check('rule')"), "'rule' is no function"),
+    "a name": (("@check(rule)", "@check('rule')"), "'rule' is not a function"),
     "twice": (("@check(rule)", "@check(rule, rule)"), "the variant rule is declared 2 times"),
-    "arguments": (("def test_it()", "def test_it(cluster)"), "it takes no arguments"),
+    "arguments": (("def test_it()", "def test_it(cluster)"), "it must not take arguments"),
     "rule without cluster": (("def rule(cluster)", "def rule()"), "the rule rule must take one argument, the cluster"),
     "misnamed": (("def test_it", "def it"), "its name must begin with test_"),
     "no syntax": (("def rule", "def def rule"), "SyntaxError: invalid syntax"),
@@ -52,7 +52,10 @@ BADLY_DECLARED = {
     "no path": (("def rule", "Kind('ingresses', Resource, namespaced=True)\ndef rule"), "is not the path of a list"),
     "a cause for a tuple": (("def rule", "Explains('a', SAME_NODE, ('b',))\ndef rule"), r"Explains\(roots='a'\): give"),
     "no relation": (("def rule", "Explains(('a',), 'node', ('b',))\ndef rule"), r"Explains\(on='node'\): give a rel"),
-    "no pattern": (("def rule", "Explains(('a',), SAME_NODE, ('b',), words='(')\ndef rule"), "is no pattern: missing"),
+    "no pattern": (
+        ("def rule", "Explains(('a',), SAME_NODE, ('b',), words='(')\ndef rule"),
+        "is not a regular expression: missing",
+    ),
     "no resource": (("def rule", "Kind('/api/v1/pods', Cluster, namespaced=True)\ndef rule"), "is not a class derived"),
 }
 
@@ -74,8 +77,8 @@ def test_a_file_that_is_wrong_is_told_of_in_one_line_and_harms_no_other(
 
 FAILS = {
     "raises": ("raise KeyError('\\x1b[31m' + 'x' * 5000)\n    yield", r"at test_wrong\.py:\d+, in rule: KeyError: "),
-    "returns nothing": ("cluster.nodes", "rule returns None, and must yield findings"),
-    "yields a text": ("yield 'broken'", "rule yields 'broken', which is no Finding"),
+    "returns nothing": ("cluster.nodes", "rule returns None; it must yield findings"),
+    "yields a text": ("yield 'broken'", "rule yields 'broken', which is not a Finding"),
     "an object for its name": ("yield Finding(cluster.nodes[0], 'a', 'b')", r"must be a Ref and .* ref\(…\) returns"),
     "a number for a text": ("yield Finding(Ref('Node', '', 'a'), 7, 'b')", "a field of Finding must be a str and is 7"),
     "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "must be a int"),

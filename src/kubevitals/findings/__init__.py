@@ -1,4 +1,4 @@
-"""What checks are made of: findings with their evidence, and the declaration that makes a test function a check.
+"""What checks consist of: findings with their evidence, and the decorator that makes a test function a check.
 
-It must not know any cause: what is wrong, and when, is for `facts` and the checks to say.
+It must not contain anything about a particular cause: that belongs to `facts` and to the checks.
 """

@@ -1,16 +1,16 @@
-"""What checks are called: ``cause[variant]``."""
+"""The names of checks: ``cause[variant]``."""
 
 
 def check_name(cause: str, variant: str) -> str:
-    """Return the name of a cause's variant."""
+    """Return the name of the check for a variant of a cause."""
     return f"{cause}[{variant}]"
 
 
 def cause_in(check: str) -> str:
-    """Return the cause in a check's name, which may be a cause's name alone."""
+    """Return the cause in the name of a check. The name may be that of a cause, without a variant."""
     return check.partition("[")[0]
 
 
 def variant_in(check: str) -> str:
-    """Return the variant in a check's name; nothing where it is a cause's name alone."""
+    """Return the variant in the name of a check; nothing if it is the name of a cause."""
     return check.partition("[")[2].removesuffix("]")

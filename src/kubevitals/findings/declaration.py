@@ -1,4 +1,4 @@
-"""How a check is declared: its rules, what states that all is well, and what is refused of it when it is imported."""
+"""The decorator that declares a check, and the mistakes that it rejects on import."""
 
 import functools
 import inspect
@@ -14,30 +14,32 @@ from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 
 Rule = Callable[[Cluster], Iterable[Finding]]
-"""Finds one variant of a cause in a cluster. Its name is the variant's, its docstring the criterion."""
+"""A function that finds one variant of a cause. Its name is the variant, its docstring says what it finds."""
 
 PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
-"""What the docstring of a file of checks must have sections of."""
+"""The sections that the docstring of a check file must have."""
 
 Test = Callable[[Cluster, Rule], Iterable[Finding]]
 
 
 def check(*rules: Rule, chapter: str = "own") -> Callable[[Callable[[], None]], Test]:
-    """Make a check of a function whose name and docstring state what is healthy; its body is empty.
+    """Make a check of a function with an empty body, whose name and docstring say what is healthy.
 
-    The check's file gives the cause its name (``test_idle_cron_job.py``: ``idle-cron-job``), and the file's docstring
-    its documentation. pytest has an item for each rule, ``test_cron_jobs_run[suspended]``.
+    The cause is named after the file (``test_idle_cron_job.py``: ``idle-cron-job``), and the docstring of the file is
+    its documentation. pytest runs one test per rule, such as ``test_cron_jobs_run[suspended]``.
 
     Args:
-        rules: functions that take the cluster and yield the findings of the variant that they are named after. What
-            they raise, but for NotObserved and NotApplicable, is an error of that item and of no other.
-        chapter: under which reports show the cause.
+        rules: functions that take the cluster and yield findings. Each is named after the variant that it finds. An
+            exception other than `NotObserved` and `NotApplicable` makes only this test fail.
+        chapter: the chapter under which reports list the cause.
 
     Raises:
-        BadCheck: it is declared wrongly; pytest shows the message in one line, and runs the checks of other files.
+        BadCheck: the declaration is invalid. pytest shows the message in one line, and runs the other files.
     """
     if len(rules) == 1 and getattr(rules[0], "__name__", "").startswith("test_"):
-        raise BadCheck(f"{rules[0].__module__}.{rules[0].__name__} declares no rules: @check(a_rule, another)")
+        raise BadCheck(
+            f"{rules[0].__module__}.{rules[0].__name__} declares no rules: write @check(a_rule, another_rule)"
+        )
 
     def declare(states: Callable[[], None]) -> Test:
         for fault in _faults(states, rules):
@@ -55,7 +57,7 @@ def check(*rules: Rule, chapter: str = "own") -> Callable[[Callable[[], None]], 
 
 
 def variant_name(rule: Rule) -> str:
-    """Return the variant that a rule is of: ``attach_failed`` finds ``attach-failed``."""
+    """Return the variant that a rule finds: ``attach_failed`` finds ``attach-failed``."""
     return rule.__name__.strip("_").replace("_", "-")
 
 
@@ -63,25 +65,25 @@ def _findings(variant: Rule, cluster: Cluster) -> Iterator[Finding]:
     """Yield what a rule finds.
 
     Raises:
-        TypeError: it is no finding.
+        TypeError: the rule yields something else than findings.
     """
-    found = variant(cluster)
-    if not isinstance(found, Iterable):
-        raise TypeError(f"{variant.__name__} returns {found!r:.60}, and must yield findings")
-    for finding in found:
+    findings = variant(cluster)
+    if not isinstance(findings, Iterable):
+        raise TypeError(f"{variant.__name__} returns {findings!r:.60}; it must yield findings")
+    for finding in findings:
         if not isinstance(finding, Finding):
-            raise TypeError(f"{variant.__name__} yields {finding!r:.60}, which is no Finding")
+            raise TypeError(f"{variant.__name__} yields {finding!r:.60}, which is not a Finding")
         yield finding
 
 
 def _faults(states: Callable[[], None], rules: Iterable[Rule]) -> Iterator[str]:
-    """Yield what is wrong with a declaration."""
+    """Yield the mistakes in a declaration."""
     if not states.__name__.startswith("test_"):
-        yield "its name must begin with test_, or pytest does not run it"
+        yield "its name must begin with test_, otherwise pytest does not run it"
     if inspect.signature(states).parameters:
-        yield "it takes no arguments: the cluster is given to the rules"
+        yield "it must not take arguments: the rules take the cluster"
     if not states.__doc__:
-        yield "it has no docstring, which states what is healthy"
+        yield "it needs a docstring that says what is healthy"
     yield from _faults_of_rules(list(rules))
     document = sys.modules[states.__module__].__doc__ or ""
     if missing := [part for part in PARTS if not re.search(rf"^{part}:$", document, re.MULTILINE)]:
@@ -90,15 +92,15 @@ def _faults(states: Callable[[], None], rules: Iterable[Rule]) -> Iterator[str]:
 
 def _faults_of_rules(rules: list[Rule]) -> Iterator[str]:
     if not rules:
-        yield "it has no rules: @check(a_rule, another)"
+        yield "it has no rules: write @check(a_rule, another_rule)"
     for rule in rules:
         if not inspect.isfunction(rule):
-            yield f"{rule!r:.60} is no function, and so no rule"
+            yield f"{rule!r:.60} is not a function, so it cannot be a rule"
             return
         if len(inspect.signature(rule).parameters) != 1:
             yield f"the rule {rule.__name__} must take one argument, the cluster"
         if not rule.__doc__:
-            yield f"the rule {rule.__name__} has no docstring, which says what it finds"
+            yield f"the rule {rule.__name__} needs a docstring that says what it finds"
     for name, count in Counter(map(variant_name, rules)).items():
         if count > 1:
             yield f"the variant {name} is declared {count} times"

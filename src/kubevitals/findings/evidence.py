@@ -1,4 +1,4 @@
-"""What a person would look at by hand: an object's events, its node, the last words of a container that died."""
+"""Evidence: what a person would otherwise look up, such as events of an object or the log of a crashed container."""
 
 import shlex
 from collections.abc import Iterator
@@ -11,16 +11,24 @@ from kubevitals.objects import KubeObject, last_end, ref
 from kubevitals.text import clean, duration
 
 EVENTS = 4
-"""Events of an object that are shown, the latest."""
+"""How many events of an object are shown: the latest ones."""
 
 _ROUTINE = frozenset({"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulAttachVolume"})
-"""Events that say that a step went well."""
+"""Reasons of events about steps that succeeded."""
 
 
 def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[str]:
-    """Yield the object's latest telling events, Normal ones too, without those that repeat what is told already."""
+    """Yield the latest events of an object, of both types.
+
+    Events about steps that succeeded are left out, and those whose message contains `told`, a text that the finding
+    already has.
+    """
     try:
-        events = [e for e in cluster.events(obj) if e.reason not in _ROUTINE and not (told and told in e.message)]
+        events = [
+            event
+            for event in cluster.events(obj)
+            if event.reason not in _ROUTINE and not (told and told in event.message)
+        ]
     except NotObserved as error:
         yield f"events not observed: {error}"
         return
@@ -29,43 +37,47 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
-    """Yield where the pod is, conditions that are not met, and its latest events without those that are `told`."""
+    """Yield the pod's node, its conditions that are not met, and its latest events, as `event_lines` does."""
     if pod.spec.nodeName:
         yield f"node: {pod.spec.nodeName}"
-    telling = [c for c in pod.status.conditions if c.status != "True" or c.type == "DisruptionTarget"]
-    if conditions := ", ".join(map(_condition, telling)):
-        yield f"conditions: {conditions}"
+    unmet = [
+        condition
+        for condition in pod.status.conditions
+        if condition.status != "True" or condition.type == "DisruptionTarget"
+    ]
+    if unmet:
+        yield f"conditions: {', '.join(map(_condition, unmet))}"
     yield from event_lines(pod, cluster, told)
 
 
 def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
-    """Yield how a container ended, how often, its last log lines, and those of the one that runs in its stead."""
+    """Yield how and how often a container terminated, and the last lines of its log and of the current one's."""
     ended = last_end(status)
-    waits = status.state.waiting.reason
+    waiting = status.state.waiting.reason
     yield (
-        f"container {status.name}: {_how(ended)}, {_lived(ended)}restarted {status.restartCount}×"
-        f"{f', now {waits}' if waits else ''}"
+        f'container "{status.name}": {_exit(ended)}{_lifetime(ended)}, restarted {status.restartCount}×'
+        f"{f', now {waiting}' if waiting else ''}"
     )
     if ended.finishedAt.seconds:
-        yield f"last ended {duration(cluster.age(ended.finishedAt))} ago"
+        yield f"last terminated {duration(cluster.age(ended.finishedAt))} ago"
     if ended.message:
         yield f"termination message: {ended.message}"
     for line in _log(pod, status, cluster, previous=not status.state.HasField("terminated")):
         yield f"log: {line}"
     if status.state.HasField("running"):
         for line in _log(pod, status, cluster, previous=False):
-            yield f"log of the present run: {line}"
+            yield f"log of the current container: {line}"
 
 
 def log_command(pod: pb.Pod, status: pb.ContainerStatus) -> str:
-    """Return the kubectl command that shows what the container wrote before it died."""
-    lasts = status.state.HasField("terminated") and (not status.restartCount or pod.status.phase == "Failed")
+    """Return the kubectl command that shows the log of a container from before it terminated."""
+    is_current = status.state.HasField("terminated") and (not status.restartCount or pod.status.phase == "Failed")
     container = shlex.quote(clean(status.name))
-    return f"{ref(pod).kubectl('logs')} -c {container} --tail=50{'' if lasts else ' --previous'}"
+    return f"{ref(pod).kubectl('logs')} -c {container} --tail=50{'' if is_current else ' --previous'}"
 
 
 def daemon_look(pod: pb.Pod | None) -> str:
-    """Return the kubectl command that shows what a node's daemon wrote; nothing without its pod."""
+    """Return the kubectl command that shows the log of a daemon's pod; nothing if there is no such pod."""
     return f"{ref(pod).kubectl('logs')} --tail=50" if pod else ""
 
 
@@ -80,11 +92,11 @@ def _condition(condition: pb.PodCondition) -> str:
     return f"{condition.type}={condition.status}{f' ({condition.reason})' if condition.reason else ''}"
 
 
-def _how(ended: pb.ContainerStateTerminated) -> str:
-    return f"{ended.reason or 'ended'}, exit code {ended.exitCode}"
+def _exit(ended: pb.ContainerStateTerminated) -> str:
+    return f"{ended.reason or 'terminated'}, exit code {ended.exitCode}"
 
 
-def _lived(ended: pb.ContainerStateTerminated) -> str:
+def _lifetime(ended: pb.ContainerStateTerminated) -> str:
     if not (ended.startedAt.seconds and ended.finishedAt.seconds):
         return ""
-    return f"ran {duration(ended.finishedAt.seconds - ended.startedAt.seconds)}, "
+    return f" after {duration(ended.finishedAt.seconds - ended.startedAt.seconds)}"

@@ -1,4 +1,4 @@
-"""Which finding explains which: relations, and the rules that are declared beside the causes."""
+"""The rules by which a finding explains others, and the relations between findings that rules refer to."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable
@@ -15,10 +15,11 @@ Keys = Callable[[Finding], Iterable[Hashable]]
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What a finding has in common with what it explains: any key of the one that is a key of the other.
+    """What a root and its symptom have in common: at least one key.
 
     Attributes:
-        strength: which explanation counts where there are several: the lowest, which is the most specific one.
+        strength: its place in the order of relations, from the most specific one. If several rules explain a finding,
+            the one with the lowest strength counts.
     """
 
     strength: int
@@ -27,31 +28,31 @@ class Relation:
 
 
 SAME_OBJECT = Relation(0, lambda f: [f.obj], lambda f: [f.obj])
-"""Both are about one object: a claim that is not bound cannot be mounted either."""
+"""Both are about the same object: a claim that is not bound cannot be mounted."""
 
 
 CONCERNS = Relation(1, lambda f: f.concerns, lambda f: [f.obj])
-"""The root concerns the symptom's object: a claim, and the pods that wait for it."""
+"""The root concerns the object of the symptom: a claim, and the pods that wait for it."""
 
 
 CONCERNED = Relation(1, lambda f: [f.obj], lambda f: f.concerns)
-"""The symptom concerns the root's object: a driver that is down, and its pod that crashes."""
+"""The symptom concerns the object of the root: a driver that is down, and its pod that crashes."""
 
 
 SAME_MISSING = Relation(2, lambda f: f.missing, lambda f: f.missing)
-"""Both miss the same object."""
+"""The same object is missing for both: a Secret that two pods reference."""
 
 
 SAME_OWNER = Relation(3, lambda f: [f.owner or f.obj], lambda f: [f.owner or f.obj])
-"""Both are about one owner's objects."""
+"""Both are about objects of the same owner: two pods of a Deployment."""
 
 
 SAME_NODE = Relation(4, lambda f: [f.node] if f.node else [], lambda f: [f.node] if f.node else [])
-"""Both show on one node."""
+"""Both are on the same node: a node without CNI, and its pods without addresses."""
 
 
 EVERYWHERE = Relation(5, lambda f: [] if f.node else [""], lambda _: [""])
-"""The root shows on no single node: it is felt everywhere, as a Service on which all depend. `words` tell by whom."""
+"""The root is not on one node: cluster DNS, and the applications whose logs match the `words` of the rule."""
 
 
 BROKEN_PODS = (
@@ -62,18 +63,22 @@ BROKEN_PODS = (
     "startup-error",
     "storage-full[no-space-in-log]",
 )
-"""What keeps a pod from running: it explains what the pod was to do for others, if that `CONCERNED` it."""
+"""Causes that keep a pod from running. With `CONCERNED` they explain why a service of that pod is down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explains:
-    """A rule: where the root is found, it explains these symptoms, if they are so related.
+    """A rule: findings of `roots` explain findings of `symptoms` that they have the relation `on` with.
 
     Attributes:
-        roots: ``cause[variant]``, or a cause for all its variants.
-        on: what they must have in common.
-        symptoms: likewise, what is explained.
-        words: a pattern in lower case that the symptom must say or have in its evidence, in any case, or nothing.
+        roots: names of checks: ``cause[variant]``, or a cause for all its variants.
+        on: the relation.
+        symptoms: names of checks, like `roots`.
+        words: a regular expression in lower case that must match the sentence of the symptom or a line of its evidence,
+            ignoring case; empty if there is no such condition.
+
+    Raises:
+        BadCheck: a field has an invalid value.
     """
 
     roots: tuple[str, ...]
@@ -84,23 +89,23 @@ class Explains:
     def __post_init__(self) -> None:
         for name in ("roots", "symptoms"):
             given = getattr(self, name)
-            if isinstance(given, str) or not all(_CHECK.fullmatch(each) for each in given):
+            if isinstance(given, str) or not all(_CHECK.fullmatch(check) for check in given):
                 raise BadCheck(f"Explains({name}={given!r:.80}): give a tuple of causes or cause[variant]")
         if not isinstance(self.on, Relation):
             raise BadCheck(f"Explains(on={self.on!r:.80}): give a relation, such as SAME_NODE")
         try:
             re.compile(self.words)
         except (re.error, TypeError) as error:
-            raise BadCheck(f"Explains(words={self.words!r:.80}) is no pattern: {error}") from error
+            raise BadCheck(f"Explains(words={self.words!r:.80}) is not a regular expression: {error}") from error
 
     def accepts(self, finding: Finding) -> bool:
-        """Return whether the finding has the words that tell the symptom."""
+        """Return whether `words` matches the finding."""
         lines = (finding.says, *finding.evidence)
         return not self.words or any(re.search(self.words, line.lower()) for line in lines)
 
 
 def declared(modules: Iterable[object]) -> list[Explains]:
-    """Return the rules that modules declare: each `Explains` by itself or in a tuple or list, whatever its name."""
+    """Return the rules that modules declare: every `Explains` in a module-level variable, tuple or list."""
     values = [value for module in modules for value in vars(module).values()]
-    each = [value if isinstance(value, tuple | list) else (value,) for value in values]
-    return [rule for some in each for rule in some if isinstance(rule, Explains)]
+    lists = [value if isinstance(value, tuple | list) else (value,) for value in values]
+    return [rule for rules in lists for rule in rules if isinstance(rule, Explains)]

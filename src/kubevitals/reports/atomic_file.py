@@ -1,4 +1,4 @@
-"""Files that a run leaves behind: each is written aside and takes its name when it is complete."""
+"""Atomic writes: a file is written under a temporary name and renamed when it is complete."""
 
 import os
 import tempfile
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def prepare(path: Path) -> None:
-    """Make the folder of a file that is to be written later.
+    """Create the folder of a file, and check that the file can be written later.
 
     Raises:
-        OSError: the file could not be written.
+        OSError: it could not be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
@@ -19,10 +19,10 @@ def prepare(path: Path) -> None:
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a file in one step: whoever reads it sees the old content or the new, never half of it.
+    """Write a file in one step: a reader sees the old content or the new one, never a part of it.
 
     Raises:
-        OSError: it cannot be written; what was there before is unharmed.
+        OSError: it cannot be written; the old file is unchanged.
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -1,4 +1,4 @@
-"""GitHub Actions: the roots as annotations, and nothing from the cluster that could act as a workflow command."""
+"""GitHub Actions: shows the roots as annotations, and keeps the cluster's texts from acting as workflow commands."""
 
 import os
 import secrets
@@ -9,9 +9,10 @@ import pytest
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.run import Run
 from kubevitals.reports.wording import heading, why_blind
+from kubevitals.text import plural
 
 SHOWN = 10
-"""Annotations of a kind that GitHub shows of a step."""
+"""How many annotations of a severity GitHub shows for a step."""
 
 
 def in_actions() -> bool:
@@ -20,37 +21,37 @@ def in_actions() -> bool:
 
 
 class Annotations:
-    """Hooks of a run within a workflow."""
+    """Hooks of a run in a workflow."""
 
     def __init__(self, run: Run) -> None:
         self._run, self._token = run, secrets.token_hex(16)
 
     @pytest.hookimpl(trylast=True)
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Stop workflow commands before anything that the cluster says is printed."""
+        """Stop workflow commands before any text of the cluster is printed."""
         return [f"::stop-commands::{self._token}"]
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Annotate, and stop commands again for what pytest has yet to say."""
+        """Print the annotations, and stop workflow commands again before pytest prints more."""
         if self._run.report:
             for line in (f"::{self._token}::", *annotations(self._run.report), f"::stop-commands::{self._token}"):
                 terminalreporter.write_line(line)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Let the step's own commands pass again."""
+        """Resume workflow commands for the rest of the step."""
         if reporter := config.pluginmanager.getplugin("terminalreporter"):
             reporter.write_line(f"::{self._token}::")
 
 
 def annotations(report: Report) -> Iterator[str]:
-    """Yield a workflow command for each root, as many of a severity as GitHub shows, and for a run that saw nothing."""
+    """Yield a workflow command for each root that GitHub shows, or for a run that observed nothing."""
     if reason := why_blind(report):
         yield f"::error title=not observed::{_data(f'{heading(report)}: {reason}')}"
     for severity in ("error", "warning"):
         for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
-            more = f" (explains {root.explains} more)" if root.explains else ""
+            more = f" (explains {plural(root.explains, 'symptom')})" if root.explains else ""
             yield f"::{severity} title={_property(root.check)}::{_data(f'{root}{more}')}"
 
 

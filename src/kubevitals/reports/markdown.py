@@ -1,17 +1,18 @@
-"""The report in Markdown, short: fit for a CI job's summary (``--markdown "$GITHUB_STEP_SUMMARY"``)."""
+"""A short report in Markdown, for example for the summary of a CI job (``--markdown "$GITHUB_STEP_SUMMARY"``)."""
 
 import re
 from collections.abc import Iterator
 
 from kubevitals.diagnosis.result import Report, Root
 from kubevitals.reports.wording import changes, cluster_line, heading, not_observed, since, why_blind
+from kubevitals.text import plural
 
 SHOWN = 25
-"""Roots that are shown."""
+"""How many roots are shown."""
 
 
 def markdown(report: Report) -> str:
-    """Return the report; nothing in it that comes from the cluster can act as Markdown or HTML."""
+    """Return the report. Texts of the cluster are escaped, so that they cannot act as Markdown or HTML."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -19,16 +20,16 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"## {escape(heading(report))}\n\n{escape(cluster_line(report.cluster, report.taken))}\n"
     yield ", ".join(f"**{count}** {outcome}" for outcome, count in report.counts.items() if count) + "\n"
     if reason := why_blind(report):
-        yield f"**Mostly:** {escape(reason)}\n"
+        yield f"**Most common reason:** {escape(reason)}\n"
     if line := changes(report):
         yield f"{escape(line)}\n"
     yield from (f"{escape(line)}\n" for line in report.remarks)
     if report.roots:
-        yield "| | object | what is wrong | check | since | explains |\n| --- | --- | --- | --- | --- | ---: |"
+        yield "| | object | what is wrong | check | since | symptoms |\n| --- | --- | --- | --- | --- | ---: |"
         yield from (_row(report, root) for root in report.roots[:SHOWN])
         yield ""
     if len(report.roots) > SHOWN:
-        yield f"and {len(report.roots) - SHOWN} more\n"
+        yield f"and {plural(len(report.roots) - SHOWN, 'more root cause')}\n"
     if report.unjudged:
         yield f"### Not judged\n\n{escape(', '.join(report.unjudged))}\n"
     if unseen := not_observed(report):
@@ -44,5 +45,5 @@ def _row(report: Report, root: Root) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text in which no character means anything to Markdown."""
+    """Return text in which no character has a meaning in Markdown."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""The report as metrics, for node exporter's textfile collector or whatever reads OpenMetrics."""
+"""The result as metrics in OpenMetrics format, for example for node exporter's textfile collector."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,36 +13,40 @@ Samples = Iterable[tuple[Mapping[str, str], float]]
 
 
 def openmetrics(report: Report) -> str:
-    """Return the metrics in OpenMetrics' text format, all of them gauges, so that Prometheus' own format holds, too."""
+    """Return the metrics in OpenMetrics' text format. All are gauges, so it is also Prometheus' text format."""
     return "".join(line + "\n" for line in _lines(report)) + "# EOF\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
     cluster = report.cluster
     about = {"context": cluster.context, "uid": cluster.uid, "server": cluster.version, "kubevitals": report.kubevitals}
-    yield from _gauge("cluster", "The cluster that was looked at, and with what.", [(about, 1)])
-    yield from _gauge("findings", "Objects that have a fault.", _findings(report))
-    yield from _gauge("roots", "Findings that nothing explains.", _roots(report))
-    yield from _gauge("checks", "Checks by outcome.", [({"outcome": str(o)}, report.counts.get(o, 0)) for o in Outcome])
-    yield from _gauge("unjudged", "Checks that the run did not come to.", [({}, len(report.unjudged))])
+    yield from _gauge("cluster", "The cluster that was checked, with its version and that of kubevitals.", [(about, 1)])
+    yield from _gauge("findings", "Number of objects that have a fault.", _findings(report))
+    yield from _gauge("roots", "Number of root causes.", _roots(report))
+    yield from _gauge("checks", "Number of checks by outcome.", _outcomes(report))
+    yield from _gauge("unjudged", "Number of checks that have no outcome.", [({}, len(report.unjudged))])
     yield from _gauge(
         "not_observed",
-        "Checks that could not see all they need.",
+        "1 for each check that could not see everything it needs.",
         [(_labels(item.check) | {"right": item.right}, 1) for item in report.items if item.unseen],
     )
     yield from _gauge(
         "check_duration_seconds",
-        "What a check took.",
+        "How long a check took.",
         [(_labels(item.check), item.seconds) for item in report.items],
     )
-    yield from _gauge("run_duration_seconds", "What the run took.", [({}, report.seconds)])
+    yield from _gauge("run_duration_seconds", "How long the run took.", [({}, report.seconds)])
     yield from _gauge("run_timestamp_seconds", "When the run ended.", [({}, report.finished.timestamp())])
-    yield from _gauge("state_timestamp_seconds", "As of when the cluster was judged.", [({}, report.taken.timestamp())])
+    yield from _gauge("state_timestamp_seconds", "The time of the cluster's state.", [({}, report.taken.timestamp())])
     if changes := report.comparison:
         counts = {"new": changes.new, "worse": changes.worse, "ongoing": changes.ongoing}
         counts |= {"resolved": len(changes.resolved), "unconfirmed": len(changes.unconfirmed)}
         samples = [({"change": change}, count) for change, count in counts.items()]
-        yield from _gauge("changes", "Findings compared with an earlier run.", samples)
+        yield from _gauge("changes", "Number of findings by what has changed since an earlier run.", samples)
+
+
+def _outcomes(report: Report) -> Samples:
+    return [({"outcome": str(outcome)}, report.counts.get(outcome, 0)) for outcome in Outcome]
 
 
 def _findings(report: Report) -> Samples:
@@ -67,14 +71,14 @@ def _labels(check: str) -> dict[str, str]:
     return {"cause": cause_in(check), "variant": variant_in(check)}
 
 
-def _gauge(name: str, says: str, samples: Samples) -> Iterator[str]:
-    yield f"# HELP kubevitals_{name} {says}"
+def _gauge(name: str, description: str, samples: Samples) -> Iterator[str]:
+    yield f"# HELP kubevitals_{name} {description}"
     yield f"# TYPE kubevitals_{name} gauge"
     if name.endswith("_seconds"):
         yield f"# UNIT kubevitals_{name} seconds"
     for labels, value in samples:
-        written = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
-        yield f"kubevitals_{name}{{{written}}} {value}" if written else f"kubevitals_{name} {value}"
+        pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels.items())
+        yield f"kubevitals_{name}{{{pairs}}} {value}" if pairs else f"kubevitals_{name} {value}"
 
 
 def _escape(text: str) -> str:

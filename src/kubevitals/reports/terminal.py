@@ -1,4 +1,4 @@
-"""What a person reads in the terminal, written through pytest's own reporter."""
+"""The report in the terminal, written through pytest's own reporter."""
 
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import wait
@@ -28,24 +28,24 @@ from kubevitals.reports.wording import (
 from kubevitals.text import plural
 
 SHOWN_OBJECTS = 5
-"""Objects that are named of findings that say the same."""
+"""How many objects are listed of findings that say the same."""
 
 DETAILED = 100
-"""Findings of one check and namespace that are shown with evidence and remedy; further ones in a line."""
+"""How many findings of one check and namespace are shown with evidence and remedy; others get one line each."""
 
 SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHANGES = 20, 5, 20
-"""Roots that are shown in the diagnosis, symptoms of each, and findings of each kind of change."""
+"""How many roots the diagnosis shows, how many symptoms of each, and how many findings of each kind of change."""
 
 
 class FindingsRepr(TerminalRepr):
-    """The findings of a failed item, in place of a traceback; with ``--tb=line`` pytest shows but a line."""
+    """The findings of a failed check, which replace the traceback; with ``--tb=line`` only one line."""
 
     def __init__(self, verdict: Verdict, run: Run, style: str = "auto") -> None:
         self.verdict, self._run, self._style = verdict, run, style
         self.reprcrash = _Line(verdict.check, headline(verdict))
 
     def toterminal(self, tw: TerminalWriter) -> None:
-        """Write the findings, the expected ones, and what could not be seen."""
+        """Write the findings, the expected ones, and what was not observed."""
         if self._style == "line":
             return
         write_all(tw, self.verdict, self._run)
@@ -54,7 +54,7 @@ class FindingsRepr(TerminalRepr):
 
 
 class _Line:
-    """What pytest's short summary shows of a failure behind its name, and ``--tb=line`` by itself."""
+    """One line about a failed check: without its name for pytest's short summary, with it for ``--tb=line``."""
 
     def __init__(self, check: str, message: str) -> None:
         self._check, self.message = check, message
@@ -64,7 +64,7 @@ class _Line:
 
 
 def headline(verdict: Verdict) -> str:
-    """Return a verdict in one line."""
+    """Return the first finding of a verdict, and how many more there are, in one line."""
     groups = fold(verdict.findings)
     if not groups:
         return f"not observed: {verdict.unseen}"
@@ -74,7 +74,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
-    """Write a verdict's findings, and those that known issues expect; of very many in one namespace most in a line."""
+    """Write the findings of a verdict; if one namespace has very many, most of them in one line each."""
     for before, group in counted(fold(verdict.findings), lambda group: group[0].obj.namespace):
         if before < DETAILED:
             write_findings(tw, group, verdict, run)
@@ -84,7 +84,7 @@ def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
 
 
 def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, run: Run) -> None:
-    """Write findings that say the same as one: objects, variant, sentence, evidence, remedy, where to look further."""
+    """Write findings that say the same as one, with the evidence and the remedy of the first one."""
     first = group[0]
     colour = "red" if first.severity is Severity.ERROR else "yellow"
     tw.line(title(group), bold=True, **{colour: True})
@@ -97,7 +97,7 @@ def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, r
 
 
 def title(group: list[Finding]) -> str:
-    """Return the objects of findings that say the same: all of a few, the first ones of many."""
+    """Return the objects of findings that say the same; if there are many, the first ones."""
     first = group[0]
     if len(group) == 1:
         return f"{first.obj}{f'  (of {first.owner.kind} {first.owner.name})' if first.owner else ''}"
@@ -113,7 +113,7 @@ def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
 
 
 def load(cluster: Cluster, config: pytest.Config) -> list[str]:
-    """Fetch all lists, show progress where somebody watches, and return which cluster is looked at."""
+    """Fetch all lists, show the progress in an interactive terminal, and return which cluster this is."""
     futures = cluster.prefetch()
     reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
     watched = reporter is not None and reporter.isatty and config.get_verbosity() >= 0
@@ -128,22 +128,22 @@ def load(cluster: Cluster, config: pytest.Config) -> list[str]:
 
 
 def describe(cluster: Cluster) -> list[str]:
-    """Return which cluster is looked at, as it was when."""
+    """Return which cluster this is, and the time of its state."""
     return [f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}"]
 
 
 def write_details(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write what passed with a remark, events that nothing explains, and what was not observed."""
+    """Write warnings, known issues, unexplained events, and what was not observed."""
     tw: TerminalWriter = reporter._tw  # noqa: SLF001
     reporter.ensure_newline()
-    _write_remarks(run, reporter, tw)
+    _write_warnings(run, reporter, tw)
     if run.report:
         _write_unexplained(run.report, reporter, tw)
         _write_unseen(run.report, reporter, tw)
 
 
 class Conclusion:
-    """Writes the diagnosis and the verdict below all else, pytest's own summary included: that is read first."""
+    """Writes the diagnosis and the verdict at the very end, where users look first."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -152,14 +152,14 @@ class Conclusion:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> Generator[None, None, None]:
-        """Let all others write before."""
+        """Write after all other plugins."""
         yield
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
             conclude(self._run, terminalreporter)
 
 
 def conclude(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write the diagnosis, what the user should know of the run, the counts, and the root to begin with."""
+    """Write the diagnosis, remarks on the run, the counts of outcomes, and the root cause to start with."""
     tw: TerminalWriter = reporter._tw  # noqa: SLF001
     report, counts = run.report, run.counts
     if report and reporter.verbosity > -2:
@@ -168,11 +168,13 @@ def conclude(run: Run, reporter: pytest.TerminalReporter) -> None:
     for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
         tw.line(line, yellow=True)
     reporter.section("cluster health", sep="=")
-    tw.line(", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "nothing was judged")
+    tw.line(
+        ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "no check was judged"
+    )
     if run.unprobed:
         tw.line(run.unprobed, yellow=True)
     if run.verdicts and not run.observed:
-        tw.line("nothing could be observed: this run says nothing about the cluster", red=True)
+        tw.line("nothing was observed: this run says nothing about the cluster", red=True)
     if report:
         _write_verdict(report, tw)
 
@@ -181,7 +183,7 @@ def _write_verdict(report: Report, tw: TerminalWriter) -> None:
     if report.unjudged:
         tw.line(heading(report), yellow=True)
     if reason := why_blind(report):
-        tw.line(f"mostly: {reason}", bold=True)
+        tw.line(f"most common reason: {reason}", bold=True)
     if line := changes(report):
         tw.line(line)
     if report.roots:
@@ -200,22 +202,22 @@ def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: Term
     if not report.roots:
         return
     reporter.section(f"diagnosis: {heading(report).lower()}", sep="=")
-    found = {found.id: found for found in report.findings}
+    by_id = {found.id: found for found in report.findings}
     for root in report.roots[:SHOWN_ROOTS]:
-        _write_root(root, found, report, tw)
+        _write_root(root, by_id, report, tw)
     if len(report.roots) > SHOWN_ROOTS:
-        tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root')}")
+        tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root cause')}")
 
 
 def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    if not (told := report.comparison):
+    if not (comparison := report.comparison):
         return
     reporter.section("changes", sep="=")
     for status in ("new", "worse"):
-        found = [found for found in report.findings if found.status == status]
-        _write_some(status, [f"{place_names(each)} {each.says}  [{each.check}]" for each in found], tw, red=True)
-    _write_some("resolved", list(map(past_line, told.resolved)), tw, green=True)
-    _write_some("not looked at again", list(map(past_line, told.unconfirmed)), tw, yellow=True)
+        changed = [found for found in report.findings if found.status == status]
+        _write_some(status, [f"{place_names(found)} {found.says}  [{found.check}]" for found in changed], tw, red=True)
+    _write_some("resolved", list(map(past_line, comparison.resolved)), tw, green=True)
+    _write_some("not checked again", list(map(past_line, comparison.unconfirmed)), tw, yellow=True)
 
 
 def _write_some(what: str, lines: Sequence[str], tw: TerminalWriter, **markup: bool) -> None:
@@ -230,8 +232,8 @@ def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: Term
     tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
     began = since(found, report)
     known = "known" if found.known else ""
-    told = filter(None, (root.check, found.status, known, f"since {began}" if began else ""))
-    tw.line(f"  {', '.join(told)}", light=True)
+    facts = filter(None, (root.check, found.status, known, f"since {began}" if began else ""))
+    tw.line(f"  {', '.join(facts)}", light=True)
     if root.symptoms:
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")
     for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
@@ -241,17 +243,12 @@ def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: Term
         tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
 
 
-def _write_remarks(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    remarks = [
-        v
-        for v in run.verdicts
-        if v.outcome in (Outcome.WARNED, Outcome.KNOWN)
-        or (v.unseen and v.findings and v.outcome is Outcome.NOT_OBSERVED)
-    ]
-    if not remarks:
+def _write_warnings(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+    warned = [verdict for verdict in run.verdicts if verdict.outcome is not Outcome.BROKEN and verdict.all_findings]
+    if not warned:
         return
-    reporter.section("warned and known", sep="=")
-    for verdict in remarks:
+    reporter.section("warnings and known issues", sep="=")
+    for verdict in warned:
         tw.line(verdict.check, bold=True)
         write_all(tw, verdict, run)
 
@@ -268,6 +265,6 @@ def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: Termina
 
 def _write_unexplained(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
     if lines := report.unexplained:
-        reporter.section("warning events that no finding explains (they decide nothing)", sep="=")
+        reporter.section("warning events that no finding explains (they do not affect the verdict)", sep="=")
         for line in lines:
             tw.line(line)

@@ -1,4 +1,4 @@
-"""What every report tells in the same words: the verdict, the cluster, how long it has been so, what is new."""
+"""Sentences that all reports share: about the verdict, the cluster, the time since when, and what has changed."""
 
 import re
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ SUPPORTED_MINORS = range(33, 38)
 
 
 def heading(report: Report) -> str:
-    """Return the verdict in a line: ``Broken: 2 root causes, with 7 symptoms``; of a partial report it says so."""
+    """Return the verdict in one line, such as ``Broken: 2 root causes, with 7 symptoms``, and whether it is partial."""
     if not report.unjudged:
         return _verdict(report)
     judged = len(report.items)
@@ -29,7 +29,7 @@ def _verdict(report: Report) -> str:
             return "Not observed: this run says nothing about the cluster"
         case Outcome.HEALTHY:
             unseen = sum(item.unseen != "" for item in report.items)
-            blind = f", but {unseen} of {plural(len(report.items), 'check')} could not see all they need"
+            blind = f", but {unseen} of {plural(len(report.items), 'check')} could not see everything they need"
             return f"Healthy: nothing found{blind if unseen else ''}"
     roots = [root for root in report.roots if root.severity == "error"] or report.roots
     explained = sum(root.explains for root in report.roots)
@@ -38,13 +38,13 @@ def _verdict(report: Report) -> str:
 
 
 def calls_first(report: Report) -> str:
-    """Return what the first root is called: the most probable one where it explains others or stands alone."""
+    """Return how the first root is introduced: as the most probable one if it explains others or is the only one."""
     first = report.roots[0]
-    return "most probable root" if first.explains or len(report.roots) == 1 else "to begin with"
+    return "most probable root cause" if first.explains or len(report.roots) == 1 else "start with"
 
 
 def cluster_line(cluster: ClusterInfo, taken: datetime) -> str:
-    """Return which cluster is looked at, as it was when."""
+    """Return the name, the version, the size and the time of the cluster."""
     sizes = (
         ("node", None if cluster.nodes is None else len(cluster.nodes)),
         ("namespace", cluster.namespaces),
@@ -66,12 +66,12 @@ def _version(version: str) -> str:
 
 
 def moment(time: datetime) -> str:
-    """Return a time as reports write it."""
+    """Return a time as reports show it."""
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def since(found: Found, report: Report) -> str:
-    """Return since when a finding is known to be so; nothing where only this run knows of it."""
+    """Return since when a finding is known to exist; nothing if that is only known from this run."""
     if not found.since and found.first_seen >= report.taken:
         return ""
     ago = duration((report.taken - found.began).total_seconds())
@@ -79,28 +79,28 @@ def since(found: Found, report: Report) -> str:
 
 
 def changes(report: Report) -> str:
-    """Return what changed since the run compared with, or nothing."""
-    if not (told := report.comparison):
+    """Return what has changed since the earlier run; nothing if there is no such run."""
+    if not (comparison := report.comparison):
         return ""
-    counts = [f"{told.new} new"]
-    counts += [f"{told.worse} worse"] if told.worse else []
-    counts += [f"{told.ongoing} ongoing", f"{len(told.resolved)} resolved"]
-    counts += [f"{len(told.unconfirmed)} not looked at again"] if told.unconfirmed else []
-    return f"since {moment(told.taken)}: {', '.join(counts)}"
+    counts = [f"{comparison.new} new"]
+    counts += [f"{comparison.worse} worse"] if comparison.worse else []
+    counts += [f"{comparison.ongoing} ongoing", f"{len(comparison.resolved)} resolved"]
+    counts += [f"{len(comparison.unconfirmed)} not checked again"] if comparison.unconfirmed else []
+    return f"since {moment(comparison.taken)}: {', '.join(counts)}"
 
 
 def place_names(found: Found, shown: int = 3) -> str:
-    """Return the objects of a finding: all of a few, the first ones of many."""
+    """Return the objects of a finding as a text; if there are many, the first ones."""
     return some((place.object for place in found.places), shown)
 
 
 def past_line(past: Past) -> str:
-    """Return a finding of an earlier run in a line."""
+    """Return a finding of an earlier run in one line."""
     return f"{past.object} {past.says}  [{past.check}]"
 
 
 def why_blind(report: Report) -> str:
-    """Return what kept most checks of a whole run that observed nothing from seeing what they need; else nothing."""
+    """Return the most common reason why checks observed nothing, if the whole run observed nothing."""
     if report.outcome is not Outcome.NOT_OBSERVED or report.unjudged:
         return ""
     reasons = Counter(_reason(item) for item in report.items if item.unseen)
@@ -112,7 +112,7 @@ def _reason(item: Item) -> str:
 
 
 def not_observed(report: Report) -> dict[str, list[str]]:
-    """Return what could not be seen: the reasons, each with the checks that it affects, by cause."""
+    """Return the reasons why something was not observed, each with the affected checks, by cause."""
     variants: dict[str, list[str]] = defaultdict(list)
     reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for item in sorted(report.items, key=lambda item: item.unseen):
@@ -121,11 +121,11 @@ def not_observed(report: Report) -> dict[str, list[str]]:
         if item.unseen:
             reasons[_reason(item)][cause].append(variant)
     return {
-        reason: [_affected(cause, blind, variants[cause]) for cause, blind in causes.items()]
+        reason: [_affected(cause, unseen, variants[cause]) for cause, unseen in causes.items()]
         for reason, causes in reasons.items()
     }
 
 
-def _affected(cause: str, variants: list[str], every: list[str]) -> str:
-    """Return the variants of a cause, or the cause alone where they are all that it has in this run."""
-    return cause if len(variants) == len(every) > 1 else check_name(cause, ", ".join(variants))
+def _affected(cause: str, affected: list[str], variants: list[str]) -> str:
+    """Return the affected variants of a cause, or only the cause if all its variants in this run are affected."""
+    return cause if len(affected) == len(variants) > 1 else check_name(cause, ", ".join(affected))

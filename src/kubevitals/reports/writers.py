@@ -1,4 +1,4 @@
-"""Writes the reports that the user asked for, once the run is over."""
+"""Writes the requested report files when the run is over."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -23,9 +23,9 @@ def _metrics(report: Report, _: Path) -> str:
 
 
 def _markdown(report: Report, path: Path) -> str:
-    """Return the report; of a job's summary, which earlier steps may have begun, with what stands there already."""
-    begun = os.environ.get("GITHUB_STEP_SUMMARY") == str(path) and path.exists()
-    return (path.read_text("utf-8", "replace") if begun else "") + markdown(report)
+    """Return the report; for the summary of a GitHub job, append it to what earlier steps wrote."""
+    append = os.environ.get("GITHUB_STEP_SUMMARY") == str(path) and path.exists()
+    return (path.read_text("utf-8", "replace") if append else "") + markdown(report)
 
 
 WRITERS: Mapping[str, Callable[[Report, Path], bytes | str]] = {
@@ -36,7 +36,7 @@ WRITERS: Mapping[str, Callable[[Report, Path], bytes | str]] = {
 
 
 class FileReports:
-    """Hooks of a run whose result is to be written to files."""
+    """Hooks of a run whose result is written to files."""
 
     def __init__(self, run: Run, paths: Mapping[str, Path]) -> None:
         self._run, self._paths = run, paths

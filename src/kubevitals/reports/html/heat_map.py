@@ -1,4 +1,4 @@
-"""Which node has which fault, at a glance: nodes by causes, as the geometry of an SVG."""
+"""The geometry of the heat map: an SVG that shows which node has which faults."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from kubevitals.findings.finding import Severity
 from kubevitals.text import plural
 
 ALL_NODES = 100
-"""Above so many nodes only those with findings are drawn."""
+"""If there are more nodes than this, only those with findings are drawn."""
 
 ROWS = 200
-"""Nodes that are drawn at most."""
+"""The maximum number of nodes that are drawn."""
 
 CELL, HEAD, LETTER = 26, 110, 7
-"""Pixels: a cell's side, the height of the causes' names, the width of a letter."""
+"""Pixels: the side of a cell, the height of the column headings, the width of a letter."""
 
 NAME = 34
-"""Letters of a node's name that are drawn, the last ones."""
+"""How many letters of a node's name are drawn: the last ones, which differ most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A node's findings of one cause."""
+    """The findings of one cause on one node."""
 
     x: int
     y: int
@@ -40,13 +40,13 @@ class Row:
 
     @property
     def short(self) -> str:
-        """As much of the name as is drawn."""
+        """The part of the name that is drawn."""
         return self.name if len(self.name) <= NAME else f"…{self.name[1 - NAME :]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A cause, with a question mark where not all of it was observed."""
+    """A cause, with a question mark if not all of it was observed."""
 
     x: int
     name: str
@@ -57,8 +57,8 @@ class HeatMap:
     """The drawing.
 
     Attributes:
-        label: pixels, the width of the nodes' names.
-        left_out: what is not drawn, in words; empty if all is.
+        label: the width of the nodes' names, in pixels.
+        left_out: which nodes are not drawn; empty if all are.
     """
 
     rows: list[Row]
@@ -69,47 +69,51 @@ class HeatMap:
 
     @property
     def right(self) -> int:
-        """Pixels: where the last column ends."""
+        """The right edge of the last column, in pixels."""
         return self.label + CELL * len(self.columns)
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """The width, in pixels."""
         return self.right + HEAD
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """The height, in pixels."""
         return HEAD + CELL * len(self.rows)
 
 
 def heat_map(report: Report) -> HeatMap | None:
-    """Return the drawing, or nothing where no node is known."""
-    found = _by_node_and_cause(report)
-    nodes = sorted({*(report.cluster.nodes or ()), *(node for node, _ in found)})
+    """Return the drawing; nothing if no node is known."""
+    findings = _by_node_and_cause(report)
+    with_findings = {node for node, _ in findings}
+    nodes = sorted({*(report.cluster.nodes or ()), *with_findings})
     if not nodes:
         return None
-    ailing = {node for node, _ in found}
-    drawn = [node for node in nodes if len(nodes) <= ALL_NODES or node in ailing][:ROWS]
-    rows = {node: Row(HEAD + CELL * place, node) for place, node in enumerate(drawn)}
+    drawn = [node for node in nodes if len(nodes) <= ALL_NODES or node in with_findings][:ROWS]
+    rows = {node: Row(HEAD + CELL * position, node) for position, node in enumerate(drawn)}
     label = LETTER * (max((len(row.short) for row in rows.values()), default=0) + 2)
-    causes = dict.fromkeys(cause for _, cause in sorted((i.chapter, cause_in(i.check)) for i in report.items))
-    unseen = {cause_in(item.check) for item in report.items if item.unseen}
-    columns = {
-        cause: Column(label + CELL * place, f"{cause} ?" if cause in unseen else cause)
-        for place, cause in enumerate(causes)
-    }
-    cells = [_cell(columns[cause], rows[node], findings) for (node, cause), findings in found.items() if node in rows]
-    left_out = _left_out(len(nodes), len(ailing), len(drawn))
+    columns = _columns(report, label)
+    cells = [_cell(columns[cause], rows[node], some) for (node, cause), some in findings.items() if node in rows]
+    left_out = _left_out(len(nodes), len(with_findings), len(drawn))
     return HeatMap(list(rows.values()), list(columns.values()), cells, label, left_out)
 
 
+def _columns(report: Report, label: int) -> dict[str, Column]:
+    causes = dict.fromkeys(cause for _, cause in sorted((item.chapter, cause_in(item.check)) for item in report.items))
+    unseen = {cause_in(item.check) for item in report.items if item.unseen}
+    return {
+        cause: Column(label + CELL * position, f"{cause} ?" if cause in unseen else cause)
+        for position, cause in enumerate(causes)
+    }
+
+
 def _by_node_and_cause(report: Report) -> dict[tuple[str, str], list[Found]]:
-    found: dict[tuple[str, str], list[Found]] = {}
-    for each in report.findings:
-        for node in dict.fromkeys(place.node for place in each.places if place.node):
-            found.setdefault((node, cause_in(each.check)), []).append(each)
-    return found
+    findings: dict[tuple[str, str], list[Found]] = {}
+    for found in report.findings:
+        for node in dict.fromkeys(place.node for place in found.places if place.node):
+            findings.setdefault((node, cause_in(found.check)), []).append(found)
+    return findings
 
 
 def _cell(column: Column, row: Row, findings: list[Found]) -> Cell:
@@ -120,10 +124,10 @@ def _cell(column: Column, row: Row, findings: list[Found]) -> Cell:
     return Cell(column.x, row.y, worst, count, says)
 
 
-def _left_out(all_: int, ailing: int, drawn: int) -> str:
-    if all_ == drawn:
+def _left_out(nodes: int, with_findings: int, drawn: int) -> str:
+    if nodes == drawn:
         return ""
-    quiet, more = all_ - ailing, ailing - drawn
-    parts = [f"{plural(quiet, 'node')} without findings"] if quiet else []
+    without, more = nodes - with_findings, with_findings - drawn
+    parts = [f"{plural(without, 'node')} without findings"] if without else []
     parts += [f"{more:,} more with findings"] if more else []
     return " and ".join(parts)
