@@ -140,21 +140,28 @@ def dangling_reference(cluster: Cluster) -> Iterator[Finding]:
     Workloads that want no pods do not count, nor those whose pods already fail for this reason.
     Secrets are checked only with --secret-names.
     """
-    kinds = ("ConfigMap", "Secret") if cluster.secret_names else ("ConfigMap",)
     failing = _owners_of_failing_pods(cluster)
+    partial: set[str] = set()
     for templates in _templates(cluster):
         near = hints([(workload.metadata.namespace, spec) for workload, spec in templates], cluster)
-        for workload, spec in templates:
-            if ref(workload) in failing:
-                continue
-            for reference in dict.fromkeys(r for r in references(spec) if r.kind in kinds):
-                missing = Ref(reference.kind, workload.metadata.namespace, reference.name)
-                if _is_missing(missing, cluster):
-                    yield _dangling(workload, reference, missing, near.get(missing, ""), cluster)
+        for workload, reference in _unlisted(templates, cluster):
+            missing = Ref(reference.kind, workload.metadata.namespace, reference.name)
+            if not cluster.is_complete(missing.namespace):
+                partial.add(missing.namespace)
+            elif ref(workload) not in failing:
+                yield _dangling(workload, reference, missing, near.get(missing, ""), cluster)
+    cluster.need_complete(*partial)
 
 
-def _is_missing(obj: Ref, cluster: Cluster) -> bool:
-    return obj.name not in listed_names(cluster, obj.kind, obj.namespace) and obj.name not in PROVIDED
+def _unlisted(
+    templates: Sequence[tuple[KubeObject, pb.PodSpec]], cluster: Cluster
+) -> Iterator[tuple[KubeObject, Reference]]:
+    """Yield the references of pod templates to ConfigMaps and Secrets that are not listed."""
+    kinds = ("ConfigMap", "Secret") if cluster.secret_names else ("ConfigMap",)
+    for workload, spec in templates:
+        for reference in dict.fromkeys(r for r in references(spec) if r.kind in kinds and r.name not in PROVIDED):
+            if reference.name not in listed_names(cluster, reference.kind, workload.metadata.namespace):
+                yield workload, reference
 
 
 def _dangling(workload: KubeObject, reference: Reference, missing: Ref, near: str, cluster: Cluster) -> Finding:

@@ -119,7 +119,8 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
         if name not in names.get(namespace, ()) and cluster.over(pods[0].metadata.creationTimestamp, BINDING)
     }
     hints = near_names(absent, lambda _, namespace: names.get(namespace))
-    for claim, pods in absent.items():
+    complete = {claim: pods for claim, pods in absent.items() if cluster.is_complete(claim.namespace)}
+    for claim, pods in complete.items():
         yield Finding(
             claim,
             says=f"does not exist{hints.get(claim, '')}, and {plural(len(pods), 'pod')} cannot start without it",
@@ -129,6 +130,7 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
             concerns=tuple(map(ref, pods)),
             look=ref(pods[0]).kubectl("describe"),
         )
+    cluster.need_complete(*{claim.namespace for claim in absent} - {claim.namespace for claim in complete})
 
 
 def _claim_names(cluster: Cluster) -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
@@ -19,6 +19,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import MAGIC
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.completeness import ROOT_CA
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.request import PROBE_HINT, Answer, Request, answered
 
@@ -111,8 +112,16 @@ class FakeSource:
 
 def cluster_of(answers: Answers | None = None, /, **lists: Sequence[Message]) -> Cluster:
     """Return a cluster with these objects (``cluster_of(pods=[…])``) and these answers to other paths."""
+    lists["config_maps"] = [*lists.get("config_maps", ()), *_root_cas(lists)]
     served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
     return Cluster(FakeSource(served | dict(answers or {})))
+
+
+def _root_cas(lists: Mapping[str, Sequence[Any]]) -> Iterator[pb.ConfigMap]:
+    """Yield the ConfigMap that every namespace has: without it lists count as incomplete."""
+    namespaces = {getattr(obj.metadata, "namespace", "") for objects in lists.values() for obj in objects}
+    for namespace in sorted(namespaces - {""} | {"kube-system"}):
+        yield pb.ConfigMap(metadata=pb.ObjectMeta(name=ROOT_CA, namespace=namespace))
 
 
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
+from kubevitals.inventory.completeness import incomplete, namespaces_with_root_ca
 from kubevitals.inventory.events import by_object, last_seen
 from kubevitals.inventory.fetching import Fetcher
 from kubevitals.inventory.listing import NAMESPACES, Kind, Listing
@@ -117,6 +118,26 @@ class Cluster:
             NotObserved: the list could not be fetched, or objects are not as declared.
         """
         return self.fetcher.list(kind)
+
+    def is_complete(self, namespace: str) -> bool:
+        """Return whether this run lists all objects of a namespace, so that one that is not listed does not exist."""
+        published = self._namespaces_with_root_ca
+        return self.scope.covers(namespace) and (published is None or namespace in published)
+
+    def need_complete(self, *namespaces: str) -> None:
+        """Require that this run lists all objects of these namespaces.
+
+        Raises:
+            NotObserved: a namespace is not in the scope, or the source may have only a part of it.
+        """
+        for namespace in namespaces:
+            self.scope.need(namespace)
+        if partial := [namespace for namespace in namespaces if not self.is_complete(namespace)]:
+            raise incomplete(partial)
+
+    @cached_property
+    def _namespaces_with_root_ca(self) -> frozenset[str] | None:
+        return namespaces_with_root_ca(self)
 
     @cached_property
     def server_version(self) -> str:

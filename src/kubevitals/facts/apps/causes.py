@@ -137,6 +137,7 @@ def _host(plain: AppCause, host: str, namespace: str, cluster: Cluster) -> AppCa
             remedy=remedy,
             concerns=(object_,),
         )
+    cluster.need_complete(service.namespace)
     return replace(plain, means=f'"{host}" cannot be resolved: {_absent(service, cluster)}', missing=(object_,))
 
 

@@ -30,7 +30,7 @@ def service(cluster: Cluster) -> pb.Service:
     for candidate in cluster.services:
         if queried & set(_ips(candidate)):
             return candidate
-    cluster.scope.need("kube-system")
+    cluster.need_complete("kube-system")
     cluster.scope.need(DNS_ELSEWHERE[0])
     if queried and all(_is_outside(ip, cluster) for ip in queried):
         cluster.scope.need_all(f"pods query {', '.join(sorted(queried)[:3])}, which may be a Service anywhere")

@@ -114,6 +114,7 @@ def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
     specs = [ds.spec.template.spec for ds in proxies]
     machines = [node for node in cluster.nodes if not is_virtual(node)]
     if not static and not any(belongs_on(spec, node) for spec in specs for node in machines):
+        cluster.need_complete(NAMESPACE)
         raise NotApplicable(built_in_kube_proxy(machines) or NONE)
     judged = {node.metadata.name: node for node in cluster.derive(settled_nodes)}
     static_down = [pod for pod in static if is_down(pod, cluster, START) and pod.spec.nodeName in judged]

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.completeness import ROOT_CA
 from kubevitals.inventory.near_names import near_names
 from kubevitals.objects import Ref, containers, statuses
 
-PROVIDED = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
+PROVIDED = frozenset({ROOT_CA, "openshift-service-ca.crt"})
 """ConfigMaps that the control plane creates in every namespace."""
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}

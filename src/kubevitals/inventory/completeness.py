@@ -1,0 +1,43 @@
+"""Whether the lists of a namespace are complete: only then does an object that is not listed not exist.
+
+A list that is refused or cut off raises NotObserved. But a source may also answer with a part of the cluster: a dump of
+some namespaces that something serves as an API, or a proxy that filters lists.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.source.scope import Scope
+
+ROOT_CA = "kube-root-ca.crt"
+"""The ConfigMap that kube-controller-manager publishes in every namespace, and recreates if it is deleted.
+
+Since Kubernetes 1.20: kubernetes/kubernetes pkg/controller/certificates/rootcacertpublisher.
+"""
+
+
+class _Lists(Protocol):
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def config_maps(self) -> Iterable[pb.ConfigMap]: ...
+
+
+def namespaces_with_root_ca(lists: _Lists) -> frozenset[str] | None:
+    """Return the namespaces whose root CA is listed; nothing if ConfigMaps are not observed."""
+    try:
+        return frozenset(c.metadata.namespace for c in lists.config_maps if c.metadata.name == ROOT_CA)
+    except NotObserved:
+        return None
+
+
+def incomplete(namespaces: Iterable[str]) -> NotObserved:
+    """Return that the source may have only a part of these namespaces."""
+    names = sorted(set(namespaces))
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return NotObserved(
+        f"the source may have only a part of the cluster, so an object that is not listed may exist: "
+        f"the ConfigMap {ROOT_CA}, which every namespace has, is not listed in {listed}"
+    )
