@@ -22,12 +22,20 @@ Mitigation:
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.disks import Filling, collection_failures, node_disks, tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.attempts import is_superseded
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
-from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
 from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
+from kubevitals.facts.volumes.usage import (
+    SpaceReport,
+    claims_without_figures,
+    is_skipped,
+    space_reports,
+    volume_figures,
+)
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
 from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
@@ -49,13 +57,14 @@ FULL = Threshold(
     "percent of a volume in use from which it is an error; kubernetes-mixin is critical below 3 % free",
 )
 
+NAMED = 3
+"""Claims without figures that are named."""
+
 EVICTED = Threshold(
     "storage-full.evicted",
     3600,
     "seconds after which an eviction is only a warning",
 )
-
-BY_DESIGN = "kubevitals.io/full-by-design"
 
 IN_LOGS = ("storage-full[no-space-in-log]", "startup-error")
 UNDER_PRESSURE = ("node-ready", "storage-full[evicted]")
@@ -69,19 +78,54 @@ EXPLAINS = (
 
 
 def volume(cluster: Cluster) -> Iterator[Finding]:
-    """Find PVCs whose volume has no space or inodes left, by kubelets' figures; hostPath volumes have none.
+    """Find PVCs whose volume has no space or inodes left, by kubelets' figures, or by what their pods report.
 
-    Read-only volumes are left out, and block devices, whose use no kubelet knows, and `local` volumes on a plain
-    directory, whose figures are the node's.
+    hostPath volumes and those of many CSI drivers have no figures: they are not observed, unless a pod's probe or log
+    reports "no space left on device". Read-only volumes are left out, and block devices, whose use no kubelet knows,
+    and volumes on a plain directory, whose figures are the node's.
     """
+    figures = cluster.derive(volume_figures)
     reported: set[Ref] = set()
-    for _, summary in kubelet.summaries(cluster):
-        whole = summary.node.fs.capacityBytes if summary.node.fs else None
-        for figures in (v for pod in summary.pods or () for v in pod.volume or () if v.pvcRef):
-            claim = figures.pvcRef and cluster.claims_by_name.get((figures.pvcRef.namespace, figures.pvcRef.name))
-            if claim and ref(claim) not in reported and figures.capacityBytes != whole and not _is_skipped(claim):
-                reported.add(ref(claim))
-                yield from _volume(claim, figures, cluster)
+    for name, of_volume in figures.by_claim.items():
+        claim = cluster.claims_by_name.get(name)
+        if claim and not is_skipped(claim):
+            yield from _volume(claim, of_volume, cluster)
+    for report in space_reports(cluster):
+        place = ref(report.claim or report.pod)
+        if place not in reported and (report.claim or not is_broken(report.pod, cluster)):
+            reported.add(place)
+            yield _reported_full(report, cluster)
+    if figures.unseen:
+        raise figures.unseen
+    unknown = [c for c in cluster.derive(claims_without_figures).values() if ref(c) not in reported]
+    if unknown:
+        raise NotObserved(f"kubelets have no figures of {_some(unknown)}")
+
+
+def _some(claims: Sequence[pb.PersistentVolumeClaim]) -> str:
+    more = f" and {len(claims) - NAMED:,} more" if len(claims) > NAMED else ""
+    return ", ".join(str(ref(claim)) for claim in claims[:NAMED]) + more
+
+
+def _reported_full(report: SpaceReport, cluster: Cluster) -> Finding:
+    claim, pod = report.claim, report.pod
+    full = f'{"is" if report.is_certain else "is probably"} full: container "{report.container}" reports "{NO_SPACE}"'
+    remedy, evidence = "delete data on the volume, or enlarge it", [f"{ref(pod)}: {report.text}"]
+    if claim is None:
+        says = f'volume "{report.volume}" {full}'
+        evidence += pod_lines(pod, cluster)
+        return pod_finding(pod, says=says, remedy=remedy, evidence=evidence, part=report.volume)
+    return Finding(
+        ref(claim),
+        says=f"its volume {full}",
+        remedy=remedy,
+        evidence=[*evidence, *event_lines(claim, cluster)],
+        concerns=_users(claim, cluster),
+    )
+
+
+def _users(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> tuple[Ref, ...]:
+    return tuple(map(ref, cluster.pods_by_claim.get((claim.metadata.namespace, claim.metadata.name), ())))
 
 
 def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: Cluster) -> Iterator[Finding]:
@@ -100,17 +144,12 @@ def _volume(claim: pb.PersistentVolumeClaim, figures: kubelet.Volume, cluster: C
                 *event_lines(claim, cluster),
             ],
             severity=Severity.ERROR if full else Severity.WARNING,
-            concerns=tuple(map(ref, cluster.pods_by_claim.get((claim.metadata.namespace, claim.metadata.name), ()))),
+            concerns=_users(claim, cluster),
         )
 
 
 def _percent(whole: int | None, left: int | None) -> float:
     return 100 * (whole - left) / whole if whole and left is not None else 0.0
-
-
-def _is_skipped(claim: pb.PersistentVolumeClaim) -> bool:
-    is_only_read = list(claim.spec.accessModes) == ["ReadOnlyMany"]
-    return is_only_read or claim.spec.volumeMode == "Block" or claim.metadata.labels.get(BY_DESIGN) == "true"
 
 
 def node_disk(cluster: Cluster) -> Iterator[Finding]:

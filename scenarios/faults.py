@@ -142,6 +142,25 @@ def volumes_full(node: str) -> "Fault":
     return fault
 
 
+def host_path_full(node: str) -> "Fault":
+    """Let a pod fill a hostPath volume, of which no kubelet has figures."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.on_node(node, "mkdir -p /srv/small && mount -t tmpfs -o size=20m tmpfs /srv/small")
+        pv = volume("host-path-full", "host-path", room="a", hostPath={"path": "/srv/small"})
+        writer = pod("app", "dd if=/dev/zero of=/data/x bs=1M count=30", volumes=claiming(), room="a")
+        cluster.apply([pv, claim("data", "host-path"), writer], "host-path-full")
+        try:
+            yield
+        finally:
+            cluster.kubectl("delete namespace host-path-full")
+            cluster.kubectl("delete pv host-path-full")
+            cluster.on_node(node, "umount /srv/small")
+
+    return fault
+
+
 def _on_local_volume(kind: str) -> list[Object]:
     mode = "ReadOnlyMany" if kind == "read-only" else "ReadWriteOnce"
     pvc = claim(kind, kind, mode=mode)

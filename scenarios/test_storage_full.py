@@ -1,6 +1,6 @@
 """Full volumes, pods that used too much of their node's disk, and volumes that only look full."""
 
-from scenarios.faults import volumes_full
+from scenarios.faults import host_path_full, volumes_full
 from scenarios.harness import Seen, scenario
 from scenarios.objects import limit, mounting, pod
 
@@ -21,6 +21,16 @@ def test_volumes_full(seen: Seen) -> None:
     assert seen.says("of its inodes used")
     claims = {claim.metadata.name for claim in seen.cluster.claims if claim.status.phase == "Bound"}
     assert claims >= {"by-design", "read-only", "plain"}
+
+
+@scenario(
+    fault=host_path_full("worker"),
+    finds=["storage-full[volume] PersistentVolumeClaim/data", "storage-full[no-space-in-log] Pod/app"],
+)
+def test_host_path_full(seen: Seen) -> None:
+    """No kubelet has figures of a hostPath volume, but the log of its pod tells."""
+    assert seen.says('its volume is full: container "app" reports "no space left on device"')
+    assert seen.says('volume "data" (PersistentVolumeClaim "data") at /data is full')
 
 
 @scenario(pod("app", WRITE, volumes=mounting(emptyDir={"sizeLimit": "20Mi"})), finds=[EVICTED])

@@ -55,6 +55,12 @@ def test_events_of_the_new_api_have_a_series() -> None:
     assert event_line(seen).startswith("  (×7 in 14m30s)")
 
 
+def test_an_event_without_a_first_time_has_been_seen_once() -> None:
+    seen = pb.Event(lastTimestamp=ago(500))
+    assert occurrences([seen]).first == occurrences([seen]).last
+    assert not is_current(seen, NOW)
+
+
 numbers, times = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1)
 
 

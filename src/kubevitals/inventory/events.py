@@ -33,7 +33,7 @@ class Occurrences:
             now: the time from which ages are counted; an occurrence in the future counts as one of now.
             period: seconds between two occurrences, where known; else it is their average distance.
         """
-        average = max(0, self.last - self.first) / max(1, self.count - 1)
+        average = max(0, self.last - self.first) / (self.count - 1) if self.count > 1 else 0
         limited = REFILL if self.count >= BURST else 0
         return now.timestamp() - self.last <= max(LEAST, PERIODS * max(period or average, limited))
 
@@ -67,7 +67,8 @@ def last_seen(event: pb.Event) -> int:
 
 def first_seen(event: pb.Event) -> int:
     """Return when the event was first seen, in seconds since 1970."""
-    return event.firstTimestamp.seconds or event.eventTime.seconds or event.metadata.creationTimestamp.seconds
+    times = (event.firstTimestamp, event.eventTime, event.metadata.creationTimestamp)
+    return next((time.seconds for time in times if time.seconds), last_seen(event))
 
 
 def event_line(event: pb.Event) -> str:

@@ -21,11 +21,13 @@ class NoSpace(NamedTuple):
     Attributes:
         what: a clause: ``volume "data" at /data is full``.
         volume: the pod's volume that is full, by its name, or nothing.
+        is_unknown: whether the message names neither a path nor a limit, and the node's disk is not full.
     """
 
     what: str
     remedy: str
     volume: str = ""
+    is_unknown: bool = False
 
 
 _SHARED_MEMORY = NoSpace(
@@ -97,7 +99,16 @@ def explain_no_space(text: str, pod: pb.Pod, cluster: Cluster, container: str = 
             f"/run of node {pod.spec.nodeName} is full, a file system in its memory",
             "free space in /run on the node (df -h /run)",
         )
-    return _disk(pod, cluster)
+    return _disk(pod, cluster, is_unknown=not paths)
+
+
+_WRITABLE = ("hostPath", "persistentVolumeClaim", "csi", "ephemeral")
+
+
+def writable_mounts(pod: pb.Pod, container: str) -> list[pb.Volume]:
+    """Return the volumes with storage of their own that the container mounts: claims, hostPath and CSI volumes."""
+    names = {mount.name for mount in _mounts(pod, container)}
+    return [v for v in pod.spec.volumes if v.name in names and any(map(v.volumeSource.HasField, _WRITABLE))]
 
 
 def _mounts(pod: pb.Pod, container: str) -> list[pb.VolumeMount]:
@@ -115,7 +126,7 @@ def _full_volume(pod: pb.Pod, mount: pb.VolumeMount) -> NoSpace:
     return NoSpace(f'volume "{mount.name}"{kind} at {mount.mountPath} is full', remedy, mount.name)
 
 
-def _disk(pod: pb.Pod, cluster: Cluster) -> NoSpace:
+def _disk(pod: pb.Pod, cluster: Cluster, *, is_unknown: bool) -> NoSpace:
     name = pod.spec.nodeName
     node = cluster.nodes_by_name.get(name)
     if node and (under_pressure(node) or tight(node, cluster)):
@@ -127,4 +138,5 @@ def _disk(pod: pb.Pod, cluster: Cluster) -> NoSpace:
     what = f"no space is left on node {name}"
     if known:
         what = f"no space is left, although the disk of node {name} is not full"
-    return NoSpace(what, "find the file system with `df -h` and `df -i`, and free space there; check quotas as well")
+    remedy = "find the file system with `df -h` and `df -i`, and free space there; check quotas as well"
+    return NoSpace(what, remedy, is_unknown=is_unknown)
