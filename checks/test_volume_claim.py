@@ -27,28 +27,37 @@ from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.volumes.attaching import (
     ATTACH,
     attached_elsewhere,
-    attachment_fault,
+    attachment_faults,
     out_of_reach,
     scheduled_over,
     scheduler_words,
 )
-from kubevitals.facts.volumes.binding import (
-    BINDING,
-    WhyUnbound,
-    affinity_words,
-    users,
-    waiting_line,
-    why_lost,
-    why_unbound,
+from kubevitals.facts.volumes.binding import WhyUnbound, affinity_words, why_lost, why_unbound
+from kubevitals.facts.volumes.claims import BINDING, absent_claims, claims_waiting_for, users, waiting_line
+from kubevitals.facts.volumes.csi import (
+    Controller,
+    absent_plugin,
+    is_controller,
+    lost_controllers,
+    missing_on_nodes,
+    node_plugin,
+    unready_pods,
 )
-from kubevitals.facts.volumes.csi import missing_on_nodes, unready_pods
-from kubevitals.facts.volumes.mounting import by_claim, claim_of, mount_remedy, only_node, volume_words, waiting_lines
+from kubevitals.facts.volumes.mounting import (
+    by_claim,
+    by_driver,
+    claim_of,
+    mount_remedy,
+    only_node,
+    volume_words,
+    waiting_lines,
+    without_plugin,
+)
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines, pod_lines
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, CONCERNS, SAME_MISSING, SAME_OBJECT, Explains
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.near_names import near_names
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.text import plural
 
@@ -57,12 +66,12 @@ HELD = (
     "node.kubernetes.io/out-of-service"
 )
 CONTROLLER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
+DRIVER = "fix what the driver reports; the log of its controller pods (csi-attacher) has more about this volume"
 REACH = (
     "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
 )
-"""What helps if a volume is attached to another node, if it is not attached or detached, and if it is elsewhere."""
-
-UNREGISTERED = r"driver name (\S+) not found in the list of registered CSI drivers"
+"""What helps if a volume is attached to another node, if its driver does not attach or detach it, silently or with an
+error, and if it exists only on other nodes."""
 
 BOUND_TO_WAIT = tuple(f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed"))
 
@@ -74,7 +83,8 @@ EXPLAINS = (
         ("volume-claim[attach-failed]", "volume-claim[mount-failed]"),
     ),
     Explains(BOUND_TO_WAIT, CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]")),
-    Explains(("volume-claim[driver-down]",), SAME_MISSING, ("volume-claim[mount-failed]",)),
+    Explains(("volume-claim[driver-down]",), SAME_MISSING, BOUND_TO_WAIT),
+    Explains(("volume-claim[driver-down]",), CONCERNS, BOUND_TO_WAIT),
 )
 
 
@@ -112,46 +122,32 @@ def _unbound(claim: pb.PersistentVolumeClaim, reason: WhyUnbound, cluster: Clust
 
 
 def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
-    names = cluster.derive(_claim_names)
-    absent = {
-        Ref("PersistentVolumeClaim", namespace, name): pods
-        for (namespace, name), pods in cluster.pods_by_claim.items()
-        if name not in names.get(namespace, ()) and cluster.over(pods[0].metadata.creationTimestamp, BINDING)
-    }
-    hints = near_names(absent, lambda _, namespace: names.get(namespace))
-    complete = {claim: pods for claim, pods in absent.items() if cluster.is_complete(claim.namespace)}
-    for claim, pods in complete.items():
+    absent = list(absent_claims(cluster))
+    complete = [entry for entry in absent if cluster.is_complete(entry[0].namespace)]
+    for claim, pods, near in complete:
         yield Finding(
             claim,
-            says=f"does not exist{hints.get(claim, '')}, and {plural(len(pods), 'pod')} cannot start without it",
+            says=f"does not exist{near}, and {plural(len(pods), 'pod')} cannot start without it",
             remedy="create the PVC, or correct claimName in the workload's template",
             evidence=[f"referenced by: {ref(pods[0])}", *pod_lines(pods[0], cluster)],
             owner=owner(pods[0]),
             concerns=tuple(map(ref, pods)),
             look=ref(pods[0]).kubectl("describe"),
         )
-    cluster.need_complete(*{claim.namespace for claim in absent} - {claim.namespace for claim in complete})
-
-
-def _claim_names(cluster: Cluster) -> dict[str, set[str]]:
-    names: dict[str, set[str]] = {}
-    for namespace, name in cluster.claims_by_name:
-        names.setdefault(namespace, set()).add(name)
-    return names
+    cluster.need_complete(*{claim.namespace for claim, *_ in absent} - {claim.namespace for claim, *_ in complete})
 
 
 def attach_failed(cluster: Cluster) -> Iterator[Finding]:
     """Find volumes that are not attached or detached in time, or that exist only where their pod cannot run."""
     reported: set[Ref] = set()
-    for attachment in cluster.attachments:
-        if why := attachment_fault(attachment, cluster):
-            obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
-            if not cluster.scope.covers(obj.namespace):
-                continue
+    for attachment, why, is_answered in attachment_faults(cluster):
+        obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
+        if cluster.scope.covers(obj.namespace):
             reported.add(obj)
             waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
-            lines = [f"VolumeAttachment/{attachment.metadata.name}"]
-            yield _attach_finding(obj, why, CONTROLLER, lines, waiting, attachment.spec.nodeName)
+            lines = [f"VolumeAttachment/{attachment.metadata.name}", *_attach_errors(attachment, cluster)]
+            remedy = DRIVER if is_answered else CONTROLLER
+            yield _attach_finding(obj, why, remedy, lines, waiting, attachment.spec.nodeName)
     for pod, claim, volume in out_of_reach(cluster):
         if claim not in reported:
             reported.add(claim)
@@ -168,6 +164,14 @@ def attach_failed(cluster: Cluster) -> Iterator[Finding]:
             yield _attach_finding(obj, why, remedy, lines, pods, holder or only_node(late))
 
 
+def _attach_errors(attachment: pb.VolumeAttachment, cluster: Cluster) -> Iterator[str]:
+    """Yield as evidence what the attacher reports about the volume on other nodes."""
+    for other in cluster.attachments:
+        if other.spec.source == attachment.spec.source and other.spec.nodeName != attachment.spec.nodeName:
+            state = "attached" if other.status.attached else other.status.attachError.message or "not attached"
+            yield f"node {other.spec.nodeName}: {state}"
+
+
 def _attach_finding(
     obj: Ref, why: str, remedy: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = ""
 ) -> Finding:
@@ -179,23 +183,29 @@ def _attach_finding(
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
         node=node,
+        missing=_registrations(node, [without_plugin(why)]),
     )
 
 
 def mount_failed(cluster: Cluster) -> Iterator[Finding]:
     """Find volumes that cannot be mounted on their pod's node; ConfigMaps and Secrets are config-mount's."""
     for obj, symptoms in by_claim(broken_pods(cluster, PodFault.MOUNT_FAILED), cluster).items():
-        words = volume_words(symptoms[0].words)
+        words, node = symptoms[0].words, only_node(symptoms)
         yield Finding(
             obj,
-            says=f"{_volume_of(obj, symptoms[0].volume)} cannot be mounted: {words}",
-            remedy=mount_remedy(words),
+            says=f"{_volume_of(obj, symptoms[0].volume)} cannot be mounted: {volume_words(words)}",
+            remedy=_plugin_remedy(without_plugin(words), node, cluster) or mount_remedy(words),
             evidence=waiting_lines(symptoms, cluster),
             owner=owner(symptoms[0].pod),
             concerns=tuple(ref(symptom.pod) for symptom in symptoms),
-            node=(node := only_node(symptoms)),
-            missing=_registrations(node, re.findall(UNREGISTERED, words)),
+            node=node,
+            missing=_registrations(node, [without_plugin(words)]),
         )
+
+
+def _plugin_remedy(driver: str, node: str, cluster: Cluster) -> str:
+    plugin = node_plugin(driver, node, cluster) if driver else None
+    return f"read the log of {ref(plugin)}, the node plugin of the CSI driver on this node" if plugin else ""
 
 
 def _volume_of(obj: Ref, volume: str) -> str:
@@ -203,35 +213,86 @@ def _volume_of(obj: Ref, volume: str) -> str:
 
 
 def driver_down(cluster: Cluster) -> Iterator[Finding]:
-    """Find CSI drivers with pods that are not ready, and nodes where a driver should be registered but is not."""
+    """Find CSI drivers with pods that are not ready or missing, and nodes where a driver is not registered.
+
+    A node without the driver's pod counts if a pod there needs the driver.
+    """
     for driver in cluster.csi_drivers:
-        name = driver.metadata.name
-        if unready := unready_pods(name, cluster):
-            yield Finding(
-                ref(driver),
-                says=f"is not ready: {plural(len(unready), 'pod')} of it {'is' if len(unready) == 1 else 'are'} down",
-                remedy="fix the driver's pods; until then volumes on their nodes cannot be attached or mounted",
-                evidence=[line for pod in unready[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
-                concerns=tuple(map(ref, unready)),
-                look=ref(unready[0]).kubectl("describe"),
-            )
-        for node in missing_on_nodes(name, cluster):
-            yield Finding(
-                ref(node),
-                says=f"CSI driver {name} is not registered, although its DaemonSet should run here",
-                remedy="restart the driver's pod on the node, and read the log of its node-driver-registrar",
-                evidence=[f"CSINode/{node.metadata.name} does not list {name}"],
-                part=name,
-                missing=_registrations(node.metadata.name, [name]),
-                look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
-            )
+        if unready := unready_pods(driver.metadata.name, cluster):
+            yield _unready(driver, unready, cluster)
+        for controller in lost_controllers(driver.metadata.name, cluster):
+            yield _without_controller(driver, controller, cluster)
+        for node in missing_on_nodes(driver.metadata.name, cluster):
+            yield _unregistered(driver.metadata.name, node)
+    yield from _absent_plugins(cluster)
     if cluster.csi_drivers:
         cluster.scope.need_all("a CSI driver's pods may be in any namespace")
 
 
+def _unready(driver: pb.CSIDriver, pods: list[pb.Pod], cluster: Cluster) -> Finding:
+    name = driver.metadata.name
+    waiting = claims_waiting_for(name, cluster) if any(map(is_controller, pods)) else ()
+    nodes = {pod.spec.nodeName for pod in pods if not is_controller(pod)}
+    return Finding(
+        ref(driver),
+        says=f"is not ready: {plural(len(pods), 'pod')} of it {'is' if len(pods) == 1 else 'are'} down",
+        remedy="fix the driver's pods; until then volumes on their nodes cannot be attached or mounted",
+        evidence=[line for pod in pods[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
+        concerns=(*map(ref, pods), *waiting),
+        missing=tuple(registration for node in sorted(nodes) for registration in _registrations(node, [name])),
+        look=ref(pods[0]).kubectl("describe"),
+    )
+
+
+def _without_controller(driver: pb.CSIDriver, controller: Controller, cluster: Cluster) -> Finding:
+    replicas, waiting = controller.spec.replicas, claims_waiting_for(driver.metadata.name, cluster)
+    scale = f"{ref(controller).kubectl('scale')} --replicas=1"
+    return Finding(
+        ref(driver),
+        says=f"has no controller pod: {ref(controller)} has {plural(replicas, 'replica')}"
+        + (" and no pod" if replicas else ""),
+        remedy="find out why the pods are not created: see the events of the controller and its ReplicaSet"
+        if replicas
+        else f"scale the controller up: {scale}; until then no volume is provisioned, attached or deleted",
+        evidence=[f"waiting: {claim}" for claim in waiting if claim[1:] in cluster.claims_by_name][:5],
+        severity=Severity.ERROR if waiting else Severity.WARNING,
+        concerns=waiting,
+        part=str(ref(controller)),
+        look=ref(controller).kubectl("describe"),
+    )
+
+
+def _unregistered(driver: str, node: pb.Node) -> Finding:
+    return Finding(
+        ref(node),
+        says=f"CSI driver {driver} is not registered, although its DaemonSet should run here",
+        remedy="restart the driver's pod on the node, and read the log of its node-driver-registrar",
+        evidence=[f"CSINode/{node.metadata.name} does not list {driver}"],
+        part=driver,
+        missing=_registrations(node.metadata.name, [driver]),
+        look=Ref("CSINode", "", node.metadata.name).kubectl("describe"),
+    )
+
+
+def _absent_plugins(cluster: Cluster) -> Iterator[Finding]:
+    for (driver, name), symptoms in by_driver(broken_pods(cluster, PodFault.MOUNT_FAILED)).items():
+        node = cluster.nodes_by_name.get(name)
+        if driver and node and (absent := absent_plugin(driver, node, cluster)):
+            daemon_set, why = absent
+            yield Finding(
+                ref(node),
+                says=f"the node plugin of CSI driver {driver} does not run here: {daemon_set}: {why}",
+                remedy=f"let {daemon_set} run on this node, or keep pods with volumes of this driver off the node",
+                evidence=waiting_lines(symptoms, cluster),
+                part=driver,
+                missing=_registrations(name, [driver]),
+                look=daemon_set.kubectl("describe"),
+            )
+
+
 def _registrations(node: str, drivers: Iterable[str]) -> tuple[Ref, ...]:
-    """Return drivers that a CSINode does not list."""
-    return tuple(Ref("CSINode", node, driver) for driver in drivers)
+    """Return drivers that do not run on a node, as what both a driver's finding and a volume's finding miss."""
+    return tuple(Ref("CSINode", node, driver) for driver in drivers if driver)
 
 
 @check(unbound, attach_failed, mount_failed, driver_down, chapter="1.3")

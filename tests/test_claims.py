@@ -105,12 +105,57 @@ def test_a_node_that_can_use_the_volume_may_still_join(since: int, *, found: boo
     assert bool(judged(attach_failed, cluster)[0]) is found
 
 
+BLOCK = "Mounting arguments: -t ext4 /dev/nvme1n1: wrong fs type, bad option, bad superblock on /dev/nvme1n1, missing "
+NFS = "Mounting arguments: -t nfs 192.0.2.1:/x /y\nOutput: mount: /y: bad option; for several filesystems "
+
+
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
         ("mount.nfs: mounting 10.0.0.9:/x failed, reason given by server: No such file or directory", "on the storage"),
         ("lstat /data: no such file or directory", "on the node"),
+        (BLOCK + "codepage or helper program", "fsck"),
+        (NFS + "(e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", "nfs-common"),
+        ("mount: unknown filesystem type 'nfs'", "nfs-common"),
+        ("mount: /x: unknown filesystem type 'zfs'", "fsType"),
+        ("'fsck' found errors on device /dev/sdb but could not correct them: /dev/sdb: Inodes", "fsck"),
+        ('failed to mount the volume as "ext4", it already contains xfs. Mount error: exit status 32', "fsType"),
+        ("mount.nfs: Connection refused", "storage server"),
+        ("dial unix /var/lib/kubelet/plugins/x/csi.sock: connect: connection refused", "driver's pod"),
+        ("mount: special device /dev/sdb does not exist", "attached"),
     ],
 )
-def test_a_path_is_missing_on_the_server_or_on_the_node(words: str, remedy: str) -> None:
+def test_the_remedy_is_for_the_file_system_and_the_device_of_the_message(words: str, remedy: str) -> None:
     assert remedy in mount_remedy(words)
+
+
+def attached(name: str, on: str, error: str = "", *, leaves: int = 0) -> pb.VolumeAttachment:
+    """Return a VolumeAttachment of the volume `disk`, which waits for its node or has been leaving it for so long."""
+    made = pb.VolumeAttachment(metadata=pb.ObjectMeta(name=name, creationTimestamp=ago(600)))
+    made.spec.CopyFrom(pb.VolumeAttachmentSpec(nodeName=on, attacher="disk.example"))
+    made.spec.source.persistentVolumeName = "disk"
+    if leaves:
+        made.metadata.deletionTimestamp.CopyFrom(ago(leaves))
+        made.status.attached, made.status.detachError.message = True, error
+    else:
+        made.status.attachError.message = error
+    return made
+
+
+@pytest.mark.parametrize(
+    ("attachments", "expected"),
+    [
+        ([attached("a", "one", "busy", leaves=200), attached("b", "two", "in use")], ["from node one, and node two"]),
+        ([attached("a", "one", "busy", leaves=200)], []),
+        ([attached("a", "one", "busy", leaves=400)], ["still not detached from node one after 6m: busy"]),
+        ([attached("a", "one", leaves=200), attached("b", "two", "in use")], ["attached to node two: in use"]),
+    ],
+    ids=["another node waits", "no node waits", "past its time", "no error yet"],
+)
+def test_a_detachment_that_fails_is_the_cause_once_another_node_waits(
+    attachments: list[pb.VolumeAttachment], expected: list[str]
+) -> None:
+    findings, _ = judged(attach_failed, cluster_of(attachments=attachments))
+    assert len(findings) == len(expected)
+    for finding, part in zip(findings, expected, strict=True):
+        assert part in finding.says

@@ -4,6 +4,7 @@ The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets) and
 written.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,15 @@ NETWORK = ("ip-allocation", "cni-daemonset", "kube-proxy", "cluster-dns", "start
 FIELD = Path(__file__).parent / "recorded/field"
 
 
-def judged(name: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what each root among network causes says, by check and object, and why checks did not observe anything."""
+def judged(name: str, causes: Sequence[str] = NETWORK) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each root among these causes says, by check and object, and why checks did not observe anything."""
     cluster = Cluster(Snapshot(FIELD / f"{name}.recording"))
     seen = verdicts(cluster)
     cluster.close()
     cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
     roots = set(roots_of(cases, declared(check_modules().values())).values())
     unseen = {f"{v.cause}[{v.variant}]": str(v.unseen) for v in seen if v.unseen}
-    return {f"{c.check} {c.finding.obj}": c.finding.says for c in roots if c.cause in NETWORK}, unseen
+    return {f"{c.check} {c.finding.obj}": c.finding.says for c in roots if c.cause in causes}, unseen
 
 
 ROOTS = {

@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster, claim_names
@@ -36,19 +37,52 @@ def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
     return nodes
 
 
-def attachment_fault(attachment: pb.VolumeAttachment, cluster: Cluster) -> str:
-    """Return why the volume is not attached or detached in time, or nothing."""
-    node, status = attachment.spec.nodeName, attachment.status
-    no_answer = f"{attachment.spec.attacher} does not respond"
-    if attachment.metadata.HasField("deletionTimestamp"):
-        if not cluster.over(attachment.metadata.deletionTimestamp, DETACH):
-            return ""
-        since = duration(cluster.limit(DETACH))
-        why = status.detachError.message or no_answer
-        return f"its volume is still not detached from node {node} after {since}: {why}"
-    if status.attached or not cluster.over(attachment.metadata.creationTimestamp, ATTACH):
+class AttachmentFault(NamedTuple):
+    """A volume that is not attached or detached in time: its VolumeAttachment, why, and whether the driver says so."""
+
+    attachment: pb.VolumeAttachment
+    why: str
+    is_answered: bool
+
+
+def attachment_faults(cluster: Cluster) -> Iterator[AttachmentFault]:
+    """Yield the faults of volumes' attachments. A failed detachment is why a volume is not attached elsewhere."""
+    by_volume: dict[str, list[pb.VolumeAttachment]] = defaultdict(list)
+    for attachment in cluster.attachments:
+        by_volume[attachment.spec.source.persistentVolumeName].append(attachment)
+    for attachments in by_volume.values():
+        waiting = [attachment for attachment in attachments if _waits(attachment, cluster)]
+        errors = [(attachment, _detach_error(attachment, waiting, cluster)) for attachment in attachments]
+        faults = [pair for pair in errors if pair[1]] or [
+            (attachment, _attach_error(attachment)) for attachment in waiting
+        ]
+        for attachment, why in faults:
+            status = attachment.status
+            yield AttachmentFault(attachment, why, bool(status.attachError.message or status.detachError.message))
+
+
+def _waits(attachment: pb.VolumeAttachment, cluster: Cluster) -> bool:
+    leaves = attachment.metadata.HasField("deletionTimestamp")
+    return not leaves and not attachment.status.attached and cluster.over(attachment.metadata.creationTimestamp, ATTACH)
+
+
+def _attach_error(attachment: pb.VolumeAttachment) -> str:
+    error = attachment.status.attachError.message or f"{attachment.spec.attacher} does not respond"
+    return f"its volume cannot be attached to node {attachment.spec.nodeName}: {error}"
+
+
+def _detach_error(attachment: pb.VolumeAttachment, waiting: Sequence[pb.VolumeAttachment], cluster: Cluster) -> str:
+    """Return why a volume is not detached, past `volume-claim.detach` or as soon as another node waits for it."""
+    if not attachment.metadata.HasField("deletionTimestamp"):
         return ""
-    return f"its volume cannot be attached to node {node}: {status.attachError.message or no_answer}"
+    node, error = attachment.spec.nodeName, attachment.status.detachError.message
+    if error and waiting:
+        others = ", ".join(sorted(other.spec.nodeName for other in waiting)[:3])
+        return f"its volume cannot be detached from node {node}, and node {others} waits for it: {error}"
+    if not cluster.over(attachment.metadata.deletionTimestamp, DETACH):
+        return ""
+    limit, reason = duration(cluster.limit(DETACH)), error or f"{attachment.spec.attacher} does not respond"
+    return f"its volume is still not detached from node {node} after {limit}: {reason}"
 
 
 _REASON = re.compile(r"\b\d{1,9} (node\(s\) [^,.]+|[A-Z][^,.]+)")

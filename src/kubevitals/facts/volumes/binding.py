@@ -5,31 +5,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.kept import STORAGE_CLASS
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.placement import satisfies
+from kubevitals.facts.volumes.claims import BINDING, class_name, classes_by_name, is_due, users
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.inventory.near_names import near_names
 from kubevitals.objects import Ref, condition
 from kubevitals.quantity import amount
-from kubevitals.text import binary, duration
-from kubevitals.threshold import Threshold
+from kubevitals.text import binary
 
 COMPARED = 100
 """Available volumes that are compared with a claim; in one namespace tens of thousands of claims may wait."""
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
-_SELECTED_NODE = "volume.kubernetes.io/selected-node"
 _SCHEDULER_ON_VOLUMES = re.compile(r"persistent volumes? to bind|enough free storage")
 """What the scheduler reports if no node suits a claim that waits for a pod (volumebinding/binder.go)."""
-
-BINDING = Threshold(
-    "volume-claim.binding",
-    60,
-    "seconds for which a claim may be unbound: provisioners answer within seconds, and the control plane repeats its "
-    "events every 15 seconds",
-)
 
 _CREATE_AGAIN = "the class of a PVC cannot be changed, so delete the PVC and create it again"
 _ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_CREATE_AGAIN}"
@@ -56,7 +47,7 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound
     if not name:
         why = f'it asks for a volume without StorageClass (storageClassName: ""), and {_no_match(claim, cluster)}'
         return WhyUnbound(why, f"create a PersistentVolume without a class that matches the PVC, or {_ANOTHER_CLASS}")
-    if storage_class := cluster.derive(_classes_by_name).get(name):
+    if storage_class := cluster.derive(classes_by_name).get(name):
         return _by_class(claim, storage_class, cluster)
     near = cluster.derive(_near_classes).get(Ref("StorageClass", claim.metadata.namespace, name), "")
     mismatches = _mismatches_of_free_volumes(claim, cluster)
@@ -65,18 +56,8 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound
     return WhyUnbound(why, f"{create}, or {_ANOTHER_CLASS}")
 
 
-def class_name(claim: pb.PersistentVolumeClaim) -> str | None:
-    """Return the StorageClass that the claim asks for, by its former annotation or by its field, or nothing."""
-    field = claim.spec.storageClassName if claim.spec.HasField("storageClassName") else None
-    return claim.metadata.annotations.get(STORAGE_CLASS, field)
-
-
-def _classes_by_name(cluster: Cluster) -> dict[str, pb.StorageClass]:
-    return {storage_class.metadata.name: storage_class for storage_class in cluster.storage_classes}
-
-
 def _near_classes(cluster: Cluster) -> dict[Ref, str]:
-    classes = cluster.derive(_classes_by_name)
+    classes = cluster.derive(classes_by_name)
     pending = [claim for claim in cluster.claims if claim.status.phase == "Pending"]
     wanted = [(claim.metadata.namespace, class_name(claim)) for claim in pending]
     missing = [Ref("StorageClass", namespace, name) for namespace, name in wanted if name and name not in classes]
@@ -85,15 +66,14 @@ def _near_classes(cluster: Cluster) -> dict[Ref, str]:
 
 def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> WhyUnbound | None:
     name, provisioner = storage_class.metadata.name, storage_class.provisioner
-    waits_for_pod = storage_class.volumeBindingMode == "WaitForFirstConsumer"
-    is_due = not waits_for_pod or bool(claim.metadata.annotations.get(_SELECTED_NODE))
-    if waits_for_pod and not (_has_waited(claim, cluster) and (is_due or _scheduler_reports_volumes(claim, cluster))):
+    waits_for_pod, due = storage_class.volumeBindingMode == "WaitForFirstConsumer", is_due(claim, storage_class)
+    if waits_for_pod and not (_has_waited(claim, cluster) and (due or _scheduler_reports_volumes(claim, cluster))):
         return None
     if provisioner == NO_PROVISIONER:
         why = f'StorageClass "{name}" does not provision volumes (no-provisioner), and {_no_match(claim, cluster)}'
         remedy = "create a PersistentVolume of this class that matches the PVC and the nodes where its pod can run"
         return WhyUnbound(why, remedy)
-    if is_due:
+    if due:
         return _by_provisioner(claim, provisioner, cluster)
     why = f'no node fits both its pod and StorageClass "{name}" (allowedTopologies, storage capacity)'
     remedy = "let the pod run where the class can provision volumes, or let the class provision where the pod can run"
@@ -142,11 +122,6 @@ def _scheduler_reports_volumes(claim: pb.PersistentVolumeClaim, cluster: Cluster
         and _SCHEDULER_ON_VOLUMES.search(scheduled.message)
         for pod in users(claim, cluster)
     )
-
-
-def users(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> list[pb.Pod]:
-    """Return the unfinished pods that use the claim."""
-    return cluster.pods_by_claim.get((claim.metadata.namespace, claim.metadata.name), [])
 
 
 def _last_event(claim: pb.PersistentVolumeClaim, reason: str, cluster: Cluster) -> str:
@@ -254,8 +229,3 @@ def why_lost(claim: pb.PersistentVolumeClaim) -> WhyUnbound:
         f'PersistentVolume "{claim.spec.volumeName}" was deleted; its data is lost unless the volume can be restored',
         "look for the volume in the storage backend, or create the PVC again from a backup",
     )
-
-
-def waiting_line(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
-    """Return for how long the claim has been in its phase at most: since it was created."""
-    return f"{claim.status.phase} for {duration(cluster.age(claim.metadata.creationTimestamp))}"

@@ -9,22 +9,46 @@ from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_name
 from kubevitals.objects import Ref, ref
 
+NO_PLUGIN = re.compile(
+    r"driver name (?P<driver>[\w.-]{1,253}) not found in the list of registered CSI drivers"
+    r"|dial unix /\S{0,300}?/plugins/(?P<folder>[\w.-]{1,253})/"
+    r"|CSINode [\w.-]{1,253} does not contain driver (?P<absent>[\w.-]{1,253})"
+)
+"""What kubelet and attacher report about a CSI driver without a running, registered node plugin: kubernetes/kubernetes
+pkg/volume/csi/csi_client.go, gRPC's dialer, kubernetes-csi/external-attacher pkg/controller/util.go."""
+
+_REMOTE = r"nfs4?|cifs|smb3"
+
 MOUNT_ERRORS = (
     (
-        r"helper program|unknown filesystem type .(?:nfs|cifs)",
+        rf"-t (?:{_REMOTE})\b[\s\S]{0, 2000}(?:helper program|bad option)|unknown filesystem type .(?:{_REMOTE})",
         "install the file system's mount helper on the node (nfs-common, cifs-utils)",
     ),
     (
-        r"not found in the list of registered CSI drivers",
+        r"executable file not found|mount helper|mkfs\.\w+: not found",
+        "install the program that the message names on the node",
+    ),
+    (
+        r"registered CSI drivers|dial unix",
         "start the driver's pod on the node, or keep the pod off nodes without the driver",
     ),
     (
-        r"wrong fs type|unknown filesystem|bad superblock",
-        "correct fsType, or repair the file system on the volume",
+        r"already contains|unknown filesystem",
+        "set fsType of the volume or its StorageClass to the file system that the volume has and the node supports",
     ),
+    (
+        r"wrong fs type|bad superblock|fsck.{0,3} found errors|structure needs cleaning|can't read superblock",
+        "the volume has a damaged file system, or another one than fsType: correct fsType, or repair the file system "
+        "(fsck, xfs_repair) while no pod uses the volume",
+    ),
+    (r"helper program", "install the file system's mount helper on the node (nfs-common, cifs-utils)"),
     (
         r"timed out|no route to host|connection refused|host is down",
         "check that the node can reach the storage server",
+    ),
+    (
+        r"special device \S+ does not exist",
+        "check that the volume is attached to the node: its device is missing there",
     ),
     (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
     (r"access denied|permission denied", "allow the node in the storage server's export, or correct the credentials"),
@@ -33,7 +57,9 @@ MOUNT_ERRORS = (
         "create the path on the node, or correct it in the volume",
     ),
 )
-"""Texts of the kubelet, mount(8) and CSI drivers, with what helps."""
+"""Texts of the kubelet (k8s.io/mount-utils mount_linux.go), mount(8) of util-linux and nfs-utils, with what helps.
+
+The helper that mount(8) names for every wrong option is for remote file systems; `-t` says which one it is."""
 
 
 def mount_remedy(words: str) -> str:
@@ -42,10 +68,19 @@ def mount_remedy(words: str) -> str:
     return next(remedies, "fix what the message reports; the log of the volume's driver on the node has more")
 
 
+def without_plugin(words: str) -> str:
+    """Return the CSI driver whose node plugin does not answer according to a message, or the folder of its socket."""
+    match = NO_PLUGIN.search(words)
+    return next(filter(None, match.groups("")), "") if match else ""
+
+
 def volume_words(words: str) -> str:
-    """Return the error without the kubelet's prefix and the mount command, which differ from pod to pod."""
+    """Return the error without the kubelet's prefix and the mount command, which differ from pod to pod.
+
+    The path of a driver's socket is the same for all, and names the driver.
+    """
     words = words.rpartition("\nOutput: ")[2]
-    words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", "", words)
+    words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", lambda path: path[0] if ".sock" in path[0] else "", words)
     return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
 
 
@@ -54,6 +89,15 @@ def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Sy
     groups: dict[Ref, list[Symptom]] = defaultdict(list)
     for symptom in symptoms:
         groups[_claim_in(symptom, cluster) or ref(symptom.pod)].append(symptom)
+    return groups
+
+
+def by_driver(symptoms: Iterable[Symptom]) -> dict[tuple[str, str], list[Symptom]]:
+    """Return the pods by the CSI driver, or its socket's folder, whose node plugin does not answer, and by node."""
+    groups: dict[tuple[str, str], list[Symptom]] = defaultdict(list)
+    for symptom in symptoms:
+        if driver := without_plugin(symptom.words):
+            groups[driver, symptom.pod.spec.nodeName].append(symptom)
     return groups
 
 

@@ -1,0 +1,39 @@
+"""Clusters with a real CSI driver, recorded while it failed: where each fault has its root.
+
+The recordings are of kind clusters with a driver in the manner of csi-driver-host-path; they are as they were written.
+"""
+
+import pytest
+
+from tests.test_field import judged
+
+CAUSES = ("volume-claim", "startup-error", "cni-daemonset", "node-ready")
+
+CLAIM = "PersistentVolumeClaim"
+
+ROOTS = {
+    "csi-controller-gone": {
+        "volume-claim[driver-down] CSIDriver/hostpath.csi.offline": "Deployment/kube-system/csi-hostpath-controller has"
+    },
+    "csi-detach-fails": {
+        f"volume-claim[attach-failed] {CLAIM}/moved/data": "its volume cannot be detached from node h7-calico-worker,"
+    },
+    "csi-multi-attach": {f"volume-claim[attach-failed] {CLAIM}/roll/data": "already used by pod(s) data-574c4b5c76"},
+    "csi-node-plugin-crash": {
+        "startup-error[app-exit] Pod/kube-system/csi-hostpath-node-p6lx6": "/csi/csi.sock is already in use"
+    },
+    "csi-node-plugin-excluded": {
+        "volume-claim[driver-down] Node/real-worker": "csi-hostpath-node: its nodeSelector requires nowhere=yes"
+    },
+    "csi-stage-fails-delete-fails": {f"volume-claim[mount-failed] {CLAIM}/stage/badfs": "wrong fs type"},
+    "csi-unregistered": {"volume-claim[driver-down] Node/h7-calico-worker2": "is not registered"},
+    "csi-healthy-with-poolfull-young": {},
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_a_fault_of_a_real_driver_has_one_root(name: str) -> None:
+    roots, _ = judged(name, CAUSES)
+    assert roots.keys() == ROOTS[name].keys()
+    for root, says in roots.items():
+        assert ROOTS[name][root] in says
