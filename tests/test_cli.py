@@ -176,7 +176,9 @@ def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> Non
 def test_findings_metrics_and_markdown_are_written_where_the_user_says(run: Run, broken: ApiServer) -> None:
     assert run("--findings=new/f.json", "--metrics=new/m.prom", "--markdown=new/s.md").ret == 1
     found = read(Path("new/f.json"))
-    assert [f.says for f in found.findings] == ['container "app" keeps crashing: exit code 1 (general error)']
+    assert [f.says for f in found.findings] == [
+        'container "app" keeps crashing: exit code 1 (general error): "it died"'
+    ]
     assert len(found.items) == len(outcomes())
     assert Path("new/m.prom").read_text().endswith("# EOF\n")
     assert "shop" in Path("new/s.md").read_text()

@@ -7,9 +7,11 @@ import pytest
 from checks.test_config_mount import setup_failed
 from checks.test_startup_error import app_exit, image, not_started
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.faults import PodFault
+from kubevitals.errors import NotObserved
+from kubevitals.facts.pods.faults import PodFault, pod_faults
 from kubevitals.objects import Ref
-from tests.built import BuiltPod, config_map, findings, owner_of
+from kubevitals.source.request import Answer
+from tests.built import BuiltPod, config_map, findings, node, owner_of
 from tests.fakes import ago, cluster_of
 
 NOT_STARTED = "startup-error[not-started] Pod/app"
@@ -191,3 +193,40 @@ def test_a_claim_beside_it_stays_a_claims_fault() -> None:
     pod.said("FailedMount", 'MountVolume.SetUp failed for volume "disk" : rpc error: no such server')
     cluster = cluster_of(pods=[pod.pod], nodes=[pod.node], all_events=pod.events, **disk)
     assert owner_of(cluster) is PodFault.MOUNT_FAILED
+
+
+def test_a_stuck_pod_without_events_is_not_observed() -> None:
+    """They may give the pod to another cause."""
+    with pytest.raises(NotObserved):
+        list(not_started(cluster_of({"/api/v1/events": Answer(403, b"")}, pods=[BuiltPod().pod], nodes=[node()])))
+
+
+def test_a_stuck_pod_is_found_without_nodes() -> None:
+    (finding,) = not_started(cluster_of({"/api/v1/nodes": Answer(403, b"")}, pods=[BuiltPod().pod]))
+    assert finding.says == 'container "app" stays in ContainerCreating, and no event says why'
+
+
+def named(name: str, pod: BuiltPod) -> pb.Pod:
+    pod.pod.metadata.name = name
+    return pod.pod
+
+
+def test_a_run_says_which_pods_are_too_young_to_be_judged() -> None:
+    creating = [named(f"web-{n}", since(30, BuiltPod())) for n in range(5)]
+    pulling = since(100, BuiltPod())
+    pulling.has_sandbox(yes=True)
+    cluster = cluster_of(pods=[*creating, named("large", pulling)], nodes=[node()])
+    pod_faults(cluster)
+    assert cluster.remarks == [
+        "too young to be judged: 5 pods in ContainerCreating for less than 1m (shop/web-0, shop/web-1, shop/web-2 and "
+        "2 more)",
+        "too young to be judged: 1 pod in ContainerCreating for less than 15m (shop/large)",
+    ]
+
+
+def test_pods_that_run_or_are_found_are_no_remark() -> None:
+    running = BuiltPod()
+    running.start()
+    cluster = cluster_of(pods=[named("runs", running), named("stuck", BuiltPod())], nodes=[node()])
+    pod_faults(cluster)
+    assert cluster.remarks == []

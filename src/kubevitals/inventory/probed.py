@@ -83,8 +83,7 @@ def _plan(cluster: Cluster) -> ProbePlan | None:
     if not cluster.probe_options:
         return None
     cluster.scope.need("kube-system")
-    lists = (cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
-    return plan(cluster.probe_options, *lists, cluster.now.timestamp())
+    return plan(cluster.probe_options, cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
 
 
 def understood(ran: Ran) -> ProbeResults:

@@ -14,6 +14,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.pods import creating, not_started, running, sandbox_errors, unscheduled
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.pods.young import young_pods
 from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref, statuses
@@ -91,10 +92,10 @@ def _broken(cluster: Cluster) -> frozenset[Ref]:
 
 
 def pod_faults(cluster: Cluster) -> PodFaults:
-    """Return every broken pod under its fault."""
+    """Return every broken pod under its fault; a remark counts the pods that are too young to be judged."""
     faults = PodFaults(defaultdict(list), {})
-    for pod in _worst_first([pod for pod in cluster.pods if not _is_fine(pod)]):
-        _classify(pod, cluster, faults)
+    pods = _worst_first([pod for pod in cluster.pods if not _is_fine(pod)])
+    cluster.remarks += young_pods([pod for pod in pods if not _classify(pod, cluster, faults)], cluster)
     return faults
 
 
@@ -104,7 +105,8 @@ def _worst_first(pods: list[pb.Pod]) -> list[pb.Pod]:
     return sorted(pods, key=lambda pod: (-pods_of[owner(pod) or ref(pod)], -sum(s.restartCount for s in statuses(pod))))
 
 
-def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
+def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> bool:
+    """Add the pod to its fault, and return whether it has one."""
     for fault, line in TABLE.items():
         try:
             symptom = line(pod, cluster)
@@ -113,7 +115,8 @@ def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> None:
         else:
             if symptom:
                 faults.symptoms[fault].append(_judged(symptom, cluster))
-                return
+                return True
+    return False
 
 
 def _judged(symptom: Symptom, cluster: Cluster) -> Symptom:

@@ -4,6 +4,7 @@ A state decides that a pod is stuck. Events only name the cause, and they may ha
 """
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.references import is_missing, reported_missing
@@ -21,11 +22,15 @@ PULLING = Threshold(
 
 
 def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod on a node that waits for a container to start for too long, or that the kubelet rejected."""
+    """Match a pod on a node that waits for a container to start for too long, or that the kubelet rejected.
+
+    Raises:
+        NotObserved: its events, which may give it to another cause, are not observed.
+    """
     if was_rejected(pod):
         return Symptom(pod, pod.status.message) if failed_for_good(pod, cluster) else None
     waiting = waiting_container(pod)
-    if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(_gate(pod, waiting, cluster)):
+    if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
         return None
     return None if _is_about_to_start(pod, cluster) else Symptom(pod, waiting.state.waiting.message, waiting)
 
@@ -85,9 +90,9 @@ def is_pulling(pod: pb.Pod, cluster: Cluster) -> bool:
     return bool(events) and events[-1].reason == "Pulling"
 
 
-def _gate(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> Threshold:
-    """Return for how long a pod may be in this state."""
-    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+def limit_of(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> Threshold:
+    """Return for how long the pod may wait for this container."""
+    node = _node(pod, cluster)
     is_slow = node is not None and (is_virtual(node) or (not is_ready(node) and is_arriving(node, cluster)))
     return PULLING if is_slow or (waiting.state.waiting.reason in CREATING and _may_pull(pod, cluster)) else STUCK
 
@@ -98,3 +103,10 @@ def _may_pull(pod: pb.Pod, cluster: Cluster) -> bool:
     if sandbox is None:
         return any(event.reason in ("Pulling", "Pulled") for event in cluster.events(pod))
     return sandbox.status == "True"
+
+
+def _node(pod: pb.Pod, cluster: Cluster) -> pb.Node | None:
+    try:
+        return cluster.nodes_by_name.get(pod.spec.nodeName)
+    except NotObserved:
+        return None  # it counts as a node that does not delay its pods

@@ -42,14 +42,14 @@ def recent_restarts(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
     """Return how often the container restarted within `pod.recent`; an end that its node caused is not a restart.
 
     Events count the starts, unless they do not include the present run: they expire, and the kubelet limits their
-    number. Then the container is taken to have restarted before as quickly as the last time.
+    number. Then the container is taken to have restarted before as quickly as the last time, if that is known.
     """
     last = status.lastState.terminated
     if not status.restartCount or cluster.over(last.finishedAt, RECENT) or ended_with_node(pod, last, cluster):
         return 0
-    if not cluster.over(pod.status.startTime, RECENT):
-        return status.restartCount
     began = _began(status)
+    if not cluster.over(pod.status.startTime, RECENT) or not (began and last.startedAt.seconds):
+        return status.restartCount
     starts = list(_started_events(pod, status, cluster))
     if any(last_seen(event) >= began for event in starts):
         count = sum(_within(event, cluster) for event in starts)
