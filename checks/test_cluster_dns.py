@@ -27,6 +27,7 @@ from kubevitals.facts.dns import resolv_conf
 from kubevitals.facts.dns import service as dns
 from kubevitals.facts.dns.logs import log_faults
 from kubevitals.facts.dns.lookups import (
+    NAME_ERRORS,
     by_nodes_resolver,
     lookup_line,
     lookups,
@@ -49,12 +50,6 @@ from kubevitals.probe.report import Lookup, ProbeReport, Through
 
 NODES_SHOWN = 10
 """Nodes in the evidence of a finding."""
-
-NAME_ERRORS = (
-    "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
-    "|bad address|eai_again|enotfound|unknownhostexception"
-)
-"""How programs report that a lookup failed: Go, glibc, curl, musl, busybox, Node.js, Java."""
 
 EXPLAINS = (
     Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),

@@ -35,6 +35,7 @@ from kubevitals.facts.network.kube_proxy import (
     runs_on,
     unhealthy_by_api,
 )
+from kubevitals.facts.network.kube_proxy_log import disconnected
 from kubevitals.facts.network.reach import Pair, is_ipv6, lost, may_be_luck, reached, require_all, result, within_node
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look
@@ -74,6 +75,7 @@ def unhealthy(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose kube-proxy runs, but does not answer on its health port or has stopped updating its rules.
 
     The probe queries the port on the node itself. Without the probe it is queried directly or through the API server.
+    If that is not possible, or no port answers, the logs of the kube-proxies that started last are read.
     """
     for proxy in _unhealthy(cluster):
         yield Finding(
@@ -148,6 +150,18 @@ def _node_port_finding(target: str, failing: Iterable[Pair], *, partly: bool) ->
 
 
 def _unhealthy(cluster: Cluster) -> Iterator[Unhealthy]:
+    """Yield what the health ports say, and where they cannot be queried or none answers, what the logs say."""
+    reported: set[str] = set()
+    try:
+        for proxy in _unhealthy_by_port(cluster):
+            reported.add(proxy.node)
+            yield proxy
+    except NotObserved:
+        yield from (proxy for proxy in disconnected(cluster) if proxy.node not in reported)
+        raise
+
+
+def _unhealthy_by_port(cluster: Cluster) -> Iterator[Unhealthy]:
     working = {node.metadata.name for node in runs_on(cluster)}
     try:
         results = probed(cluster)

@@ -26,16 +26,15 @@ from kubevitals.errors import observed
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
+from kubevitals.facts.pods.memory_limits import LEAST, is_too_small, memory_limit
 from kubevitals.facts.pods.running import OOM_PAST, OOM_RECENT
-from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
 from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster, seen_ago
-from kubevitals.objects import containers, last_end, node_condition, ref, statuses
-from kubevitals.quantity import amount
+from kubevitals.objects import containers, last_end, node_condition, ref
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
@@ -51,9 +50,6 @@ NAMED = 3
 ROOM = 1.5
 """A new limit is this many times the old one, or what is in use."""
 
-LEAST = 16 << 20
-"""Bytes of memory with which any container starts: CRI-O refuses less than 12 MiB."""
-
 EXPLAINS = (
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("node-ready[pressure]",), words="memorypressure"),
     Explains(("memory-limit[node-oom]",), SAME_NODE, ("memory-limit[oom-killed]",), words="no memory limit"),
@@ -65,8 +61,8 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, PodFault.OOM_KILLED):
         pod, status = symptom.pod, symptom.status
         ended = last_end(status)
-        limit = _limit(pod, status.name)
-        small = bool(OOM_TEXT.search(symptom.words))
+        limit = memory_limit(pod, status.name)
+        small = is_too_small(symptom.words, pod, status.name)
         name = f'container "{status.name}"' if status.name else "the pod sandbox"
         died = ended.HasField("finishedAt")
         yield pod_finding(
@@ -141,7 +137,7 @@ def _usages(summaries: Iterable[tuple[pb.Node, kubelet.Summary]], cluster: Clust
 
 
 def _usage(pod: pb.Pod, figures: kubelet.Pod, container: kubelet.Container) -> _Usage | None:
-    limit, memory = _limit(pod, container.name), container.memory or kubelet.Memory()
+    limit, memory = memory_limit(pod, container.name), container.memory or kubelet.Memory()
     working_set, rss = memory.workingSetBytes, memory.rssBytes
     if not limit or working_set is None:
         return None
@@ -214,18 +210,6 @@ def _evicted_for_memory(cluster: Cluster) -> dict[str, list[pb.Pod]]:
         if evicted_for(pod, MEMORY) and not cluster.over(evicted_at(pod), OOM_PAST):
             by_node.setdefault(pod.spec.nodeName, []).append(pod)
     return by_node
-
-
-def _limit(pod: pb.Pod, name: str) -> float:
-    """Return a container's memory limit in bytes, or else its pod's, or 0; during a resize, the limit still in force.
-
-    Without a container's name it is the sandbox's: the pod's limit, or else the sum of all containers' limits.
-    """
-    actual = {status.name: status.resources.limits for status in statuses(pod) if status.HasField("resources")}
-    limits = (actual.get(c.name, c.resources.limits) for c in containers(pod.spec) if name in ("", c.name))
-    of_containers = sum(amount(limit, "memory") for limit in limits)
-    of_pod = amount(pod.spec.resources.limits, "memory")
-    return of_containers or of_pod if name else of_pod or of_containers
 
 
 @check(oom_killed, near_limit, node_oom, chapter="2.2")

@@ -59,6 +59,12 @@ def test_limit_too_small_for_the_sandbox(seen: Seen) -> None:
     assert seen.says("first to 16Mi")
 
 
+@scenario(pod("app", resources=limit(memory="3Mi")), finds=["memory-limit[oom-killed] Pod/app"])
+def test_limit_too_small_for_the_runtime(seen: Seen) -> None:
+    """The runtime starts the sandbox or the container, and finds its process gone."""
+    assert seen.says("3Mi")
+
+
 @scenario(
     pod("app", ONCE, volumes=mounting(emptyDir={}), volumeMounts=[{"name": "data", "mountPath": "/state"}], **LITTLE),
     finds=["memory-limit[oom-killed] Pod/app"],

@@ -13,6 +13,7 @@ import pytest
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
+from kubevitals.facts.dns.corefile import PATH
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
@@ -38,7 +39,12 @@ def recorded() -> set[Right]:
 
 def test_the_base_and_the_kubelet_component_grant_exactly_what_is_requested() -> None:
     base, kubelet = granted("base/rbac.yaml"), granted("components/kubelet/rbac.yaml")
-    assert base | kubelet | {("list", "secrets")} == recorded()
+    corefile = {("get", "configmaps")}
+    assert base | kubelet | {("list", "secrets")} == recorded() | corefile
+    (role,) = (obj for obj in objects(DEPLOY / "base/rbac.yaml") if obj["kind"] == "Role")
+    assert (
+        f"/api/v1/namespaces/{role['metadata']['namespace']}/configmaps/{role['rules'][0]['resourceNames'][0]}" == PATH
+    )
     assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
     assert ("list", "secrets") not in base
 

@@ -210,6 +210,40 @@ def test_one_that_has_just_started_is_not_asked() -> None:
     assert found(unhealthy, cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
 
 
+FAILURE = (
+    'E0301 {} 1 reflector.go:205] "Failed to watch" err="failed to list *v1.Service: Get '
+    '\\"https://192.0.2.1:1/api/v1/services\\": dial tcp 192.0.2.1:1: connect: connection refused" type="*v1.Service"'
+)
+
+
+def with_logs(**logs: str) -> Cluster:
+    """Return a cluster whose kube-proxies have these logs, and whose health ports are all closed."""
+    closed: dict[str, Said] = {LIVEZ.format(n.metadata.name): unreachable_port for n in NODES}
+    paths = {f"/api/v1/namespaces/kube-system/pods/kube-proxy-{name}/log": log for name, log in logs.items()}
+    answers: dict[str, Said] = {path: Answer(200, log.encode()) for path, log in paths.items()}
+    return cluster_of(closed | answers, nodes=NODES, daemon_sets=[PROXY], pods=PODS)
+
+
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (FAILURE.format("11:59:40.123456"), ["Node/two"]),
+        (f"{FAILURE.format('11:59:40.123456')}\nI0301 11:59:41.0 1 server.go:1] waiting", ["Node/two"]),
+        (FAILURE.format("11:30:00.123456"), []),
+        (FAILURE.format("99:99:99.123456"), []),
+        ("I0301 11:59:40.123456 1 config.go:317] starting service config controller", []),
+        ("", []),
+    ],
+    ids=["now", "and a line after it", "over for half an hour", "no time", "fine", "empty"],
+)
+def test_a_kube_proxy_that_never_heard_from_the_api_server_says_so_in_its_log(log: str, expected: list[str]) -> None:
+    findings, unseen = judged(unhealthy, with_logs(one="", two=log, three=""))
+    assert [str(finding.obj) for finding in findings] == expected
+    assert "healthzBindAddress" in str(unseen)
+    assert all("cannot list and watch Services" in finding.says for finding in findings)
+
+
 # --- with a probe ---
 
 

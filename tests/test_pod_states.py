@@ -30,6 +30,31 @@ def test_each_runtime_has_its_own_words_for_too_little_memory(words: str) -> Non
     assert "the pod sandbox cannot start" in finding.says
 
 
+DIED = {
+    "runc": "OCI runtime create failed: runc create failed: cannot start a container that has stopped",
+    "containerd": "failed to start containerd task: cannot start a stopped process: unknown",
+    "namespace": "runc create failed: namespace path: lstat /proc/0/ns/ipc: no such file or directory",
+    "sandbox": 'failed to create containerd container: sandbox container "5f2b" is not running',
+}
+
+
+@pytest.mark.parametrize("words", DIED.values(), ids=DIED)
+@pytest.mark.parametrize(("limit", "is_small"), [("3Mi", True), ("15Mi", True), ("16Mi", False), ("", False)])
+def test_a_process_that_is_gone_at_once_is_a_matter_of_memory_where_the_limit_is_tiny(
+    words: str, limit: str, is_small: bool
+) -> None:
+    in_sandbox, waiting, ended = BuiltPod(), BuiltPod(), BuiltPod()
+    in_sandbox.said("FailedCreatePodSandBox", f"Failed to create pod sandbox: rpc error: {words}")
+    waiting.waiting("web", "CreateContainerError", words)
+    ended.crashing("web", 128, "StartError", words)
+    for pod in (in_sandbox, waiting, ended):
+        if limit:
+            pod.pod.spec.containers[-1].resources.limits["memory"].string = limit
+        assert (owner_of(pod.cluster()) is PodFault.OOM_KILLED) is is_small
+        found = list(oom_killed(pod.cluster()))
+        assert [f"cannot start: its memory limit of {limit} is too small" in f.says for f in found] == [True] * is_small
+
+
 @pytest.mark.parametrize("has_run", [True, False], ids=["containerd", "CRI-O"])
 def test_a_container_that_cannot_start_in_so_little_memory_waits_in_the_words_of_its_runtime(has_run: bool) -> None:
     pod = BuiltPod()

@@ -925,7 +925,7 @@ class ServicePort(_message.Message):
     def __init__(self, name: _Optional[str] = ..., protocol: _Optional[str] = ..., port: _Optional[int] = ..., targetPort: _Optional[_Union[IntOrString, _Mapping]] = ..., nodePort: _Optional[int] = ...) -> None: ...
 
 class ServiceSpec(_message.Message):
-    __slots__ = ("ports", "selector", "clusterIP", "type", "publishNotReadyAddresses", "clusterIPs", "ipFamilies")
+    __slots__ = ("ports", "selector", "clusterIP", "type", "publishNotReadyAddresses", "clusterIPs", "ipFamilies", "internalTrafficPolicy")
     class SelectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -940,6 +940,7 @@ class ServiceSpec(_message.Message):
     PUBLISHNOTREADYADDRESSES_FIELD_NUMBER: _ClassVar[int]
     CLUSTERIPS_FIELD_NUMBER: _ClassVar[int]
     IPFAMILIES_FIELD_NUMBER: _ClassVar[int]
+    INTERNALTRAFFICPOLICY_FIELD_NUMBER: _ClassVar[int]
     ports: _containers.RepeatedCompositeFieldContainer[ServicePort]
     selector: _containers.ScalarMap[str, str]
     clusterIP: str
@@ -947,7 +948,8 @@ class ServiceSpec(_message.Message):
     publishNotReadyAddresses: bool
     clusterIPs: _containers.RepeatedScalarFieldContainer[str]
     ipFamilies: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ports: _Optional[_Iterable[_Union[ServicePort, _Mapping]]] = ..., selector: _Optional[_Mapping[str, str]] = ..., clusterIP: _Optional[str] = ..., type: _Optional[str] = ..., publishNotReadyAddresses: _Optional[bool] = ..., clusterIPs: _Optional[_Iterable[str]] = ..., ipFamilies: _Optional[_Iterable[str]] = ...) -> None: ...
+    internalTrafficPolicy: str
+    def __init__(self, ports: _Optional[_Iterable[_Union[ServicePort, _Mapping]]] = ..., selector: _Optional[_Mapping[str, str]] = ..., clusterIP: _Optional[str] = ..., type: _Optional[str] = ..., publishNotReadyAddresses: _Optional[bool] = ..., clusterIPs: _Optional[_Iterable[str]] = ..., ipFamilies: _Optional[_Iterable[str]] = ..., internalTrafficPolicy: _Optional[str] = ...) -> None: ...
 
 class Service(_message.Message):
     __slots__ = ("metadata", "spec")

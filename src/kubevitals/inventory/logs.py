@@ -45,15 +45,16 @@ class Logs:
         self._of: Counter[str] = Counter()
         self._breaker = CircuitBreaker("logs", FAILURES)
 
-    def read(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
+    def read(self, pod: pb.Pod, container: str, *, previous: bool, shared: bool = True) -> tuple[str, ...]:
         """Return the last lines of a container's log, or of its previous instance's.
 
-        Pods of one owner share a log. If it cannot be read from one of them, the next one is tried.
+        Pods of one owner share a log, unless it is not to be `shared`. If it cannot be read from one of them, the next
+        one is tried.
 
         Raises:
             NotObserved: the log is refused or gone, there was no answer, or a limit is reached.
         """
-        key = (owner(pod) or ref(pod), container, previous)
+        key = ((shared and owner(pod)) or ref(pod), container, previous)
         if key not in self._read:
             failed = self._failed[key]
             if pod.metadata.name not in failed and len(failed) < PODS:

@@ -83,7 +83,8 @@ def _plan(cluster: Cluster) -> ProbePlan | None:
     if not cluster.probe_options:
         return None
     cluster.scope.need("kube-system")
-    return plan(cluster.probe_options, cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
+    lists = (cluster.nodes, cluster.services, cluster.endpoint_slices, cluster.pods)
+    return plan(cluster.probe_options, *lists, cluster.now.timestamp())
 
 
 def understood(ran: Ran) -> ProbeResults:

@@ -45,6 +45,9 @@ _API_SERVER = "Client sent an HTTP request to an HTTPS server"
 _KUBE_PROXY = '"lastUpdated"'
 """In kube-proxy's answer with HTTP 200; for any other status only wget's error is seen."""
 
+CONNECTED = "connected"
+"""What the script prints if a TCP connection was accepted."""
+
 _SETTINGS = ("tcp_timeout_established", "tcp_timeout_close_wait", "tcp_loose", "tcp_be_liberal")
 
 _KINDS, _WAYS = frozenset(Target), frozenset(Through)
@@ -173,6 +176,8 @@ def _reached(lines: Iterable[tuple[str, str]], token: str) -> Iterator[Reach]:
 def _is_right(kind: Target, said: str, token: str) -> bool:
     if kind in (Target.API_SERVICE, Target.API_ENDPOINT):
         return _API_SERVER in said
+    if kind in (Target.OPEN_SERVICE, Target.OPEN_ENDPOINT):
+        return said.strip() == CONNECTED
     if kind is Target.KUBE_PROXY:
         return _KUBE_PROXY in said
     return bool(token) and token in said
@@ -201,6 +206,7 @@ def _lookups(lines: Iterable[tuple[str, str]]) -> Iterator[Lookup]:
             ms=slowest,
             addresses=last,
             said=said,
+            sample=where == "sample",
         )
 
 

@@ -2,12 +2,14 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.objects import DNS_SERVICES, is_dns, is_ready, is_virtual
 from kubevitals.probe.report import ABSENT, ProbeNetwork, Target, Through
+from kubevitals.probe.sample import ServiceTarget, own_name_servers, service_names, service_targets
 
 T = TypeVar("T", bound=tuple[object, ...])
 
@@ -55,6 +57,9 @@ class ProbePlan(NamedTuple):
     Attributes:
         nodes: the names of the nodes where a probe is expected: Linux nodes that are ready.
         dns_services: addresses of the cluster's DNS; `dns_pods` are those of its pods, with ``namespace/name``.
+        service_names: Services whose names are looked up, as ``NAME.NAMESPACE``.
+        services: Services that are connected to, each with an endpoint.
+        name_servers: name servers that pods list themselves, after the node that queries it.
         api_services: addresses of the Service `kubernetes`; `api_endpoints` are its endpoints. Each with its port.
     """
 
@@ -64,6 +69,9 @@ class ProbePlan(NamedTuple):
     dns_pods: tuple[tuple[str, str], ...] = ()
     api_services: tuple[tuple[str, int], ...] = ()
     api_endpoints: tuple[tuple[str, int], ...] = ()
+    service_names: tuple[str, ...] = ()
+    services: tuple[ServiceTarget, ...] = ()
+    name_servers: tuple[tuple[str, str], ...] = ()
 
 
 class ProbePod(NamedTuple):
@@ -88,8 +96,10 @@ def plan(
     services: Iterable[pb.Service],
     slices: Iterable[pb.EndpointSlice],
     pods: Iterable[pb.Pod],
+    now: float = inf,
 ) -> ProbePlan:
-    """Return the targets, chosen from the objects of the cluster."""
+    """Return the targets, chosen from the objects of the cluster as it is `now` (seconds since 1970)."""
+    services, pods = list(services), list(pods)
     by_service: dict[tuple[str, str], list[pb.EndpointSlice]] = {}
     for part in slices:
         of = part.metadata.labels.get("kubernetes.io/service-name", "")
@@ -102,13 +112,18 @@ def plan(
         elif name == ("default", "kubernetes"):
             api.append(service)
     behind = [part for s in api for part in by_service.get((s.metadata.namespace, s.metadata.name), ())]
+    probed = tuple(sorted(node.metadata.name for node in nodes if is_probed(node)))
+    dns_ips = tuple(ip for service in dns for ip in _addresses(service))
     return ProbePlan(
         options,
-        tuple(sorted(node.metadata.name for node in nodes if is_probed(node))),
-        tuple(ip for service in dns for ip in _addresses(service)),
+        probed,
+        dns_ips,
         _spread(dict.fromkeys(_dns_pods(dns, by_service, pods)), DNS_PODS),
         tuple((ip, port.port) for s in api for ip in _addresses(s) for port in s.spec.ports[:1]),
         _spread(dict.fromkeys(_endpoints(behind)), API_ENDPOINTS),
+        service_names(services, pods, now),
+        service_targets(services, by_service, pods, now),
+        own_name_servers(pods, dns_ips, probed),
     )
 
 
@@ -150,6 +165,7 @@ def _reaches(
 ) -> Iterator[Line]:
     """Yield the targets that have to answer, in the address families that the pod has itself."""
     nodes = list(dict.fromkeys((pod.node, *(peer.node for peer in peers))))[:2]
+    in_pods = plan.services if pod.network == "pod" else ()
     service_families = {_family(ip) for ip in service.cluster_ips}
     chosen: list[tuple[Target, str, int, str, int]] = [
         *((Target.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
@@ -168,6 +184,8 @@ def _reaches(
         ),
         *((Target.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
         *((Target.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
+        *((Target.OPEN_SERVICE, s.cluster_ip, s.port, "-", TRIES) for s in in_pods),
+        *((Target.OPEN_ENDPOINT, s.endpoint, s.endpoint_port, "-", PEER_TRIES) for s in in_pods),
     ]
     families = {_family(ip) for ip in pod.ips}
     for kind, ip, port, node, tries in chosen:
@@ -190,6 +208,21 @@ def _lookups(plan: ProbePlan, pod: ProbePod) -> Iterator[Line]:
             if _family(ip) in families:
                 yield ("lookup", name, where, Through.POD, ip, dns_pod, str(PEER_TRIES))
         yield ("resolver", name, where, str(TRIES))
+    if pod.network == "pod":
+        yield from _sampled_lookups(plan, pod, families)
+
+
+def _sampled_lookups(plan: ProbePlan, pod: ProbePod, families: Collection[int]) -> Iterator[Line]:
+    """Yield the names of Services, and the name servers that pods on this node list themselves."""
+    for name in plan.service_names:
+        for ip in plan.dns_services:
+            if _family(ip) in families:
+                full = f"{name}.svc.{plan.options.domain}"
+                yield ("lookup", full, "sample", Through.SERVICE, ip, "-", str(PEER_TRIES))
+    for node, server in plan.name_servers:
+        if node == pod.node and _family(server) in families:
+            own = f"kubernetes.default.svc.{plan.options.domain}"
+            yield ("lookup", own, "inside", Through.OWN, server, "-", str(TRIES))
 
 
 def _dns_pods(

@@ -24,6 +24,10 @@ class Target(StrEnum):
     """The Service `kubernetes` at its ClusterIP: answers as an API server does."""
     API_ENDPOINT = "api-endpoint"
     """The API server at an endpoint of that Service: answers as an API server does."""
+    OPEN_SERVICE = "open-service"
+    """A Service of the cluster at its ClusterIP: accepts a TCP connection."""
+    OPEN_ENDPOINT = "open-endpoint"
+    """An endpoint of such a Service: accepts a TCP connection."""
     KUBE_PROXY = "kube-proxy"
     """kube-proxy's health port on its own node (host network only): HTTP 200."""
 
@@ -62,6 +66,8 @@ class Through(StrEnum):
     """One DNS pod at its own address."""
     RESOLVER = "resolver"
     """A name server of the pod's resolv.conf; in the host network that is the node's."""
+    OWN = "own"
+    """A name server that some pods on the node list themselves (dnsConfig)."""
 
 
 ABSENT = "kubevitals.invalid."
@@ -82,6 +88,7 @@ class Lookup(Struct, frozen=True):
         addresses: the addresses in the last right answer.
         ms: milliseconds until the slowest answer, or else until the last failure.
         said: what the last failed attempt got: ``NXDOMAIN``, ``SERVFAIL``, ``timed out`` or another text.
+        sample: whether the name is that of a Service, looked up to compare the answer with its addresses.
     """
 
     name: str
@@ -94,6 +101,7 @@ class Lookup(Struct, frozen=True):
     ms: int
     addresses: tuple[str, ...] = ()
     said: str = ""
+    sample: bool = False
 
     @property
     def ok(self) -> bool:

@@ -11,13 +11,23 @@ from kubevitals.probe.report import ABSENT, Lookup, ProbeReport, Target, Through
 _REFUSED = re.compile(r"\b(?:SERVFAIL|NXDOMAIN|REFUSED|NOTIMP|FORMERR)\b")
 """Answers of a name server that was reached (RFC 1035, section 4.1.1)."""
 
+NAME_ERRORS = (
+    "no such host|name or service not known|name resolution|could not resolve host|name does not resolve"
+    "|bad address|eai_again|enotfound|unknownhostexception"
+)
+"""How programs report that a lookup failed: Go, glibc, curl, musl, busybox, Node.js, Java."""
+
 ByNode = Mapping[str, list[Lookup]]
 """Lookups by the node that they came from."""
 
 
 def lookups(report: ProbeReport, through: Through, *, outside: bool = False) -> list[Lookup]:
-    """Return the lookups of a report that went this way, of names in the cluster or outside of it."""
-    return [lookup for lookup in report.lookups if lookup.through is through and lookup.outside is outside]
+    """Return the lookups of a report that went this way, of names in the cluster or outside; without sampled names."""
+    return [
+        lookup
+        for lookup in report.lookups
+        if lookup.through is through and lookup.outside is outside and not lookup.sample
+    ]
 
 
 def fails(tried: Collection[Lookup]) -> bool:

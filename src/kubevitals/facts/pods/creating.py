@@ -8,6 +8,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.disks import tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods import sandbox_errors
+from kubevitals.facts.pods.memory_limits import is_too_small
 from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import (
     Reference,
@@ -77,7 +78,7 @@ def sandbox_line(variant: str) -> Callable[[pb.Pod, Cluster], Symptom | None]:
 
     def line(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         words = _sandbox_words(pod, cluster) if _has_no_sandbox(pod, cluster) else ""
-        error = sandbox_errors.explain(words)
+        error = None if is_too_small(words, pod) else sandbox_errors.explain(words)
         return Symptom(pod, words) if error and error.variant == variant else None
 
     return line

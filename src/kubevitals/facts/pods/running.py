@@ -7,17 +7,17 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probe_events import container_events, killed_by, probe_kills, start_has_event
 from kubevitals.facts.pods.container_probes import KILLERS, container_of
+from kubevitals.facts.pods.memory_limits import is_too_small
 from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
-from kubevitals.facts.pods.sandbox_errors import OOM_TEXT
 from kubevitals.facts.pods.states import (
     SANDBOX_FAILURE,
     STUCK,
     Symptom,
-    by_event,
     crash,
     is_sidecar,
+    stuck_events,
 )
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
@@ -119,10 +119,11 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container that cannot be created or started."""
     for status in statuses(pod):
         ended = crash(pod, status, cluster)
-        if ended and ended.reason in _NOT_STARTED and not OOM_TEXT.search(ended.message):
+        if ended and ended.reason in _NOT_STARTED and not is_too_small(ended.message, pod, status.name):
             return Symptom(pod, ended.message, status)
+    for status in _waiting(pod, _NOT_CREATED):
         waiting = status.state.waiting
-        if waiting.reason in _NOT_CREATED and not OOM_TEXT.search(waiting.message) and _is_past_start(pod, cluster):
+        if not is_too_small(waiting.message, pod, status.name) and _is_past_start(pod, cluster):
             return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 
@@ -132,18 +133,25 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
     An OOM kill of the past, which is only a risk, does not hide a container that crashes now.
     """
-    if sandbox := by_event(pod, cluster, OOM_TEXT, SANDBOX_FAILURE):
-        return sandbox
+    if too_small := _too_small_to_start(pod, cluster):
+        return too_small
     if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
         return None
-    for status in _waiting(pod, _NOT_CREATED):
-        if OOM_TEXT.search(status.state.waiting.message):
-            return Symptom(pod, status.state.waiting.message, status)
     over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
     for status in statuses(pod):
         for ended in (status.state.terminated, status.lastState.terminated):
             if _out_of_memory(pod, status, ended, cluster) and not cluster.over(ended.finishedAt, over):
                 return Symptom(pod, ended.message, status)
+    return None
+
+
+def _too_small_to_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    for event in reversed(stuck_events(pod, cluster, SANDBOX_FAILURE)):
+        if is_too_small(event.message, pod):
+            return Symptom(pod, event.message)
+    for status in _waiting(pod, _NOT_CREATED):
+        if is_too_small(status.state.waiting.message, pod, status.name):
+            return Symptom(pod, status.state.waiting.message, status)
     return None
 
 
@@ -161,7 +169,7 @@ def _out_of_memory(
 
     That another container of the node exceeded its limit at the time says nothing about one that its probe killed.
     """
-    if ended.reason == "OOMKilled" or OOM_TEXT.search(ended.message):
+    if ended.reason == "OOMKilled" or is_too_small(ended.message, pod, status.name):
         return True
     node = cluster.nodes_by_name.get(pod.spec.nodeName) if ended.exitCode == SIGKILLED else None
     kills = [
