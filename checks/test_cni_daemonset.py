@@ -180,7 +180,7 @@ def _lost(attempts: list[Pair], results: ProbeResults, cluster: Cluster) -> Iter
 
 
 def _missing_words(node: str, missing: Mapping[tuple[str, str], IPNetwork]) -> str:
-    """Return which route is missing, for a finding on the node that has no route, or to which there is none."""
+    """Return which route is missing: one that the node does not have, or one that other nodes do not have to it."""
     to_node = {str(network) for (_, target), network in missing.items() if target == node}
     if any(source == node for source, _ in missing):
         return ": a route to them is missing on this node"

@@ -94,8 +94,8 @@ def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
     (cni-daemonset). A Service with endpoints on a node that is cut off may fail by chance.
     """
     results = probed(cluster)
-    own = _OwnService(results)
-    failures = {node: list(_failing_services(reports.values(), own)) for node, reports in results.reports.items()}
+    service = _ProbeService(results)
+    failures = {node: list(_failing_services(reports.values(), service)) for node, reports in results.reports.items()}
     wrong = {node: lines for node, lines in failures.items() if lines}
     if len(wrong) == len(results.reports) > 1 and not _api_service_fails(results):
         raise NotObserved(
@@ -118,8 +118,8 @@ def node_port(cluster: Cluster) -> Iterator[Finding]:
     A node that cannot reach its own NodePorts is not used to judge the NodePorts of other nodes.
     """
     results = probed(cluster)
-    own = _OwnService(results)
-    attempts = [pair for pair in _node_port_attempts(results) if pair.ok or own.fails(pair.target, pair.reach)]
+    service = _ProbeService(results)
+    attempts = [pair for pair in _node_port_attempts(results) if pair.ok or service.fails(pair.target, pair.reach)]
     if attempts and not any(pair.ok for pair in attempts):
         raise NotObserved(
             "NodePorts do not answer on any node: they may be closed on purpose (nodePortAddresses, a firewall, a CNI)"
@@ -186,7 +186,7 @@ def _unhealthy_by_port(cluster: Cluster) -> Iterator[Unhealthy]:
     require_all(results, "host")
 
 
-class _OwnService:
+class _ProbeService:
     """The probe's own Service: it has an endpoint on every node with a probe pod in the pod network."""
 
     def __init__(self, results: ProbeResults) -> None:
@@ -199,7 +199,7 @@ class _OwnService:
         return not reach.ok and not (chance and may_be_luck(reach, node, self._endpoints, self._lost))
 
 
-def _failing_services(reports: Iterable[ProbeReport], own: _OwnService) -> Iterator[str]:
+def _failing_services(reports: Iterable[ProbeReport], probe_service: _ProbeService) -> Iterator[str]:
     """Yield the Services that do not answer although the pods behind them do, from one node."""
     for report in reports:
         for service, direct in (
@@ -208,7 +208,7 @@ def _failing_services(reports: Iterable[ProbeReport], own: _OwnService) -> Itera
         ):
             for reach in reached(report, service):
                 same = [other for other in direct if is_ipv6(other.address) is is_ipv6(reach.address)]
-                if own.fails(report.node, reach) and same and all(other.ok for other in same):
+                if probe_service.fails(report.node, reach) and same and all(other.ok for other in same):
                     yield f"from the {report.network} network: Service {reach.address}: {result(reach)}"
                     yield f"from the {report.network} network: its endpoint {same[0].address}: {result(same[0])}"
 

@@ -41,7 +41,7 @@ def test_usable_addresses(cidr: str, usable: int) -> None:
 
 
 @given(st.integers(0, 32), st.integers(0, 2**20))
-def test_a_pool_is_never_empty_and_its_share_grows_with_what_is_held(prefix: int, held: int) -> None:
+def test_a_pool_is_never_empty_and_its_share_grows_with_its_use(prefix: int, held: int) -> None:
     pool = Pool(ip_network(f"0.0.0.0/{prefix}"), held)
     assert pool.usable >= 1
     assert pool.percent <= pool._replace(used=held + 1).percent
@@ -73,7 +73,7 @@ def test_the_tighter_family_of_a_dual_stack_node_counts() -> None:
         [holding("10.0.1.6", on="two")],
     ],
 )
-def test_who_holds_no_address_of_the_node_does_not_count(others: list[pb.Pod]) -> None:
+def test_pods_without_an_address_of_the_node_do_not_count(others: list[pb.Pod]) -> None:
     nodes = node("one", "10.0.1.0/29"), node("two", "10.0.2.0/29")
     assert found_on(*nodes, pods=[*pods_of("10.0.1.0/29", 4), *others]) == []
     assert found_on(*nodes, pods=[*pods_of("10.0.1.0/29", 5), *others]) == ["one"]
@@ -86,7 +86,7 @@ def test_an_old_status_has_one_address() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "pods"), [([node()], []), ([node("one", "10.0.1.0/29")], [holding("192.0.2.1")])])
-def test_headroom_does_not_apply_where_addresses_come_from_elsewhere(nodes: list[pb.Node], pods: list[pb.Pod]) -> None:
+def test_headroom_does_not_apply_if_addresses_come_from_elsewhere(nodes: list[pb.Node], pods: list[pb.Pod]) -> None:
     with pytest.raises(NotApplicable):
         found_on(*nodes, pods=pods)
 
@@ -106,7 +106,7 @@ def test_the_younger_of_two_overlapping_nodes_is_named() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 255), st.integers(22, 26)), max_size=8))
-def test_overlaps_are_found_where_there_are_some(drawn: list[tuple[int, int]]) -> None:
+def test_all_overlaps_are_found(drawn: list[tuple[int, int]]) -> None:
     cidrs = [ip_network((f"10.0.{third}.0", prefix), strict=False) for third, prefix in drawn]
     nodes = [node(f"node-{index}", str(cidr)) for index, cidr in enumerate(cidrs)]
     pairs = [(a, b) for i, a in enumerate(cidrs) for b in cidrs[i + 1 :] if a.overlaps(b)]
@@ -121,16 +121,18 @@ def astray(*nodes: pb.Node, cluster_cidr: str = "10.244.0.0/16,fd00::/56") -> li
         metadata=pb.ObjectMeta(namespace="kube-system", labels={"component": "kube-controller-manager"}),
         spec=pb.PodSpec(containers=[pb.Container(command=[f"--cluster-cidr={cluster_cidr}"] if cluster_cidr else [])]),
     )
-    return [(found.metadata.name, str(own)) for found, own in strays(cluster_of(nodes=list(nodes), pods=[manager]))]
+    return [
+        (stray.metadata.name, str(network)) for stray, network in strays(cluster_of(nodes=list(nodes), pods=[manager]))
+    ]
 
 
-def test_a_pod_cidr_outside_the_networks_of_its_family_is_astray() -> None:
+def test_a_pod_cidr_outside_the_networks_of_its_family_is_found() -> None:
     inside, outside = node("in", "10.244.3.0/24", "fd00:0:0:3::/64"), node("out", "10.245.0.0/24", "fd01::/64")
     assert astray(inside, outside) == [("out", "10.245.0.0/24"), ("out", "fd01::/64")]
 
 
 @pytest.mark.parametrize("cluster_cidr", ["", "fd00::/56", "nonsense"])
-def test_nothing_is_astray_where_the_networks_of_its_family_are_not_known(cluster_cidr: str) -> None:
+def test_nothing_is_found_if_the_networks_of_its_family_are_not_known(cluster_cidr: str) -> None:
     assert astray(node("out", "192.168.0.0/24"), cluster_cidr=cluster_cidr) == []
 
 
@@ -140,7 +142,7 @@ def test_a_cluster_without_nodes_has_no_pools() -> None:
     assert list(overlaps(cluster)) == []
 
 
-def test_what_is_no_address_holds_none() -> None:
+def test_text_that_is_not_an_address_does_not_count() -> None:
     pods = [
         pb.Pod(spec=pb.PodSpec(nodeName="one"), status=pb.PodStatus(phase="Running", podIP=ip))
         for ip in ("10.0.0.2", "nonsense", " ")

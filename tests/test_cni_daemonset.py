@@ -1,4 +1,4 @@
-"""Which node's network is to blame, and when none is."""
+"""Which node's network is at fault, and when no node's is."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def test_a_cni_is_recognised_where_it_is_installed(cni: Cni) -> None:
     ]
 
 
-def test_any_other_is_named_by_an_option() -> None:
+def test_another_cni_is_named_by_an_option() -> None:
     others = [daemon_set("my-cni", "net"), daemon_set("kindnet", "shop")]
     assert "--cni-daemonset" in str(judged(not_running, cluster_of(daemon_sets=others, nodes=NODES))[1])
     named = cluster_of(daemon_sets=others, nodes=NODES[:2], pods=[daemon(others[0], "one")])
@@ -146,7 +146,7 @@ NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:Net
 
 
 @pytest.mark.parametrize(
-    ("last", "pods", "lacking", "unavailable"),
+    ("last", "pods", "without_cni", "unavailable"),
     [
         (node("six"), PODS[:5], True, False),
         (node("six"), [*PODS[:5], daemon(KINDNET, "six", "False", 30, "CrashLoopBackOff")], True, False),
@@ -157,13 +157,13 @@ NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:Net
         (node("six", created=ago(60)), PODS[:5], False, False),
         (node("six"), PODS, False, False),
     ],
-    ids=["missing", "crashing", "no config either", "config gone", "ill", "silent", "just joined", "well"],
+    ids=["missing", "crashing", "no config either", "config gone", "not ready", "unknown", "just joined", "healthy"],
 )
-def test_a_node_without_a_network_has_one_owner(
-    last: pb.Node, pods: list[pb.Pod], lacking: bool, unavailable: bool
+def test_a_node_without_a_network_is_reported_by_one_variant(
+    last: pb.Node, pods: list[pb.Pod], without_cni: bool, unavailable: bool
 ) -> None:
     cluster = cluster_of(nodes=[*NODES[:5], last], daemon_sets=[KINDNET], pods=pods)
-    assert found(not_running, cluster) == ["Node/six"] * lacking
+    assert found(not_running, cluster) == ["Node/six"] * without_cni
     assert found(network_unavailable, cluster) == ["Node/six"] * unavailable
 
 
@@ -187,13 +187,13 @@ def said(cluster: Cluster = CLUSTER) -> list[tuple[str, str]]:
     return [(str(finding.obj), finding.says) for finding in findings]
 
 
-def test_a_whole_network_is_fine(use_probe: UseProbe) -> None:
+def test_a_network_that_carries_everything_is_healthy(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES, lambda source, target: False, (Target.PEER, Target.LARGE)))
     assert said() == []
 
 
 @pytest.mark.parametrize("count", [3, 4, 6])
-def test_a_dead_node_is_blamed_and_none_of_its_peers(use_probe: UseProbe, count: int) -> None:
+def test_a_dead_node_is_blamed_and_its_peers_are_not(use_probe: UseProbe, count: int) -> None:
     use_probe(mesh(NAMES[:count], lambda *ends: "two" in ends))
     assert said() == [("Node/two", "pods on this node and pods on other nodes cannot reach each other")]
 
@@ -218,7 +218,7 @@ def test_one_direction_of_a_node(use_probe: UseProbe, lost: Lost, words: str) ->
     assert words in says
 
 
-def test_a_single_pair_says_its_direction(use_probe: UseProbe) -> None:
+def test_a_single_pair_is_reported_with_its_direction(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: ends == ("two", "three")))
     assert said() == [("Node/two", "pods on this node cannot reach pods on three; the other direction works")]
     use_probe(mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"}))
@@ -232,7 +232,7 @@ def with_routes(*reports: ProbeReport, **routes: list[str]) -> list[ProbeReport]
     return [*reports, *hosts]
 
 
-def test_a_missing_route_is_named_and_blamed_on_who_lacks_it(use_probe: UseProbe) -> None:
+def test_a_missing_route_is_named_and_blamed_on_the_node_without_it(use_probe: UseProbe) -> None:
     lost = mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"})
     use_probe(
         with_routes(
@@ -248,7 +248,7 @@ def test_a_missing_route_is_named_and_blamed_on_who_lacks_it(use_probe: UseProbe
 
 
 @pytest.mark.parametrize("routes", [["0.0.0.0/0"], ["10.244.0.0/16"], ["10.244.0.0/24", "10.244.2.0/24"]])
-def test_no_route_is_missing_where_none_is_a_nodes_own(use_probe: UseProbe, routes: list[str]) -> None:
+def test_no_route_is_missing_if_the_cni_writes_no_route_for_each_node(use_probe: UseProbe, routes: list[str]) -> None:
     use_probe(
         with_routes(*mesh(NAMES[:3], lambda *ends: set(ends) == {"two", "three"}), two=routes, three=["0.0.0.0/0"])
     )
@@ -256,12 +256,12 @@ def test_no_route_is_missing_where_none_is_a_nodes_own(use_probe: UseProbe, rout
     assert not any("no route to 10.244.2.0" in line for line in finding.evidence)
 
 
-def test_nodes_that_another_finding_explains_are_left_out(use_probe: UseProbe) -> None:
+def test_nodes_that_another_finding_explains_are_skipped(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [MissingReport("two", "pod", "probe-x", "no sandbox")])
     assert said(cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[PODS[0], *PODS[2:]])) == []
 
 
-def test_what_told_nothing_is_not_observed(use_probe: UseProbe) -> None:
+def test_a_node_without_a_result_of_the_probe_is_not_observed(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:3], lambda *ends: "two" in ends), [MissingReport("four", "pod", "probe-x", "no sandbox")])
     findings, unseen = judged(no_route, CLUSTER)
     assert [str(finding.obj) for finding in findings] == ["Node/two"]
@@ -277,7 +277,7 @@ def nothing_passes(*, dns_answers: bool = False, count: int = 2) -> list[ProbeRe
     return [replace(report, lookups=(by_pod,)) for report in mesh(NAMES[:count], lambda *ends: True)]
 
 
-def test_nothing_between_nodes_is_the_network_and_no_node(use_probe: UseProbe) -> None:
+def test_if_nothing_passes_between_nodes_the_network_is_at_fault_and_no_node(use_probe: UseProbe) -> None:
     use_probe(nothing_passes())
     cluster = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS, DNS_POD])
     assert said(cluster)[0][0] == "PodNetwork/pods"
@@ -309,7 +309,7 @@ def _metadata(name: str) -> dict[str, str]:
     ],
     ids=["readable", "not readable"],
 )
-def test_a_network_that_carries_other_pods_answers_is_not_broken(
+def test_a_network_where_other_pods_answer_is_not_broken(
     use_probe: UseProbe, lists: dict[str, Answer], named: str
 ) -> None:
     use_probe(nothing_passes(dns_answers=True))
@@ -363,7 +363,7 @@ def test_a_range_outside_of_the_pod_cidrs_is_named_too(use_probe: UseProbe) -> N
     assert says.endswith(": other nodes have no route to 10.244.1.0/30")
 
 
-def test_nothing_at_all_may_be_forbidden(use_probe: UseProbe) -> None:
+def test_a_policy_may_forbid_all_traffic_of_the_probe(use_probe: UseProbe) -> None:
     none = [
         ProbeReport(n, "pod", whole=True, reached=tuple(reach(Target.PEER, other, 0) for other in NAMES[:3]))
         for n in NAMES[:3]
@@ -386,7 +386,7 @@ def large(lost: Lost) -> list[ProbeReport]:
     return [ProbeReport(r.node, "pod", whole=True, reached=plain[r.node].reached + r.reached) for r in big]
 
 
-def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
+def test_if_only_large_packets_are_lost_the_mtu_is_wrong(use_probe: UseProbe) -> None:
     use_probe(large(lambda *ends: "two" in ends))
     ((obj, says),) = said()
     assert obj == "Node/two"
@@ -397,7 +397,7 @@ def test_large_packets_alone_are_the_packet_size(use_probe: UseProbe) -> None:
     assert "MTU" in says
 
 
-def test_large_packets_count_only_where_small_ones_pass(use_probe: UseProbe) -> None:
+def test_large_packets_count_only_if_small_ones_pass(use_probe: UseProbe) -> None:
     use_probe(mesh(NAMES[:4], lambda *ends: "two" in ends, (Target.PEER, Target.LARGE)))
     assert len(said()) == 1
 

@@ -1,4 +1,4 @@
-"""Which node's kube-proxy is to blame, and when none is."""
+"""Which node's kube-proxy is at fault, and when no node's is."""
 
 import re
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def test_a_node_that_is_down_or_young_is_not_blamed(third: pb.Node) -> None:
     assert found(not_running, cluster_of(nodes=[*NODES[:2], third], daemon_sets=[PROXY], pods=PODS[:2])) == []
 
 
-def test_nodes_that_the_daemon_set_leaves_out_lack_nothing() -> None:
+def test_nodes_without_pods_that_the_daemon_set_excludes_are_healthy() -> None:
     chosen = daemon_set("kube-proxy", selector={"kubernetes.io/os": "linux"})
     nodes = [node(name, labels={"kubernetes.io/os": os}) for name, os in (("one", "linux"), ("windows", "windows"))]
     assert found(not_running, cluster_of(nodes=nodes, daemon_sets=[chosen], pods=[daemon(chosen, "one")])) == []
@@ -89,7 +89,7 @@ def test_a_cluster_without_kube_proxy_is_not_judged() -> None:
             list(rule(cluster_of(nodes=NODES, daemon_sets=[cilium], pods=[daemon(cilium, "one")])))
 
 
-def test_a_kube_proxy_that_a_node_selector_keeps_off_all_nodes_is_none() -> None:
+def test_a_kube_proxy_that_its_node_selector_keeps_off_all_nodes_does_not_count() -> None:
     kept_off = daemon_set("kube-proxy", selector={"non-calico": "true"})
     for rule in (not_running, unhealthy):
         with pytest.raises(NotApplicable):
@@ -158,7 +158,7 @@ def ask(**answers: Said) -> Cluster:
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_the_api_server_asks_where_there_is_no_probe() -> None:
+def test_without_a_probe_the_api_server_is_asked_to_query_the_port() -> None:
     assert found(unhealthy, ask()) == []
     assert found(unhealthy, ask(two=unreachable_port)) == ["Node/two"]
     assert found(unhealthy, ask(two=STALE)) == ["Node/two"]
@@ -170,7 +170,7 @@ def test_all_kube_proxies_may_be_stale_at_once() -> None:
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_what_the_api_server_may_not_or_cannot_ask_is_not_observed() -> None:
+def test_a_port_that_cannot_be_queried_is_not_observed() -> None:
     findings, unseen = judged(unhealthy, ask(two=unreachable_port, three="no answer"))
     assert [str(finding.obj) for finding in findings] == ["Node/two"]
     assert unseen
@@ -181,7 +181,7 @@ def test_what_the_api_server_may_not_or_cannot_ask_is_not_observed() -> None:
 
 
 @pytest.mark.usefixtures("failed_probe")
-def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> None:
+def test_a_failed_probe_is_not_excused_by_an_option_that_forbids_queries() -> None:
     assert found(unhealthy, ask()) == []
     cluster = ask()
     cluster.ask_kubelets = False
@@ -191,20 +191,20 @@ def test_that_the_probe_failed_is_not_excused_by_what_was_not_to_be_asked() -> N
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_a_port_that_answers_nowhere_is_another_port() -> None:
+def test_a_port_that_is_closed_everywhere_may_be_another_port() -> None:
     findings, unseen = judged(unhealthy, ask(one=unreachable_port, two=unreachable_port, three=unreachable_port))
     assert findings == []
     assert "healthzBindAddress" in str(unseen)
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_a_node_without_its_pod_is_not_asked() -> None:
+def test_a_node_without_its_pod_is_not_queried() -> None:
     paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
     assert found(unhealthy, cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=PODS[:2])) == []
 
 
 @pytest.mark.usefixtures("no_probe")
-def test_one_that_has_just_started_is_not_asked() -> None:
+def test_a_kube_proxy_that_has_just_started_is_not_queried() -> None:
     paths = ALL_WELL | {LIVEZ.format("three"): unreachable_port}
     pods = [*PODS[:2], daemon(PROXY, "three", since=20)]
     assert found(unhealthy, cluster_of(paths, nodes=NODES, daemon_sets=[PROXY], pods=pods)) == []
@@ -251,7 +251,7 @@ def host(name: str, answered: int) -> ProbeReport:
     return ProbeReport(name, "host", whole=True, reached=(reach(Target.KUBE_PROXY, name, answered),))
 
 
-def test_the_probe_asks_on_the_node(use_probe: UseProbe) -> None:
+def test_the_probe_queries_the_port_on_the_node(use_probe: UseProbe) -> None:
     cluster = cluster_of(nodes=NODES, daemon_sets=[PROXY], pods=PODS)
     use_probe([host("one", 2), host("two", 0), host("three", 2)])
     assert found(unhealthy, cluster) == ["Node/two"]
@@ -294,19 +294,19 @@ GOOD = from_node("two", reach(Target.PEER, "three"), SERVICE)
         "all",
     ],
 )
-def test_a_service_is_wrong_only_where_what_is_behind_it_answers(
+def test_a_service_is_wrong_only_if_its_endpoints_answer(
     use_probe: UseProbe, report: ProbeReport, expected: list[str]
 ) -> None:
     use_probe([report, GOOD])
     assert found(rules_wrong, cluster_of(nodes=NODES)) == expected
 
 
-def test_a_single_node_asks_its_own_pod(use_probe: UseProbe) -> None:
+def test_on_a_single_node_its_own_pod_is_tried(use_probe: UseProbe) -> None:
     use_probe([from_node("one", reach(Target.PEER, "one"), LOST_SERVICE)])
     assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one"]
 
 
-def test_a_service_that_answers_nowhere_is_not_laid_at_every_node(use_probe: UseProbe) -> None:
+def test_a_service_that_answers_nowhere_is_not_blamed_on_every_node(use_probe: UseProbe) -> None:
     use_probe([from_node(name, reach(Target.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
     findings, unseen = judged(rules_wrong, cluster_of(nodes=NODES))
     assert findings == []
@@ -335,20 +335,20 @@ def port(target: str, answered: int = 2) -> Reach:
     ],
     ids=["shut", "open", "Service down", "who reaches none"],
 )
-def test_a_node_port_is_judged_where_services_answer(
+def test_a_node_port_is_judged_if_services_answer(
     use_probe: UseProbe, reports: list[ProbeReport], expected: list[str]
 ) -> None:
     use_probe(reports)
     assert found(node_port, cluster_of(nodes=NODES)) == expected
 
 
-def test_a_node_port_that_answers_only_some_names_them(use_probe: UseProbe) -> None:
+def test_a_node_port_that_answers_only_some_nodes_names_the_others(use_probe: UseProbe) -> None:
     use_probe([from_node("one", SERVICE, port("one")), from_node("two", SERVICE, port("one", 0))])
     (finding,), _ = judged(node_port, cluster_of(nodes=NODES))
     assert (str(finding.obj), [str(ref) for ref in finding.concerns]) == ("Node/one", ["Node/two"])
 
 
-def test_node_ports_that_answer_nowhere_may_be_shut_on_purpose(use_probe: UseProbe) -> None:
+def test_node_ports_that_answer_nowhere_may_be_closed_on_purpose(use_probe: UseProbe) -> None:
     use_probe([from_node(name, SERVICE, port(name, 0)) for name in ("one", "two")])
     findings, unseen = judged(node_port, cluster_of(nodes=NODES))
     assert findings == []
@@ -383,7 +383,7 @@ def test_a_node_port_is_not_blamed_for_endpoints_on_a_node_that_is_cut_off(
 
 
 def test_a_service_is_blamed_where_chance_explains_nothing(use_probe: UseProbe) -> None:
-    """Of nine nodes one is cut off, which is none of the peers of the node that reaches no Service."""
+    """One of nine nodes is cut off; it is not a peer of the node that reaches no Service."""
     use_probe(spread(NINE, "n6", [LOST_SERVICE]))
     assert found(rules_wrong, cluster_of(nodes=[node(name) for name in NINE])) == []
     use_probe(spread(NINE, "n6", [replace(LOST_SERVICE, kind=Target.API_SERVICE), API]))

@@ -1,4 +1,4 @@
-"""Which pairs that do not reach each other are laid at whom, over each address family."""
+"""Which node is blamed for pairs that do not reach each other, over each address family."""
 
 import pytest
 from hypothesis import given
@@ -55,11 +55,11 @@ def always(*_: str) -> bool:
 )
 def test_families_are_judged_apart(use_probe: UseProbe, four: Lost, six: Lost, expected: list[tuple[str, str]]) -> None:
     use_probe(dual(four, six))
-    told = said()
-    assert [obj for obj, _ in told] == [obj for obj, _ in expected]
+    findings = said()
+    assert [obj for obj, _ in findings] == [obj for obj, _ in expected]
     assert all(
         part in says and says.count("over IPv") == part.count("over IPv")
-        for (_, says), (_, part) in zip(told, expected, strict=True)
+        for (_, says), (_, part) in zip(findings, expected, strict=True)
     )
 
 
@@ -75,14 +75,16 @@ ENDS = st.tuples(st.integers(0, 8), st.integers(0, 8), st.booleans()).filter(lam
 
 
 @given(st.dictionaries(ENDS, st.booleans(), max_size=40))
-def test_every_failure_is_laid_somewhere_once(tried: dict[tuple[int, int, bool], bool]) -> None:
+def test_every_failure_is_blamed_on_one_node_or_pair(tried: dict[tuple[int, int, bool], bool]) -> None:
     every = [
         Pair(str(s), str(t), reach(Target.PEER, str(t), 2 * ok, address=f"[fd00::{t}]:80" if six else f"10.0.0.{t}:80"))
         for (s, t, six), ok in tried.items()
     ]
     faults = list(blame(every))
-    laid = [pair for fault in faults for pair in fault.pairs] + [p for own in lost_wholly(every).values() for p in own]
-    assert sorted(map(str, laid)) == sorted(str(pair) for pair in every if not pair.ok)
+    blamed = [pair for fault in faults for pair in fault.pairs] + [
+        p for failing in lost_wholly(every).values() for p in failing
+    ]
+    assert sorted(map(str, blamed)) == sorted(str(pair) for pair in every if not pair.ok)
     for fault in faults:
         assert all(fault.node in (pair.source, pair.target) for pair in fault.pairs)
         if fault.way is Way.BOTH and not fault.family:

@@ -1,4 +1,4 @@
-"""What is said of a sandbox that could not be made, and which pods have none."""
+"""What messages about sandboxes mean, and which pods have no sandbox."""
 
 import re
 
@@ -103,7 +103,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(("variant", "words"), SAID, ids=range(len(SAID)))
-def test_a_text_tells_the_variant(variant: str, words: str) -> None:
+def test_a_message_belongs_to_a_variant(variant: str, words: str) -> None:
     error = explain(HEAD + words)
     assert error is not None
     assert error.variant == variant
@@ -117,7 +117,7 @@ def test_a_text_tells_the_variant(variant: str, words: str) -> None:
         "failed to create shim task: mkdir /run/x: no space left on device",
     ],
 )
-def test_other_causes_own_these(words: str) -> None:
+def test_these_messages_belong_to_other_causes(words: str) -> None:
     assert explain(words) is None
 
 
@@ -126,7 +126,7 @@ def test_the_table_is_cited_and_every_line_can_be_reached() -> None:
     assert {error.variant for error in ERRORS} | {UNKNOWN} == set(SANDBOX_FAULTS)
 
 
-def test_what_differs_from_pod_to_pod_is_left_out() -> None:
+def test_what_differs_between_pods_is_cut_out() -> None:
     pod = pb.Pod(metadata=pb.ObjectMeta(name="web-66bc5c9577-6g2g5"))
     uid = "9c6a7f37-dd43-4f7c-a01f-1ff41653609c"
     words = f"(combined from similar events): {HEAD}[shop/web-66bc5c9577-6g2g5/{uid}] {ID}: cannot"
@@ -134,7 +134,7 @@ def test_what_differs_from_pod_to_pod_is_left_out() -> None:
 
 
 @given(st.text(alphabet="abcdef0123456789-: \"'[]()=", max_size=400))
-def test_any_text_can_be_explained(words: str) -> None:
+def test_any_message_can_be_explained(words: str) -> None:
     pod = pb.Pod(metadata=pb.ObjectMeta(name="app"))
     assert "app" not in plain(f"app {words}", pod)
     assert not words or explain(words) is not None
@@ -183,7 +183,7 @@ def test_the_latest_failure_counts_whatever_event_follows() -> None:
     assert fault_of(stuck(), changed, earlier) is PodFault.CNI_UNREACHABLE
 
 
-def test_what_a_runtime_says_otherwise_does_not_hide_what_it_said_before() -> None:
+def test_an_unknown_message_does_not_hide_a_known_one_before_it() -> None:
     otherwise = said("error during container init: read init-p: connection reset by peer", before=1)
     assert fault_of(stuck(), otherwise) is PodFault.SANDBOX_FAILED
     assert fault_of(stuck(), otherwise, FULL) is PodFault.POOL_EXHAUSTED
@@ -191,7 +191,7 @@ def test_what_a_runtime_says_otherwise_does_not_hide_what_it_said_before() -> No
     assert fault_of(stuck(), otherwise, killed) is PodFault.OOM_KILLED
 
 
-def test_a_sandbox_made_anew_again_and_again_is_a_fault_when_the_reason_has_expired() -> None:
+def test_a_sandbox_that_is_recreated_repeatedly_is_a_fault_after_its_reason_has_expired() -> None:
     changed = said("Pod sandbox changed, it will be killed and re-created.", "SandboxChanged", before=5)
     mount = said("MountVolume.SetUp failed for volume", "FailedMount", before=1)
     assert fault_of(stuck(), changed) is PodFault.SANDBOX_FAILED
@@ -210,7 +210,7 @@ def test_a_sandbox_made_anew_again_and_again_is_a_fault_when_the_reason_has_expi
         (stuck(phase="Failed"), None),
     ],
 )
-def test_only_a_pod_that_has_no_sandbox_for_long_has_the_fault(pod: pb.Pod, expected: PodFault | None) -> None:
+def test_only_a_pod_without_a_sandbox_for_a_minute_has_the_fault(pod: pb.Pod, expected: PodFault | None) -> None:
     assert fault_of(pod, FULL) is expected
 
 
@@ -223,7 +223,7 @@ def test_a_node_without_network_explains_its_pods_but_not_those_in_the_host_netw
 
 
 @pytest.mark.parametrize(("joined", "expected"), [(100, None), (600, PodFault.CNI_MISCONFIGURED)])
-def test_the_cni_of_a_node_that_has_just_joined_is_yet_to_come(joined: int, expected: PodFault | None) -> None:
+def test_a_node_that_has_just_joined_may_have_no_cni_yet(joined: int, expected: PodFault | None) -> None:
     assert fault_of(stuck(), on=node(message=NO_NETWORK, created=ago(joined))) is expected
 
 

@@ -116,7 +116,7 @@ def is_windows(node: pb.Node) -> bool:
 
 
 def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
-    """Return the pods of every DaemonSet, by its uid and the name of the node where they run or shall run.
+    """Return the pods of every DaemonSet, by its uid and the name of the node where they run or are to run.
 
     A pod in another namespace than the DaemonSet does not belong to it, whatever its ownerReferences say.
     """

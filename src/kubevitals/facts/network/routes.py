@@ -82,5 +82,5 @@ _ANY_TUNNEL = "VXLAN 8472 or 4789/UDP, Geneve 6081/UDP, IP-in-IP, BGP 179, WireG
 def tunnels(results: ProbeResults) -> str:
     """Return the protocols and ports of the tunnels on the nodes' routes, or those of all CNIs if there are none."""
     devices = {route.device for report in results.of("host") for route in report.routes}
-    found = dict.fromkeys(tunnel for device, tunnel in _TUNNELS.items() if device in devices)
-    return ", ".join(found) or _ANY_TUNNEL
+    known = dict.fromkeys(tunnel for device, tunnel in _TUNNELS.items() if device in devices)
+    return ", ".join(known) or _ANY_TUNNEL
