@@ -29,6 +29,7 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, use_of_networks
 from kubevitals.facts.network.pod_cidrs import unused_because
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.sandbox_errors import EXHAUSTED, SandboxError, Shared, explain, is_refused, plain
 from kubevitals.facts.pods.states import Symptom
@@ -150,7 +151,7 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
         raise NotApplicable("no node has a podCIDR: pod addresses come from elsewhere, a cloud's subnet for instance")
     if reason := unused_because(cluster):
         raise NotApplicable(reason)
-    for node in cluster.nodes:
+    for node in cluster.derive(our_nodes):
         fullest = next(iter(by_node.get(node.metadata.name, ())), None)
         if fullest and fullest.percent >= cluster.limit(HEADROOM):
             yield Finding(

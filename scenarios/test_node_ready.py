@@ -42,7 +42,7 @@ def test_node_never_reported(seen: Seen) -> None:
     """Ten minutes later the same node still has not reported."""
 
 
-@scenario(fault=unreported("virtual", type="virtual-kubelet"), later=600)
+@scenario(fault=unreported("virtual", **{"type": "virtual-kubelet", "kubernetes.io/os": "linux"}), later=7200)
 def test_virtual_node(seen: Seen) -> None:
     """A virtual node runs no kubelet, no kube-proxy and no CNI: DaemonSets' pods stay pending there."""
     node = next(node for node in seen.cluster.nodes if node.metadata.name == "virtual")

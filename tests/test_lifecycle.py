@@ -8,6 +8,7 @@ from checks.test_memory_limit import node_oom
 from checks.test_node_ready import not_ready, pressure, silent
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.lifecycle import is_leaving, settled_nodes
+from kubevitals.facts.pods.faults import pod_faults
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_virtual
 from kubevitals.probe.plan import is_probed
@@ -143,6 +144,43 @@ def test_a_node_that_has_just_joined_is_not_judged(taints: list[pb.Taint], age: 
 
 def test_a_node_with_a_taint_of_its_owner_is_judged() -> None:
     assert found(cluster(node("Unknown", taint("dedicated", "gpu"), taint("example.com/ToBeDeleted")))) == {"silent"}
+
+
+def stuck_daemon(*, scheduled: bool) -> pb.Pod:
+    """Return a kube-proxy pod for node two that has waited for half an hour, for its node or for its kubelet."""
+    pod = daemon(PROXY, "two" if scheduled else "", "False", 1800)
+    del pod.status.containerStatuses[:]
+    pod.status.phase = "Pending"
+    pod.status.conditions.append(
+        pb.PodCondition(
+            type="PodScheduled",
+            status=str(scheduled),
+            reason="" if scheduled else "Unschedulable",
+            lastTransitionTime=ago(1800),
+        )
+    )
+    field = pb.NodeSelectorRequirement(key="metadata.name", operator="In", values=["two"])
+    required = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    required.nodeSelectorTerms.append(pb.NodeSelectorTerm(matchFields=[field]))
+    return pod
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+@pytest.mark.parametrize(
+    ("on", "is_fault"),
+    [
+        (node("True"), True),
+        (networks.node("two", "Unknown", labels={"type": "virtual-kubelet"}), False),
+        (node("True", taint(SCALED_DOWN, now(60))), False),
+    ],
+    ids=["ordinary", "virtual", "leaving"],
+)
+def test_a_daemon_that_waits_on_a_node_that_is_not_judged_is_no_fault(
+    scheduled: bool, on: pb.Node, is_fault: bool
+) -> None:
+    seen = cluster_of(nodes=[networks.node("one"), on], daemon_sets=[PROXY], pods=[stuck_daemon(scheduled=scheduled)])
+    found = [fault for fault, symptoms in pod_faults(seen).symptoms.items() if symptoms]
+    assert bool(found) is is_fault
 
 
 def test_pressure_counts_on_a_node_that_has_just_joined() -> None:

@@ -9,7 +9,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.distributions import is_self_contained
 from kubevitals.facts.nodes.lifecycle import settled_nodes
-from kubevitals.facts.nodes.placement import START, belongs_on, exclusion
+from kubevitals.facts.nodes.placement import START, belongs_on, exclusion, meant_for
 from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.findings.evidence import container_lines, pod_lines
@@ -126,7 +126,7 @@ def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
         for owner in pod.metadata.ownerReferences:
             is_daemon = owner.controller and owner.kind == "DaemonSet"
             if is_daemon and namespaces.get(owner.uid) == pod.metadata.namespace:
-                pods[owner.uid, pod.spec.nodeName or meant_for(pod)].append(pod)
+                pods[owner.uid, pod.spec.nodeName or min(meant_for(pod.spec), default="")].append(pod)
     return pods
 
 
@@ -134,9 +134,3 @@ def on_node(daemon_sets: Iterable[pb.DaemonSet], node: str, cluster: Cluster) ->
     """Return a pod of one of the DaemonSets on a node, if there is one."""
     pods = cluster.derive(pods_by_daemon)
     return next((pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node), ())), None)
-
-
-def meant_for(pod: pb.Pod) -> str:
-    """Return the node that the DaemonSet controller wrote into the affinity of a pod that is not scheduled yet."""
-    terms = pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms
-    return next((f.values[0] for t in terms for f in t.matchFields if f.key == "metadata.name" and f.values), "")

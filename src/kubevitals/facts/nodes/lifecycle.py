@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.placement import meant_for
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, is_virtual, node_condition
 from kubevitals.text import clean
@@ -113,6 +114,19 @@ def our_nodes(cluster: Cluster) -> tuple[pb.Node, ...]:
 def settled_nodes(cluster: Cluster) -> tuple[pb.Node, ...]:
     """Return the nodes on which everything should run by now: `our_nodes` without those that are arriving."""
     return tuple(node for node in cluster.derive(our_nodes) if not is_arriving(node, cluster))
+
+
+def is_daemon_elsewhere(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether a DaemonSet put the pod on a node that is not judged: it never starts there, or not any more."""
+    is_daemon = any(owner.controller and owner.kind == "DaemonSet" for owner in pod.metadata.ownerReferences)
+    name = pod.spec.nodeName or min(meant_for(pod.spec), default="")
+    if not is_daemon or name not in cluster.nodes_by_name:
+        return False
+    return name not in cluster.derive(_our_names)
+
+
+def _our_names(cluster: Cluster) -> frozenset[str]:
+    return frozenset(node.metadata.name for node in cluster.derive(our_nodes))
 
 
 def _remarks(virtual: list[pb.Node], leaving: list[pb.Node]) -> Iterator[str]:

@@ -5,7 +5,7 @@ A state decides that a pod is stuck. Events only name the cause, and they may ha
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.nodes.lifecycle import is_arriving
+from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.references import is_missing, reported_missing
 from kubevitals.facts.pods.states import CREATING, STUCK, Symptom, is_sidecar
@@ -32,7 +32,8 @@ def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     waiting = waiting_container(pod)
     if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
         return None
-    return None if _is_about_to_start(pod, cluster) else Symptom(pod, waiting.state.waiting.message, waiting)
+    is_excused = _is_about_to_start(pod, cluster) or is_daemon_elsewhere(pod, cluster)
+    return None if is_excused else Symptom(pod, waiting.state.waiting.message, waiting)
 
 
 def was_rejected(pod: pb.Pod) -> bool:

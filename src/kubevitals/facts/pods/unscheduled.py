@@ -1,6 +1,7 @@
 """Pods that have no node: the table's first lines."""
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import is_daemon_elsewhere
 from kubevitals.facts.pods.states import STUCK, Symptom
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.inventory.events import last_seen
@@ -33,7 +34,9 @@ def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         and not pod.status.nominatedNodeName
         and _by_default_scheduler(pod)
     )
-    return Symptom(pod, scheduled.message) if waits and scheduled and not _gets_a_node(pod, cluster) else None
+    if not waits or not scheduled or _gets_a_node(pod, cluster) or is_daemon_elsewhere(pod, cluster):
+        return None
+    return Symptom(pod, scheduled.message)
 
 
 def unassigned(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
