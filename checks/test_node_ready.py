@@ -73,13 +73,17 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
+_SILENT = "is unreachable: its kubelet does not report to the control plane (Ready=Unknown)"
+
+
 def silent(cluster: Cluster) -> Iterator[Finding]:
     """Find nodes whose kubelet no longer reports to the control plane (Ready=Unknown), or never did."""
     for node, ready in _unready(cluster):
         if ready.status != "False":
+            unexpected = f"has a Ready condition with a status that Kubernetes does not have: {ready.status}"
             yield Finding(
                 ref(node),
-                says="is unreachable: its kubelet does not report to the control plane (Ready=Unknown)",
+                says=_SILENT if ready.status == "Unknown" else unexpected,
                 remedy="check that the machine is up, reaches the API server and runs its kubelet; "
                 "if the machine is gone for good, delete the Node",
                 evidence=_lines(node, ready, cluster),

@@ -156,7 +156,7 @@ def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
     node_logs = f"read the logs of the kubelet and the container runtime on node {pod.spec.nodeName}"
     if not symptom.status.name:
         return f"the kubelet of node {pod.spec.nodeName} has not reported any container of the pod", node_logs
-    state = f"{_container(symptom)} stays in {waiting.reason}"
+    state = f"{_container(symptom)} stays in {waiting.reason or 'an unknown state'}"
     if warning := latest_warning(pod, cluster):
         return f"{state}: {warning.reason}: {plain(warning.message, pod)}", warning_remedy(
             warning.message, pod, cluster

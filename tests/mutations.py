@@ -24,12 +24,30 @@ TEXTS = (
     "[](",
     "(?P<x>",
     "True",
+    "Maybe",
+    "Frobnicated",
     HOSTILE,
     "x" * 20_000,
     "é\u0301\U0001f4a5",
 )
 NUMBERS = (0, 1, -1, 2**31 - 1, -(2**31))
-LONG_NUMBERS = (*NUMBERS, 2**63 - 1, -(2**63))
+NEXT_CENTURY = 4_102_444_800
+"""Seconds from 1970 to 2100."""
+
+LONG_NUMBERS = (*NUMBERS, NEXT_CENTURY, 2**63 - 1, -(2**63))
+
+LOGS = (
+    b"",
+    b"\n\n\n",
+    b"\xff\xfe\x00",
+    "panic: schl\u00fcssel\nbye".encode("utf-16"),
+    "ERROR \u00fc".encode("latin-1"),
+    b"E" * 1_000_000,
+    b"level=error msg=" * 60_000,
+    b"panic: " + b"(" * 100_000 + b"\nlast",
+    HOSTILE.encode(),
+)
+"""What containers write that no logger would."""
 
 
 def mutate(message: Message, random: Random) -> None:

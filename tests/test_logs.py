@@ -7,9 +7,10 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.logs import FAILURES, LOG_BYTES, LOG_LINES, LOG_REQUESTS, NAMESPACE_REQUESTS
-from kubevitals.source.request import Answer
+from kubevitals.source.request import Answer, Request
 from kubevitals.text import LINE_LIMIT
 from tests.fakes import FakeSource, status_json
 
@@ -36,8 +37,71 @@ def test_a_log_is_asked_for_with_its_bounds() -> None:
 
 def test_a_log_is_bounded_though_the_server_keeps_no_bounds() -> None:
     lines = log_of(b"line\n" * 10_000_000)
-    assert len(lines) == LOG_LINES
+    assert 0 < len(lines) <= LOG_LINES
     assert all(len(line) <= LINE_LIMIT for line in log_of(b"x" * 10_000_000))
+
+
+class Kubelet:
+    """Returns the end of a log as kubelets do: some last lines, of which the bytes are counted from the first."""
+
+    def __init__(self, log: bytes, *, recorded: bool = False) -> None:
+        self._log, self._recorded = log, recorded
+
+    def __call__(self, request: Request) -> Answer:
+        query = parse_qs(urlsplit(request.path).query)
+        lines, size = int(query["tailLines"][0]), int(query["limitBytes"][0])
+        if self._recorded and lines != LOG_LINES:
+            raise NotObserved("the recording has no answer")
+        return Answer(200, b"".join(self._log.splitlines(keepends=True)[-lines:])[:size])
+
+
+def lines_of(log: bytes, **kubelet: bool) -> tuple[str, ...]:
+    source = FakeSource({"/api/v1/namespaces/shop/pods/web-0/log": Kubelet(log, **kubelet)})
+    return Cluster(source).log(pod(), "web", previous=True)
+
+
+TRACE = [b"at com.example.%03d(%s)" % (n, b"x" * 400) for n in range(30)]
+
+
+def test_long_lines_do_not_hide_the_last_ones() -> None:
+    lines = lines_of(b"\n".join([*TRACE, b"Caused by: no disk"]))
+    assert lines[-1] == "Caused by: no disk"
+    assert lines[0].startswith("at com.example.011(")
+    assert len(lines) == len(set(lines)) <= LOG_LINES
+
+
+def test_a_line_of_a_megabyte_does_not_hide_the_last_one() -> None:
+    lines = lines_of(b"starting\n" + b"y" * 1_000_000 + b"\npanic: no config\n")
+    assert (lines[0], lines[-1]) == ("starting", "panic: no config")
+    assert all(len(line) <= LINE_LIMIT for line in lines)
+
+
+def test_a_last_line_of_a_megabyte_is_shown_by_its_beginning() -> None:
+    lines = lines_of(b"starting\n" + b"panic: " + b"y" * 1_000_000)
+    assert lines[0] == "starting"
+    assert lines[-1].startswith("panic: yyy")
+    assert lines[-1].endswith(" characters)")
+
+
+def test_of_a_log_that_is_cut_off_the_recorded_part_is_shown() -> None:
+    lines = lines_of(b"\n".join([*TRACE, b"Caused by: no disk"]), recorded=True)
+    assert lines[0].startswith("at com.example.011(")
+    assert "Caused by: no disk" not in lines
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"),
+    [
+        ("utf-8", "FATAL: schlüssel fehlt"),
+        ("latin-1", "FATAL: schl\N{REPLACEMENT CHARACTER}ssel fehlt"),
+        ("utf-16-le", "FATAL: schl\N{REPLACEMENT CHARACTER}ssel fehlt"),
+        ("utf-16-be", "FATAL: schl\N{REPLACEMENT CHARACTER}ssel fehlt"),
+    ],
+)
+def test_a_log_in_another_encoding_can_be_read(encoding: str, line: str) -> None:
+    log = "FATAL: schlüssel fehlt\nbye".encode(encoding)
+    assert log_of(log)[0] == line
+    assert telling_line(log_of(log)) == line.removeprefix("FATAL: ")
 
 
 def test_a_log_is_safe_to_show() -> None:

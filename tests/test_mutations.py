@@ -20,7 +20,7 @@ from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request
 from scenarios.harness import MANIFESTS, RECORDINGS, check_modules, rules, verdicts
 from tests.findings import TODAY
-from tests.mutations import mutate
+from tests.mutations import LOGS, mutate
 
 RECORDED = ("untouched-cluster", "node-disk-full", "cni-config-cut-off", MANIFESTS)
 RULES = declared(check_modules().values())
@@ -34,6 +34,7 @@ class Mutated(Snapshot):
 
     def __init__(self, name: str, random: Random) -> None:
         super().__init__(RECORDINGS / f"{name}.recording")
+        self._random = random
         self._lists: dict[str, Answer] = {}
         listings = {listing.path: listing for listing in Cluster.listings()}
         for path in self.paths:
@@ -44,7 +45,9 @@ class Mutated(Snapshot):
             mutate(random.choice(objects), random)
 
     def get(self, request: Request) -> Answer:
-        """Return a changed list, or else what was recorded."""
+        """Return a changed list, some log, or else what was recorded."""
+        if "/log?" in request.path:
+            return Answer(200, self._random.choice(LOGS))
         return self._lists.get(request.path) or super().get(request)
 
 

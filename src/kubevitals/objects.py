@@ -133,6 +133,11 @@ def statuses(pod: pb.Pod) -> list[pb.ContainerStatus]:
     return [*pod.status.initContainerStatuses, *pod.status.containerStatuses]
 
 
+def is_waiting(status: pb.ContainerStatus) -> bool:
+    """Return whether the container waits, which is also the meaning of no state (kubernetes/api core/v1/types.go)."""
+    return not status.state.HasField("running") and not status.state.HasField("terminated")
+
+
 def last_end(status: pb.ContainerStatus) -> pb.ContainerStateTerminated:
     """Return how the container terminated, or how its previous instance did if it is running or waiting."""
     ended = status.state.HasField("terminated")

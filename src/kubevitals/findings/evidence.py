@@ -33,7 +33,7 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
         yield f"events not observed: {error}"
         return
     for event in events[-EVENTS:]:
-        yield f"event {duration(seen_ago(event, cluster))} ago: {event_line(event)}"
+        yield f"event {_when(seen_ago(event, cluster))}: {event_line(event)}"
 
 
 def pod_lines(pod: pb.Pod, cluster: Cluster, told: str = "") -> Iterator[str]:
@@ -59,7 +59,7 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
         f"{f', now {waiting}' if waiting else ''}"
     )
     if ended.finishedAt.seconds:
-        yield f"last terminated {duration(cluster.age(ended.finishedAt))} ago"
+        yield f"last terminated {_when(cluster.age(ended.finishedAt))}"
     if ended.message:
         yield f"termination message: {ended.message}"
     for line in _log(pod, status, cluster, previous=not status.state.HasField("terminated")):
@@ -67,6 +67,11 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
     if status.state.HasField("running"):
         for line in _log(pod, status, cluster, previous=False):
             yield f"log of the current container: {line}"
+
+
+def _when(age: float) -> str:
+    """Return when something happened; clocks that differ by a minute are usual."""
+    return f"{duration(age)} ago" if age > -60 else f"{duration(-age)} in the future (clocks differ)"
 
 
 def log_command(pod: pb.Pod, status: pb.ContainerStatus) -> str:

@@ -16,6 +16,11 @@ from kubevitals.text import clean
 LOG_LINES, LOG_BYTES, LOG_REQUESTS = 20, 4096, 50
 """Limits: lines and bytes of one log, and logs of a run. Containers of one name and owner share one log."""
 
+TAILS = ((LOG_LINES, LOG_BYTES), (5, 65_536), (1, 65_536))
+"""Lines and bytes to request. The kubelet counts bytes from the first of these lines, so a long line hides the last
+ones (kubernetes/kubernetes staging/src/k8s.io/cri-client/pkg/logs/logs.go): an answer that is cut off is requested
+again with fewer lines."""
+
 EMPTY = "(the log is empty)"
 """What stands for a log without lines."""
 
@@ -76,12 +81,30 @@ class Logs:
         self._of[namespace] += 1
 
     def _ask(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
-        query = {"container": container, "tailLines": LOG_LINES, "limitBytes": LOG_BYTES} | (
-            {"previous": "true"} if previous else {}
-        )
+        lines: list[str] = []
+        for count, size in TAILS:
+            try:
+                body = self._tail(pod, container, count, size, previous=previous)
+            except NotObserved:
+                if not lines:
+                    raise
+                break
+            tail = redact(_text(body[:size])).splitlines()[-count:]
+            lines = [*(line for line in lines if not any(new.startswith(line) for new in tail)), *tail]
+            if len(body) < size:
+                break
+        return tuple(clean(line) for line in lines[-LOG_LINES:]) or (EMPTY,)
+
+    def _tail(self, pod: pb.Pod, container: str, count: int, size: int, *, previous: bool) -> bytes:
+        query = {"container": container, "tailLines": count, "limitBytes": size}
+        query |= {"previous": "true"} if previous else {}
         request = Request(f"{path(pod)}/log?{urlencode(query)}")
         answer = self._breaker.get(self._get, request).expect("get pods/log")
         if answer.body.startswith(_GONE):
             raise NotObserved("the kubelet no longer has the log: unable to retrieve container logs")
-        lines = redact(answer.body[:LOG_BYTES].decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
-        return tuple(clean(line) for line in lines) or (EMPTY,)
+        return answer.body
+
+
+def _text(body: bytes) -> str:
+    """Return the text of a log; bytes that are not UTF-8 become U+FFFD. Without zeros, UTF-16 is readable, too."""
+    return body.replace(b"\0", b"").decode("utf-8", "replace")

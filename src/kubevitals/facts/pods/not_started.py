@@ -10,7 +10,7 @@ from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.references import is_missing, reported_missing
 from kubevitals.facts.pods.states import CREATING, STUCK, Symptom, is_sidecar
 from kubevitals.inventory.cluster import Cluster, seen_ago
-from kubevitals.objects import condition, is_ready, is_virtual, statuses
+from kubevitals.objects import condition, is_finished, is_ready, is_virtual, is_waiting, statuses
 from kubevitals.threshold import Threshold
 
 PULLING = Threshold(
@@ -44,14 +44,14 @@ def was_rejected(pod: pb.Pod) -> bool:
 
 def waiting_container(pod: pb.Pod) -> pb.ContainerStatus | None:
     """Return the container whose start the pod waits for, with no name if the kubelet has not reported any yet."""
-    if not pod.spec.nodeName or pod.status.phase not in ("Pending", "Running"):
+    if not pod.spec.nodeName or is_finished(pod):
         return None
     if not statuses(pod):
         return pb.ContainerStatus()
     for status in pod.status.initContainerStatuses:
-        if not (status.state.HasField("terminated") or is_sidecar(pod, status)) or status.state.HasField("waiting"):
-            return status if status.state.HasField("waiting") else None
-    return next((s for s in pod.status.containerStatuses if s.state.HasField("waiting")), None)
+        if not (status.state.HasField("terminated") or is_sidecar(pod, status)) or is_waiting(status):
+            return status if is_waiting(status) else None
+    return next(filter(is_waiting, pod.status.containerStatuses), None)
 
 
 def waiting_for(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> float:
