@@ -25,7 +25,7 @@ def finding(name: str, **more: Any) -> Finding:
     """Return a finding on ``Kind/name`` or ``Kind/namespace/name``."""
     kind, _, place = name.partition("/")
     namespace, _, own = place.rpartition("/")
-    return Finding(Ref(kind, namespace, own), **({"says": "is broken", "remedy": "mend it"} | more))
+    return Finding(Ref(kind, namespace, own), **({"says": "is broken", "remedy": "fix it"} | more))
 
 
 def case(check: str, name: str, **more: Any) -> Case:

@@ -33,7 +33,7 @@ def rule(cluster):
 def test_it():
     """It is well."""
 '''
-YIELDS = "yield Finding(Ref('Pod', 'shop', 'web'), says='is broken', remedy='mend it')"
+YIELDS = "yield Finding(Ref('Pod', 'shop', 'web'), says='is broken', remedy='fix it')"
 
 BADLY_DECLARED = {
     "no section": (("Impact:\n    b\n", ""), r"the docstring of its file has no section Impact:"),
