@@ -1,4 +1,4 @@
-"""The documentation's pages: those that are written, and those that are made of the code.
+"""The pages of the documentation: those written by hand, and those generated from the code.
 
-`manual.pages` makes all of them as Markdown; `manual/hook.py` hands them to the site's builder.
+`manual.pages` returns all of them as Markdown. `manual/hook.py` passes them to ProperDocs, which builds the site.
 """

@@ -1,4 +1,4 @@
-"""What the repository knows of each cause: what its check, its rules and its scenarios say."""
+"""Everything that the repository contains about each cause: its check, its rules and its scenarios."""
 
 import re
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ class Variant:
 
     @property
     def says(self) -> str:
-        """What the rule finds: its docstring, as of somebody who does it."""
+        """What the rule finds: its docstring as a sentence."""
         return re.sub(r"^Find ", "Finds ", cleandoc(self.rule.__doc__ or ""))
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause, with all that the repository knows of it."""
+    """A cause with its documentation, variants, thresholds and scenarios."""
 
     name: str
     chapter: str
@@ -47,12 +47,12 @@ class Cause:
 
     @property
     def module(self) -> str:
-        """The name of the check's module, which is that of its scenarios, too."""
+        """The name of the module of the check, which is also that of its scenarios."""
         return module_of(self.name)
 
     @property
     def file(self) -> str:
-        """The check's file in the repository."""
+        """The file of the check in the repository."""
         return f"checks/{self.module}.py"
 
 
@@ -92,18 +92,18 @@ def _chapter(name: str) -> str:
 
 def thresholds() -> list[Threshold]:
     """Return all thresholds, by name."""
-    found = threshold.declared([*library_modules(), *check_modules().values()])
-    return [found[name] for name in sorted(found)]
+    by_name = threshold.declared([*library_modules(), *check_modules().values()])
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _belongs(threshold: Threshold, cause: str, used: set[Threshold]) -> bool:
-    """Return whether a threshold is the cause's own, or one that causes share and this one uses."""
+    """Return whether a threshold belongs to a cause alone, or is shared by causes and used by this one."""
     of = threshold.name.partition(".")[0]
     return of == cause or (threshold in used and of not in {name for name, _ in rules()})
 
 
 def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
-    """Return how bad findings are: what scenarios show, and a warning where the rule's code knows one."""
+    """Return the severities of a variant: those in scenarios, and warning if the code of the rule contains it."""
     check = f"{check_name(cause, variant)} "
     lines = [line for scenario in scenarios() for line in scenario.finds if line.startswith(check)]
     found = {"warning" if line.endswith(" (warning)") else "error" for line in lines}
@@ -113,28 +113,24 @@ def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
 
 
 def _thresholds(rule: Rule) -> set[Threshold]:
-    """Return the thresholds that a rule's code names, whether or not a recording needs them."""
+    """Return the thresholds in the code of a rule, whether or not a recording needs them."""
     return {named for function in _reached(rule) for named in _named(function) if isinstance(named, Threshold)}
 
 
 def _reached(function: object) -> set[FunctionType]:
-    """Return the functions of checks and of the library that a function may call, itself included."""
-    found: set[FunctionType] = set()
-    ahead = [function]
-    while ahead:
-        at = ahead.pop()
-        if (
-            isinstance(at, FunctionType)
-            and at not in found
-            and (_is_library(at.__module__) or _is_check(at.__module__))
-        ):
-            found.add(at)
-            ahead += _named(at)
-    return found
+    """Return the functions of checks and of the library that a function may call, including itself."""
+    reached: set[FunctionType] = set()
+    pending = [function]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, FunctionType) and current not in reached and _is_ours(current.__module__):
+            reached.add(current)
+            pending += _named(current)
+    return reached
 
 
 def _named(function: FunctionType) -> Iterator[object]:
-    """Yield what a function names: of its own module, and of the modules that it names."""
+    """Yield the values whose names a function contains: of its module, and of the modules in these names."""
     names = set(_names(function.__code__))
     spaces = [
         function.__globals__,
@@ -150,9 +146,5 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(inner)
 
 
-def _is_library(module: str) -> bool:
-    return module.startswith("kubevitals.")
-
-
-def _is_check(module: str) -> bool:
-    return module.startswith("checks.")
+def _is_ours(module: str) -> bool:
+    return module.startswith(("kubevitals.", "checks."))

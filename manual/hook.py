@@ -1,4 +1,4 @@
-"""Hands the pages to ProperDocs; properdocs.yml names this file."""
+"""Passes the pages to ProperDocs; properdocs.yml refers to this file."""
 
 import sys
 from pathlib import Path
@@ -10,12 +10,12 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 def on_startup(**_: object) -> None:
-    """Let the repository's own modules be found, from wherever this is started."""
+    """Make the modules of the repository importable from every working directory."""
     sys.path.insert(0, str(REPOSITORY))
 
 
 def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
-    """Set the navigation, and have `serve` watch the files that are pages though they are not in docs/."""
+    """Set the navigation, and make `serve` watch the pages outside docs/."""
     from manual.pages import BORROWED, navigation
 
     config.nav = navigation()
@@ -24,7 +24,7 @@ def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
 
 
 def on_files(files: Files, config: ProperDocsConfig) -> Files:
-    """Put each page in the place of the file that it is made of."""
+    """Replace each file by the page that is generated from it."""
     from manual.pages import pages
 
     for path, content in pages().items():

@@ -1,4 +1,4 @@
-"""Links of pages: written so that they work in the repository, published so that they work in the site."""
+"""Rewrites links: in the repository they lead to files, on the site to pages."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,22 +9,22 @@ from posixpath import relpath
 REPOSITORY = Path(__file__).parents[1]
 
 FILES = "files"
-"""Where files of the repository are published that pages link to, at their own path."""
+"""The folder of the site for files of the repository that pages link to."""
 
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
 
 class Links:
-    """The site's links, and which files of the repository they lead to."""
+    """Rewrites the links of all pages, and collects the files that they lead to."""
 
     def __init__(self, pages: Mapping[str, str]) -> None:
-        """Take the path in the site of every page, by the file or folder of the repository that it is made of."""
+        """Take the path of every page on the site, by the file or folder that it is generated from."""
         self._pages = pages
         self.files: set[str] = set()
 
     def rewrite(self, markdown: str, source: str, page: str) -> str:
-        """Return a page whose links start from its own path in the site, instead of from its file in the repository."""
+        """Return a page whose links are relative to its path on the site, not to its file in the repository."""
         return _outside_code(markdown, lambda line: _LINK.sub(lambda found: self._link(found, source, page), line))
 
     def _link(self, found: re.Match[str], source: str, page: str) -> str:

@@ -1,4 +1,4 @@
-"""All pages of the site, by their path in it."""
+"""All pages of the site, by their path on it."""
 
 import re
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ BORROWED = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
-"""Files of the repository that are pages of the site, too."""
+"""Files outside docs/ that are pages of the site as well."""
 
 FOLDERS = {"checks": "causes/index.md", "deploy": "scheduled-runs.md"}
-"""Folders of the repository, and the page that tells of each."""
+"""Folders of the repository, each with the page about it."""
 
 INSERTS = {
     "causes": tables.of_causes,
@@ -28,13 +28,13 @@ INSERTS = {
     "grants": rights.grants,
     "needs": tables.of_needs,
 }
-"""What is made of the code where a page has ``<!-- generated: NAME -->``."""
+"""What is generated from the code and inserted into a page at ``<!-- generated: NAME -->``."""
 
 _INSERT = re.compile(r"<!-- generated: (\w+) -->")
 
 
 def pages() -> Mapping[str, str | bytes]:
-    """Return all pages, and the files that they link to; those of docs/ that are no Markdown are left out."""
+    """Return all pages and the files that they link to, without the other files of docs/."""
     written = {f"docs/{path}": path for path in _written()}
     generated = {cause.file: f"causes/{cause.name}.md" for cause in causes()}
     links = Links(written | BORROWED | FOLDERS | generated)

@@ -1,4 +1,4 @@
-"""What explains what, in words."""
+"""The rules by which findings explain others, in words."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,36 +12,37 @@ from scenarios.harness import check_modules
 
 @cache
 def declared() -> tuple[Explains, ...]:
-    """Return all rules that checks declare."""
+    """Return the rules that checks declare."""
     return tuple(explains.declared(check_modules().values()))
 
 
 @cache
 def _words() -> dict[Relation, str]:
-    """Return what the docstring behind each relation says; behind a colon it gives an example."""
-    told = ((getattr(explains, name), text) for name, text in documented(explains).items())
-    return {value: text.partition(":")[0].rstrip(".") for value, text in told if isinstance(value, Relation)}
+    """Return what the docstring below each relation says before the colon; after it there is an example."""
+    texts = ((getattr(explains, name), text) for name, text in documented(explains).items())
+    return {value: text.partition(":")[0].rstrip(".") for value, text in texts if isinstance(value, Relation)}
 
 
 def explaining(cause: str) -> Iterator[str]:
-    """Yield a line for each rule by which the cause, or a variant of it, explains something."""
-    yield from _told(rule for rule in declared() if _has(rule.roots, cause))
+    """Yield a line for each rule by which a cause explains something."""
+    yield from _lines(rule for rule in declared() if _has(rule.roots, cause))
 
 
 def explained(cause: str) -> Iterator[str]:
-    """Yield a line for each rule by which another cause explains this one, or a variant of it."""
-    yield from _told(r for r in declared() if _has(r.symptoms, cause) and not _has(r.roots, cause))
+    """Yield a line for each rule by which another cause explains this one."""
+    rules = (rule for rule in declared() if not _has(rule.roots, cause))
+    yield from _lines(rule for rule in rules if _has(rule.symptoms, cause))
 
 
 def _has(names: tuple[str, ...], cause: str) -> bool:
     return cause in map(cause_in, names)
 
 
-def _told(rules: Iterator[Explains]) -> Iterator[str]:
+def _lines(rules: Iterator[Explains]) -> Iterator[str]:
     for rule in rules:
         relation = _words()[rule.on]
         words = f", and the symptom says `{rule.words}`" if rule.words else ""
-        yield f"{_links(rule.roots)} → {_links(rule.symptoms)}, where {relation[0].lower()}{relation[1:]}{words}."
+        yield f"{_links(rule.roots)} → {_links(rule.symptoms)}, if {relation[0].lower()}{relation[1:]}{words}."
 
 
 def _links(names: tuple[str, ...]) -> str:
@@ -53,11 +54,11 @@ def _named(name: str) -> str:
 
 
 def link(cause: str, variant: str = "", text: str = "") -> str:
-    """Return a link to a cause's page, or to what it says of a variant."""
+    """Return a link to the page of a cause, or to one of its variants there."""
     place = f"checks/{module_of(cause)}.py"
     return f"[`{text or variant or cause}`]({place}{f'#{variant}' if variant else ''})"
 
 
 def module_of(cause: str) -> str:
-    """Return the name of the module of a cause's check, which is that of its scenarios, too."""
+    """Return the name of the module of a check, which is also that of its scenarios."""
     return f"test_{cause.replace('-', '_')}"

@@ -1,4 +1,4 @@
-"""The rights that requests take, and those that deploy/ grants."""
+"""The rights that requests need, and those that deploy/ grants."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ PARTS = {
     "overlays/probe": "components/probe/rbac.yaml",
     "overlays/namespace": "overlays/namespace/rbac.yaml",
 }
-"""What grants rights: an overlay, and the file that has what it adds. `overlays/full` has those before it."""
+"""The overlays that grant rights, each with the file of its rules. `overlays/full` contains all before it."""
 
 
-def told(rights: Iterable[Right]) -> str:
-    """Return rights as people read them, a verb at a time: ``list`` nodes, pods; ``get`` pods/log."""
+def listed(rights: Iterable[Right]) -> str:
+    """Return rights as a text, grouped by verb: ``list nodes, pods; get pods/log``."""
     by_verb: dict[str, list[str]] = defaultdict(list)
     for verb, resource in sorted(rights):
         by_verb[verb].append(f"`{resource}`")
@@ -24,17 +24,17 @@ def told(rights: Iterable[Right]) -> str:
 
 
 def grants() -> str:
-    """Return as a table what each overlay grants, and where."""
-    lines = ["| | grants | where |", "| --- | --- | --- |"]
+    """Return a table of the rights that each overlay grants, and where it grants them."""
+    lines = ["| overlay | grants | where |", "| --- | --- | --- |"]
     for name, path in PARTS.items():
         roles = [obj for obj in objects(DEPLOY / path) if "rules" in obj]
         where = ", ".join(sorted({_place(role) for role in roles}))
-        lines.append(f"| [`{name}`](deploy/{path}) | {told(granted(path))} | {where} |")
+        lines.append(f"| [`{name}`](deploy/{path}) | {listed(granted(path))} | {where} |")
     return "\n".join(lines)
 
 
 def _place(role: Object) -> str:
-    """Return where a role grants; kustomize puts one without a namespace into the overlay's."""
+    """Return where a role grants rights. kustomize puts a Role without a namespace into the one of the overlay."""
     if role["kind"] == "ClusterRole":
         return "the cluster"
     place = role["metadata"].get("namespace")

@@ -1,4 +1,4 @@
-"""Tables of all causes, of their rights and their thresholds; links are those of a file in the repository's root."""
+"""Tables of all causes, of the rights they need and of their thresholds. Links are relative to the repository."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from kubevitals.threshold import Threshold
 from manual.causes import causes, thresholds
 from manual.relations import link
-from manual.rights import told
+from manual.rights import listed
 from scenarios.rights import Right
 
 SECRETS: Right = ("list", "secrets")
-"""What only ``--secret-names`` asks for."""
+"""The right that is only needed with ``--secret-names``."""
 
 
 def of_causes() -> str:
-    """Return all causes as a table."""
+    """Return a table of all causes."""
     lines = ["| cause | variants |", "| --- | --- |"]
     for cause in causes():
         variants = ", ".join(f"{variant.name} {variant.needs.mark}".rstrip() for variant in cause.variants)
@@ -24,19 +24,20 @@ def of_causes() -> str:
 
 
 def of_thresholds(chosen: Iterable[Threshold] | None = None) -> str:
-    """Return thresholds, or all there are, as a table."""
-    lines = ["| threshold | default | what it is |", "| --- | --- | --- |"]
-    of = thresholds() if chosen is None else chosen
-    return "\n".join([*lines, *(f"| `{one.name}` | {one.default:g} | {one.why} |" for one in of)])
+    """Return a table of thresholds; of all, unless some are given."""
+    lines = ["| threshold | default | meaning |", "| --- | --- | --- |"]
+    shown = thresholds() if chosen is None else chosen
+    lines += [f"| `{threshold.name}` | {threshold.default:g} | {threshold.why} |" for threshold in shown]
+    return "\n".join(lines)
 
 
 def of_needs() -> str:
-    """Return what requests take, a row for the variants of a cause that take the same, as a table."""
-    lines = ["| checks | take |", "| --- | --- |"]
+    """Return a table of the rights that requests need, with one row for all variants of a cause that need the same."""
+    lines = ["| checks | need |", "| --- | --- |"]
     for cause in causes():
         alike: dict[str, list[str]] = defaultdict(list)
         for variant in cause.variants:
-            rights = told(variant.needs.rights - {SECRETS})
+            rights = listed(variant.needs.rights - {SECRETS})
             alike[rights].append(f"{link(cause.name, variant.name)} {variant.needs.mark}".rstrip())
         lines += [f"| {cause.name}: {', '.join(variants)} | {rights} |" for rights, variants in alike.items()]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What each rule asks for, by watching it on every recording there is."""
+"""What each rule needs, found out by watching what it requests from all recordings."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +19,10 @@ from scenarios.harness import MANIFESTS, RECORDINGS, rules
 from scenarios.rights import Right, requested
 
 NARROWED = ("untouched-cluster", MANIFESTS)
-"""The recordings on which rules are shown few namespaces, too: there they say which they miss."""
+"""The recordings of which rules also see only some namespaces, so that they name those that they need."""
 
 HINTS = (name_servers,)
-"""What rules look at if it is observed, and can do without."""
+"""What rules use if it is observed, and can do without."""
 
 T = TypeVar("T")
 Name = tuple[str, str]
@@ -34,13 +34,13 @@ class Needs:
     """What a rule needs.
 
     Attributes:
-        rights: what its requests take.
-        kubelet: whether it asks kubelets.
-        probe: whether it looks at what the probe tells.
-        proxied: whether it has the API server's proxy ask anything but kubelets.
-        thresholds: the numbers that it compares with.
-        namespaces: those that must be looked at.
-        everywhere: whether all must be looked at.
+        rights: the rights that its requests need.
+        kubelet: whether it queries kubelets.
+        probe: whether it reads the results of the probe.
+        proxied: whether it queries ports other than the kubelet's through the API server's proxy.
+        thresholds: the thresholds that it compares with.
+        namespaces: the namespaces that must be selected.
+        everywhere: whether all namespaces must be selected.
     """
 
     rights: set[Right] = field(default_factory=set)
@@ -53,7 +53,7 @@ class Needs:
 
     @property
     def mark(self) -> str:
-        """The sign that stands behind the variant's name in tables."""
+        """The sign after the name of the variant in tables."""
         if self.probe and self.proxied:
             return "ᵃ"
         return "ᵖ" if self.probe else "ᵏ" if self.kubelet else ""
@@ -85,7 +85,7 @@ class _Watched(Snapshot):
 
 
 class _WatchedScope(Scope):
-    """A choice of namespaces that remembers its last refusal, and the namespace that was missed; none for all."""
+    """Selected namespaces that remember what was last missed: one namespace, or an empty name for all of them."""
 
     def __init__(self, chosen: Sequence[str]) -> None:
         super().__init__(chosen, within=Scope())
@@ -118,7 +118,7 @@ class _WatchedCluster(Cluster):
         self._needs, self._path = source.needs, source.path
 
     def derive(self, function: Callable[[Cluster], T]) -> T:
-        """Note nothing of what rules look at only if it happens to be observed."""
+        """Do not watch the functions in `HINTS`."""
         if function in HINTS:
             return function(_unwatched(self._path))
         return super().derive(function)
@@ -131,20 +131,20 @@ class _WatchedCluster(Cluster):
 @cache
 def needs() -> Mapping[Name, Needs]:
     """Return what every rule needs, by cause and variant."""
-    found: dict[Name, Needs] = defaultdict(Needs)
+    by_rule: dict[Name, Needs] = defaultdict(Needs)
     for path in sorted(RECORDINGS.glob("*.recording")):
         recording = _Watched(path)
         for name in rules():
-            recording.needs = found[name]
+            recording.needs = by_rule[name]
             _apply(name, recording, Scope())
     for stem in NARROWED:
         for name in rules():
-            _narrow(name, _Watched(RECORDINGS / f"{stem}.recording", found[name]))
-    return found
+            _narrow(name, _Watched(RECORDINGS / f"{stem}.recording", by_rule[name]))
+    return by_rule
 
 
 def _narrow(name: Name, recording: _Watched) -> None:
-    """Let a rule see one namespace, then those that it misses as well, until it misses none."""
+    """Show one namespace to a rule, then also those that it needs, until it needs no more."""
     chosen = ["default"]
     while not recording.needs.everywhere:
         scope = _WatchedScope(chosen)
@@ -157,7 +157,7 @@ def _narrow(name: Name, recording: _Watched) -> None:
 
 
 def _apply(name: Name, recording: _Watched, scope: Scope) -> NotObserved | None:
-    """Apply a rule, and return why it could not see all."""
+    """Apply a rule, and return why it could not see everything that it needs."""
     check, rule = rules()[name]
     cluster = _WatchedCluster(recording, scope)
     try:

@@ -12,7 +12,9 @@ from kubevitals.plugin import options
 from manual import tables
 from manual.causes import causes
 from manual.links import FILES, REPOSITORY, Links
+from manual.packages import of_packages
 from manual.pages import navigation, pages
+from manual.proofs import on_kind, with_built_objects
 from manual.relations import declared
 from manual.rights import grants
 from scenarios.harness import CHECKS, rules, scenarios
@@ -102,7 +104,8 @@ def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None
 @pytest.mark.parametrize(
     ("cause", "fact"),
     [
-        ("volume-claim", "`volume-claim[unbound]`: **error**.\n"),
+        ("volume-claim", "`volume-claim[unbound]`: **error**. [Proven on kind](#scenarios) by "),
+        ("conntrack", "Proven with built objects only: [tests/test_conntrack.py]"),
         ("memory-limit", "`memory-limit[near-limit]`: **warning**; needs kubelets ([`--kubelet`]"),
         ("conntrack", "`conntrack[table-full]`: **error** or **warning**; needs [`--probe`]"),
         (
@@ -112,8 +115,8 @@ def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None
         ("cluster-dns", "`cluster-dns[no-endpoints]`: **error**; needs `kube-system` [among"),
         ("cni-daemonset", "`cni-daemonset[not-running]`: **error**; needs all namespaces [among"),
         ("volume-claim", "list `configmaps`, `cronjobs.batch`, `csidrivers.storage.k8s.io`"),
-        ("volume-claim", "where both are about the same object."),
-        ("cni-daemonset", "where both are on the same node, and the symptom says `cni|network ?plugin`."),
+        ("volume-claim", "if both are about the same object."),
+        ("cni-daemonset", "if both are on the same node, and the symptom says `cni|network ?plugin`."),
     ],
 )
 def test_a_page_says_how_bad_it_is_what_it_needs_and_what_explains_what(cause: str, fact: str) -> None:
@@ -140,6 +143,32 @@ def test_the_table_of_causes_in_the_readme_is_the_one_made_of_the_checks() -> No
     assert tables.of_causes() in (REPOSITORY / "README.md").read_text(), (
         f"put this into README.md:\n{tables.of_causes()}"
     )
+
+
+def test_the_table_of_packages_in_contributing_is_the_one_made_of_their_docstrings() -> None:
+    assert of_packages() in (REPOSITORY / "CONTRIBUTING.md").read_text(), (
+        f"put this into CONTRIBUTING.md:\n{of_packages()}"
+    )
+
+
+def test_every_package_is_in_the_table_and_says_what_it_contains_and_what_it_must_not_do() -> None:
+    folders = (REPOSITORY / "src" / "kubevitals").rglob("__init__.py")
+    listed = re.findall(r"^\| `([\w/]+)/` \| .+ \| .*[^ ] *\|$", of_packages(), re.MULTILINE)
+    packages = {str(path.parent.relative_to(REPOSITORY / "src" / "kubevitals")) for path in folders}
+    assert packages - {"."} <= set(listed), packages - set(listed)
+
+
+def test_every_variant_is_proven_and_the_page_says_how() -> None:
+    for cause in causes():
+        for variant in cause.variants:
+            assert on_kind(cause.name, variant.name) or with_built_objects(cause.name, variant.name), variant
+            assert page_of(cause.name).count("Proven ") >= len(cause.variants)
+
+
+def test_a_test_counts_for_a_rule_that_it_uses_through_a_helper() -> None:
+    tests = with_built_objects("storage-full", "node-disk")
+    assert tests == {"tests/test_storage_full.py": [*tests["tests/test_storage_full.py"]]}
+    assert len(tests["tests/test_storage_full.py"]) > 1
 
 
 def test_every_page_is_in_the_navigation() -> None:
