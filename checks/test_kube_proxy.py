@@ -37,6 +37,7 @@ from kubevitals.facts.network.kube_proxy import (
 )
 from kubevitals.facts.network.kube_proxy_log import disconnected
 from kubevitals.facts.network.reach import Pair, is_ipv6, lost, may_be_luck, reached, require_all, result, within_node
+from kubevitals.facts.network.young_services import stale_services
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import daemon_look
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, SAME_NODE, Explains
@@ -88,16 +89,28 @@ def unhealthy(cluster: Cluster) -> Iterator[Finding]:
 
 
 def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that reach pods at their own addresses but not through a Service.
+    """Find nodes that reach pods at their own addresses but not through a Service: the probe's own, or a young one.
 
-    One answer from a Service is enough. If pods on other nodes do not answer either, the pod network is at fault
-    (cni-daemonset). A Service with endpoints on a node that is cut off may fail by chance.
+    Rules go stale if kube-proxy does not hear from the API server: then only old Services go on working. One answer
+    from a Service is enough. If pods on other nodes do not answer either, the pod network is at fault (cni-daemonset).
+    A Service with endpoints on a node that is cut off may fail by chance.
     """
     results = probed(cluster)
+    stale = stale_services(results, cluster)
     service = _ProbeService(results)
     failures = {node: list(_failing_services(reports.values(), service)) for node, reports in results.reports.items()}
     wrong = {node: lines for node, lines in failures.items() if lines}
-    if len(wrong) == len(results.reports) > 1 and not _api_service_fails(results):
+    for node, lines in stale.items():
+        if node not in wrong:
+            yield Finding(
+                Ref("Node", "", node),
+                says="does not forward traffic to Services that changed lately, although their endpoints answer",
+                remedy="read the log of kube-proxy on the node: usually it cannot reach the API server, and its rules "
+                "are stale; restart its pod",
+                evidence=lines,
+                look=daemon_look(pod_on(node, cluster)),
+            )
+    if len(wrong) == len(results.reports) > 1 and not (stale or _api_service_fails(results)):
         raise NotObserved(
             "the probe's own Service answers on no node although the API server's does: it may not have had endpoints"
         )
@@ -107,7 +120,7 @@ def rules_wrong(cluster: Cluster) -> Iterator[Finding]:
             says="does not forward Service traffic: pods answer at their own addresses, Services do not",
             remedy="restart the component that writes the Service rules there (kube-proxy, or the CNI that replaces "
             "it), and find out what removed them",
-            evidence=lines,
+            evidence=[*lines, *stale.get(node, ())],
         )
     require_all(results, "pod", cni.without_network(cluster))
 

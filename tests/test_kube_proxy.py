@@ -306,6 +306,50 @@ def test_on_a_single_node_its_own_pod_is_tried(use_probe: UseProbe) -> None:
     assert found(rules_wrong, cluster_of(nodes=NODES)) == ["Node/one"]
 
 
+YOUNG = pb.Service(
+    metadata=pb.ObjectMeta(name="payments", namespace="shop"),
+    spec=pb.ServiceSpec(clusterIP="10.96.5.5", ports=[pb.ServicePort(port=80)]),
+)
+
+
+def behind_young(*nodes: str) -> pb.EndpointSlice:
+    made = [pb.Endpoint(addresses=[f"10.244.9.{n}"], nodeName=name) for n, name in enumerate(nodes, 1)]
+    labels = {"kubernetes.io/service-name": "payments"}
+    metadata = pb.ObjectMeta(namespace="shop", labels=labels)
+    return pb.EndpointSlice(metadata=metadata, endpoints=made, ports=[pb.EndpointPort(port=8080)])
+
+
+def opened(service: int, endpoint: int, address: str = "10.244.9.1:8080") -> list[Reach]:
+    return [
+        reach(Target.OPEN_SERVICE, "", service, address="10.96.5.5:80"),
+        reach(Target.OPEN_ENDPOINT, "", endpoint, address=address),
+    ]
+
+
+PEER = reach(Target.PEER, "three")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        (opened(0, 2), ["Node/one", "Node/two"]),
+        (opened(1, 2), []),
+        (opened(0, 0), []),
+        (opened(0, 2, "10.244.9.9:8080"), []),
+        ([LOST_SERVICE, *opened(0, 2)], ["Node/one", "Node/two"]),
+    ],
+    ids=["stale", "answers once", "endpoint is silent", "not its endpoint", "and its own"],
+)
+def test_a_young_service_that_does_not_answer_although_its_endpoint_does(
+    use_probe: UseProbe, attempts: list[Reach], expected: list[str]
+) -> None:
+    use_probe([from_node(name, PEER, *attempts) for name in ("one", "two")])
+    cluster = cluster_of(nodes=NODES, services=[YOUNG], endpoint_slices=[behind_young("one")])
+    findings, _ = judged(rules_wrong, cluster)
+    assert [f"Node/{finding.obj.name}" for finding in findings] == expected
+    assert all("Service/shop/payments at 10.96.5.5:80" in "".join(f.evidence) for f in findings)
+
+
 def test_a_service_that_answers_nowhere_is_not_blamed_on_every_node(use_probe: UseProbe) -> None:
     use_probe([from_node(name, reach(Target.PEER, "three"), LOST_SERVICE) for name in ("one", "two")])
     findings, unseen = judged(rules_wrong, cluster_of(nodes=NODES))
