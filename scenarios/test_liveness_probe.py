@@ -19,7 +19,7 @@ KEPT: dict[str, Any] = {
 """A volume that outlives the container, so that a probe can behave differently the next time."""
 
 SERVE = "echo ok > /tmp/healthz; httpd -f -p 8080 -h /tmp"
-HEALTHZ: dict[str, Any] = {"httpGet": {"path": "/healthz", "port": 8080}}
+HEALTHZ: dict[str, Any] = {"httpGet": {"path": "/healthz", "port": 8080}, "timeoutSeconds": 20}
 NEXT = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n + 1)) > /tmp/n; "
 """Counts the probe's calls from 0 in `n`."""
 
