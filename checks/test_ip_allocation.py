@@ -28,6 +28,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, use_of_networks
+from kubevitals.facts.network.ip_pools import ip_pool_lines
 from kubevitals.facts.network.pod_cidrs import unused_because
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -39,7 +40,6 @@ from kubevitals.findings.explains import CONCERNS, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_ready, owner, ref
-from kubevitals.text import plural
 from kubevitals.threshold import Threshold
 
 HEADROOM = Threshold(
@@ -227,9 +227,9 @@ def _shared_finding(fault: _Fault, pods: Sequence[pb.Pod], cluster: Cluster) -> 
 
 def _removal_lines(cluster: Cluster) -> Iterator[str]:
     """Yield how often sandboxes could not be removed because the API server refused the CNI, on any node."""
-    refused = [event for event in cluster.all_events if event.reason == "FailedKillPod" and is_refused(event.message)]
-    if refused:
-        yield f"{plural(len(refused), 'event')} FailedKillPod: pod sandboxes cannot be removed either"
+    events = (event for event in cluster.all_events if event.reason == "FailedKillPod" and is_refused(event.message))
+    if count := sum(max(1, event.count, event.series.count) for event in events):
+        yield f"FailedKillPod ×{count}: pod sandboxes cannot be removed either"
 
 
 def _pod_finding(symptom: Symptom, says: str, remedy: str, more: Sequence[str], cluster: Cluster) -> Finding:
@@ -241,12 +241,14 @@ def _pod_finding(symptom: Symptom, says: str, remedy: str, more: Sequence[str], 
 
 
 def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterator[str]:
-    """Yield how many of the node's addresses are in use, if there are too few, and the CNI's pod on the node."""
+    """Yield how many of the node's addresses are in use, Calico's pools, and the CNI's pod, as far as they matter."""
     try:
         if error.variant == EXHAUSTED and not unused_because(cluster):
             yield from (f"{pool} are in use" for pool in cluster.derive(pools).get(pod.spec.nodeName, ()))
     except NotObserved as unseen:
         yield f"addresses not observed: {unseen}"
+    if error.ip_pools:
+        yield from ip_pool_lines(cluster)
     yield from _daemon_lines(cni.pod_on(pod.spec.nodeName, cluster))
 
 

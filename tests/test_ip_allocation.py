@@ -16,8 +16,9 @@ from kubevitals.errors import NotApplicable
 from kubevitals.findings.declaration import Rule
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.request import Answer
 from tests.built import node
-from tests.fakes import ago, cluster_of
+from tests.fakes import ago, cluster_of, status_json
 from tests.networks import daemon, daemon_set, judged
 
 HEAD = 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox "5f": '
@@ -92,7 +93,7 @@ def found(rule: Rule, message: str, *pods: pb.Pod, others: tuple[pb.Pod, ...] = 
         (
             sandbox_failed,
             "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image "
-            '"registry.k8s.io/pause:3.10.1": failed to pull image "registry.k8s.io/pause:3.10.1": i/o timeout',
+            '"registry.k8s.io/pause:3.10.1": failed to pull image "registry.k8s.io/pause:3.10.1": 401 Unauthorized',
             "the sandbox image registry.k8s.io/pause:3.10.1 is not on the node and cannot be pulled",
             "preload the image",
         ),
@@ -207,7 +208,45 @@ def test_sandboxes_that_cannot_be_removed_belong_to_refused_credentials() -> Non
     killed = event(gone, f"error killing pod: {REFUSED.replace('(add)', '(delete)')}", "FailedKillPod")
     cluster = cluster_of(nodes=[node("one")], pods=[pod], all_events=[event(pod, REFUSED), killed])
     findings, _ = judged(cni_misconfigured, cluster)
-    assert "1 event FailedKillPod: pod sandboxes cannot be removed either" in findings[-1].evidence
+    assert "FailedKillPod ×1: pod sandboxes cannot be removed either" in findings[-1].evidence
+
+
+POOLS = {
+    "/apis/crd.projectcalico.org/v1/ippools": Answer(
+        200,
+        b"""{"items": [
+            {"metadata": {"name": "default"}, "spec": {"cidr": "10.7.0.0/16", "blockSize": 26, "disabled": true}},
+            {"metadata": {"name": "racks"}, "spec": {"cidr": "10.8.0.0/16", "nodeSelector": "rack == 'a'"}},
+            {"metadata": {"name": "all"}, "spec": {"cidr": "10.9.0.0/16", "nodeSelector": "all()"}}
+        ]}""",
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("answers", "lines"),
+    [
+        (
+            POOLS,
+            [
+                "IPPool default: 10.7.0.0/16, disabled, blockSize 26",
+                "IPPool racks: 10.8.0.0/16, nodeSelector rack == 'a'",
+                "IPPool all: 10.9.0.0/16",
+            ],
+        ),
+        ({next(iter(POOLS)): Answer(200, b'{"items": []}')}, ["there is no IPPool"]),
+        ({next(iter(POOLS)): Answer(403, status_json("no"))}, ["IPPools not observed: "]),
+    ],
+    ids=["some", "none", "not readable"],
+)
+def test_calicos_pools_stand_in_the_evidence(answers: dict[str, Answer], lines: list[str]) -> None:
+    pod = stuck("web-1")
+    message = f"{CALICO}cannot find a qualified ippool"
+    cluster = cluster_of(answers, nodes=[node("one")], pods=[pod], all_events=[event(pod, message)])
+    (finding,) = cni_misconfigured(cluster)
+    pools = [line for line in finding.evidence if "IPPool" in line]
+    assert len(pools) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(pools, lines, strict=True))
 
 
 def test_the_pool_that_is_full_and_the_cnis_pod_stand_in_the_evidence() -> None:

@@ -44,11 +44,18 @@ class SandboxError:
     remedy: str = ""
     shared: Shared = Shared.NODE
 
+    @property
+    def ip_pools(self) -> bool:
+        """Whether Calico's IPPools have to do with it."""
+        return self.source == _CALICO_IPAM
+
     def meaning(self, message: str) -> str:
         """Return what a message means that matches this error."""
         match = re.search(self.text, message)
         return self.means.format_map(match.groupdict()) if match else self.means
 
+
+_CALICO_IPAM = "projectcalico/calico libcalico-go/lib/ipam/ipam.go"
 
 CREDENTIALS = "restore the CNI's kubeconfig on the node: restart the CNI's pod there, which writes it with a new token"
 
@@ -67,21 +74,6 @@ KUBE_OVN = "look at kubectl get subnets.kubeovn.io for free addresses, and at th
 
 
 ERRORS = (
-    SandboxError(
-        MISCONFIGURED,
-        r"is forbidden: User \"(?P<user>[^\"]{1,253})\" cannot (?P<verb>\w{1,40}) "
-        r"resource \"(?P<resource>[^\"]{1,253})\"",
-        "the API server refuses the CNI: {user} has no right to {verb} {resource}",
-        "kubernetes/apiserver pkg/endpoints/handlers/responsewriters/errors.go",
-        RBAC,
-    ),
-    SandboxError(
-        MISCONFIGURED,
-        r"connection is unauthorized|\bUnauthorized\b",
-        "the API server refuses the CNI's credentials",
-        "projectcalico/calico libcalico-go/lib/errors/errors.go, kubernetes/apimachinery pkg/api/errors/errors.go",
-        CREDENTIALS,
-    ),
     SandboxError(
         UNKNOWN,
         r"failed to get sandbox image \"(?P<image>[^\"]{1,300})\"",
@@ -111,6 +103,21 @@ ERRORS = (
         RUNTIME,
     ),
     SandboxError(
+        MISCONFIGURED,
+        r"is forbidden: User \"(?P<user>[^\"]{1,253})\" cannot (?P<verb>\w{1,40}) "
+        r"resource \"(?P<resource>[^\"]{1,253})\"",
+        "the API server refuses the CNI: {user} has no right to {verb} {resource}",
+        "kubernetes/apiserver pkg/endpoints/handlers/responsewriters/errors.go",
+        RBAC,
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"connection is unauthorized|\bUnauthorized\b",
+        "the API server refuses the CNI's credentials",
+        "projectcalico/calico libcalico-go/lib/errors/errors.go, kubernetes/apimachinery pkg/api/errors/errors.go",
+        CREDENTIALS,
+    ),
+    SandboxError(
         EXHAUSTED,
         r"no IP addresses available in range set",
         "all addresses of the node's range are in use (host-local)",
@@ -120,7 +127,7 @@ ERRORS = (
         EXHAUSTED,
         r"No more free affine blocks and strict affinity enabled",
         "Calico has no free address block for this node, and strict affinity forbids it the blocks of other nodes",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         "enlarge the IPPool or add one, or give it a smaller blockSize so that every node gets a block; or turn off "
         "strictAffinity, if routes to other nodes' blocks are possible",
         Shared.CLUSTER,
@@ -129,7 +136,7 @@ ERRORS = (
         EXHAUSTED,
         r"No IPs available in pools: \[(?P<pools>[^\]]{1,400})\]",
         "Calico's IP pool {pools} has no free address",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         "enlarge the IPPool or add one; if far fewer pods run than the pool has addresses, release leaked ones "
         "(calicoctl ipam check, calicoctl ipam release)",
         Shared.CLUSTER,
@@ -138,7 +145,7 @@ ERRORS = (
         EXHAUSTED,
         r"cannot allocate new block due to per host block limit",
         "the node already has as many Calico address blocks as it may have",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         "raise maxBlocksPerHost of Calico's IPAMConfig, run fewer pods on the node, or release leaked addresses "
         "(calicoctl ipam check)",
     ),
@@ -146,7 +153,7 @@ ERRORS = (
         EXHAUSTED,
         r"Assigned 0 out of \d+ requested IPv[46] addresses",
         "Calico's IP pools have no free address for this node",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         shared=Shared.CLUSTER,
     ),
     SandboxError(
@@ -250,14 +257,14 @@ ERRORS = (
         MISCONFIGURED,
         r"no configured Calico pools for node",
         "no Calico IPPool selects this node",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         "label the node so that an IPPool's nodeSelector matches it, or widen that nodeSelector",
     ),
     SandboxError(
         MISCONFIGURED,
         r"cannot find a qualified ippool",
         "no Calico IPPool can be used for this node: all are disabled or select other nodes",
-        "projectcalico/calico libcalico-go/lib/ipam/ipam.go",
+        _CALICO_IPAM,
         f"{IP_POOLS}, and check nodeSelector, allowedUses and disabled of each",
         Shared.CLUSTER,
     ),
