@@ -25,7 +25,7 @@ NEXT = "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n + 1)) > /tmp/n; "
 
 
 def probe(sh: str = "", *, period: int = 2, threshold: int = 2, timeout: int = 20, **fields: Any) -> dict[str, Any]:
-    """A probe that is in haste to be over with, and patient with a busy machine."""
+    """A probe that fails soon, but gives a busy machine time to answer."""
     asks = {"exec": {"command": ["sh", "-c", sh]}} if sh else {}
     return asks | {"periodSeconds": period, "failureThreshold": threshold, "timeoutSeconds": timeout} | fields
 
@@ -56,7 +56,7 @@ def test_killed_for_an_http_status(seen: Seen) -> None:
 
 @scenario(deployment("web", 2, livenessProbe=probe(tcpSocket={"port": 5432})), finds=[KILLED.replace("app", "web-*")])
 def test_killed_for_a_refused_connection(seen: Seen) -> None:
-    """Nobody listens on the port."""
+    """No process listens on the port."""
     assert seen.says("(TCP connection to port 5432): connection refused")
 
 
@@ -77,7 +77,7 @@ def test_killed_for_a_late_answer(seen: Seen) -> None:
     finds=[KILLED],
 )
 def test_killed_by_its_startup_probe(seen: Seen) -> None:
-    """The application handles the signal and ends well: its exit code alone tells nothing."""
+    """The application handles the signal and exits with 0: its exit code alone says nothing."""
     assert seen.get("Pod/app").status.containerStatuses[0].lastState.terminated.exitCode == 0
     assert seen.says('startup probe kills container "app"')
     assert seen.says("set startupProbe.failureThreshold to 30")
@@ -97,7 +97,7 @@ def test_killed_for_good(seen: Seen) -> None:
     finds=[KILLED],
 )
 def test_killed_and_events_expired(seen: Seen) -> None:
-    """The exit code and the probe are left to tell of it."""
+    """The exit code and the probe's timing still show it."""
     assert seen.cluster.events(seen.get("Pod/app")) == []
     assert seen.says("(a command): the events with its answer have expired")
     assert seen.says("run by hand in the container what livenessProbe does")
@@ -147,7 +147,7 @@ SLOW: dict[str, Any] = {"sh": f"sleep 22; {SERVE}", "readinessProbe": probe(peri
     finds=["liveness-probe[no-startup-margin] Deployment/web (warning)"],
 )
 def test_start_just_in_time(seen: Seen) -> None:
-    """The finding says the sum, and how long the slowest of the replicas took."""
+    """The finding gives the sum, and how long the slowest replica took."""
     web = [p for p in seen.cluster.pods if p.metadata.namespace == seen.scenario.name]
     ready = [c for p in web if (c := condition(p, "ContainersReady")) and c.status == "True"]
     assert len(ready) == 3
@@ -168,7 +168,7 @@ def test_start_just_in_time(seen: Seen) -> None:
     )
 )
 def test_slow_start_covered_by_a_startup_probe(seen: Seen) -> None:
-    """The liveness probe is strict, and is not asked before the start is over."""
+    """The liveness probe is strict, but it does not run before the start is over."""
     app = seen.get("Pod/app")
     failed = probe_failures(app, "app", ProbeKind.STARTUP, seen.cluster)
     assert failed is not None
@@ -208,7 +208,7 @@ def test_failing_now_and_then_with_a_short_window(seen: Seen) -> None:
     finds=[STRICT],
 )
 def test_answering_late_now_and_then(seen: Seen) -> None:
-    """A second is Kubernetes' default, and is not much."""
+    """One second is Kubernetes' default, and is short."""
     assert _failed(seen, 2)
     assert seen.says("timed out: timeoutSeconds is 1 and the container needed longer")
 
@@ -270,7 +270,7 @@ def test_command_of_the_probe_does_not_exist(seen: Seen) -> None:
 
 @scenario(pod("app", SERVE, livenessProbe=HEALTHZ | {"failureThreshold": 9}, readinessProbe=HEALTHZ))
 def test_liveness_as_readiness_but_more_patient(seen: Seen) -> None:
-    """Out of service first, restarted only much later."""
+    """It gets no requests first, and restarts only much later."""
     assert seen.get("Pod/app").status.containerStatuses[0].ready
 
 

@@ -1,4 +1,4 @@
-"""Kubelets: asked themselves or by way of the API server, and never read as well where they do not answer."""
+"""Kubelets: queried directly or through the API server, and never read as healthy if they do not answer."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_a_node_may_be_called_proxy(kubelet: ApiServer, connect: Connect) -> Non
     assert [path for path, _ in kubelet.requests] == ["/stats/summary", "/stats/summary"]
 
 
-def test_a_kubelet_whose_certificate_nobody_vouches_for_gets_no_token(kubelet: ApiServer, connect: Connect) -> None:
+def test_a_kubelet_whose_certificate_is_not_trusted_gets_no_token(kubelet: ApiServer, connect: Connect) -> None:
     with pytest.raises(
         NotObserved, match=r"self-signed certificate.* \(--kubelet-insecure-tls accepts any certificate\)"
     ):
@@ -120,8 +120,8 @@ def cluster_of(answer: Answer, *nodes: pb.Node) -> tuple[Cluster, FakeSource]:
 
 def test_only_nodes_that_are_ready_are_asked_and_each_where_it_listens() -> None:
     cluster, source = cluster_of(Answer(200, FIGURES.body), node("one"), node("down", "Unknown"))
-    ((asked, summary),) = list(summaries(cluster))
-    assert asked.metadata.name == "one"
+    ((queried, summary),) = list(summaries(cluster))
+    assert queried.metadata.name == "one"
     assert summary.node.fs is not None
     assert [r.target.server for r in source.requests if isinstance(r.target, Kubelet)] == [Server("fd00::1", 10250)]
 
@@ -146,10 +146,10 @@ def test_one_kubelet_that_does_not_tell_hides_no_other() -> None:
     nodes = list_bytes([node("gone"), node("one")])
     source = FakeSource({"/api/v1/nodes": Answer(200, nodes), PROXIED: Answer(200, FIGURES.body)})
     source.answers["/api/v1/nodes/gone/proxy/stats/summary"] = "no route"
-    told = summaries(Cluster(source))
-    assert next(told)[0].metadata.name == "one"
+    answered = summaries(Cluster(source))
+    assert next(answered)[0].metadata.name == "one"
     with pytest.raises(NotObserved, match="no route"):
-        next(told)
+        next(answered)
 
 
 def test_kubelets_can_be_left_alone() -> None:

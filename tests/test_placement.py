@@ -100,5 +100,5 @@ def test_daemon_pods_tolerate_a_nodes_conditions(taint: str, host_network: bool,
     assert belongs_on(pb.PodSpec(hostNetwork=host_network), tainted) is expected
 
 
-def test_a_preference_keeps_nobody_away() -> None:
+def test_a_preference_keeps_no_pod_away() -> None:
     assert belongs_on(pb.PodSpec(), node(pb.Taint(key="spot", effect="PreferNoSchedule")))

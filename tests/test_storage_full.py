@@ -49,12 +49,12 @@ def cluster_of(
     evicts: dict[str, str] | Answer = DEFAULTS,
     **lists: Sequence[Message],
 ) -> Cluster:
-    def told(answer: dict[str, Any] | Answer, body: object) -> Answer:
+    def answer_of(answer: dict[str, Any] | Answer, body: object) -> Answer:
         return answer if isinstance(answer, Answer) else Answer(200, json.dumps(body).encode())
 
     answers = {
-        SUMMARY: told(figures, {"node": figures}),
-        CONFIGZ: told(evicts, {"kubeletconfig": {"evictionHard": evicts}}),
+        SUMMARY: answer_of(figures, {"node": figures}),
+        CONFIGZ: answer_of(evicts, {"kubeletconfig": {"evictionHard": evicts}}),
     }
     return fakes.cluster_of(answers, nodes=[node], **lists)
 
@@ -188,7 +188,7 @@ def test_a_full_disk_explains_a_config_map_that_cannot_be_written(used: int, exp
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("Filesystem", ["data"]), ("Block", [])])
-def test_of_a_block_device_nobody_knows_how_full_it_is(mode: str, expected: list[str]) -> None:
+def test_a_block_device_has_no_figures(mode: str, expected: list[str]) -> None:
     spec = pb.PersistentVolumeClaimSpec(volumeMode=mode)
     claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"), spec=spec)
     name = {"name": "data", "namespace": "shop"}

@@ -56,7 +56,12 @@ def said(text: str, before: int = 20) -> pb.Event:
 
 
 def judged(
-    seen: pb.Pod, *claims: pb.PersistentVolumeClaim, event: pb.Event | None = None, figures: int = 0, disk: int = 50
+    seen: pb.Pod,
+    *claims: pb.PersistentVolumeClaim,
+    event: pb.Event | None = None,
+    log: str = "",
+    figures: int = 0,
+    disk: int = 50,
 ) -> tuple[list[Finding], NotObserved | None]:
     """Judge a pod whose claim's volume has so many bytes, if its kubelet has any figures of it."""
     space = {"capacityBytes": figures, "availableBytes": figures}
@@ -65,6 +70,7 @@ def judged(
     whole = {"capacityBytes": 100 * GI, "availableBytes": disk * GI}
     summary = {"node": {"fs": whole}, "pods": [{"podRef": name, "volume": volumes}]}
     answers = {"/api/v1/nodes/one/proxy/stats/summary": Answer(200, json.dumps(summary).encode())}
+    answers["/api/v1/namespaces/shop/pods/app/log"] = Answer(200, log.encode())
     events = [event] if event else []
     cluster = cluster_of(answers, nodes=[node()], pods=[seen], claims=[*claims], all_events=events)
     result = observed(volume(cluster))
@@ -112,6 +118,15 @@ def test_what_a_pod_says_of_its_volume_counts(text: str, full: str) -> None:
     assert finding.says == f'its volume {full}: container "app" reports "no space left on device"'
     assert [str(user) for user in finding.concerns] == ["Pod/shop/app"]
     assert unseen is None
+
+
+def test_the_log_of_a_pod_that_is_not_ready_counts() -> None:
+    log = "write /data/orders: no space left on device\nretrying"
+    (finding,), unseen = judged(pod(claiming()), claim(), log=log)
+    assert finding.says == 'its volume is full: container "app" reports "no space left on device"'
+    assert unseen is None
+    assert not judged(pod(claiming(), ready="True"), claim(), log=log)[0]
+    assert not judged(pod(claiming(), since=30), claim(), log=log)[0]
 
 
 def test_what_a_pod_says_of_its_host_path_counts() -> None:
