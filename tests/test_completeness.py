@@ -10,10 +10,13 @@ from checks.test_kube_proxy import not_running
 from checks.test_volume_claim import unbound
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, observed
+from kubevitals.facts.pods.faults import PodFault
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.completeness import ROOT_CA
 from kubevitals.source.request import Answer
 from kubevitals.source.scope import Scope
+from tests.built import BuiltPod, owner_of
+from tests.built import config_map as mounted
 from tests.fakes import CREATED, FakeSource, cluster_of, list_bytes
 from tests.networks import node
 
@@ -45,7 +48,7 @@ def waiting_pod(namespace: str) -> pb.Pod:
 
 def dump(*listed: str, config_maps: Sequence[pb.ConfigMap] | None = None) -> Cluster:
     """Return a cluster of which a source has the ConfigMaps of some namespaces only."""
-    answers = {
+    answers: dict[str, Any] = {
         "/api/v1/configmaps": config_maps or [config_map(namespace) for namespace in listed],
         "/apis/apps/v1/deployments": [deployment(namespace) for namespace in NAMESPACES],
         "/api/v1/pods": [waiting_pod(namespace) for namespace in NAMESPACES],
@@ -68,6 +71,22 @@ def test_what_a_complete_source_does_not_list_does_not_exist(rule: Any) -> None:
     judged = observed(rule(dump(*NAMESPACES)))
     assert sorted(finding.obj.namespace for finding in judged.items) == ["billing", "shop"]
     assert judged.unseen is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"), [(("shop",), PodFault.MISSING_OBJECT), (("billing",), PodFault.NOT_STARTED)]
+)
+def test_a_stuck_pod_misses_a_config_map_only_where_all_are_listed(listed: tuple[str, ...], expected: PodFault) -> None:
+    pod = BuiltPod()
+    pod.mounting("settings", configMap=mounted("settings"))
+    answers: dict[str, Any] = {
+        "/api/v1/configmaps": list(map(config_map, listed)),
+        "/api/v1/pods": [pod.pod],
+        "/api/v1/nodes": [pod.node],
+        "/api/v1/events": [],
+    }
+    cluster = Cluster(FakeSource({path: Answer(200, list_bytes(items)) for path, items in answers.items()}))
+    assert owner_of(cluster) is expected
 
 
 def test_other_config_maps_of_a_namespace_do_not_prove_that_all_are_listed() -> None:

@@ -12,8 +12,8 @@ from kubevitals.facts.pods.memory_limits import is_too_small
 from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import (
     Reference,
+    complete_names,
     is_missing,
-    names_if_observed,
     reported_missing,
     volume_references,
 )
@@ -89,7 +89,7 @@ def missing_object(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     if not is_stuck(pod, cluster):
         return None
     namespace, mounted = pod.metadata.namespace, list(volume_references(pod.spec))
-    listed = {reference.kind: names_if_observed(cluster, reference.kind, namespace) for reference in mounted}
+    listed = {reference.kind: complete_names(cluster, reference.kind, namespace) for reference in mounted}
     missing = [Ref(r.kind, namespace, r.name) for r in mounted if _is_unlisted(r, listed[r.kind])]
     if not missing and None in listed.values():
         missing = list(_reported_missing(pod, cluster))

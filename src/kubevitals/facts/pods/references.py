@@ -97,6 +97,11 @@ def names_if_observed(cluster: Cluster, kind: str, namespace: str) -> frozenset[
         return None
 
 
+def complete_names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str] | None:
+    """Return the names of all ConfigMaps or Secrets of a namespace, or None where they may be only a part."""
+    return names_if_observed(cluster, kind, namespace) if cluster.is_complete(namespace) else None
+
+
 def is_missing(reported: Ref, cluster: Cluster) -> bool:
     """Return whether a ConfigMap or Secret that was reported missing has not been created since, as far as observed."""
     return reported.name not in (names_if_observed(cluster, reported.kind, reported.namespace) or ())
