@@ -1,10 +1,11 @@
-"""A PersistentVolumeClaim (PVC) cannot be bound, attached or mounted.
+"""A PersistentVolumeClaim (PVC) cannot be bound, attached, mounted, expanded or deleted.
 
 Meaning:
     A pod's PVC is not bound to a PersistentVolume (its StorageClass or volume is missing, the provisioner fails or
-    does not respond), or the volume cannot be attached to the pod's node (still attached to another node, the CSI
-    attacher does not respond) or mounted there (driver missing, wrong file system, server unreachable). Or a CSI
-    driver is down, so that the next volume cannot be used.
+    does not respond), or the volume cannot be attached to the pod's node (still attached to another node, used by
+    another pod, the CSI attacher does not respond) or mounted there (driver missing, wrong file system, server
+    unreachable). Or an expansion or a deletion does not finish. Or a CSI driver is down, so that the next volume cannot
+    be used.
 
 Impact:
     Pods that need the volume stay in Pending or ContainerCreating; these are mostly databases and message brokers.
@@ -19,21 +20,13 @@ Mitigation:
     node.kubernetes.io/out-of-service; never delete a VolumeAttachment while the node may still write to the volume.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.volumes.attaching import (
-    ATTACH,
-    attached_elsewhere,
-    attachment_faults,
-    out_of_reach,
-    scheduled_over,
-    scheduler_words,
-)
-from kubevitals.facts.volumes.binding import WhyUnbound, affinity_words, why_lost, why_unbound
-from kubevitals.facts.volumes.claims import BINDING, absent_claims, claims_waiting_for, users, waiting_line
+from kubevitals.facts.volumes.attaching import unattached
+from kubevitals.facts.volumes.binding import WhyUnbound, why_lost, why_unbound
+from kubevitals.facts.volumes.claims import BINDING, VolumeFault, absent_claims, claims_waiting_for, users, waiting_line
 from kubevitals.facts.volumes.csi import (
     Controller,
     absent_plugin,
@@ -43,10 +36,11 @@ from kubevitals.facts.volumes.csi import (
     node_plugin,
     unready_pods,
 )
+from kubevitals.facts.volumes.deleting import undeleted
+from kubevitals.facts.volumes.expanding import unexpanded
 from kubevitals.facts.volumes.mounting import (
     by_claim,
     by_driver,
-    claim_of,
     mount_remedy,
     only_node,
     volume_words,
@@ -61,19 +55,10 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.text import plural
 
-HELD = (
-    "stop the pod that uses the volume; if its node is dead, delete the Node, or give it the taint "
-    "node.kubernetes.io/out-of-service"
+BOUND_TO_WAIT = tuple(
+    f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed", "delete-failed")
 )
-CONTROLLER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
-DRIVER = "fix what the driver reports; the log of its controller pods (csi-attacher) has more about this volume"
-REACH = (
-    "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
-)
-"""What helps if a volume is attached to another node, if its driver does not attach or detach it, silently or with an
-error, and if it exists only on other nodes."""
-
-BOUND_TO_WAIT = tuple(f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed"))
+NEEDS_DRIVER = (*BOUND_TO_WAIT, "volume-claim[expansion-failed]")
 
 EXPLAINS = (
     Explains(BROKEN_PODS, CONCERNED, ("volume-claim[driver-down]",)),
@@ -83,8 +68,9 @@ EXPLAINS = (
         ("volume-claim[attach-failed]", "volume-claim[mount-failed]"),
     ),
     Explains(BOUND_TO_WAIT, CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]")),
-    Explains(("volume-claim[driver-down]",), SAME_MISSING, BOUND_TO_WAIT),
-    Explains(("volume-claim[driver-down]",), CONCERNS, BOUND_TO_WAIT),
+    Explains(BOUND_TO_WAIT, CONCERNS, ("scheduling[unschedulable]",)),
+    Explains(("volume-claim[driver-down]",), SAME_MISSING, NEEDS_DRIVER),
+    Explains(("volume-claim[driver-down]",), CONCERNS, NEEDS_DRIVER),
 )
 
 
@@ -138,52 +124,35 @@ def _absent_claims(cluster: Cluster) -> Iterator[Finding]:
 
 
 def attach_failed(cluster: Cluster) -> Iterator[Finding]:
-    """Find volumes that are not attached or detached in time, or that exist only where their pod cannot run."""
+    """Find volumes that are not attached or detached in time, held by another pod, or not where their pod can run."""
     reported: set[Ref] = set()
-    for attachment, why, is_answered in attachment_faults(cluster):
-        obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
-        if cluster.scope.covers(obj.namespace):
-            reported.add(obj)
-            waiting = cluster.pods_by_claim.get((obj.namespace, obj.name), [])
-            lines = [f"VolumeAttachment/{attachment.metadata.name}", *_attach_errors(attachment, cluster)]
-            remedy = DRIVER if is_answered else CONTROLLER
-            yield _attach_finding(obj, why, remedy, lines, waiting, attachment.spec.nodeName)
-    for pod, claim, volume in out_of_reach(cluster):
-        if claim not in reported:
-            reported.add(claim)
-            why = f"its volume can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
-            yield _attach_finding(claim, why, REACH, [f"waiting: {ref(pod)}", scheduler_words(pod)], [pod])
-    for obj, symptoms in by_claim(broken_pods(cluster, PodFault.ATTACH_FAILED), cluster).items():
-        if obj not in reported and (late := [s for s in symptoms if scheduled_over(s.pod, ATTACH, cluster)]):
-            pods = [symptom.pod for symptom in late]
-            holder = attached_elsewhere(late[0].volume, pods, cluster)
-            held = [f"attached to node {holder}"] if holder else []
-            why = f"its volume cannot be attached: {volume_words(late[0].words)}"
-            remedy = HELD if holder or re.search(r"multi-attach|already", late[0].words, re.IGNORECASE) else CONTROLLER
-            lines = [*held, *waiting_lines(late, cluster)]
-            yield _attach_finding(obj, why, remedy, lines, pods, holder or only_node(late))
+    for fault in unattached(cluster):
+        if fault.obj not in reported and cluster.scope.covers(fault.obj.namespace):
+            reported.add(fault.obj)
+            yield _finding(fault)
 
 
-def _attach_errors(attachment: pb.VolumeAttachment, cluster: Cluster) -> Iterator[str]:
-    """Yield as evidence what the attacher reports about the volume on other nodes."""
-    for other in cluster.attachments:
-        if other.spec.source == attachment.spec.source and other.spec.nodeName != attachment.spec.nodeName:
-            state = "attached" if other.status.attached else other.status.attachError.message or "not attached"
-            yield f"node {other.spec.nodeName}: {state}"
+def expansion_failed(cluster: Cluster) -> Iterator[Finding]:
+    """Find PVCs whose expansion fails for `volume-claim.expansion-failing`, or takes `volume-claim.expansion`."""
+    yield from map(_finding, unexpanded(cluster))
 
 
-def _attach_finding(
-    obj: Ref, why: str, remedy: str, evidence: Iterable[str], waiting: list[pb.Pod], node: str = ""
-) -> Finding:
+def delete_failed(cluster: Cluster) -> Iterator[Finding]:
+    """Find PVCs and released volumes whose deletion fails or takes `volume-claim.deletion`, or that pods wait for."""
+    yield from map(_finding, undeleted(cluster))
+
+
+def _finding(fault: VolumeFault) -> Finding:
     return Finding(
-        obj,
-        says=why,
-        remedy=remedy,
-        evidence=evidence,
-        owner=owner(waiting[0]) if waiting else None,
-        concerns=tuple(map(ref, waiting)),
-        node=node,
-        missing=_registrations(node, [without_plugin(why)]),
+        fault.obj,
+        says=fault.why,
+        remedy=fault.remedy,
+        evidence=fault.lines,
+        severity=Severity.ERROR if fault.is_urgent else Severity.WARNING,
+        owner=owner(fault.pods[0]) if fault.pods else None,
+        concerns=tuple(map(ref, fault.pods)),
+        node=fault.node,
+        missing=_registrations(fault.node, [without_plugin(fault.why)]),
     )
 
 
@@ -254,7 +223,7 @@ def _without_controller(driver: pb.CSIDriver, controller: Controller, cluster: C
         remedy="find out why the pods are not created: see the events of the controller and its ReplicaSet"
         if replicas
         else f"scale the controller up: {scale}; until then no volume is provisioned, attached or deleted",
-        evidence=[f"waiting: {claim}" for claim in waiting if claim[1:] in cluster.claims_by_name][:5],
+        evidence=[f"waiting: {obj}" for obj in waiting if obj[1:] in cluster.claims_by_name][:5],
         severity=Severity.ERROR if waiting else Severity.WARNING,
         concerns=waiting,
         part=str(ref(controller)),
@@ -295,6 +264,6 @@ def _registrations(node: str, drivers: Iterable[str]) -> tuple[Ref, ...]:
     return tuple(Ref("CSINode", node, driver) for driver in drivers if driver)
 
 
-@check(unbound, attach_failed, mount_failed, driver_down, chapter="1.3")
+@check(unbound, attach_failed, mount_failed, driver_down, expansion_failed, delete_failed, chapter="1.3")
 def test_claims_are_usable() -> None:
     """Every PVC that a pod needs has a volume, attached and mounted on the pod's node."""

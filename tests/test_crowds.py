@@ -178,7 +178,7 @@ MEGABYTE = 1_000_000
         (explain, "postIpam"),
         (lambda words: plain(words, pb.Pod()), "0123456789abcdef"),
         (runtime_words, ' (pod: "", container: x'),
-        (lambda words: list(attaching.out_of_reach(unschedulable(words))), "1"),
+        (lambda words: list(attaching.unattached(unschedulable(words))), "1"),
     ],
     ids=["a mount's words", "a sandbox's", "a sandbox's ids", "a runtime's", "the scheduler's"],
 )

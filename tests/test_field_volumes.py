@@ -18,14 +18,25 @@ ROOTS = {
     "csi-detach-fails": {
         f"volume-claim[attach-failed] {CLAIM}/moved/data": "its volume cannot be detached from node h7-calico-worker,"
     },
-    "csi-multi-attach": {f"volume-claim[attach-failed] {CLAIM}/roll/data": "already used by pod(s) data-574c4b5c76"},
+    "csi-multi-attach": {
+        f"volume-claim[attach-failed] {CLAIM}/roll/data": "where Pod/roll/data-574c4b5c76-mtzf9 uses it"
+    },
     "csi-node-plugin-crash": {
         "startup-error[app-exit] Pod/kube-system/csi-hostpath-node-p6lx6": "/csi/csi.sock is already in use"
     },
     "csi-node-plugin-excluded": {
         "volume-claim[driver-down] Node/real-worker": "csi-hostpath-node: its nodeSelector requires nowhere=yes"
     },
-    "csi-stage-fails-delete-fails": {f"volume-claim[mount-failed] {CLAIM}/stage/badfs": "wrong fs type"},
+    "csi-stage-fails-delete-fails": {
+        f"volume-claim[mount-failed] {CLAIM}/stage/badfs": "wrong fs type",
+        "volume-claim[delete-failed] PersistentVolume/pvc-da443710-37de-4277-bfa7-f4dc6e10a66c": "snapshot snap-1",
+        "volume-claim[delete-failed] PersistentVolume/pvc-ba18eace-1e14-4a95-8cb3-aa1fe564ae91": "snapshot snap-1",
+    },
+    "csi-attach-hang-expand-fails-pool-full": {
+        f"volume-claim[attach-failed] {CLAIM}/attach/slow": "context deadline exceeded",
+        f"volume-claim[expansion-failed] {CLAIM}/expand/grow": "from 40Mi to 80Mi: rpc error: code = Unknown desc",
+        f"volume-claim[unbound] {CLAIM}/poolfull/big": "not enough space in the storage pool",
+    },
     "csi-unregistered": {"volume-claim[driver-down] Node/h7-calico-worker2": "is not registered"},
     "csi-healthy-with-poolfull-young": {},
 }

@@ -988,11 +988,45 @@ class PersistentVolumeClaimSpec(_message.Message):
     volumeMode: str
     def __init__(self, accessModes: _Optional[_Iterable[str]] = ..., resources: _Optional[_Union[VolumeResourceRequirements, _Mapping]] = ..., volumeName: _Optional[str] = ..., selector: _Optional[_Union[LabelSelector, _Mapping]] = ..., storageClassName: _Optional[str] = ..., volumeMode: _Optional[str] = ...) -> None: ...
 
+class PersistentVolumeClaimCondition(_message.Message):
+    __slots__ = ("type", "status", "lastTransitionTime", "reason", "message")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LASTTRANSITIONTIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    status: str
+    lastTransitionTime: Time
+    reason: str
+    message: str
+    def __init__(self, type: _Optional[str] = ..., status: _Optional[str] = ..., lastTransitionTime: _Optional[_Union[Time, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class PersistentVolumeClaimStatus(_message.Message):
-    __slots__ = ("phase",)
+    __slots__ = ("phase", "capacity", "conditions", "allocatedResourceStatuses")
+    class CapacityEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Quantity
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Quantity, _Mapping]] = ...) -> None: ...
+    class AllocatedResourceStatusesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     PHASE_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    ALLOCATEDRESOURCESTATUSES_FIELD_NUMBER: _ClassVar[int]
     phase: str
-    def __init__(self, phase: _Optional[str] = ...) -> None: ...
+    capacity: _containers.MessageMap[str, Quantity]
+    conditions: _containers.RepeatedCompositeFieldContainer[PersistentVolumeClaimCondition]
+    allocatedResourceStatuses: _containers.ScalarMap[str, str]
+    def __init__(self, phase: _Optional[str] = ..., capacity: _Optional[_Mapping[str, Quantity]] = ..., conditions: _Optional[_Iterable[_Union[PersistentVolumeClaimCondition, _Mapping]]] = ..., allocatedResourceStatuses: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class PersistentVolumeClaim(_message.Message):
     __slots__ = ("metadata", "spec", "status")
@@ -1023,7 +1057,7 @@ class VolumeNodeAffinity(_message.Message):
     def __init__(self, required: _Optional[_Union[NodeSelector, _Mapping]] = ...) -> None: ...
 
 class PersistentVolumeSpec(_message.Message):
-    __slots__ = ("capacity", "persistentVolumeSource", "accessModes", "claimRef", "storageClassName", "volumeMode", "nodeAffinity")
+    __slots__ = ("capacity", "persistentVolumeSource", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode", "nodeAffinity")
     class CapacityEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1035,6 +1069,7 @@ class PersistentVolumeSpec(_message.Message):
     PERSISTENTVOLUMESOURCE_FIELD_NUMBER: _ClassVar[int]
     ACCESSMODES_FIELD_NUMBER: _ClassVar[int]
     CLAIMREF_FIELD_NUMBER: _ClassVar[int]
+    PERSISTENTVOLUMERECLAIMPOLICY_FIELD_NUMBER: _ClassVar[int]
     STORAGECLASSNAME_FIELD_NUMBER: _ClassVar[int]
     VOLUMEMODE_FIELD_NUMBER: _ClassVar[int]
     NODEAFFINITY_FIELD_NUMBER: _ClassVar[int]
@@ -1042,20 +1077,23 @@ class PersistentVolumeSpec(_message.Message):
     persistentVolumeSource: PersistentVolumeSource
     accessModes: _containers.RepeatedScalarFieldContainer[str]
     claimRef: ObjectReference
+    persistentVolumeReclaimPolicy: str
     storageClassName: str
     volumeMode: str
     nodeAffinity: VolumeNodeAffinity
-    def __init__(self, capacity: _Optional[_Mapping[str, Quantity]] = ..., persistentVolumeSource: _Optional[_Union[PersistentVolumeSource, _Mapping]] = ..., accessModes: _Optional[_Iterable[str]] = ..., claimRef: _Optional[_Union[ObjectReference, _Mapping]] = ..., storageClassName: _Optional[str] = ..., volumeMode: _Optional[str] = ..., nodeAffinity: _Optional[_Union[VolumeNodeAffinity, _Mapping]] = ...) -> None: ...
+    def __init__(self, capacity: _Optional[_Mapping[str, Quantity]] = ..., persistentVolumeSource: _Optional[_Union[PersistentVolumeSource, _Mapping]] = ..., accessModes: _Optional[_Iterable[str]] = ..., claimRef: _Optional[_Union[ObjectReference, _Mapping]] = ..., persistentVolumeReclaimPolicy: _Optional[str] = ..., storageClassName: _Optional[str] = ..., volumeMode: _Optional[str] = ..., nodeAffinity: _Optional[_Union[VolumeNodeAffinity, _Mapping]] = ...) -> None: ...
 
 class PersistentVolumeStatus(_message.Message):
-    __slots__ = ("phase", "message", "reason")
+    __slots__ = ("phase", "message", "reason", "lastPhaseTransitionTime")
     PHASE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    LASTPHASETRANSITIONTIME_FIELD_NUMBER: _ClassVar[int]
     phase: str
     message: str
     reason: str
-    def __init__(self, phase: _Optional[str] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    lastPhaseTransitionTime: Time
+    def __init__(self, phase: _Optional[str] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ..., lastPhaseTransitionTime: _Optional[_Union[Time, _Mapping]] = ...) -> None: ...
 
 class PersistentVolume(_message.Message):
     __slots__ = ("metadata", "spec", "status")

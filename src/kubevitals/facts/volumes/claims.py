@@ -1,7 +1,8 @@
 """PersistentVolumeClaims: who uses them, which do not exist, and for which a driver should do something at present."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import STORAGE_CLASS
@@ -10,6 +11,29 @@ from kubevitals.inventory.near_names import near_names
 from kubevitals.objects import Ref, ref
 from kubevitals.text import duration
 from kubevitals.threshold import Threshold
+
+
+class VolumeFault(NamedTuple):
+    """What is wrong with a claim or its volume.
+
+    Attributes:
+        obj: the claim, or what stands for a volume without one.
+        why: what is wrong, in a sentence that does not name the object.
+        remedy: what to do about it.
+        lines: evidence.
+        pods: the pods that wait for it, or use it.
+        node: the node that is concerned, or nothing.
+        is_urgent: whether something does not work because of it now.
+    """
+
+    obj: Ref
+    why: str
+    remedy: str
+    lines: tuple[str, ...] = ()
+    pods: Sequence[pb.Pod] = ()
+    node: str = ""
+    is_urgent: bool = True
+
 
 BINDING = Threshold(
     "volume-claim.binding",
@@ -38,7 +62,7 @@ def users(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> list[pb.Pod]:
 
 
 def claims_waiting_for(driver: str, cluster: Cluster) -> tuple[Ref, ...]:
-    """Return the claims whose volume the driver's controller should provision, attach or detach at present."""
+    """Return the claims and volumes that the driver's controller should provision, attach, detach or delete now."""
     return tuple(cluster.derive(_claims_by_driver).get(driver, ()))
 
 
@@ -53,6 +77,9 @@ def _claims_by_driver(cluster: Cluster) -> dict[str, dict[Ref, None]]:
         if volume and attachment.status.attached == attachment.metadata.HasField("deletionTimestamp"):
             claim_ref = volume.spec.claimRef
             waiting[attachment.spec.attacher][Ref("PersistentVolumeClaim", claim_ref.namespace, claim_ref.name)] = None
+    for volume in cluster.volumes:
+        if volume.status.phase == "Released" and volume.spec.persistentVolumeReclaimPolicy == "Delete":
+            waiting[volume.spec.persistentVolumeSource.csi.driver][ref(volume)] = None
     return waiting
 
 
