@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.facts.pods.states import STUCK
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster, seen_ago
-from kubevitals.inventory.events import is_current, last_seen, times_seen
+from kubevitals.inventory.events import first_seen, is_current, last_seen, times_seen
 from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
 from kubevitals.text import clean, duration, plural
 
 SHOWN = 15
-"""Groups of events that are shown, the most frequent."""
+"""How many groups of events are shown: the most frequent ones."""
 
 
 class Group(NamedTuple):
@@ -39,10 +40,16 @@ def _groups(cluster: Cluster, findings: Iterable[Finding]) -> list[Group]:
     pods = {ref(pod): pod for pod in cluster.pods}
     events_by_group: dict[tuple[str, str], list[pb.Event]] = defaultdict(list)
     for event in cluster.all_events:
-        if event.type == "Warning" and not _about(event) & concerned and not _is_over(event, pods, cluster):
+        if event.type == "Warning" and not _about(event) & concerned and not _is_past_or_young(event, pods, cluster):
             events_by_group[event.reason, event.involvedObject.kind].append(event)
     groups = [Group(reason, kind, events) for (reason, kind), events in events_by_group.items()]
     return sorted(groups, key=lambda group: (-len(group.events), group.reason, group.kind))
+
+
+def _is_past_or_young(event: pb.Event, pods: Mapping[Ref, pb.Pod], cluster: Cluster) -> bool:
+    """Return whether the event is over, or has come for less than `pod.stuck`: what fails at first is retried."""
+    is_young = cluster.now.timestamp() - first_seen(event) < cluster.limit(STUCK)
+    return is_young or _is_over(event, pods, cluster)
 
 
 def _is_over(event: pb.Event, pods: Mapping[Ref, pb.Pod], cluster: Cluster) -> bool:
@@ -62,7 +69,7 @@ def _is_over(event: pb.Event, pods: Mapping[Ref, pb.Pod], cluster: Cluster) -> b
 
 
 def _about(event: pb.Event) -> set[Ref]:
-    """Return the event's object, and for a ReplicaSet the Deployment that it is named after."""
+    """Return the object of the event, and for a ReplicaSet also the Deployment that it is named after."""
     involved = event.involvedObject
     names = {Ref(involved.kind, involved.namespace, involved.name)}
     if involved.kind == "ReplicaSet":
