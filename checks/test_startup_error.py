@@ -29,7 +29,7 @@ from kubevitals.facts.pods.container_probes import container_of
 from kubevitals.facts.pods.exits import exit_meaning, exit_remedy
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.log_lines import last_words
-from kubevitals.facts.pods.not_started import is_pulling, latest_warning, waiting_for, was_rejected
+from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.sandbox_errors import plain
 from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
@@ -135,17 +135,20 @@ def _is_over(symptom: Symptom) -> bool:
 
 
 def not_started(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods that wait for a container to start, whatever events say, and pods that their kubelet rejected.
+    """Find pods that wait for a container to start, whatever events say, and pods that their kubelet rejected or ended.
 
     A pod may wait `pod.stuck` for its sandbox and volumes, and `pod.pulling` for its image and its postStart hook.
     """
     for symptom in broken_pods(cluster, PodFault.NOT_STARTED):
         pod = symptom.pod
-        says, remedy = _rejection(pod) if was_rejected(pod) else _waiting(symptom, cluster)
+        says, remedy = _refusal(pod) if was_refused(pod) else _waiting(symptom, cluster)
         yield _finding(symptom, says, remedy, _waiting_lines(symptom, cluster))
 
 
-def _rejection(pod: pb.Pod) -> tuple[str, str]:
+def _refusal(pod: pb.Pod) -> tuple[str, str]:
+    if has_run(pod):
+        says = f"the kubelet ended the pod, and nothing recreates it: {pod.status.reason}: {pod.status.message}"
+        return says, "create the pod again, best by a Deployment or a Job, which replace pods that end"
     says = f"the kubelet rejected the pod: {pod.status.reason}: {pod.status.message}"
     return says, "correct what the message names (resources, sysctls, the choice of the node), and create the pod again"
 
@@ -181,7 +184,7 @@ def _hook_runs(symptom: Symptom, cluster: Cluster) -> bool:
 
 def _waiting_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
     pod, status = symptom.pod, symptom.status
-    if not was_rejected(pod):
+    if not was_refused(pod):
         state = status.state.waiting.reason or pod.status.phase
         yield f"{state} for {duration(waiting_for(pod, status, cluster))}"
     yield from pod_lines(pod, cluster)

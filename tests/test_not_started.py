@@ -113,11 +113,14 @@ def test_a_rejected_pod_that_its_controller_replaces_is_not() -> None:
     assert findings(rejected("OutOfcpu", owned=True).cluster()) == []
 
 
-def test_a_pod_that_was_shut_down_with_its_node_is_not_rejected() -> None:
-    pod = rejected("Terminated")
-    ended = pb.ContainerStateTerminated(exitCode=137, finishedAt=ago(60))
-    pod.pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(terminated=ended))
-    assert findings(pod.cluster()) == []
+@pytest.mark.parametrize(("owned", "ended", "found"), [(False, 60, ""), (False, 7200, " (warning)"), (True, 60, None)])
+def test_a_pod_that_was_shut_down_with_its_node_is_lost_unless_a_controller_replaces_it(
+    ended: int, found: str | None, *, owned: bool
+) -> None:
+    pod = rejected("Terminated", owned=owned)
+    end = pb.ContainerStateTerminated(exitCode=137, finishedAt=ago(ended))
+    pod.pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(terminated=end))
+    assert findings(pod.cluster()) == ([] if found is None else [NOT_STARTED + found])
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,15 @@ def test_a_container_that_failed_beside_a_running_one_stays_failed(
     end = pb.ContainerStateTerminated(exitCode=code, reason="Error" if code else "Completed", finishedAt=ago(ended))
     pod.container(pb.ContainerStatus(name="main", state=pb.ContainerState(terminated=end)))
     assert [f.says for f in app_exit(pod.cluster())] == (['container "main" failed: exit code 3'] if found else [])
+
+
+def test_a_job_whose_helper_runs_on_has_failed_all_the_same() -> None:
+    pod = BuiltPod()
+    pod.pod.spec.restartPolicy = "Never"
+    pod.pod.metadata.ownerReferences.add(kind="Job", name="report", uid="job", controller=True)
+    end = pb.ContainerStateTerminated(exitCode=3, reason="Error", finishedAt=ago(300))
+    pod.container(pb.ContainerStatus(name="main", state=pb.ContainerState(terminated=end)))
+    assert findings(pod.cluster()) == ["startup-error[app-exit] Pod/app"]
 
 
 def test_an_image_pull_secret_that_cannot_be_read_is_named() -> None:

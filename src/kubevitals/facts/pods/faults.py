@@ -126,13 +126,12 @@ def _judged(symptom: Symptom, cluster: Cluster) -> Symptom:
 def _is_fine(pod: pb.Pod) -> bool:
     """Return whether no line needs to look at the pod: it runs and never restarted, succeeded, or is being deleted.
 
-    A failed pod with a reason of its own was evicted or shut down with its node, unless its kubelet rejected it: its
-    containers did not fail.
+    The containers of a failed pod with a reason of its own did not fail: its kubelet rejected, evicted or ended it.
     """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
     if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod)):
-        return not not_started.was_rejected(pod)
+        return not not_started.was_refused(pod)
     return pod.status.phase == "Running" and all(
         (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
         for status in statuses(pod)

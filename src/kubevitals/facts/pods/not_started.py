@@ -7,6 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
 from kubevitals.facts.pods.attempts import failed_for_good
+from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
 from kubevitals.facts.pods.references import is_missing, reported_missing
 from kubevitals.facts.pods.states import CREATING, STUCK, Symptom, is_sidecar
 from kubevitals.inventory.cluster import Cluster, seen_ago
@@ -22,12 +23,12 @@ PULLING = Threshold(
 
 
 def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod on a node that waits for a container to start for too long, or that the kubelet rejected.
+    """Match a pod on a node that waits for a container to start for too long, or that its kubelet did not let run.
 
     Raises:
         NotObserved: its events, which may give it to another cause, are not observed.
     """
-    if was_rejected(pod):
+    if was_refused(pod):
         return Symptom(pod, pod.status.message) if failed_for_good(pod, cluster) else None
     waiting = waiting_container(pod)
     if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
@@ -36,10 +37,18 @@ def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     return None if is_excused else Symptom(pod, waiting.state.waiting.message, waiting)
 
 
-def was_rejected(pod: pb.Pod) -> bool:
-    """Return whether the kubelet refused to run the pod at all: not enough CPU, a forbidden sysctl, another node."""
-    has_run = any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
-    return pod.status.phase == "Failed" and bool(pod.status.reason) and pod.status.reason != "Evicted" and not has_run
+def was_refused(pod: pb.Pod) -> bool:
+    """Return whether the kubelet rejected the pod, or ended it: too little CPU, a forbidden sysctl, a node's shutdown.
+
+    Evictions for memory and disk space belong to memory-limit and storage-full.
+    """
+    has_reason = pod.status.phase == "Failed" and bool(pod.status.reason)
+    return has_reason and not evicted_for(pod, MEMORY) and not evicted_for(pod, DISK)
+
+
+def has_run(pod: pb.Pod) -> bool:
+    """Return whether a container of the pod has started."""
+    return any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
 
 
 def waiting_container(pod: pb.Pod) -> pb.ContainerStatus | None:

@@ -21,7 +21,7 @@ from kubevitals.facts.pods.states import (
 )
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
-from kubevitals.objects import Ref, statuses
+from kubevitals.objects import Ref, is_finished, statuses
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "seconds without another OOM kill after which the last one is over")
@@ -135,7 +135,7 @@ def oom_killed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """
     if too_small := _too_small_to_start(pod, cluster):
         return too_small
-    if pod.status.phase == "Failed" and not failed_for_good(pod, cluster):
+    if pod.status.phase == "Failed" and (pod.status.reason or not failed_for_good(pod, cluster)):
         return None
     over = OOM_RECENT if _is_crashing(pod, cluster) else OOM_PAST
     for status in statuses(pod):
@@ -195,7 +195,11 @@ def killed_by_probe(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 def _ended_lately(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.ContainerStateTerminated | None:
     """Return how the container ended that runs again, if it is likely to be killed again."""
     last = status.lastState.terminated
-    if recent_restarts(pod, status, cluster) < cluster.limit(KILLS) or has_recovered(status, cluster):
+    if (
+        is_finished(pod)
+        or recent_restarts(pod, status, cluster) < cluster.limit(KILLS)
+        or has_recovered(status, cluster)
+    ):
         return None
     kills = [probe_kills(pod, status.name, kind, cluster) for kind in KILLERS]
     return last if sum(events.seen.count for events in kills if events) >= cluster.limit(KILLS) else None

@@ -113,7 +113,7 @@ def crash(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> pb.Conta
         return last
     if state.HasField("terminated"):
         if pod.status.phase == "Failed":
-            failed = state.terminated.exitCode and not is_sidecar(pod, status)
+            failed = state.terminated.exitCode and not is_sidecar(pod, status) and not pod.status.reason
             return state.terminated if failed and failed_for_good(pod, cluster) else None
         if state.terminated.exitCode and not restarts_on_failure(pod, status):
             return state.terminated if cluster.over(state.terminated.finishedAt, STUCK) else None
