@@ -20,7 +20,7 @@ Mitigation:
 import re
 from collections.abc import Iterator
 
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, NotRecorded
 from kubevitals.findings.declaration import check
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster, not_kubernetes, version_of
@@ -32,16 +32,22 @@ API_SERVER = Ref("APIServer", "", "kube-apiserver")
 _PASSED = re.compile(rb"readyz check passed\s*\Z|\Aok\Z")
 """How /readyz ends if every part is healthy, and its whole answer without ?verbose."""
 
+_ABSENT = (404, 405, 501)
+"""Statuses of a path that a server does not have: nothing says whether it is ready."""
+
 READYZ = "kubectl get --raw '/readyz?verbose'"
 
 
 def unreachable(cluster: Cluster) -> Iterator[Finding]:
     """Find an API server that gives no HTTP answer at all.
 
-    It is not observed if it refuses the credentials, or if something else answers, such as a sign-in page.
+    It is not observed if it refuses the credentials, if something else answers, such as a sign-in page, or if the
+    source has no /version, as a virtual API or a dump that something serves.
     """
     try:
         answer = cluster.get("/version")
+    except NotRecorded:
+        raise
     except NotObserved as error:
         yield Finding(
             API_SERVER,
@@ -51,7 +57,7 @@ def unreachable(cluster: Cluster) -> Iterator[Finding]:
             look="kubectl cluster-info",
         )
         return
-    if answer.status == 401:
+    if answer.status not in (200, 403):
         raise refusal(answer, "get /version")
     if answer.status == 200 and version_of(answer) is None:
         raise not_kubernetes("/version", answer)
@@ -64,7 +70,7 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
         raise not_kubernetes("/readyz", answer)
     if answer.status == 200:
         return
-    if answer.status in (401, 403):
+    if answer.status in (401, 403, *_ABSENT):
         raise refusal(answer, "get /readyz")
     lines = answer.body.decode("utf-8", "replace").splitlines()
     failing = [line.removeprefix("[-]") for line in lines if line.startswith("[-]")]

@@ -32,6 +32,10 @@ class NotObserved(Exception):
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason
 
 
+class NotRecorded(NotObserved):
+    """A recording has no answer to a request: nothing is known, not even whether the cluster would have answered."""
+
+
 def main_reason(*reasons: NotObserved) -> NotObserved:
     """Return, if several ways to observe something failed, the first that the run's options include, or the last."""
     return next((reason for reason in reasons if not reason.unasked), reasons[-1])

@@ -21,7 +21,7 @@ from kubevitals.encoding.declared import Resource, encode_resources, redacted_re
 from kubevitals.encoding.free_texts import redact_texts
 from kubevitals.encoding.protobuf import Page, encode_list, encode_status
 from kubevitals.encoding.stream import varint
-from kubevitals.errors import NotObserved, Unusable
+from kubevitals.errors import NotObserved, NotRecorded, Unusable
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.redaction import redact, redacting
@@ -236,8 +236,8 @@ class Snapshot:
     def _missing(self, reason: str, option: str) -> NotObserved:
         """Return why an answer is missing: the recorded run may not have used the option that it needs."""
         if option in self.header.leftOut:
-            return NotObserved(f"{reason}: it was recorded without {option}", unasked=True)
-        return NotObserved(reason)
+            return NotRecorded(f"{reason}: it was recorded without {option}", unasked=True)
+        return NotRecorded(reason)
 
     def close(self) -> None:
         """Do nothing: the file is closed after reading."""
