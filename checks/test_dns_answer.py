@@ -73,7 +73,7 @@ def wrong_answer(cluster: Cluster) -> Iterator[Finding]:
 
 
 def own_name_server(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods that list a name server in their dnsConfig that does not answer, although it is none of the cluster's.
+    """Find pods that list a name server in their dnsConfig that does not answer; the cluster's own ones do not count.
 
     An error if the pod has no other name server. Without the probe, such name servers are only a remark.
     """
@@ -109,7 +109,7 @@ def _own_finding(pod: pb.Pod, silent: list[str], tried: list[Lookup]) -> Finding
 
 
 def _pods_with_own(cluster: Cluster) -> list[tuple[pb.Pod, list[str]]]:
-    """Return the pods that list name servers, with those of them that are none of the cluster's."""
+    """Return the pods that list name servers, with those of them that are not the cluster's own."""
     listing = [pod for pod in cluster.pods if pod.spec.dnsConfig.nameservers and not is_finished(pod)]
     known = dns.addresses(cluster) if listing else set()
     own = [(pod, [ip for ip in pod.spec.dnsConfig.nameservers if ip not in known]) for pod in listing]

@@ -14,7 +14,7 @@ from kubevitals.probe.outcome import Ran
 from tests.fakes import NOW, Reply, list_bytes, status_json
 
 HEALTHY = msgspec.json.decode((Path(__file__).parent / "recorded/probe.json").read_bytes(), type=Ran)
-"""What the probe told of a healthy kind cluster of three nodes."""
+"""The result of the probe in a healthy kind cluster of three nodes."""
 
 NODES = tuple(dict.fromkeys(pod.node for pod in HEALTHY.pods))
 PLACE = "/api/v1/namespaces/kubevitals-probe"
@@ -38,8 +38,8 @@ class ProbedCluster:
     Attributes:
         namespace: its labels, or nothing where it does not exist.
         objects: what exists, by its path.
-        targets: what each pod was told to ask.
-        asked: the requests, as ``METHOD path``.
+        targets: the targets of each pod.
+        requests: the requests, as ``METHOD path``.
         ready: whether pods come to their end.
         waiting: pods that do not start, by node, with the state they are in.
         warnings: what an event says of the pods on a node.
@@ -50,7 +50,7 @@ class ProbedCluster:
         self.namespace: dict[str, str] | None = None
         self.objects: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, str] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.ready = True
         self.waiting: dict[str, pb.ContainerStateWaiting] = {}
         self.warnings: dict[str, str] = {}
@@ -64,9 +64,9 @@ class ProbedCluster:
     def __call__(self, handler: Any) -> None:
         """Answer a request."""
         path = urlsplit(handler.path)
-        self.asked.append(f"{handler.command} {path.path}")
+        self.requests.append(f"{handler.command} {path.path}")
         for pattern, events in self._faults:
-            if pattern.search(self.asked[-1]):
+            if pattern.search(self.requests[-1]):
                 reply = (events.pop(0) if len(events) > 1 else events[0])()
                 if reply is not None:
                     handler.send(reply)
@@ -81,6 +81,8 @@ class ProbedCluster:
         if path == f"{PLACE}/pods":
             return Reply(list_bytes(_selected(self._pods(), query)))
         if path.endswith("/log"):
+            if "container" not in query:
+                return Reply(status_json("a container name must be specified"), 400)
             return Reply(self._log(path.split("/")[-2]).encode())
         if path == f"{PLACE}/events":
             return Reply(list_bytes(self._warning(pod) for pod in self._pods() if pod.spec.nodeName in self.warnings))

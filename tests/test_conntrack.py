@@ -118,7 +118,7 @@ def test_a_node_that_forgets_connections_earlier_than_others(
         [USUAL, Tracking(), USUAL],
         [Tracking(100, 100, 1, 0), Tracking(1, 1, 1, 0)],
     ],
-    ids=["alike", "alike, and short", "longer", "a little shorter", "not readable", "nobody is right"],
+    ids=["alike", "alike, and short", "longer", "a little shorter", "not readable", "no usual value"],
 )
 def test_settings_that_do_no_harm(use_probe: UseProbe, settings: list[Tracking]) -> None:
     use_probe(set_to(*settings))

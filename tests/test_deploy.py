@@ -74,7 +74,7 @@ def test_the_probe_component_grants_what_the_probe_requests_and_only_in_its_name
     cluster.namespace = {}
     cluster.waiting[NODES[0]] = pb.ContainerStateWaiting(reason="ErrImagePull")
     probe_run.run(connect(), ProbePlan(Options(), NODES))
-    assert granted("components/probe/rbac.yaml") == set(requested(cluster.asked))
+    assert granted("components/probe/rbac.yaml") == set(requested(cluster.requests))
     roles = [obj for obj in objects(DEPLOY / "components/probe/rbac.yaml") if "rules" in obj]
     assert [(role["kind"], role["metadata"]["namespace"]) for role in roles] == [("Role", Options().namespace)]
 

@@ -69,11 +69,11 @@ def test_a_node_that_no_dns_pod_answers_is_at_fault_itself(use_probe: UseProbe) 
 
 def test_a_dns_pod_on_a_node_without_network_is_not_blamed(use_probe: UseProbe) -> None:
     """Not even for what its own node's pods ask: the node is, and has a finding for it."""
-    asked = (SERVED, NOT_A, BY_B)
-    use_probe(replace(report, lookups=asked) for report in mesh(("one", "two", "three"), lambda *ends: "one" in ends))
+    tried = (SERVED, NOT_A, BY_B)
+    use_probe(replace(report, lookups=tried) for report in mesh(("one", "two", "three"), lambda *ends: "one" in ends))
     assert found(pod_unreachable, CLUSTER) == []
     whole = mesh(("one", "two", "three"), lambda *ends: False)
-    use_probe(replace(report, lookups=asked) for report in whole)
+    use_probe(replace(report, lookups=tried) for report in whole)
     assert found(pod_unreachable, CLUSTER) == ["Pod/dns-a"]
 
 
@@ -125,8 +125,8 @@ NOWHERE = lookup(Through.SERVICE, 0, outside=True, name=ABSENT)
 
 
 def from_host(answered: int) -> ProbeReport:
-    asked = lookup(Through.RESOLVER, answered, outside=True, name=ABSENT, server="192.0.2.53")
-    return ProbeReport("one", "host", whole=True, lookups=(asked,))
+    tried = lookup(Through.RESOLVER, answered, outside=True, name=ABSENT, server="192.0.2.53")
+    return ProbeReport("one", "host", whole=True, lookups=(tried,))
 
 
 def test_dns_should_say_what_the_nodes_own_name_servers_say(use_probe: UseProbe) -> None:

@@ -1,4 +1,4 @@
-"""Runs with --probe as a user starts them, against the fake API server, with a check that reads what it told."""
+"""Runs with --probe as a user starts them, against the fake API server, with a check that reads its results."""
 
 import gzip
 import html
@@ -61,14 +61,14 @@ def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyP
 
 
 def changes(kube: ProbedCluster) -> list[str]:
-    return [asked for asked in kube.asked if not asked.startswith(("GET", "HEAD"))]
+    return [request for request in kube.requests if not request.startswith(("GET", "HEAD"))]
 
 
 def test_a_healthy_cluster_passes_with_everything_observed(run: Run, kube: ProbedCluster) -> None:
     result = run("--probe", "--require-observed")
     assert result.ret == 0
     result.assert_outcomes(passed=2)
-    assert len([asked for asked in changes(kube) if asked.startswith("POST")]) == 4
+    assert len([request for request in changes(kube) if request.startswith("POST")]) == 4
     assert (kube.objects, kube.namespace) == ({}, None)
     assert "creates 2 pods" not in result.stdout.str()
 
@@ -94,7 +94,7 @@ def test_a_probe_that_may_not_be_started_is_tried_once_and_not_observed(run: Run
     kube.on("POST .*/daemonsets", lambda: Reply(status_json("no pods here"), 403))
     result = run("--probe", "--require-observed")
     assert result.ret == 1
-    assert sum(asked.endswith("/daemonsets") for asked in changes(kube)) == 1
+    assert sum(request.endswith("/daemonsets") for request in changes(kube)) == 1
     result.stdout.fnmatch_lines(
         ["*forbidden: no pods here (missing right: create daemonsets in namespace kubevitals-probe)*"]
     )
@@ -117,9 +117,9 @@ def test_checks_that_are_not_run_start_no_probe(run: Run, kube: ProbedCluster) -
 def test_a_recorded_probe_replays_the_same(run: Run, kube: ProbedCluster) -> None:
     kube.on(f"GET .*host-.*{NODES[1]}/log", lambda: Reply(status_json("password=hunter2 refused"), 500))
     recorded = run("--probe", "--record=cluster.recording")
-    kube.asked.clear()
+    kube.requests.clear()
     replayed = run("--snapshot=cluster.recording")
-    assert kube.asked == []
+    assert kube.requests == []
     assert _found(recorded) == _found(replayed) != []
     assert b"hunter2" not in gzip.decompress(Path("cluster.recording").read_bytes())
 

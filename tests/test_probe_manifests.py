@@ -1,4 +1,4 @@
-"""What the probe may do in a cluster: nothing but look."""
+"""What the probe's pods may do: nothing but look."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""From logs to reports: what real pods printed, and what hostile ones might."""
+"""Logs become reports: those of real pods, and hostile ones."""
 
 import msgspec
 import pytest
@@ -49,11 +49,11 @@ NOT_ASKED = {Target.OPEN_SERVICE, Target.OPEN_ENDPOINT}
 
 
 def test_a_healthy_cluster_answers_everything() -> None:
-    told = understood(HEALTHY)
-    assert told.missing == ()
-    assert set(told.reports) == set(NODES)
-    for told_of in told.reports.values():
-        for each in told_of.values():
+    results = understood(HEALTHY)
+    assert results.missing == ()
+    assert set(results.reports) == set(NODES)
+    for by_network in results.reports.values():
+        for each in by_network.values():
             assert each.whole
             assert all(reach.ok and not reach.said for reach in each.reached), each.reached
             expected = set(Target) - NOT_ASKED - ({Target.KUBE_PROXY} if each.network == "pod" else set())
@@ -64,8 +64,8 @@ def test_a_healthy_cluster_answers_everything() -> None:
 
 
 def test_the_host_networks_probe_tells_of_its_node() -> None:
-    for node, told_of in understood(HEALTHY).reports.items():
-        host, pod = told_of["host"], told_of["pod"]
+    for node, by_network in understood(HEALTHY).reports.items():
+        host, pod = by_network["host"], by_network["pod"]
         assert len(host.conntrack) == 2
         assert all(0 < reading.count < reading.maximum for reading in host.conntrack)
         others = {f"10.244.{number}.0/24" for number in range(3)}
@@ -79,7 +79,7 @@ def test_the_host_networks_probe_tells_of_its_node() -> None:
 
 
 def test_the_nodes_own_resolver_knows_no_cluster_name() -> None:
-    lookups = [lookup for told_of in understood(HEALTHY).reports.values() for lookup in told_of["host"].lookups]
+    lookups = [lookup for by_network in understood(HEALTHY).reports.values() for lookup in by_network["host"].lookups]
     assert {lookup.said for lookup in lookups if lookup.through is Through.RESOLVER} == {"NXDOMAIN"}
 
 

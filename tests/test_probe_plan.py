@@ -1,4 +1,4 @@
-"""Whom the probe asks."""
+"""The targets of the probe."""
 
 import re
 from collections import Counter
@@ -66,10 +66,10 @@ def lines(text: str, kind: str) -> list[list[str]]:
 @given(st.integers(1, 40))
 def test_each_node_asks_itself_and_a_few_and_is_asked_by_as_many(count: int) -> None:
     found = targets(ProbePlan(Options(), ()), OWN, places(count, hosts=False))
-    asked = Counter(line[4] for text in found.values() for line in lines(text, "peer"))
+    connections = Counter(line[4] for text in found.values() for line in lines(text, "peer"))
     expected = min(PEERS, count - 1) + 1
     assert {len(lines(text, "peer")) for text in found.values()} == {expected}
-    assert set(asked.values()) == {expected}
+    assert set(connections.values()) == {expected}
     for name, text in found.items():
         own = f"n{int(name.removeprefix('pod-')):04}"
         assert own in {line[4] for line in lines(text, "peer")}
@@ -115,20 +115,20 @@ def test_only_the_host_network_asks_kube_proxy() -> None:
 
 def test_a_name_that_exists_nowhere_is_looked_up_outside_unless_another_is_given_or_none() -> None:
     chosen = (Options(), Options(outside=""), Options(outside="example.com"))
-    usual, quiet, asked = (ProbePlan(options, (), ("10.96.0.10",)) for options in chosen)
+    usual, quiet, given = (ProbePlan(options, (), ("10.96.0.10",)) for options in chosen)
     assert all(lines(text, ABSENT) for text in targets(usual, OWN, places(2)).values())
     assert "outside" not in "".join(targets(quiet, OWN, places(2)).values())
-    for text in targets(asked, OWN, places(2)).values():
+    for text in targets(given, OWN, places(2)).values():
         assert [line[0] for line in lines(text, "example.com")] == ["lookup", "resolver"]
 
 
 @pytest.mark.parametrize("name", ["a b", "$(id)", "a;b", "a\nreach peer 10.0.0.1 80 x 1", "*", "ü"])
 def test_a_name_that_the_shell_could_act_on_is_left_out(name: str) -> None:
     found = targets(ProbePlan(Options(), ()), OWN, [ProbePod("pod-x", name, "pod", ("10.9.0.9",)), *places(2)])
-    told = [line for text in found.values() for line in text.splitlines()]
-    assert told
-    assert all(re.fullmatch(r"[\w.:/ -]+", line, re.ASCII) for line in told)
-    assert not any("10.9.0.9" in line for line in told)
+    every_line = [line for text in found.values() for line in text.splitlines()]
+    assert every_line
+    assert all(re.fullmatch(r"[\w.:/ -]+", line, re.ASCII) for line in every_line)
+    assert not any("10.9.0.9" in line for line in every_line)
 
 
 def test_nodes_that_are_down_windows_or_virtual_are_not_expected() -> None:

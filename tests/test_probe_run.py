@@ -38,7 +38,7 @@ def kube(server: ApiServer) -> Iterator[ProbedCluster]:
     cluster = ProbedCluster()
     server.otherwise = cluster
     yield cluster
-    assert "POST /api/v1/namespaces" in cluster.asked
+    assert "POST /api/v1/namespaces" in cluster.requests
     assert cluster.objects == {}
     assert cluster.namespace is None
 
@@ -62,7 +62,7 @@ def test_every_node_tells_what_it_sees_from_both_networks(kube: ProbedCluster, p
 def test_every_pod_is_told_its_own_targets(kube: ProbedCluster, probe: Probe) -> None:
     ran = probe()
     assert kube.targets.keys() == {pod.name for pod in ran.pods}
-    assert all("reach service 10.96.7.7 80 - 3\n" in told for told in kube.targets.values())
+    assert all("reach service 10.96.7.7 80 - 3\n" in lines for lines in kube.targets.values())
     assert len(set(kube.targets.values())) == len(ran.pods)
 
 
@@ -84,20 +84,20 @@ def test_a_missing_right_is_named(kube: ProbedCluster, probe: Probe) -> None:
 
 @pytest.mark.parametrize("right", sorted(granted("components/probe/rbac.yaml")), ids=" ".join)
 def test_each_right_that_is_missing_is_told(used: ProbedCluster, probe: Probe, right: Right) -> None:
-    used.on("", lambda: FORBIDDEN if right in requested(used.asked[-1:]) else None)
+    used.on("", lambda: FORBIDDEN if right in requested(used.requests[-1:]) else None)
     try:
         ran = probe(BRIEF._replace(nodes=(*NODES, "nowhere")))
-        told = [*ran.remarks, *(pod.reason for pod in ran.pods)]
+        remarks = [*ran.remarks, *(pod.reason for pod in ran.pods)]
     except NotObserved as error:
-        told = [str(error)]
-    assert any(f"missing right: {named(right)}" in line for line in told)
+        remarks = [str(error)]
+    assert any(f"missing right: {named(right)}" in line for line in remarks)
 
 
 def test_what_creates_is_never_sent_twice(kube: ProbedCluster, probe: Probe) -> None:
     kube.on("POST .*/daemonsets", lambda: BUSY)
     with pytest.raises(NotObserved):
         probe()
-    assert kube.asked.count(f"POST {SETS}") == 1
+    assert kube.requests.count(f"POST {SETS}") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -170,7 +170,7 @@ def test_a_busy_server_is_asked_again_to_delete(kube: ProbedCluster, probe: Prob
 
 @pytest.fixture
 def used(server: ApiServer) -> ProbedCluster:
-    """A cluster where the namespace exists, made by somebody."""
+    """A cluster where the namespace exists already."""
     cluster = ProbedCluster()
     cluster.namespace = {}
     server.otherwise = cluster
@@ -191,7 +191,7 @@ def test_a_namespace_that_no_run_made_stays(used: ProbedCluster, probe: Probe) -
     probe()
     assert used.namespace == {}
     assert used.objects == {}
-    assert f"DELETE {PLACE}" not in used.asked
+    assert f"DELETE {PLACE}" not in used.requests
 
 
 def test_leftovers_of_runs_that_are_over_go_and_others_stay(used: ProbedCluster, probe: Probe) -> None:

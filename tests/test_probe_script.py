@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def stranger() -> Iterator[int]:
-    """The port of a server that answers whatever it is asked, but is not the probe's."""
+    """The port of a server that answers every request, but is not the probe's."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -50,8 +50,8 @@ def stranger() -> Iterator[int]:
     server.server_close()
 
 
-def told(folder: Path, network: ProbeNetwork, port: int, *targets: str) -> ProbeReport:
-    """Return what a pod tells that has these targets."""
+def run_script(folder: Path, network: ProbeNetwork, port: int, *targets: str) -> ProbeReport:
+    """Return the report of a pod with these targets."""
     tools = folder / "bin"
     for path in (tools, folder / "scratch", folder / "targets"):
         path.mkdir()
@@ -85,8 +85,8 @@ def by_port(report: ProbeReport) -> dict[tuple[str, int], Reach]:
 
 
 def test_a_pod_serves_its_token_and_asks_others_for_theirs(tmp_path: Path, stranger: int) -> None:
-    own, nobody = free_port(), free_port()
-    report = told(
+    own, closed = free_port(), free_port()
+    report = run_script(
         tmp_path,
         "pod",
         own,
@@ -95,7 +95,9 @@ def test_a_pod_serves_its_token_and_asks_others_for_theirs(tmp_path: Path, stran
         f"reach service 127.0.0.1 {stranger} - 3",
         f"reach large 127.0.0.1 {stranger} other 1",
         f"reach api-service 127.0.0.1 {stranger} - 1",
-        f"reach node-port 127.0.0.1 {nobody} - 1",
+        f"reach node-port 127.0.0.1 {closed} - 1",
+        f"reach open-service 127.0.0.1 {stranger} - 2",
+        f"reach open-endpoint 127.0.0.1 {closed} - 1",
     )
     assert report.whole
     found = by_port(report)
@@ -105,12 +107,14 @@ def test_a_pod_serves_its_token_and_asks_others_for_theirs(tmp_path: Path, stran
     assert found["service", stranger].said.startswith("welcome to the proxy")
     assert not found["large", stranger].ok
     assert not found["api-service", stranger].ok
-    assert "refused" in found["node-port", nobody].said
+    assert "refused" in found["node-port", closed].said
+    assert (found["open-service", stranger].tries, found["open-service", stranger].answered) == (2, 2)
+    assert "refused" in found["open-endpoint", closed].said
 
 
 def test_the_host_network_serves_nothing(tmp_path: Path) -> None:
     own = free_port()
-    report = told(tmp_path, "host", own, f"reach peer 127.0.0.1 {own} here 1")
+    report = run_script(tmp_path, "host", own, f"reach peer 127.0.0.1 {own} here 1")
     assert report.whole
     assert not by_port(report)["peer", own].ok
     assert not (tmp_path / "scratch/www").exists()
@@ -123,7 +127,9 @@ def test_the_host_network_serves_nothing(tmp_path: Path) -> None:
 
 def test_vital_readings_fit_into_a_termination_message(tmp_path: Path) -> None:
     closed = free_port()
-    told(tmp_path, "host", free_port(), *(f"reach peer 127.0.0.{n} {closed} some-node-{n:030} 1" for n in range(1, 60)))
+    run_script(
+        tmp_path, "host", free_port(), *(f"reach peer 127.0.0.{n} {closed} some-node-{n:030} 1" for n in range(1, 60))
+    )
     vitals = (tmp_path / "scratch/vitals").read_text()
     assert 3800 < len(vitals) < 4096
     assert vitals.endswith("\n")
@@ -133,7 +139,7 @@ def test_a_silent_server_does_not_hold_a_pod_up(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = deaf.getsockname()[1]
         start = monotonic()
-        report = told(
+        report = run_script(
             tmp_path,
             "host",
             free_port(),

@@ -25,7 +25,7 @@ LINES, LINE = 4000, 1000
 """Lines of a log that are read, and characters of each line."""
 
 ROUTES = 1000
-"""Routes that are read. Routes of a node with more are not judged: nobody could say which ones are missing."""
+"""Routes that are read. Routes of a node with more are not judged: which of them are missing cannot be seen."""
 
 SAID = 200
 """Characters of a wrong answer that are kept."""

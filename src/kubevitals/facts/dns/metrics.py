@@ -28,7 +28,7 @@ SERVFAIL_RECENT = Threshold(
 )
 ANSWERS = Threshold("cluster-dns.answers", 1000, "number of answers below which a share of SERVFAIL means nothing")
 
-PODS_ASKED = 20
+PODS_QUERIED = 20
 """DNS pods whose metrics are read: clusters have two to some dozen."""
 
 METRICS_PORT = 9153
@@ -79,7 +79,7 @@ def metric_faults(cluster: Cluster) -> Iterator[MetricFault]:
     """Yield the DNS pods that answer too many queries with SERVFAIL, or panic.
 
     Raises:
-        NotObserved: pods may not be asked; or, after the last pod, the metrics of some pod could not be read.
+        NotObserved: pods must not be queried; or, after the last pod, the metrics of some pod could not be read.
     """
     for counted in responses(cluster):
         yield from _faults(counted, cluster)
@@ -103,12 +103,12 @@ def responses(cluster: Cluster) -> Iterator[Responses]:
 
     Raises:
         NotApplicable: no DNS pod opens the port of CoreDNS' metrics.
-        NotObserved: pods may not be asked; or, after the last pod, the metrics of some pod could not be read.
+        NotObserved: pods must not be queried; or, after the last pod, the metrics of some pod could not be read.
     """
     if not cluster.ask_kubelets:
-        raise NotObserved("DNS pods are not asked (--kubelet=none)", unasked=True)
+        raise NotObserved("DNS pods are not queried (--kubelet=none)", unasked=True)
     ready = [pod for pod in dns.pods(cluster) if is_ready(pod)]
-    pods = [pod for pod in ready if _may_have_metrics(pod)][:PODS_ASKED]
+    pods = [pod for pod in ready if _may_have_metrics(pod)][:PODS_QUERIED]
     if ready and not pods:
         raise NotApplicable(f"the DNS pods do not open port {METRICS_PORT} for metrics")
     yield from answers([(pod, _ask(pod, cluster)) for pod in pods], _counted)

@@ -184,7 +184,7 @@ def name_servers_of_kubelets(cluster: Cluster) -> Iterator[tuple[str, list[str]]
     """Yield the name servers that the kubelet of each ready node gives to pods, without Windows nodes.
 
     Raises:
-        NotObserved: kubelets may not be asked; or, after the last node, some kubelet did not answer.
+        NotObserved: kubelets must not be queried; or, after the last node, some kubelet did not answer.
     """
     for node, config in kubelet.configs(cluster):
         if node.status.nodeInfo.operatingSystem != "windows":

@@ -200,7 +200,9 @@ class _Run:
         return log
 
     def _log_so_far(self, name: str) -> str:
-        answer = self._api.cluster.get(Request(f"{self._api.path(pb.Pod, name)}/log?limitBytes={LOG_BYTES}"))
+        answer = self._api.cluster.get(
+            Request(f"{self._api.path(pb.Pod, name)}/log?container={MAIN}&limitBytes={LOG_BYTES}")
+        )
         log = answer.expect(f"get pods/log in namespace {self._api.namespace}").body
         return log[:LOG_BYTES].decode("utf-8", "replace")
 
