@@ -3,7 +3,8 @@
 Meaning:
     The pod is on its node and its volumes are mounted, but a container's image cannot be pulled, its environment
     references a missing object, its command cannot be executed, or its process ends soon after the start: the
-    application itself, an init container, or the postStart hook.
+    application itself, an init container, or the postStart hook. Or a container stays in ContainerCreating for another
+    reason, or the node's kubelet rejected the pod or ended it.
 
 Impact:
     The container restarts with growing delays (CrashLoopBackOff, up to five minutes) or never starts. The pod serves
@@ -160,10 +161,9 @@ def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
     if not symptom.status.name:
         return f"the kubelet of node {pod.spec.nodeName} has not reported any container of the pod", node_logs
     state = f"{_container(symptom)} stays in {waiting.reason or 'an unknown state'}"
-    if warning := latest_warning(pod, cluster):
-        return f"{state}: {warning.reason}: {plain(warning.message, pod)}", warning_remedy(
-            warning.message, pod, cluster
-        )
+    if warning := latest_warning(pod, symptom.status, cluster):
+        words = f"{warning.reason}: {plain(warning.message, pod)}"
+        return f"{state}: {words}", warning_remedy(warning.message, pod, cluster)
     if waiting.message:
         return f"{state}: {plain(waiting.message, pod)}", "fix what the kubelet reports"
     if _hook_runs(symptom, cluster):
@@ -171,7 +171,7 @@ def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
     if is_pulling(pod, cluster):
         return (
             f"{state}: its image is still being pulled",
-            "use a smaller image or a nearer registry, or pull it before",
+            "use a smaller image or a registry nearby, or pull it before",
         )
     return f"{state}, and no event says why", node_logs
 

@@ -59,6 +59,13 @@ def test_every_warning_about_a_stuck_pod_is_read(reason: str, words: str) -> Non
     assert findings(pod.cluster()) == [NOT_STARTED]
 
 
+def test_what_was_reported_before_the_pod_had_a_node_is_not_the_cause() -> None:
+    pod = BuiltPod()
+    pod.said("FailedScheduling", "0/3 nodes are available", before=700)
+    (finding,) = not_started(pod.cluster())
+    assert finding.says.endswith("and no event says why")
+
+
 def test_a_block_device_that_cannot_be_mapped_is_a_volumes_fault() -> None:
     pod = BuiltPod()
     pod.said("FailedMapVolume", 'MapVolume.MapPodDevice failed for volume "pvc-1" : rpc error: no such device')

@@ -89,9 +89,11 @@ RETRY = 150
 """Seconds between two attempts of the kubelet to mount a volume, at most (pkg/util/goroutinemap/exponentialbackoff)."""
 
 
-def latest_warning(pod: pb.Pod, cluster: Cluster) -> pb.Event | None:
-    """Return the latest Warning event about the pod, whatever its reason."""
-    return next((event for event in reversed(cluster.events(pod)) if event.type == "Warning"), None)
+def latest_warning(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> pb.Event | None:
+    """Return the latest Warning event since the pod waits for this container, whatever its reason."""
+    waits = waiting_for(pod, waiting, cluster)
+    events = (event for event in reversed(cluster.events(pod)) if seen_ago(event, cluster) <= waits)
+    return next((event for event in events if event.type == "Warning"), None)
 
 
 def is_pulling(pod: pb.Pod, cluster: Cluster) -> bool:
