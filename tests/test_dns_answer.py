@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from google.protobuf.message import Message
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 
 from checks.test_dns_answer import own_name_server, wrong_answer
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.dns.corefile import PATH, answering
+from kubevitals.facts.dns.corefile import PATH, answering, corefile
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.report import Lookup, ProbeReport, Through
-from kubevitals.source.request import Answer
+from kubevitals.source.recording import Recording, Snapshot
+from kubevitals.source.request import Answer, Request
 from tests.dns import MARK, SERVED, UNSERVED, A, dns_cluster, dns_service
-from tests.fakes import Answers
+from tests.fakes import Answers, FakeSource
 from tests.networks import FINE, UseProbe, found, judged, lookup, pod, refused_by_rbac
 
 NAME = "payments.shop.svc.cluster.local"
@@ -141,6 +143,16 @@ def test_the_block_that_answers_for_a_name(corefile: str, shown: list[str]) -> N
     blocks = [str(block) for block in answering(corefile, NAME)]
     assert len(blocks) == len(shown)
     assert all(words in block for words, block in zip(shown, blocks, strict=True))
+
+
+def test_a_recorded_corefile_is_redacted_and_the_rest_of_the_config_map_is_left_out(tmp_path: Path) -> None:
+    body = json.dumps({"data": {"Corefile": "etcd {\n credentials root password=hunter2\n}", "other": "hunter3"}})
+    source = Recording(FakeSource({PATH: Answer(200, body.encode())}), tmp_path / "x.recording")
+    assert "etcd" in corefile(Cluster(source))
+    source.close()
+    replayed = Snapshot(tmp_path / "x.recording").get(Request(PATH)).body
+    assert b"etcd" in replayed
+    assert b"hunter" not in replayed
 
 
 @given(st.text(alphabet="abc.:{}# \n*\\", max_size=200))

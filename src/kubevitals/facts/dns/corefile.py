@@ -21,7 +21,12 @@ _ANSWERING = frozenset({"acl", "auto", "etcd", "file", "forward", "hosts", "k8s_
 
 
 class _ConfigMap(msgspec.Struct):
+    """The ConfigMap without all but its Corefile, which is redacted when it is decoded: recordings keep it, too."""
+
     data: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.data = {name: redact(text) for name, text in (self.data or {}).items() if name == "Corefile"}
 
 
 _CONFIG_MAP = msgspec.json.Decoder(_ConfigMap)
@@ -40,7 +45,7 @@ class Block(NamedTuple):
     lines: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Corefile, in {' '.join(self.zones)}: {redact(' '.join(self.lines[:BLOCK_LINES]))}"
+        return f"Corefile, in {' '.join(self.zones)}: {' '.join(self.lines[:BLOCK_LINES])}"
 
 
 def corefile(cluster: Cluster) -> str:
