@@ -73,3 +73,9 @@ def test_shop_after_maintenance(seen: Seen) -> None:
     assert all(status.ready for pod in pods for status in pod.status.containerStatuses)
     restarted = {pod.metadata.namespace for pod in seen.cluster.pods if pod.status.containerStatuses[0].restartCount}
     assert "kube-system" in restarted
+
+
+@scenario(on=test_shop_after_maintenance, later=300)
+def test_shop_five_minutes_after_maintenance(seen: Seen) -> None:
+    """States that were too young to be judged have not become faults."""
+    assert len(seen.cluster.nodes) == 2
