@@ -47,9 +47,9 @@ HOSTILE = {
     "option": b"--help",
     "Markdown": b"[x](javascript:alert(1)) ![x](http://evil/) `c` | a |\n| --- | <http://evil/> https://evil/ @team #1",
     "label of a metric": b'"} 1\nevil{x="\\',
-    "half a megabyte": b"x" * 500_000,
-    "half a megabyte of lines": b"x\n" * 250_000,
-    "half a megabyte to escape": b"\x1b<|" * 166_666,
+    "very long": b"x" * 300_000,
+    "many lines": b"x\n" * 150_000,
+    "very long to escape": b"\x1b<|" * 100_000,
     "no UTF-8": b"\xff\xfe\xc3\x28 \xed\xa0\x80 \xf0\x9f",
 }
 
