@@ -206,6 +206,17 @@ def addresses_leaked(node: str) -> "Fault":
     return fault
 
 
+def sandbox_image_wrong(node: str) -> "Fault":
+    """Configure a sandbox image that does not exist; the containers that run are not affected."""
+    change, back = "s#registry.k8s.io/pause#registry.invalid/pause#", "s#registry.invalid/pause#registry.k8s.io/pause#"
+    config = "/etc/containerd/config.toml"
+    return on_node(
+        node,
+        f"grep -q registry.k8s.io/pause {config} && sed -i {change} {config} && systemctl restart containerd",
+        f"sed -i {back} {config} && systemctl restart containerd",
+    )
+
+
 def cni_plugin_removed(node: str, plugin: str) -> "Fault":
     return on_node(node, f"mv /opt/cni/bin/{plugin} /opt/cni/", f"mv /opt/cni/{plugin} /opt/cni/bin/")
 

@@ -91,6 +91,23 @@ def daemon_crashing(app: str, container: str, node: str) -> "Fault":
     )
 
 
+def daemon_excluded(app: str, node: str) -> "Fault":
+    """Give a DaemonSet a node affinity that excludes one node, and wait until its pod there is gone."""
+
+    def exclude(cluster: "LiveCluster") -> None:
+        other = {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [f"{cluster.name}-{node}"]}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [other]}]}
+        affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+        _patch("daemonset", app, {"spec": {"template": {"spec": {"affinity": affinity}}}}, cluster)
+        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=180s")
+
+    def include(cluster: "LiveCluster") -> None:
+        cluster.kubectl(f"-n {SYSTEM} rollout undo daemonset {app}")
+        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=180s")
+
+    return doing(exclude, include)
+
+
 def kube_proxy_config(node: str, key: str, old: str, new: str) -> "Fault":
     """Change the ConfigMap of kube-proxy, and restart kube-proxy on one node."""
     restart = pod_deleted("kube-proxy", node)

@@ -4,6 +4,7 @@ from scenarios.faults import service_stopped
 from scenarios.faults_network import (
     cni_config_gone,
     daemon_crashing,
+    daemon_excluded,
     daemon_missing,
     kindnet_frozen,
     large_packets_lost,
@@ -12,6 +13,7 @@ from scenarios.faults_network import (
     route_removed,
 )
 from scenarios.harness import Seen, scenario
+from scenarios.objects import deployment
 
 NOT_RUNNING = "cni-daemonset[not-running] Node/worker2"
 NO_ROUTE = "cni-daemonset[no-route] Node/"
@@ -32,6 +34,12 @@ def test_cni_crashing(seen: Seen) -> None:
     """The pod is one finding; the node without a working CNI is another."""
     assert seen.says("has a CNI pod that is not ready")
     assert seen.says(" -c kindnet-cni --tail=50 --previous")
+
+
+@scenario(deployment("web", room="b"), on_demand=True, fault=daemon_excluded("kindnet", "worker2"), finds=[NOT_RUNNING])
+def test_cni_excluded_by_affinity(seen: Seen) -> None:
+    """Pods run on a node that the DaemonSet excludes: nobody writes its routes any more."""
+    assert seen.says("although other pods run there: DaemonSet kindnet excludes it")
 
 
 @scenario(

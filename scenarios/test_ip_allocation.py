@@ -10,6 +10,7 @@ from scenarios.faults import (
     cordoned,
     overlapping,
     pod_cidr,
+    sandbox_image_wrong,
 )
 from scenarios.faults_network import corefile
 from scenarios.harness import Seen, scenario
@@ -128,6 +129,18 @@ def test_nodes_share_addresses(seen: Seen) -> None:
     """The podCIDR of one node overlaps an older node's, and that of a third one is outside the cluster's network."""
     assert seen.says("podCIDR 10.99.0.0/24 is outside the cluster's 10.244.0.0/16")
     assert seen.says("podCIDR 10.244.220.128/25 overlaps 10.244.220.0/24 of node older")
+
+
+@scenario(
+    pod("app", room="b"),
+    on_demand=True,
+    fault=sandbox_image_wrong("worker2"),
+    finds=["ip-allocation[sandbox-failed] Pod/app"],
+)
+def test_sandbox_image_missing(seen: Seen) -> None:
+    """The pause image is not on the node and cannot be pulled."""
+    assert seen.says("the sandbox image registry.invalid/pause:")
+    assert seen.says("preload the image on the node")
 
 
 @scenario(
