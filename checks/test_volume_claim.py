@@ -55,6 +55,9 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, owner, ref
 from kubevitals.text import plural
 
+NAMED = 3
+"""Nodes that a sentence names."""
+
 BOUND_TO_WAIT = tuple(
     f"volume-claim[{variant}]" for variant in ("unbound", "attach-failed", "mount-failed", "delete-failed")
 )
@@ -186,14 +189,19 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
 
     A node without the driver's pod counts if a pod there needs the driver.
     """
+    partial = set()
     for driver in cluster.csi_drivers:
         if unready := unready_pods(driver.metadata.name, cluster):
             yield _unready(driver, unready, cluster)
         for controller in lost_controllers(driver.metadata.name, cluster):
-            yield _without_controller(driver, controller, cluster)
+            if cluster.is_complete(controller.metadata.namespace):
+                yield _without_controller(driver, controller, cluster)
+            else:
+                partial.add(controller.metadata.namespace)
         for node in missing_on_nodes(driver.metadata.name, cluster):
             yield _unregistered(driver.metadata.name, node)
     yield from _absent_plugins(cluster)
+    cluster.need_complete(*partial)
     if cluster.csi_drivers:
         cluster.scope.need_all("a CSI driver's pods may be in any namespace")
 
@@ -201,16 +209,21 @@ def driver_down(cluster: Cluster) -> Iterator[Finding]:
 def _unready(driver: pb.CSIDriver, pods: list[pb.Pod], cluster: Cluster) -> Finding:
     name = driver.metadata.name
     waiting = claims_waiting_for(name, cluster) if any(map(is_controller, pods)) else ()
-    nodes = {pod.spec.nodeName for pod in pods if not is_controller(pod)}
+    nodes = {pod.spec.nodeName for pod in pods if pod.spec.nodeName and not is_controller(pod)}
     return Finding(
         ref(driver),
-        says=f"is not ready: {plural(len(pods), 'pod')} of it {'is' if len(pods) == 1 else 'are'} down",
+        says=f"is not ready: {plural(len(pods), 'pod')} of it {'is' if len(pods) == 1 else 'are'} down{_on(nodes)}",
         remedy="fix the driver's pods; until then volumes on their nodes cannot be attached or mounted",
         evidence=[line for pod in pods[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
         concerns=(*map(ref, pods), *waiting),
         missing=tuple(registration for node in sorted(nodes) for registration in _registrations(node, [name])),
         look=ref(pods[0]).kubectl("describe"),
     )
+
+
+def _on(nodes: set[str]) -> str:
+    """Return the nodes, if they are few: `` on node a, b``."""
+    return f" on node {', '.join(sorted(nodes))}" if 0 < len(nodes) <= NAMED else ""
 
 
 def _without_controller(driver: pb.CSIDriver, controller: Controller, cluster: Cluster) -> Finding:
@@ -246,7 +259,7 @@ def _unregistered(driver: str, node: pb.Node) -> Finding:
 def _absent_plugins(cluster: Cluster) -> Iterator[Finding]:
     for (driver, name), symptoms in by_driver(broken_pods(cluster, PodFault.MOUNT_FAILED)).items():
         node = cluster.nodes_by_name.get(name)
-        if driver and node and (absent := absent_plugin(driver, node, cluster)):
+        if node and (absent := absent_plugin(driver, node, cluster)) and cluster.is_complete(absent[0].namespace):
             daemon_set, why = absent
             yield Finding(
                 ref(node),

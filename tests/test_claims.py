@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 
 from checks.test_volume_claim import attach_failed, unbound
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.volumes.mounting import mount_remedy
+from kubevitals.facts.volumes.mounting import mount_remedy, volume_words
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import judged, node
 
@@ -159,3 +159,26 @@ def test_a_detachment_that_fails_is_the_cause_once_another_node_waits(
     assert len(findings) == len(expected)
     for finding, part in zip(findings, expected, strict=True):
         assert part in finding.says
+
+
+SOCKET = "dial unix /var/lib/kubelet/plugins/csi.example/csi.sock: connect: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            'MountVolume.SetUp failed for volume "data" : mount failed: exit status 32\nMounting command: mount\n'
+            "Mounting arguments: -t nfs -o vers=4 192.0.2.1:/export /var/lib/kubelet/pods/1/volumes/data\n"
+            "Output: mount.nfs: Connection refused",
+            "nfs 192.0.2.1:/export: mount.nfs: Connection refused",
+        ),
+        (f'MountVolume.MountDevice failed for volume "pvc-1" : rpc error: {SOCKET}', f"rpc error: {SOCKET}"),
+        (
+            'MountVolume.SetUp failed for volume "x" : open /var/lib/kubelet/pods/1/x: no such file',
+            "open no such file",
+        ),
+    ],
+)
+def test_what_names_the_cause_of_a_failed_mount_is_kept(words: str, expected: str) -> None:
+    assert volume_words(words) == expected

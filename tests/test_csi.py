@@ -196,6 +196,6 @@ def test_a_volume_waits_for_the_pod_of_its_driver_on_the_node() -> None:
         **lists,
     )
     (root,), (mount,) = driver_down(cluster), mount_failed(cluster)
-    assert root.says == "is not ready: 1 pod of it is down"
+    assert root.says == "is not ready: 1 pod of it is down on node one"
     assert root.missing == mount.missing
     assert "read the log of Pod/kube-system/ebs-csi-node-one" in mount.remedy

@@ -74,12 +74,18 @@ def without_plugin(words: str) -> str:
     return next(filter(None, match.groups("")), "") if match else ""
 
 
+_MOUNT = re.compile(r"Mounting arguments: [^\n]{0,300}?-t (?P<type>\S{1,40}) (?:-o \S{1,500} )?(?P<source>\S{1,500})")
+"""How the kubelet reports a mount command (k8s.io/mount-utils mount_linux.go)."""
+
+
 def volume_words(words: str) -> str:
     """Return the error without the kubelet's prefix and the mount command, which differ from pod to pod.
 
-    The path of a driver's socket is the same for all, and names the driver.
+    What names the cause is kept: the path of a driver's socket, the file system, and what is mounted.
     """
-    words = words.rpartition("\nOutput: ")[2]
+    mount = _MOUNT.search(words)
+    what = f"{mount['type']} {mount['source']}: " if mount and "\nOutput: " in words else ""
+    words = what + words.rpartition("\nOutput: ")[2]
     words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", lambda path: path[0] if ".sock" in path[0] else "", words)
     return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
 
