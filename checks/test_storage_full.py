@@ -15,8 +15,8 @@ Diagnosis:
 
 Mitigation:
     Expand the PVC if its StorageClass allows it, or delete data. Raise sizeLimit or the ephemeral-storage limit, or
-    write to a volume instead of the container's own file system. A volume that is full by design is skipped if its PVC
-    has the label `kubevitals.io/full-by-design: "true"`.
+    write to a volume instead of the container's own file system. A volume that is full by design, or that has no
+    figures, is skipped if its PVC has the label `kubevitals.io/full-by-design: "true"`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,8 @@ from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.attempts import is_superseded
 from kubevitals.facts.pods.evictions import DISK, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
-from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
+from kubevitals.facts.pods.no_space import NO_SPACE, NoSpace, explain_no_space
+from kubevitals.facts.pods.states import Symptom, crash
 from kubevitals.facts.volumes.usage import (
     SpaceReport,
     claims_without_figures,
@@ -90,7 +91,7 @@ def volume(cluster: Cluster) -> Iterator[Finding]:
         claim = cluster.claims_by_name.get(name)
         if claim and not is_skipped(claim):
             yield from _volume(claim, of_volume, cluster)
-    for report in space_reports(cluster):
+    for report in cluster.derive(space_reports):
         place = ref(report.claim or report.pod)
         if place not in reported and (report.claim or not is_broken(report.pod, cluster)):
             reported.add(place)
@@ -201,18 +202,24 @@ def evicted(cluster: Cluster) -> Iterator[Finding]:
 
 
 def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:
-    """Find crashing containers whose log ends with "no space left on device"."""
+    """Find containers that crash or are not ready, and whose log or probe reports "no space left on device"."""
     for symptom in broken_pods(cluster, PodFault.NO_SPACE_IN_LOG):
         pod, status = symptom.pod, symptom.status
         cause = explain_no_space(symptom.words, pod, cluster, status.name)
+        state = "is crash-looping" if crash(pod, status, cluster) else "is not ready"
         yield pod_finding(
             pod,
-            says=f'container "{status.name}" is crash-looping because {cause.what}: {symptom.words}',
+            says=f'container "{status.name}" {state} because {_what(cause, symptom, cluster)}: {symptom.words}',
             remedy=cause.remedy,
             evidence=[*container_lines(pod, status, cluster), *pod_lines(pod, cluster)],
             severity=symptom.severity,
             part=status.name,
         )
+
+
+def _what(cause: NoSpace, symptom: Symptom, cluster: Cluster) -> str:
+    reports = (r for r in cluster.derive(space_reports) if ref(r.pod) == ref(symptom.pod) and not r.is_certain)
+    return next((f'volume "{report.volume}" is probably full' for report in reports), cause.what)
 
 
 @check(volume, node_disk, evicted, no_space_in_log, chapter="2.3")

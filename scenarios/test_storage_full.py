@@ -59,3 +59,18 @@ def test_container_over_its_ephemeral_storage(seen: Seen) -> None:
 def test_container_finds_no_space(seen: Seen) -> None:
     """The end of its log says why it crashes."""
     assert seen.says("No space left on device")
+
+
+@scenario(
+    pod(
+        "app",
+        WRITE,
+        volumes=mounting(emptyDir={"medium": "Memory", "sizeLimit": "1Mi"}),
+        readinessProbe={"exec": {"command": ["sh", "-c", "echo x >> /data/log"]}, "timeoutSeconds": 20},
+    ),
+    finds=["storage-full[no-space-in-log] Pod/app"],
+)
+def test_container_finds_no_space_and_is_not_ready(seen: Seen) -> None:
+    """It does not crash: the answer of its readiness probe says why it is not ready."""
+    assert not seen.get("Pod/app").status.containerStatuses[0].restartCount
+    assert seen.says('container "app" is not ready because')

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from checks.test_storage_full import volume
+from checks.test_storage_full import no_space_in_log, volume
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, observed
+from kubevitals.findings.declaration import Rule
 from kubevitals.findings.finding import Finding
 from kubevitals.source.request import Answer
 from tests.built import node
@@ -62,6 +63,7 @@ def judged(
     log: str = "",
     figures: int = 0,
     disk: int = 50,
+    by: Rule = volume,
 ) -> tuple[list[Finding], NotObserved | None]:
     """Judge a pod whose claim's volume has so many bytes, if its kubelet has any figures of it."""
     space = {"capacityBytes": figures, "availableBytes": figures}
@@ -73,7 +75,7 @@ def judged(
     answers["/api/v1/namespaces/shop/pods/app/log"] = Answer(200, log.encode())
     events = [event] if event else []
     cluster = cluster_of(answers, nodes=[node()], pods=[seen], claims=[*claims], all_events=events)
-    result = observed(volume(cluster))
+    result = observed(by(cluster))
     return result.items, result.unseen
 
 
@@ -129,10 +131,29 @@ def test_the_log_of_a_pod_that_is_not_ready_counts() -> None:
     assert not judged(pod(claiming(), since=30), claim(), log=log)[0]
 
 
-def test_what_a_pod_says_of_its_host_path_counts() -> None:
-    (finding,), _ = judged(pod(on_host()), event=said(AT_DATA))
+def test_what_a_ready_pod_says_of_its_host_path_counts() -> None:
+    (finding,), _ = judged(pod(on_host(), ready="True"), event=said(AT_DATA))
     assert (str(finding.obj), finding.part) == ("Pod/shop/app", "data")
     assert finding.says.startswith('volume "data" is full: ')
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [(AT_DATA, 'volume "data" at /data is full: '), (ENOSPC, 'volume "data" is probably full: ')],
+    ids=["path", "no path"],
+)
+def test_a_pod_is_not_ready_because_its_volume_is_full(text: str, full: str) -> None:
+    (finding,), _ = judged(pod(on_host()), event=said(text), by=no_space_in_log)
+    assert finding.says.startswith(f'container "app" is not ready because {full}')
+    assert not judged(pod(on_host()), event=said(text))[0]
+
+
+def test_a_pod_is_not_ready_because_of_what_its_log_says() -> None:
+    log = "inotify_add_watch: No space left on device"
+    (finding,), _ = judged(pod(), log=log, by=no_space_in_log)
+    assert "is not ready because the inotify watches of the node are used up" in finding.says
+    for recovered in (pod(ready="True"), pod(since=30)):
+        assert not judged(recovered, log=log, by=no_space_in_log)[0]
 
 
 OTHERS = {

@@ -5,8 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.attempts import failed_for_good
-from kubevitals.facts.pods.container_probe_events import container_events, killed_by, probe_kills, start_has_event
-from kubevitals.facts.pods.container_probes import KILLERS, container_of
+from kubevitals.facts.pods.container_probe_events import (
+    container_events,
+    killed_by,
+    probe_kills,
+    start_has_event,
+    still_fails,
+)
+from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, container_of
 from kubevitals.facts.pods.memory_limits import is_too_small
 from kubevitals.facts.pods.no_space import NO_SPACE
 from kubevitals.facts.pods.references import reported_missing
@@ -21,7 +27,7 @@ from kubevitals.facts.pods.states import (
 )
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
-from kubevitals.objects import Ref, is_finished, statuses
+from kubevitals.objects import Ref, is_finished, is_ready, statuses, turned_at
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "seconds without another OOM kill after which the last one is over")
@@ -221,18 +227,35 @@ def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a crashing container whose last log lines or termination message report that no space is left.
+    """Match a container that crashes or is not ready, and reports that no space is left.
+
+    It does so in its termination message, in an answer to a probe, or in its last log lines.
 
     Raises:
-        NotObserved: its log could not be read, and its termination message does not report it.
+        NotObserved: its log could not be read, and it does not report it elsewhere.
     """
     for status in statuses(pod):
         if ended := crash(pod, status, cluster):
-            if line := _no_space([ended.message]):
-                return Symptom(pod, line, status)
-            if line := _no_space(cluster.log(pod, status.name, previous=not status.state.HasField("terminated"))):
-                return Symptom(pod, line, status)
+            previous = not status.state.HasField("terminated")
+            line = _no_space([ended.message]) or _no_space(cluster.log(pod, status.name, previous=previous))
+        elif status.state.HasField("running") and not status.ready and _is_kept_unready(pod, cluster):
+            line = _no_space(_answers(pod, status, cluster)) or _no_space(cluster.log(pod, status.name, previous=False))
+        else:
+            continue
+        if line:
+            return Symptom(pod, line, status)
     return None
+
+
+def _is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node."""
+    node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    return bool(node and is_ready(node)) and not is_ready(pod) and cluster.over(turned_at(pod), STUCK)
+
+
+def _answers(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> list[str]:
+    failing = (still_fails(pod, status.name, kind, cluster) for kind in ProbeKind)
+    return [events.words for events in failing if events]
 
 
 def _no_space(lines: Sequence[str]) -> str | None:

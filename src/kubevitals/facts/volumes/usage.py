@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +9,6 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, observed
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space, writable_mounts
-from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster, claim_name, claim_names
 from kubevitals.inventory.events import is_current, last_seen
@@ -117,7 +115,6 @@ def _messages(cluster: Cluster) -> Iterator[Message]:
     yield from _answers(cluster)
     for symptom in observed(broken_pods(cluster, PodFault.NO_SPACE_IN_LOG)).items:
         yield symptom.pod, symptom.status.name, symptom.words
-    yield from _logs(cluster)
 
 
 def _answers(cluster: Cluster) -> Iterator[Message]:
@@ -130,22 +127,6 @@ def _answers(cluster: Cluster) -> Iterator[Message]:
             recovered = pod is not None and is_ready(pod) and turned_at(pod).seconds > last_seen(event)
             if pod and is_current(event, cluster.now) and not recovered:
                 yield pod, container[1], event.message
-
-
-def _logs(cluster: Cluster) -> Iterator[Message]:
-    """Yield what the logs of pods that are not ready say, if such a pod has a volume without figures."""
-    for pod in cluster.pods:
-        if pod.status.phase == "Running" and not is_ready(pod) and cluster.over(turned_at(pod), STUCK):
-            for container in pod.spec.containers:
-                yield from ((pod, container.name, line) for line in _log_lines(pod, container.name, cluster))
-
-
-def _log_lines(pod: pb.Pod, container: str, cluster: Cluster) -> Iterator[str]:
-    """Yield the last log line about missing space; without the log, the volume stays one without figures."""
-    if any(_lacks_figures(pod, volume, cluster) for volume in writable_mounts(pod, container)):
-        with suppress(NotObserved):
-            lines = cluster.log(pod, container, previous=False)
-            yield from [line for line in lines if NO_SPACE in line.lower()][-1:]
 
 
 def _report(pod: pb.Pod, container: str, text: str, cluster: Cluster) -> SpaceReport | None:
