@@ -42,7 +42,7 @@ def findings() -> list[Found]:
     return read(Path("findings.json")).findings
 
 
-NETWORK = ("test_services_are", "test_names_are", "test_connections_are", "test_pod_network")
+NETWORK = ("test_services_are", "test_names_are", "test_connections_are", "test_pod_network", "test_dns_answers")
 """Checks that see little of a cluster without DNS, CNI and probe."""
 
 
@@ -165,7 +165,7 @@ def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> Non
     assert outcome == ("outcome", "broken")
     assert name == "finding"
     assert words
-    assert words.startswith("Pod/shop/web-0 ")
+    assert words.startswith("Pod/shop/web-0: ")
     (root,) = ET.parse("junit.xml").findall("./testsuite/properties/property[@name='root']")
     assert root.get("value") == words
 

@@ -186,7 +186,7 @@ def test_what_was_not_observed_what_is_known_and_what_changed_is_told_with_its_r
         "forbidden: pods (missing right: list pods)",
         "<h3>New</h3>",
         "<h3>Resolved</h3>",
-        "Node/gone is broken",
+        "Node/gone: is broken",
     ):
         assert part in html
 

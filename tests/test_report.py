@@ -195,8 +195,8 @@ def test_annotations_are_of_roots_and_cannot_be_forged() -> None:
         rules=NODES_EXPLAIN,
     )
     lines = list(annotations(report))
-    assert lines[0] == "::error title=node[down]::Node/a is broken (explains 2 symptoms)"
-    assert lines[-1] == "::warning title=risk[near]::Node/b is broken"
+    assert lines[0] == "::error title=node[down]::Node/a: is broken (explains 2 symptoms)"
+    assert lines[-1] == "::warning title=risk[near]::Node/b: is broken"
     assert len(lines) == 3
     assert "%250A" in lines[1]
 

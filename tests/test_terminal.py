@@ -11,7 +11,7 @@ from tests.runs import CHECKS, Run, crashing
 pytest_plugins = ["pytester"]
 
 TWO_FAULTS = f"--snapshot={CHECKS.parent / 'scenarios/recordings/two-faults-at-once.recording'}"
-COREDNS = "Deployment/kube-system/coredns does not serve DNS: its Corefile has an error"
+COREDNS = "Deployment/kube-system/coredns: does not serve DNS: its Corefile has an error"
 EVIDENCE = "    | log: /etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'forwrd'"
 
 
@@ -46,7 +46,8 @@ def test_what_is_not_observed_for_one_reason_is_told_by_cause(run: Run) -> None:
     (reason,) = [number for number, line in enumerate(lines) if line == "the recorded run had no probe"]
     dns = "service-unreachable, pod-unreachable, resolv-conf-pod, resolv-conf-node, upstream"
     assert lines[reason + 1] == (
-        f"  affects cluster-dns[{dns}], cni-daemonset[no-route], conntrack, kube-proxy[rules-wrong, node-port]"
+        f"  affects cluster-dns[{dns}], cni-daemonset[no-route], conntrack, dns-answer[wrong-answer], "
+        "kube-proxy[rules-wrong, node-port]"
     )
 
 
@@ -54,7 +55,7 @@ def test_of_roots_that_explain_nothing_none_is_called_most_probable(run: Run, he
     healthy.serve("/api/v1/pods", crashing("web-0"), crashing("api-0", "it hangs"))
     run().stdout.fnmatch_lines(["start with: Pod/shop/*"])
     healthy.serve("/api/v1/pods", crashing("web-0"))
-    run().stdout.fnmatch_lines(["most probable root cause: Pod/shop/web-0 *"])
+    run().stdout.fnmatch_lines(["most probable root cause: Pod/shop/web-0: *"])
 
 
 def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:

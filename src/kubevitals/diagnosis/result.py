@@ -149,7 +149,7 @@ class Root(Struct, frozen=True):
     others: list[Id]
 
     def __str__(self) -> str:
-        return f"{self.objects}{':' if ', ' in self.objects else ''} {self.says}"
+        return f"{self.objects}: {self.says}"
 
 
 class Past(Struct, frozen=True):

@@ -215,7 +215,7 @@ def _is_check(item: pytest.Item) -> bool:
 
 
 def _properties(verdict: Verdict) -> list[tuple[str, str]]:
-    findings = (("finding", f"{finding.obj} {finding.says}") for finding in verdict.all_findings)
+    findings = (("finding", f"{finding.obj}: {finding.says}") for finding in verdict.all_findings)
     return [("outcome", str(verdict.outcome)), *findings]
 
 

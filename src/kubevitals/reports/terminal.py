@@ -70,7 +70,7 @@ def headline(verdict: Verdict) -> str:
         return f"not observed: {verdict.unseen}"
     first = groups[0][0]
     more = f" (and {plural(len(verdict.findings) - 1, 'more finding')})" if len(verdict.findings) > 1 else ""
-    return f"{first.obj} {first.says}{more}"
+    return f"{first.obj}: {first.says}{more}"
 
 
 def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
@@ -79,7 +79,7 @@ def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
         if before < DETAILED:
             write_findings(tw, group, verdict, run)
         else:
-            tw.line(f"{title(group)} {group[0].says}")
+            tw.line(f"{title(group)}: {group[0].says}")
     write_known(tw, verdict)
 
 
@@ -108,7 +108,7 @@ def title(group: list[Finding]) -> str:
 def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
     """Write the findings that known issues expect."""
     for finding, issue in verdict.known:
-        tw.line(f"known: {finding.obj} {finding.says}", blue=True)
+        tw.line(f"known: {finding.obj}: {finding.says}", blue=True)
         tw.line(f"  {issue}")
 
 
@@ -215,7 +215,7 @@ def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: Termin
     reporter.section("changes", sep="=")
     for status in ("new", "worse"):
         changed = [found for found in report.findings if found.status == status]
-        _write_some(status, [f"{place_names(found)} {found.says}  [{found.check}]" for found in changed], tw, red=True)
+        _write_some(status, [f"{place_names(found)}: {found.says}  [{found.check}]" for found in changed], tw, red=True)
     _write_some("resolved", list(map(past_line, comparison.resolved)), tw, green=True)
     _write_some("not checked again", list(map(past_line, comparison.unconfirmed)), tw, yellow=True)
 

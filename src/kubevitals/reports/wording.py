@@ -96,7 +96,7 @@ def place_names(found: Found, shown: int = 3) -> str:
 
 def past_line(past: Past) -> str:
     """Return a finding of an earlier run in one line."""
-    return f"{past.object} {past.says}  [{past.check}]"
+    return f"{past.object}: {past.says}  [{past.check}]"
 
 
 def why_blind(report: Report) -> str:
