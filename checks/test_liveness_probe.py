@@ -3,7 +3,8 @@
 Meaning:
     The kubelet runs the container's probe, and restarts the container after `failureThreshold` failures in a row.
     Either the probe asks for the wrong thing, or the application is stuck or needs longer to start than the probe
-    allows, or the probe is so strict that one busy moment is enough.
+    allows, or the probe is so strict that one busy moment is enough. A probe whose command is missing neither succeeds
+    nor kills.
 
 Impact:
     The container restarts with growing delays (CrashLoopBackOff), and loses requests and state each time. A probe
@@ -25,16 +26,22 @@ from collections.abc import Iterator
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import missing_right
 from kubevitals.facts.pods.container_probe_events import ProbeEvents, ReplyKind, probe_failures, probe_kills, reply_to
+from kubevitals.facts.pods.container_probe_remedies import ROOMY, more_time, remedy_for
 from kubevitals.facts.pods.container_probes import (
     ProbeKind,
-    Timing,
     container_of,
     equals_readiness,
     probe_of,
     request_of,
     timing,
 )
-from kubevitals.facts.pods.failing_probes import always_fails, fails_or_killed
+from kubevitals.facts.pods.failing_probes import (
+    FailingProbe,
+    always_failing,
+    always_fails,
+    erroring,
+    fails_or_killed,
+)
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
 from kubevitals.facts.pods.states import Symptom
@@ -42,7 +49,7 @@ from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, ref
+from kubevitals.objects import Ref, is_ready, ref
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 
@@ -61,12 +68,6 @@ TIMEOUT = Threshold(
     "liveness-probe.timeout", 1, "a timeoutSeconds up to this is strict; 1 s is Kubernetes' default for it"
 )
 
-ROOMY = Timing(delay=0, period=10, timeout=5, failures=3)
-"""What remedies propose: Kubernetes' defaults, with five times the time to answer."""
-
-STARTS = 30
-"""The failureThreshold of the startupProbe in Kubernetes' own documentation."""
-
 
 def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
     """Find containers that were killed by their liveness or startup probe, also those that run again until the next.
@@ -83,42 +84,14 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
         yield pod_finding(
             pod,
             says=f'{kind} probe kills container "{status.name}" ({request_of(probe)}): {why}',
-            remedy=refused.remedy if refused else f"{_fix(kind, probe, reply.kind)}; {_more_time(kind, container)}",
+            remedy=refused.remedy
+            if refused
+            else f"{remedy_for(kind, probe, reply.kind)}; {more_time(kind, container)}",
             evidence=_kill_lines(symptom, probe, failed, cluster),
             severity=symptom.severity,
             part=status.name,
             concerns=refused.concerns if refused else (),
         )
-
-
-def _fix(kind: ProbeKind, probe: pb.Probe, reply: ReplyKind) -> str:
-    match reply:
-        case ReplyKind.LATE:
-            timeout = max(ROOMY.timeout, 2 * timing(probe).timeout)
-            return f"set {kind.field}.timeoutSeconds to {timeout}, or find out why the answer is slow"
-        case ReplyKind.CLIENT_ERROR:
-            return f"correct {kind.field}.httpGet.path, or what the application answers there"
-        case ReplyKind.REFUSED:
-            return f"correct the port of {kind.field}, or let the application listen on it"
-        case ReplyKind.NO_COMMAND:
-            return f"correct the command of {kind.field}, or add it to the image"
-        case ReplyKind.EXPIRED | ReplyKind.NO_OUTPUT:
-            return f"run by hand in the container what {kind.field} does, to see why it fails"
-        case _:
-            return f"fix what {kind.field} reports"
-
-
-def _more_time(kind: ProbeKind, container: pb.Container) -> str:
-    liveness, startup = timing(container.livenessProbe), timing(container.startupProbe)
-    if kind == ProbeKind.STARTUP:
-        count = max(STARTS, 2 * startup.failures)
-        return f"if it needs longer than {startup.start} s to start, set startupProbe.failureThreshold to {count}"
-    if container.HasField("startupProbe"):
-        return f"if it recovers by itself, set livenessProbe.failureThreshold to {2 * liveness.failures}"
-    return (
-        f"if it needs longer than {liveness.start} s to start, give it a startupProbe with periodSeconds "
-        f"{liveness.period} and failureThreshold {max(STARTS, 2 * liveness.failures)}"
-    )
 
 
 def _kill_lines(symptom: Symptom, probe: pb.Probe, failed: ProbeEvents | None, cluster: Cluster) -> Iterator[str]:
@@ -192,32 +165,34 @@ def _start_lines(slowest: ProbedContainer, seen: list[tuple[int, ProbedContainer
 
 
 def failing(cluster: Cluster) -> Iterator[Finding]:
-    """Find liveness probes that have failed every time for `liveness-probe.failing` and killed nothing.
+    """Find liveness probes that always fail and kill nothing, and probes of any kind that cannot be made.
 
-    Either failureThreshold lets a stuck container run on, or its command is missing: the kubelet ignores such a probe.
+    Either failureThreshold lets a stuck container run on for longer than `liveness-probe.failing`, or a probe's command
+    is missing: the kubelet ignores such a probe, so that a container with a startup or readiness probe is never ready.
     """
-    reported = set()
-    for probed in cluster.derive(probed_containers):
-        if probed.where not in reported and (failed := always_fails(probed, cluster)):
-            reported.add(probed.where)
-            yield _failing_finding(probed, failed, cluster)
+    seen: dict[tuple[Ref, str, ProbeKind], FailingProbe] = {}
+    for failing_probe in (*always_failing(cluster), *erroring(cluster)):
+        seen.setdefault(failing_probe.where, failing_probe)
+    for failing_probe in seen.values():
+        yield _failing_finding(failing_probe, cluster)
 
 
-def _failing_finding(probed: ProbedContainer, failed: ProbeEvents, cluster: Cluster) -> Finding:
-    place, name = probed.where
-    probe, numbers = probed.container.livenessProbe, probed.numbers
-    reply = reply_to(probe, failed)
+def _failing_finding(failing_probe: FailingProbe, cluster: Cluster) -> Finding:
+    pod, container, kind, events = failing_probe
+    place, name, _ = failing_probe.where
+    probe = probe_of(container, kind) or pb.Probe()
+    reply = reply_to(probe, events)
     problem, restart = "does not work", ""
-    if not failed.errored:
-        problem = f"fails every time, and may fail for {duration(numbers.window)} before it kills it"
+    if not events.errored:
+        problem = f"fails every time, and may fail for {duration(timing(probe).window)} before it kills it"
         restart = f"; if a restart fixes it, set failureThreshold to {ROOMY.failures}"
     return Finding(
         place,
-        says=f'liveness probe of container "{name}" {problem}: {reply.words}',
-        remedy=_fix(ProbeKind.LIVENESS, probe, reply.kind) + restart,
-        evidence=_probe_lines(probed, failed, cluster),
-        severity=Severity.WARNING,
-        part=name,
+        says=f'{kind} probe of container "{name}" {problem}: {reply.words}',
+        remedy=remedy_for(kind, probe, reply.kind) + restart,
+        evidence=_probe_lines(pod, kind, probe, events, cluster),
+        severity=Severity.WARNING if kind == ProbeKind.LIVENESS or is_ready(pod) else Severity.ERROR,
+        part=name if kind == ProbeKind.LIVENESS else f"{name}, {kind}",
     )
 
 
@@ -278,19 +253,20 @@ def _strict_finding(probed: ProbedContainer, why: str, remedy: str, cluster: Clu
         place,
         says=f'liveness probe of container "{name}" {why}',
         remedy=remedy,
-        evidence=_probe_lines(probed, failed, cluster),
+        evidence=_probe_lines(probed.pod, ProbeKind.LIVENESS, probed.container.livenessProbe, failed, cluster),
         severity=Severity.WARNING,
         part=name,
     )
 
 
-def _probe_lines(probed: ProbedContainer, failed: ProbeEvents | None, cluster: Cluster) -> Iterator[str]:
-    probe = probed.container.livenessProbe
-    yield f"seen on {ref(probed.pod)}"
-    yield _numbers_line(ProbeKind.LIVENESS, probe)
+def _probe_lines(
+    pod: pb.Pod, kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents | None, cluster: Cluster
+) -> Iterator[str]:
+    yield f"seen on {ref(pod)}"
+    yield _numbers_line(kind, probe)
     if failed:
-        yield _failures_line(ProbeKind.LIVENESS, probe, failed, cluster)
-    yield from pod_lines(probed.pod, cluster)
+        yield _failures_line(kind, probe, failed, cluster)
+    yield from pod_lines(pod, cluster)
 
 
 @check(killed_by_probe, failing, no_startup_margin, too_aggressive, chapter="2.4")

@@ -268,6 +268,16 @@ def test_command_of_the_probe_does_not_exist(seen: Seen) -> None:
     assert seen.says("correct the command of livenessProbe")
 
 
+@scenario(
+    pod("app", readinessProbe=probe(period=5) | {"exec": {"command": ["/no-such-check"]}}),
+    finds=["liveness-probe[failing] Pod/app"],
+)
+def test_command_of_the_readiness_probe_does_not_exist(seen: Seen) -> None:
+    """The container runs and is never ready."""
+    assert not seen.get("Pod/app").status.containerStatuses[0].ready
+    assert seen.says('readiness probe of container "app" does not work')
+
+
 @scenario(pod("app", SERVE, livenessProbe=HEALTHZ | {"failureThreshold": 9}, readinessProbe=HEALTHZ))
 def test_liveness_as_readiness_but_more_patient(seen: Seen) -> None:
     """It gets no requests first, and restarts only much later."""

@@ -1,5 +1,7 @@
 """The arithmetic of liveness probes, and whose doing the end of a container is."""
 
+from typing import Any
+
 import pytest
 from google.protobuf.message import Message
 from hypothesis import given
@@ -253,6 +255,24 @@ def test_a_probe_that_cannot_be_made_fails() -> None:
     assert "correct the command of livenessProbe" in finding.remedy
     over = event("Unhealthy", ERRORED, -400, 472, -3000)
     assert not list(failing(cluster_of(pods=[seen], all_events=[over])))
+
+
+@pytest.mark.parametrize("kind", ["readiness", "startup"])
+@pytest.mark.parametrize(("ready", "severity"), [("False", "error"), ("True", "warning")])
+def test_a_container_whose_other_probe_cannot_be_made_is_never_ready(kind: str, ready: str, severity: str) -> None:
+    fields: dict[str, Any] = {f"{kind}Probe": probe(COMMAND, period=10)}
+    seen = pod(pb.Container(name="app", **fields))
+    seen.status.containerStatuses[0].ready = ready == "True"
+    seen.status.conditions.append(pb.PodCondition(type="Ready", status=ready, lastTransitionTime=at(0)))
+    errored = event("Unhealthy", ERRORED.replace("Liveness", kind.capitalize()), 590, 24, 350)
+    (finding,) = failing(cluster_of(pods=[seen], all_events=[errored]))
+    assert finding.says.startswith(f'{kind} probe of container "app" does not work: ')
+    assert finding.severity == severity
+    assert str(finding.obj) == "StatefulSet/shop/web"
+    other = event("Unhealthy", ERRORED, 590, 24, 350)
+    assert not list(failing(cluster_of(pods=[seen], all_events=[other])))
+    early = event("Unhealthy", ERRORED.replace("Liveness", kind.capitalize()), 590, 10, 500)
+    assert not list(failing(cluster_of(pods=[seen], all_events=[early])))
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,16 @@ def probe_failures(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluste
     return _probe_events(pod, container, "Unhealthy", pattern, cluster)
 
 
+ERRORED = " probe errored"
+"""What the kubelet says about a probe that could not be made (pkg/kubelet/prober/prober.go)."""
+
+
 def probe_errors(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:
     """Return the events about attempts at a container probe that could not be made, such as an absent command.
 
     The kubelet drops these results (pkg/kubelet/prober/worker.go): the probe then neither succeeds nor fails.
     """
-    pattern = rf"\b{kind.capitalize()} probe errored(?: and resulted in \w{{1,20}} state)?:(?P<words>.*)"
+    pattern = rf"\b{kind.capitalize()}{ERRORED}(?: and resulted in \w{{1,20}} state)?:(?P<words>.*)"
     errors = _probe_events(pod, container, "Unhealthy", pattern, cluster)
     return replace(errors, errored=True) if errors else None
 

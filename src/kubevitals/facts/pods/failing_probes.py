@@ -1,11 +1,17 @@
-"""Which liveness probes of running containers fail at present, now and then or every time."""
+"""Which container probes fail at present, now and then or every time, or cannot be made at all."""
 
-from kubevitals.facts.pods.container_probe_events import ProbeEvents, probe_kills, still_fails
-from kubevitals.facts.pods.container_probes import ProbeKind
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.container_probe_events import ERRORED, ProbeEvents, probe_kills, still_fails
+from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of
+from kubevitals.facts.pods.faults import is_broken
 from kubevitals.facts.pods.restarts import RECENT
-from kubevitals.facts.pods.starts import ProbedContainer
+from kubevitals.facts.pods.starts import ProbedContainer, declared_in, probed_containers
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import BURST
+from kubevitals.objects import Ref, statuses
 from kubevitals.threshold import Threshold
 
 FAILURES = Threshold(
@@ -24,14 +30,59 @@ SENT = 0.8
 """The share of a probe's failures that events must show: the kubelet may drop some."""
 
 
+class FailingProbe(NamedTuple):
+    """A container probe that fails every time, and the events that show it."""
+
+    pod: pb.Pod
+    container: pb.Container
+    kind: ProbeKind
+    events: ProbeEvents
+
+    @property
+    def where(self) -> tuple[Ref, str, ProbeKind]:
+        """What declares the probe, the container's name, and the probe's kind."""
+        return declared_in(self.pod), self.container.name, self.kind
+
+
+def always_failing(cluster: Cluster) -> Iterator[FailingProbe]:
+    """Yield the liveness probes that have failed every time for `liveness-probe.failing`, and killed nothing."""
+    for probed in cluster.derive(probed_containers):
+        if failed := always_fails(probed, cluster):
+            yield FailingProbe(probed.pod, probed.container, ProbeKind.LIVENESS, failed)
+
+
+def erroring(cluster: Cluster) -> Iterator[FailingProbe]:
+    """Yield the probes of running containers that the kubelet has been unable to make for `liveness-probe.failing`.
+
+    Pods that are broken in another way are left out.
+    """
+    about = (event.involvedObject for event in cluster.all_events if ERRORED in event.message)
+    names = {(obj.namespace, obj.name) for obj in about if obj.kind == "Pod"}
+    for pod in cluster.pods if names else ():
+        is_candidate = (pod.metadata.namespace, pod.metadata.name) in names and pod.status.phase == "Running"
+        if is_candidate and not pod.metadata.HasField("deletionTimestamp") and not is_broken(pod, cluster):
+            yield from _erroring(pod, cluster)
+
+
+def _erroring(pod: pb.Pod, cluster: Cluster) -> Iterator[FailingProbe]:
+    for status in statuses(pod):
+        container = container_of(pod, status)
+        for kind in ProbeKind if status.state.HasField("running") else ():
+            events = still_fails(pod, status.name, kind, cluster) if probe_of(container, kind) else None
+            if events and events.errored and _has_lasted(events, cluster):
+                yield FailingProbe(pod, container, kind, events)
+
+
+def _has_lasted(events: ProbeEvents, cluster: Cluster) -> bool:
+    return events.seen.last - events.seen.first >= cluster.limit(FAILING)
+
+
 def always_fails(probed: ProbedContainer, cluster: Cluster) -> ProbeEvents | None:
     """Return the events of a liveness probe that has failed every time for `liveness-probe.failing`, or nothing."""
     failed = still_fails(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
-    lasted = failed.seen.last - failed.seen.first if failed else 0
-    if not failed or lasted < cluster.limit(FAILING):
+    if not failed or failed.errored or not _has_lasted(failed, cluster):
         return None
-    if failed.errored:
-        return failed
+    lasted = failed.seen.last - failed.seen.first
     if failed.seen.first < probed.started_at or _has_succeeded(probed, lasted):
         return None
     return failed if failed.seen.count >= SENT * min(lasted / probed.numbers.period, BURST) else None

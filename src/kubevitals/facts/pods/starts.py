@@ -25,14 +25,18 @@ class ProbedContainer(NamedTuple):
     @property
     def where(self) -> tuple[Ref, str]:
         """Where the probe is declared: in the pod's controller, or in a bare pod; and the container's name."""
-        controller = owner(self.pod)
-        declared_in = controller if controller and controller.kind != "Node" else ref(self.pod)
-        return declared_in, self.container.name
+        return declared_in(self.pod), self.container.name
 
     @property
     def started_at(self) -> int:
         """When the container started, in seconds since 1970."""
         return self.status.state.running.startedAt.seconds
+
+
+def declared_in(pod: pb.Pod) -> Ref:
+    """Return what declares the pod's containers: its controller, or a bare or static pod itself."""
+    controller = owner(pod)
+    return controller if controller and controller.kind != "Node" else ref(pod)
 
 
 def probed_containers(cluster: Cluster) -> tuple[ProbedContainer, ...]:
