@@ -14,7 +14,7 @@ from kubevitals.source.request import Answer, Request
 from scenarios.harness import lines, verdicts
 from tests.fakes import CREATED, Answers, ago, cluster_of
 
-NORMAL = frozenset({"Killing", "Pulled", "Pulling", "SandboxChanged", "Started", "SuccessfulAttachVolume"})
+NORMAL = frozenset({"Created", "Killing", "Pulled", "Pulling", "SandboxChanged", "Started", "SuccessfulAttachVolume"})
 """Reasons of events that are not warnings."""
 
 HEALTHZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/healthz", port=pb.IntOrString(intVal=8080)))

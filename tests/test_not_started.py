@@ -72,14 +72,21 @@ def test_a_block_device_that_cannot_be_mapped_is_a_volumes_fault() -> None:
     assert owner_of(pod.cluster()) is PodFault.MOUNT_FAILED
 
 
+@pytest.mark.parametrize("reported", [True, False], ids=["sandbox reported", "not reported during the pull"])
 @pytest.mark.parametrize(("age", "found"), [(600, False), (1000, True)])
-def test_an_image_may_take_long_to_pull(age: int, *, found: bool) -> None:
+def test_an_image_may_take_long_to_pull(age: int, *, found: bool, reported: bool) -> None:
     pod = since(age, BuiltPod())
-    pod.has_sandbox(yes=True)
+    pod.has_sandbox(yes=reported)
     pod.said("Pulling", 'Pulling image "large"', before=age)
     assert [f.says for f in not_started(pod.cluster())] == (
         ['container "app" stays in ContainerCreating: its image is still being pulled'] if found else []
     )
+
+
+def test_what_was_pulled_before_the_pod_got_its_node_is_no_sign_of_a_sandbox() -> None:
+    pod = BuiltPod()
+    pod.said("Pulled", "of an earlier pod of this name", before=700)
+    assert owner_of(pod.cluster()) is PodFault.NOT_STARTED
 
 
 def test_a_pull_counts_from_the_end_of_the_init_containers() -> None:
@@ -249,3 +256,19 @@ def test_pods_that_run_or_are_found_are_no_remark() -> None:
     cluster = cluster_of(pods=[named("runs", running), named("stuck", BuiltPod())], nodes=[node()])
     pod_faults(cluster)
     assert cluster.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("FailedCreatePodSandBox", "failed to assign an IP address to container"),
+        ("FailedMount", 'MountVolume.SetUp failed for volume "data" : rpc error: no such server'),
+    ],
+)
+def test_what_failed_before_an_image_is_pulled_is_over(reason: str, words: str) -> None:
+    """The kubelet does not report the sandbox before the pull ends."""
+    pod = since(300, BuiltPod())
+    pod.said(reason, words, before=200)
+    assert owner_of(pod.cluster()) is not None
+    pod.said("Pulling", 'Pulling image "large"', before=100)
+    assert owner_of(pod.cluster()) is None

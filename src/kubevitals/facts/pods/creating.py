@@ -19,15 +19,18 @@ from kubevitals.facts.pods.references import (
 )
 from kubevitals.facts.pods.states import (
     ALL_VOLUMES,
+    CONTAINER_EVENTS,
     MOUNT_FAILURES,
     SANDBOX_FAILURE,
     STUCK,
     Symptom,
     by_event,
     is_stuck,
+    latest_of,
     stuck_events,
 )
 from kubevitals.inventory.cluster import Cluster, claim_name
+from kubevitals.inventory.events import last_seen
 from kubevitals.objects import Ref, condition, is_ready, node_condition
 
 
@@ -66,7 +69,8 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     if ready and ready.status == "False" and _NO_NETWORK in ready.message:
         return ready.message
     events = cluster.events(pod)
-    failures = [event for event in events if event.reason in sandbox_errors.REPORTED_BY]
+    created = latest_of(events, CONTAINER_EVENTS)
+    failures = [e for e in events if e.reason in sandbox_errors.REPORTED_BY and last_seen(e) >= created]
     failures.sort(key=lambda event: event.reason != SANDBOX_FAILURE)
     latest = [event for event in events[-1:] if event.reason == "SandboxChanged"]
     messages = [event.message for event in reversed(latest + failures)]

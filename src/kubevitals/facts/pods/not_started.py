@@ -9,7 +9,7 @@ from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
 from kubevitals.facts.pods.references import is_missing, reported_missing
-from kubevitals.facts.pods.states import CREATING, STUCK, Symptom, is_sidecar
+from kubevitals.facts.pods.states import CONTAINER_EVENTS, CREATING, STUCK, Symptom, is_sidecar
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.objects import condition, is_finished, is_ready, is_virtual, is_waiting, statuses
 from kubevitals.threshold import Threshold
@@ -106,15 +106,24 @@ def limit_of(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> Thre
     """Return for how long the pod may wait for this container."""
     node = _node(pod, cluster)
     is_slow = node is not None and (is_virtual(node) or (not is_ready(node) and is_arriving(node, cluster)))
-    return PULLING if is_slow or (waiting.state.waiting.reason in CREATING and _may_pull(pod, cluster)) else STUCK
+    return (
+        PULLING
+        if is_slow or (waiting.state.waiting.reason in CREATING and _has_sandbox(pod, waiting, cluster))
+        else STUCK
+    )
 
 
-def _may_pull(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has its sandbox; before Kubernetes 1.29 only the event of the pull shows it."""
+def _has_sandbox(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> bool:
+    """Return whether the pod has its sandbox, by its condition or by events about its containers.
+
+    The kubelet reports no new conditions while it pulls an image or runs a postStart hook (kubernetes/kubernetes
+    pkg/kubelet/kubelet.go, SyncPod).
+    """
     sandbox = condition(pod, "PodReadyToStartContainers")
-    if sandbox is None:
-        return any(event.reason in ("Pulling", "Pulled") for event in cluster.events(pod))
-    return sandbox.status == "True"
+    if sandbox and sandbox.status == "True":
+        return True
+    waits = waiting_for(pod, waiting, cluster)
+    return any(e.reason in CONTAINER_EVENTS and seen_ago(e, cluster) <= waits for e in cluster.events(pod))
 
 
 def _node(pod: pb.Pod, cluster: Cluster) -> pb.Node | None:

@@ -1,7 +1,7 @@
 """Which state a broken pod is in: stuck in creation, or with a container that crash-loops or has failed."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
@@ -56,6 +56,9 @@ SANDBOX_FAILURE = "FailedCreatePodSandBox"
 ALL_VOLUMES = "Unable to attach or mount volumes"
 """How the kubelet begins when it sums up the volumes that a pod waits for (pkg/kubelet/volumemanager)."""
 
+CONTAINER_EVENTS = frozenset({"Pulling", "Pulled", "Created", "Started"})
+"""Reasons of events about containers, which the kubelet sends only once a pod has its volumes and its sandbox."""
+
 CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 """Reasons of a container that waits for its sandbox, its volumes, its image, its postStart hook, or init containers."""
 
@@ -79,19 +82,21 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
 def stuck_events(pod: pb.Pod, cluster: Cluster, *reasons: str) -> list[pb.Event]:
     """Return the stuck pod's events of these reasons, the most specific last: summaries of all its volumes come first.
 
-    The kubelet creates a sandbox only once all volumes are mounted: events about volumes before its latest failure
-    to do so are over.
+    The kubelet creates a sandbox once all volumes are mounted, and then pulls images: events about what comes before
+    its latest step are over.
     """
     if not is_stuck(pod, cluster):
         return []
     events = cluster.events(pod)
-    mounted_at = 0 if SANDBOX_FAILURE in reasons else _sandbox_failed_at(events)
-    present = [event for event in events if event.reason in reasons and last_seen(event) >= mounted_at]
+    later = CONTAINER_EVENTS if SANDBOX_FAILURE in reasons else CONTAINER_EVENTS | {SANDBOX_FAILURE}
+    passed_at = latest_of(events, later)
+    present = [event for event in events if event.reason in reasons and last_seen(event) >= passed_at]
     return sorted(present, key=lambda event: not event.message.startswith(ALL_VOLUMES))
 
 
-def _sandbox_failed_at(events: Iterable[pb.Event]) -> int:
-    return max((last_seen(event) for event in events if event.reason == SANDBOX_FAILURE), default=0)
+def latest_of(events: Iterable[pb.Event], reasons: Collection[str]) -> int:
+    """Return when an event of these reasons was last seen, in seconds since 1970, or 0."""
+    return max((last_seen(event) for event in events if event.reason in reasons), default=0)
 
 
 def by_event(pod: pb.Pod, cluster: Cluster, text: re.Pattern[str], *reasons: str) -> Symptom | None:
