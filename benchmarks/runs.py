@@ -57,7 +57,7 @@ def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broke
 
     Each run writes its report, and a recording if ``--record`` is given without a path.
     """
-    with _cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
+    with cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
         written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
         arguments = [f"--record={written['recording']}" if option == "--record" else option for option in options]
         figures = _measure(runs, [*arguments, f"--html={written['report']}"], real=not made_up)
@@ -66,7 +66,8 @@ def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broke
 
 
 @contextmanager
-def _cluster(made_up: Sequence[int] | None, broken: int) -> Iterator[None]:
+def cluster(made_up: Sequence[int] | None, broken: int = 0) -> Iterator[None]:
+    """Set KUBECONFIG to a made-up cluster of so many nodes and pods; without sizes, leave it as it is."""
     if not made_up:
         yield
         return

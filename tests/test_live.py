@@ -41,6 +41,12 @@ def test_now_is_the_servers_time_when_first_asked(server: ApiServer, connect: Co
     assert server.asked("/version") == 1
 
 
+def test_a_path_that_no_name_can_lead_to_is_not_requested(server: ApiServer, connect: Connect) -> None:
+    with pytest.raises(NotObserved, match="the path has 300,020 characters"):
+        connect().get(Request(f"/api/v1/namespaces/{'x' * 300_001}"))
+    assert server.requests == []
+
+
 @pytest.mark.parametrize(
     ("date", "expected"),
     [

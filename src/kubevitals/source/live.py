@@ -24,6 +24,9 @@ from kubevitals.source.response import received, words
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that accepts no connection counts as unreachable."""
 
+PATH_LIMIT = 16_384
+"""Characters of a path with its query. Names have up to 253; a longer one is not a Kubernetes name."""
+
 _BACKOFF = Backoff(steps=4, duration=0.5, factor=2.0, jitter=0.1)
 _ERRORS = (urllib3.exceptions.HTTPError, client.ApiException, config.ConfigException, OSError, ValueError)
 _BUSY = frozenset({429, 500, 502, 503, 504})
@@ -81,6 +84,8 @@ class Live:
         Raises:
             NotObserved: the target cannot be reached, does not answer in time, or keeps breaking off its answers.
         """
+        if len(request.path) > PATH_LIMIT:
+            raise NotObserved(f"the path has {len(request.path):,} characters: {request.path}")
         target = request.target
         kubelet = None
         if self._directly and not isinstance(target, str):
