@@ -94,7 +94,7 @@ def test_about_to_reach_the_limit(seen: Seen) -> None:
 
 
 WRITE = "while :; do dd if=/dev/zero of=/tmp/x bs=1M count=200; sleep 20; done"
-"""Fills the page cache again and again: some kernels drop what has not been used for a while."""
+"""Fills the page cache repeatedly: some kernels drop what has not been used for a while."""
 
 
 @scenario(pod("app", WRITE, resources=limit(memory="128Mi")))

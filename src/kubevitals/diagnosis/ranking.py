@@ -10,7 +10,7 @@ from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import gravest, in_pieces, rank
 
 FRONT = 5
-"""So many roots of one namespace come before equally severe ones of others: hundreds of roots hide no other ones."""
+"""How many roots of one namespace come before equally severe ones of other namespaces, so that none are hidden."""
 
 
 class _Ranked(NamedTuple):

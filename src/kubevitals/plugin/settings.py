@@ -56,7 +56,7 @@ def _cni_daemon_sets(config: pytest.Config) -> list[str]:
 
 def kept_credentials(source: Source) -> list[str]:
     """Return what the user should know if credentials are not redacted."""
-    remarks = [] if redacting() else [f"nothing is redacted ({NO_REDACT}): whoever reads the output sees credentials"]
+    remarks = [] if redacting() else [f"nothing is redacted ({NO_REDACT}): the output may contain credentials"]
     if isinstance(source, Snapshot) and source.header.unredacted:
         remarks.append(f"the recording was made with {NO_REDACT}: it may contain credentials")
     return remarks

@@ -261,7 +261,7 @@ def _tracking(lines: Iterable[tuple[str, str]]) -> Tracking | None:
 
 
 def _parts(line: str, count: int) -> list[str]:
-    """Return so many words of a line; the last one has the rest of the line, and missing words are empty."""
+    """Return `count` words of a line. The last one has the rest of the line; missing words are empty."""
     parts = line.split(" ", count - 1)
     return parts + [""] * (count - len(parts))
 

@@ -264,7 +264,7 @@ def _family(address: str) -> int:
 
 
 def _spread(items: Iterable[T], count: int) -> tuple[T, ...]:
-    """Return at most so many items, evenly spread over all of them in sorted order."""
+    """Return at most `count` items, evenly spread over all of them in sorted order."""
     listed = sorted(items)
     if len(listed) <= count:
         return tuple(listed)

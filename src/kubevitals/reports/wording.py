@@ -38,9 +38,9 @@ def _verdict(report: Report) -> str:
 
 
 def calls_first(report: Report) -> str:
-    """Return how the first root is introduced: as the most probable one if it explains others or is the only one."""
-    first = report.roots[0]
-    return "most probable root cause" if first.explains or len(report.roots) == 1 else "start with"
+    """Return how the first root is introduced: as the most probable one if it explains as much as there are others."""
+    others = len(report.roots) - 1
+    return "most probable root cause" if report.roots[0].explains >= others else "start with"
 
 
 def cluster_line(cluster: ClusterInfo, taken: datetime) -> str:

@@ -52,7 +52,7 @@ def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cl
 
 
 def missing_right(words: str) -> AppCause | None:
-    """Return which account lacks which right, where a text says so: a log line, or what a probe's command printed."""
+    """Return the missing right and its account, if a text reports one: a log line, or the output of a probe."""
     line = recognise([words])
     if not line or line.message.names is not Names.ACCOUNT:
         return None

@@ -1,4 +1,4 @@
-"""Pod addresses, CNIs, kube-proxy, routes, who reaches whom, and which node is at fault for lost traffic.
+"""Pod addresses, CNIs, kube-proxy, routes, connections between pods, and which node is at fault for lost traffic.
 
 It must not know what a check says about the network. Names are for `facts.dns`.
 """

@@ -45,7 +45,7 @@ _OF_A_LIMIT = "Memory cgroup out of memory"
 SIGKILLED = 137
 
 OOM_NEAR = 60
-"""At most so many seconds lie between such an event and the end of a container that it may have killed."""
+"""The maximum number of seconds between such an event and the end of a container that it may have killed."""
 
 KILLS = Threshold(
     "pod.kills",

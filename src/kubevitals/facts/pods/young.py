@@ -42,7 +42,7 @@ def _state_if_observed(pod: pb.Pod, cluster: Cluster) -> tuple[str, float] | Non
 
 
 def _state(pod: pb.Pod, cluster: Cluster) -> tuple[str, float] | None:
-    """Return the state that is a fault once it has lasted so many seconds, in Kubernetes' words; else nothing."""
+    """Return the state of a pod and the seconds after which that state is a fault; nothing if it is never one."""
     scheduled = condition(pod, "PodScheduled")
     if pod.status.phase == "Pending" and not pod.spec.nodeName:
         return scheduled.reason if scheduled and scheduled.reason else "Pending", cluster.limit(STUCK)

@@ -93,7 +93,7 @@ def _capacity(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> float:
 
 
 def _repeated_failure(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
-    """Return what events report about an expansion that fails again and again at present, or nothing."""
+    """Return what events report about an expansion that keeps failing; nothing if there are no such events."""
     events = cluster.events(claim)
     done = max((last_seen(event) for event in events if event.reason in _SUCCEEDED), default=0)
     failures = [event for event in events if event.reason in _FAILED and last_seen(event) > done]

@@ -48,7 +48,7 @@ class Api:
         self._until = float("inf")
 
     def hurry(self, seconds: float) -> None:
-        """Send no more changes once so many seconds have passed."""
+        """Send no more changes after this many seconds."""
         self._until = monotonic() + seconds
 
     def path(self, schema: type[Message], name: str = "") -> str:

@@ -161,7 +161,7 @@ class _Run:
         self._await(settled, self._end - READING - (self._end - monotonic()) / 2)
 
     def _await(self, condition: Callable[[], bool], until: float) -> None:
-        """List the run's pods again and again until the condition is met, or the time is over."""
+        """List the run's pods repeatedly until the condition is met, or the time is over."""
         while True:
             pods = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
             by_key = ((_key(pod), pod) for pod in sorted(pods, key=_runs))
