@@ -87,7 +87,7 @@ def test_killed_by_its_startup_probe(seen: Seen) -> None:
 def test_killed_for_good(seen: Seen) -> None:
     """Nothing will start it again."""
     assert seen.get("Pod/app").status.phase == "Failed"
-    assert seen.says("it failed without output")
+    assert seen.says("no output from the probe")
     assert seen.says("run by hand in the container what livenessProbe does")
 
 

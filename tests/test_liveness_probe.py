@@ -282,7 +282,7 @@ def test_a_container_whose_other_probe_cannot_be_made_is_never_ready(kind: str, 
         (HEALTHZ, 'Get "http://10.0.0.1/": dial tcp 10.0.0.1:80: connect: connection refused', "connection refused"),
         (HEALTHZ, "dial tcp 10.0.0.1:80: i/o timeout", "no answer within 1 s"),
         (COMMAND, 'command timed out: "check --password x" timed out after 1s', "no answer within 1 s"),
-        (COMMAND, "", "it failed without output"),
+        (COMMAND, "", "no output from the probe"),
         (COMMAND, "psql: connection refused", "psql: connection refused"),
         (COMMAND, "redis: i/o timeout", "redis: i/o timeout"),
         (

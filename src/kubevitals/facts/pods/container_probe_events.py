@@ -172,7 +172,7 @@ class ReplyKind(StrEnum):
     NO_GRPC_HEALTH = "no gRPC health service"
     NO_COMMAND = 'its command "{command}" cannot be run: {why}'
     OUTPUT = "{words}"
-    NO_OUTPUT = "it failed without output"
+    NO_OUTPUT = "no output from the probe"
     EXPIRED = "the events with its answer have expired"
 
 

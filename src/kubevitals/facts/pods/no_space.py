@@ -113,7 +113,7 @@ def writable_mounts(pod: pb.Pod, container: str) -> list[pb.Volume]:
 
 def _mounts(pod: pb.Pod, container: str) -> list[pb.VolumeMount]:
     """Return a container's volume mounts, the longest path first."""
-    mounts = [mount for c in containers(pod.spec) if c.name == container for mount in c.volumeMounts]
+    mounts = [mount for c in containers(pod.spec) if c.name == container for mount in c.volumeMounts if mount.mountPath]
     return sorted(mounts, key=lambda mount: -len(mount.mountPath))
 
 
