@@ -14,7 +14,7 @@ from kubevitals.facts.pods.container_probe_events import (
 )
 from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, container_of
 from kubevitals.facts.pods.memory_limits import is_too_small
-from kubevitals.facts.pods.no_space import NO_SPACE
+from kubevitals.facts.pods.no_space import NO_SPACE, writable_mounts
 from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
 from kubevitals.facts.pods.states import (
@@ -239,7 +239,7 @@ def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
             previous = not status.state.HasField("terminated")
             line = _no_space([ended.message]) or _no_space(cluster.log(pod, status.name, previous=previous))
         elif status.state.HasField("running") and not status.ready and _is_kept_unready(pod, cluster):
-            line = _no_space(_answers(pod, status, cluster)) or _no_space(cluster.log(pod, status.name, previous=False))
+            line = _no_space(_answers(pod, status, cluster)) or _no_space(_storage_log(pod, status, cluster))
         else:
             continue
         if line:
@@ -256,6 +256,11 @@ def _is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
 def _answers(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> list[str]:
     failing = (still_fails(pod, status.name, kind, cluster) for kind in ProbeKind)
     return [events.words for events in failing if events]
+
+
+def _storage_log(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Sequence[str]:
+    """Return the log of a container with storage of its own; others' logs are not worth a request here."""
+    return cluster.log(pod, status.name, previous=False) if writable_mounts(pod, status.name) else ()
 
 
 def _no_space(lines: Sequence[str]) -> str | None:
