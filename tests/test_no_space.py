@@ -79,6 +79,12 @@ def test_a_disk_is_called_full_only_if_its_figures_say_so() -> None:
     assert "although the disk of node one is not full" in explain_no_space(words, pod(), cluster(20)).what
 
 
+def test_without_nodes_the_disk_is_not_judged() -> None:
+    unseen = cluster_of({"/api/v1/nodes": "no right"})
+    words = "write /var/lib/containerd/x: no space left on device"
+    assert explain_no_space(words, pod(), unseen).what == "no space is left on node one"
+
+
 def test_the_findings_say_what_is_full() -> None:
     crashing = BuiltPod()
     crashing.crashing("web", log=f"inotify_add_watch: {ENOSPC}")

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
 from kubevitals.inventory.cluster import Cluster, claim_name
 from kubevitals.objects import containers
@@ -127,16 +128,25 @@ def _full_volume(pod: pb.Pod, mount: pb.VolumeMount) -> NoSpace:
 
 
 def _disk(pod: pb.Pod, cluster: Cluster, *, is_unknown: bool) -> NoSpace:
-    name = pod.spec.nodeName
-    node = cluster.nodes_by_name.get(name)
-    if node and (under_pressure(node) or tight(node, cluster)):
+    name, is_full = pod.spec.nodeName, _is_disk_full(pod, cluster)
+    if is_full:
         return NoSpace(
             f"the disk of node {name} is full",
             "free disk space on the node (images, logs, emptyDirs of busy pods), or enlarge the disk",
         )
-    known = cluster.derive(node_disks).by_node.get(name)
     what = f"no space is left on node {name}"
-    if known:
+    if is_full is False:
         what = f"no space is left, although the disk of node {name} is not full"
     remedy = "find the file system with `df -h` and `df -i`, and free space there; check quotas as well"
     return NoSpace(what, remedy, is_unknown=is_unknown)
+
+
+def _is_disk_full(pod: pb.Pod, cluster: Cluster) -> bool | None:
+    """Return whether the disk of the pod's node is full; None if that is not observed."""
+    try:
+        node = cluster.nodes_by_name.get(pod.spec.nodeName)
+        if node and (under_pressure(node) or tight(node, cluster)):
+            return True
+        return False if cluster.derive(node_disks).by_node.get(pod.spec.nodeName) else None
+    except NotObserved:
+        return None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probe_events import (
     container_events,
@@ -248,9 +249,17 @@ def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def _is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node."""
-    node = cluster.nodes_by_name.get(pod.spec.nodeName)
-    return bool(node and is_ready(node)) and not is_ready(pod) and cluster.over(turned_at(pod), STUCK)
+    """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node.
+
+    If nodes are not observed, the pod itself may still say why.
+    """
+    if is_ready(pod) or not cluster.over(turned_at(pod), STUCK):
+        return False
+    try:
+        node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    except NotObserved:
+        return True
+    return node is not None and is_ready(node)
 
 
 def _answers(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> list[str]:
