@@ -178,7 +178,7 @@ class LiveCluster:
         live, judge = self.check(path, probe=any(s.probe for s in expecting)), Judge(self.folder)
         replayed = judge(replace(expecting[0], later=0, secret_names=True))
         again = Counter(
-            f"{finding.obj} {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
+            f"{finding.obj}: {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
         )
         if live != again:
             raise RuntimeError(f"the replay differs from the run: {(live - again) + (again - live)}")
