@@ -1,1 +1,1 @@
-"""The checks: one file a cause."""
+"""The checks: one file per cause."""

@@ -11,7 +11,7 @@ import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
-from kubevitals.diagnosis.result import Found
+from kubevitals.diagnosis.result import ReportedFinding
 from kubevitals.reports import atomic_file
 from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
 from tests.runs import Run, crashing, log_path
@@ -37,7 +37,7 @@ def outcomes() -> dict[str, str]:
     return {item.rpartition("::")[2]: rows[0]["outcome"] for item, rows in page()["tests"].items()}
 
 
-def findings() -> list[Found]:
+def findings() -> list[ReportedFinding]:
     """Return all that was found."""
     return read(Path("findings.json")).findings
 

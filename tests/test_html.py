@@ -141,7 +141,7 @@ def test_with_scripts_off_everything_is_there(demo: Path) -> None:
         open_page(plain, demo)
         text = plain.find_element(By.TAG_NAME, "main").text
         assert not plain.find_element(By.ID, "filter").is_displayed()
-    for part in ("Broken: ", "To begin with", "Remedy: ", "kubectl -n ", "Checks by chapter", "Not observed"):
+    for part in ("Broken: ", "Start with", "Remedy: ", "kubectl -n ", "Checks by chapter", "Not observed"):
         assert part in text
 
 

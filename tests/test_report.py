@@ -105,7 +105,7 @@ def test_the_schema_in_docs_is_that_of_the_types() -> None:
 def test_the_schema_describes_every_attribute_that_a_docstring_tells_of() -> None:
     schema = json.loads(json_schema())["$defs"]
     assert "Attributes:" not in json.dumps(schema)
-    assert schema["Found"]["properties"]["look"]["description"] == "the kubectl command that shows more."
+    assert schema["ReportedFinding"]["properties"]["look"]["description"] == "the kubectl command that shows more."
 
 
 def test_a_report_survives_being_written_and_read() -> None:

@@ -1,4 +1,4 @@
-"""What keeps a check from judging, or a run from starting."""
+"""Exceptions: why a check cannot judge, or why a run cannot start."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -74,4 +74,4 @@ class NotApplicable(Exception):
 
 
 class BadCheck(pytest.Collector.CollectError):
-    """A check is declared wrongly; the message, which pytest shows as it is, says in one line how to fix it."""
+    """The declaration of a check is invalid. pytest shows the message, which says in one line how to fix it."""

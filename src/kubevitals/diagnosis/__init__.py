@@ -1,4 +1,4 @@
-"""From findings to one result: verdicts, root causes and their symptoms, what changed since an earlier run.
+"""Makes one result of all findings: verdicts, root causes with their symptoms, changes since an earlier run.
 
-It must not look at the cluster for anything that a check has not found, and must not know how a report is drawn.
+It must not judge objects itself, and must not know how a report shows the result.
 """

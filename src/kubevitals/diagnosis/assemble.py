@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from kubevitals.diagnosis.grouping import reported_findings
 from kubevitals.diagnosis.ranking import ranked_roots
-from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Found, Item, Report, Root
+from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Item, Report, ReportedFinding, Root
 from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved
@@ -74,16 +74,16 @@ def _outcome(run: Run) -> Outcome:
     return next((outcome for outcome in (Outcome.WARNED, Outcome.KNOWN) if run.counts[outcome]), Outcome.HEALTHY)
 
 
-def _in_order(findings: Sequence[Found], roots: Sequence[Root]) -> list[Found]:
+def _in_order(findings: Sequence[ReportedFinding], roots: Sequence[Root]) -> list[ReportedFinding]:
     """Return the findings in the order of their roots, each root before its symptoms."""
     positions = {id_: position for position, root in enumerate(roots) for id_ in (root.id, *root.others)}
-    return sorted(findings, key=lambda found: (positions[found.root or found.id], found.root != ""))
+    return sorted(findings, key=lambda finding: (positions[finding.root or finding.id], finding.root != ""))
 
 
-def _items(run: Run, findings: Sequence[Found]) -> list[Item]:
+def _items(run: Run, findings: Sequence[ReportedFinding]) -> list[Item]:
     ids = defaultdict(list)
-    for found in findings:
-        ids[found.check].append(found.id)
+    for finding in findings:
+        ids[finding.check].append(finding.id)
     return [_item(verdict, run, ids) for verdict in run.verdicts]
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from kubevitals.diagnosis.identity import identity
-from kubevitals.diagnosis.result import Found, Known, Place
+from kubevitals.diagnosis.result import Known, Place, ReportedFinding
 from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.diagnosis.run import Run
 from kubevitals.findings.finding import gravest
@@ -31,7 +31,7 @@ class _Group(NamedTuple):
         return ".".join(filter(None, self))
 
 
-def reported_findings(run: Run) -> list[Found]:
+def reported_findings(run: Run) -> list[ReportedFinding]:
     """Return the findings of a run as reports show them, each with the id of its root."""
     cases = [
         Case(verdict.cause, verdict.variant, finding, issue)
@@ -47,7 +47,7 @@ def reported_findings(run: Run) -> list[Found]:
     findings = []
     for group, members in cases_of.items():
         root = ids[groups[roots[members[0]]]] if group.root else ""
-        findings.append(_found(members, ids[group], root, group.identity, run))
+        findings.append(_reported(members, ids[group], root, group.identity, run))
     return findings
 
 
@@ -71,12 +71,12 @@ def _ids(groups: Iterable[_Group]) -> dict[_Group, str]:
     return ids
 
 
-def _found(cases: Sequence[Case], id_: str, root: str, lasting: str, run: Run) -> Found:
+def _reported(cases: Sequence[Case], id_: str, root: str, lasting: str, run: Run) -> ReportedFinding:
     first, issue = cases[0].finding, cases[0].known
     says = list(dict.fromkeys(case.finding.says for case in cases))
     severity = gravest(case.finding.severity for case in cases)
     history, now = run.inputs.history, run.cluster.now
-    return Found(
+    return ReportedFinding(
         id=id_,
         check=cases[0].check,
         severity=severity,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Comparison, Found, Past, Report, Status
+from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Comparison, Past, Report, ReportedFinding, Status
 from kubevitals.errors import Unusable
 from kubevitals.findings.finding import Severity
 from kubevitals.source.scope import Scope
@@ -48,7 +48,7 @@ class History:
             return "new"
         return "worse" if severity is Severity.ERROR and identity not in self._were_errors else "ongoing"
 
-    def compare(self, findings: list[Found], judged: set[str], scope: Scope) -> Comparison | None:
+    def compare(self, findings: list[ReportedFinding], judged: set[str], scope: Scope) -> Comparison | None:
         """Return what has changed since the earlier run; nothing if there is no such run.
 
         A finding that is gone is resolved if `scope` covers its namespace and if its check is in `judged`, the checks
@@ -56,14 +56,14 @@ class History:
         """
         if not self.report:
             return None
-        present = {base(found.id) for found in findings}
+        present = {base(finding.id) for finding in findings}
         gone = {base(past.id): past for past in self._all() if base(past.id) not in present}.values()
         seen = {past.id for past in gone if past.check in judged and scope.covers(past.namespace)}
         return Comparison(
             taken=self.report.taken,
-            new=sum(found.status == "new" for found in findings),
-            worse=sum(found.status == "worse" for found in findings),
-            ongoing=sum(found.status == "ongoing" for found in findings),
+            new=sum(finding.status == "new" for finding in findings),
+            worse=sum(finding.status == "worse" for finding in findings),
+            ongoing=sum(finding.status == "ongoing" for finding in findings),
             resolved=[past for past in gone if past.id in seen],
             unconfirmed=[past for past in gone if past.id not in seen],
         )
@@ -85,9 +85,11 @@ def base(id_: str) -> str:
     return id_.partition(".")[0]
 
 
-def _past(found: Found) -> Past:
-    place = found.places[0].object
-    return _cleaned(Past(found.id, found.check, found.namespace, place, found.says, found.severity, found.first_seen))
+def _past(finding: ReportedFinding) -> Past:
+    place = finding.places[0].object
+    return _cleaned(
+        Past(finding.id, finding.check, finding.namespace, place, finding.says, finding.severity, finding.first_seen)
+    )
 
 
 def _cleaned(past: Past) -> Past:

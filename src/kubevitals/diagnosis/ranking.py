@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kubevitals.diagnosis.result import Found, Root
+from kubevitals.diagnosis.result import ReportedFinding, Root
 from kubevitals.diagnosis.turns import counted, in_turn, some
 from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import gravest, in_pieces, rank
@@ -32,17 +32,17 @@ class _Ranked(NamedTuple):
         return self.is_known, self.severity, bool(self.namespace) and before >= FRONT
 
 
-def ranked_roots(findings: Sequence[Found], chapters: Mapping[str, str]) -> list[Root]:
+def ranked_roots(findings: Sequence[ReportedFinding], chapters: Mapping[str, str]) -> list[Root]:
     """Return the roots: first what is not known, then the gravest, then those that explain most."""
-    by_id = {found.id: found for found in findings}
+    by_id = {finding.id: finding for finding in findings}
     roots = sorted((_ranked(root, by_id[root.id], chapters) for root in _roots(findings)), key=_order)
     turns = sorted(counted(roots, _namespace), key=_turn)
     return [ranked.root for _, ranked in turns]
 
 
-def _ranked(root: Root, found: Found, chapters: Mapping[str, str]) -> _Ranked:
+def _ranked(root: Root, finding: ReportedFinding, chapters: Mapping[str, str]) -> _Ranked:
     chapter = chapters.get(cause_in(root.check), "")
-    return _Ranked(found.known is not None, rank(root.severity), -root.explains, chapter, root, found.namespace)
+    return _Ranked(finding.known is not None, rank(root.severity), -root.explains, chapter, root, finding.namespace)
 
 
 def _order(ranked: _Ranked) -> tuple[object, ...]:
@@ -58,35 +58,35 @@ def _turn(counted_root: tuple[int, _Ranked]) -> tuple[bool, int, bool]:
     return ranked.in_turn(before)
 
 
-def _roots(findings: Iterable[Found]) -> Iterable[Root]:
-    symptoms: dict[str, list[Found]] = defaultdict(list)
-    alike: dict[object, list[Found]] = defaultdict(list)
-    for found in findings:
-        if found.root:
-            symptoms[found.root].append(found)
+def _roots(findings: Iterable[ReportedFinding]) -> Iterable[Root]:
+    symptoms: dict[str, list[ReportedFinding]] = defaultdict(list)
+    alike: dict[object, list[ReportedFinding]] = defaultdict(list)
+    for finding in findings:
+        if finding.root:
+            symptoms[finding.root].append(finding)
         else:
-            alike[_common(found)].append(found)
+            alike[_common(finding)].append(finding)
     for group in alike.values():
         for piece in in_pieces(group):
-            yield _root(piece, [symptom for found in piece for symptom in symptoms[found.id]])
+            yield _root(piece, [symptom for finding in piece for symptom in symptoms[finding.id]])
 
 
-def _common(found: Found) -> tuple[object, ...]:
+def _common(finding: ReportedFinding) -> tuple[object, ...]:
     """Return what findings must have in common to be one root."""
-    kind = found.places[0].object.partition("/")[0]
-    texts = (found.check, found.severity, found.says, *found.also, found.remedy)
-    return (*texts, found.owner, kind, found.status, found.known)
+    kind = finding.places[0].object.partition("/")[0]
+    texts = (finding.check, finding.severity, finding.says, *finding.also, finding.remedy)
+    return (*texts, finding.owner, kind, finding.status, finding.known)
 
 
-def _root(alike: Sequence[Found], symptoms: Sequence[Found]) -> Root:
+def _root(alike: Sequence[ReportedFinding], symptoms: Sequence[ReportedFinding]) -> Root:
     first = alike[0]
     return Root(
         id=first.id,
         check=first.check,
-        objects=some(place.object for found in alike for place in found.places),
+        objects=some(place.object for finding in alike for place in finding.places),
         says=first.says,
-        severity=gravest(found.severity for found in (first, *symptoms)),
+        severity=gravest(finding.severity for finding in (first, *symptoms)),
         explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
-        others=[other.id for other in in_turn(alike[1:], lambda found: found.namespace)],
+        others=[other.id for other in in_turn(alike[1:], lambda finding: finding.namespace)],
     )

@@ -83,7 +83,7 @@ class Known(Struct, frozen=True):
     until: date
 
 
-class Found(Struct, frozen=True):
+class ReportedFinding(Struct, frozen=True):
     """A finding. The replicas of one owner with the same root are one finding.
 
     Attributes:
@@ -214,7 +214,7 @@ class Report(Struct, frozen=True):
     outcome: Outcome
     counts: dict[Outcome, int]
     roots: list[Root]
-    findings: list[Found]
+    findings: list[ReportedFinding]
     items: list[Item]
     comparison: Comparison | None = None
     unexplained: list[str] = []

@@ -38,9 +38,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _row(report: Report, root: Root) -> str:
-    found = next(found for found in report.findings if found.id == root.id)
+    finding = next(finding for finding in report.findings if finding.id == root.id)
     sign = "🔴" if root.severity == "error" else "🟡"
-    cells = (root.objects, root.says, root.check, since(found, report), str(root.explains or ""))
+    cells = (root.objects, root.says, root.check, since(finding, report), str(root.explains or ""))
     return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
 
 

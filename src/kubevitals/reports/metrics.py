@@ -54,8 +54,8 @@ def _findings(report: Report) -> Samples:
     for item in report.items:
         for severity in Severity:
             counts[item.check, severity, "false"] = 0
-    for found in report.findings:
-        counts[found.check, found.severity, "true" if found.known else "false"] += len(found.places)
+    for finding in report.findings:
+        counts[finding.check, finding.severity, "true" if finding.known else "false"] += len(finding.places)
     return [
         (_labels(check) | {"severity": str(severity), "known": known}, count)
         for (check, severity, known), count in counts.items()

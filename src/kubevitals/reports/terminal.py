@@ -8,7 +8,7 @@ from _pytest._code.code import TerminalRepr  # noqa: PLC2701
 from _pytest._io import TerminalWriter
 
 from kubevitals.diagnosis.assemble import cluster_info
-from kubevitals.diagnosis.result import Found, Report, Root
+from kubevitals.diagnosis.result import Report, ReportedFinding, Root
 from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.turns import counted, some
 from kubevitals.diagnosis.verdict import Outcome, Verdict
@@ -188,12 +188,12 @@ def _write_verdict(report: Report, tw: TerminalWriter) -> None:
         tw.line(line)
     if report.roots:
         root = report.roots[0]
-        found = next(found for found in report.findings if found.id == root.id)
+        finding = next(finding for finding in report.findings if finding.id == root.id)
         tw.line(f"{calls_first(report)}: {root}", bold=True)
-        _write_help(found, tw)
+        _write_help(finding, tw)
 
 
-def _write_help(finding: Finding | Found, tw: TerminalWriter) -> None:
+def _write_help(finding: Finding | ReportedFinding, tw: TerminalWriter) -> None:
     tw.line(f"  remedy: {finding.remedy}", green=True)
     tw.line(f"  look:   {finding.look}")
 
@@ -202,7 +202,7 @@ def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: Term
     if not report.roots:
         return
     reporter.section(f"diagnosis: {heading(report).lower()}", sep="=")
-    by_id = {found.id: found for found in report.findings}
+    by_id = {finding.id: finding for finding in report.findings}
     for root in report.roots[:SHOWN_ROOTS]:
         _write_root(root, by_id, report, tw)
     if len(report.roots) > SHOWN_ROOTS:
@@ -214,8 +214,10 @@ def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: Termin
         return
     reporter.section("changes", sep="=")
     for status in ("new", "worse"):
-        changed = [found for found in report.findings if found.status == status]
-        _write_some(status, [f"{place_names(found)}: {found.says}  [{found.check}]" for found in changed], tw, red=True)
+        changed = [finding for finding in report.findings if finding.status == status]
+        _write_some(
+            status, [f"{place_names(finding)}: {finding.says}  [{finding.check}]" for finding in changed], tw, red=True
+        )
     _write_some("resolved", list(map(past_line, comparison.resolved)), tw, green=True)
     _write_some("not checked again", list(map(past_line, comparison.unconfirmed)), tw, yellow=True)
 
@@ -227,12 +229,12 @@ def _write_some(what: str, lines: Sequence[str], tw: TerminalWriter, **markup: b
         tw.line(f"{what}: {len(lines) - SHOWN_CHANGES} more", **markup)
 
 
-def _write_root(root: Root, by_id: Mapping[str, Found], report: Report, tw: TerminalWriter) -> None:
-    found = by_id[root.id]
+def _write_root(root: Root, by_id: Mapping[str, ReportedFinding], report: Report, tw: TerminalWriter) -> None:
+    finding = by_id[root.id]
     tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
-    began = since(found, report)
-    known = "known" if found.known else ""
-    facts = filter(None, (root.check, found.status, known, f"since {began}" if began else ""))
+    began = since(finding, report)
+    known = "known" if finding.known else ""
+    facts = filter(None, (root.check, finding.status, known, f"since {began}" if began else ""))
     tw.line(f"  {', '.join(facts)}", light=True)
     if root.symptoms:
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from datetime import datetime
 
-from kubevitals.diagnosis.result import ClusterInfo, Found, Item, Past, Report
+from kubevitals.diagnosis.result import ClusterInfo, Item, Past, Report, ReportedFinding
 from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, check_name, variant_in
@@ -70,12 +70,12 @@ def moment(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def since(found: Found, report: Report) -> str:
+def since(finding: ReportedFinding, report: Report) -> str:
     """Return since when a finding is known to exist; nothing if that is only known from this run."""
-    if not found.since and found.first_seen >= report.taken:
+    if not finding.since and finding.first_seen >= report.taken:
         return ""
-    ago = duration((report.taken - found.began).total_seconds())
-    return f"{found.began:%Y-%m-%d %H:%M} UTC ({ago})"
+    ago = duration((report.taken - finding.began).total_seconds())
+    return f"{finding.began:%Y-%m-%d %H:%M} UTC ({ago})"
 
 
 def changes(report: Report) -> str:
@@ -89,9 +89,9 @@ def changes(report: Report) -> str:
     return f"since {moment(comparison.taken)}: {', '.join(counts)}"
 
 
-def place_names(found: Found, shown: int = 3) -> str:
+def place_names(finding: ReportedFinding, shown: int = 3) -> str:
     """Return the objects of a finding as a text; if there are many, the first ones."""
-    return some((place.object for place in found.places), shown)
+    return some((place.object for place in finding.places), shown)
 
 
 def past_line(past: Past) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kubevitals.diagnosis.result import Found, Report
+from kubevitals.diagnosis.result import Report, ReportedFinding
 from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import Severity
 from kubevitals.text import plural
@@ -108,16 +108,16 @@ def _columns(report: Report, label: int) -> dict[str, Column]:
     }
 
 
-def _by_node_and_cause(report: Report) -> dict[tuple[str, str], list[Found]]:
-    findings: dict[tuple[str, str], list[Found]] = {}
-    for found in report.findings:
-        for node in dict.fromkeys(place.node for place in found.places if place.node):
-            findings.setdefault((node, cause_in(found.check)), []).append(found)
+def _by_node_and_cause(report: Report) -> dict[tuple[str, str], list[ReportedFinding]]:
+    findings: dict[tuple[str, str], list[ReportedFinding]] = {}
+    for finding in report.findings:
+        for node in dict.fromkeys(place.node for place in finding.places if place.node):
+            findings.setdefault((node, cause_in(finding.check)), []).append(finding)
     return findings
 
 
-def _cell(column: Column, row: Row, findings: list[Found]) -> Cell:
-    count = sum(place.node == row.name for found in findings for place in found.places)
+def _cell(column: Column, row: Row, findings: list[ReportedFinding]) -> Cell:
+    count = sum(place.node == row.name for finding in findings for place in finding.places)
     worst = Severity.ERROR if any(f.severity is Severity.ERROR for f in findings) else Severity.WARNING
     cause = cause_in(findings[0].check)
     says = f"{row.name}, {cause}: {plural(count, 'finding')}: {findings[0].says}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kubevitals.diagnosis.result import Found, Item, Report, Root
+from kubevitals.diagnosis.result import Item, Report, ReportedFinding, Root
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.reports import wording
@@ -47,35 +47,35 @@ class Card(NamedTuple):
     """A root as it is shown.
 
     Attributes:
-        found: the first finding of the root.
+        finding: the first finding of the root.
         others: findings that say the same about other objects.
         symptoms: findings that the root explains.
     """
 
     root: Root
-    found: Found
-    others: list[Found]
-    symptoms: list[Found]
+    finding: ReportedFinding
+    others: list[ReportedFinding]
+    symptoms: list[ReportedFinding]
 
 
-def _card(root: Root, by_id: Mapping[str, Found]) -> Card:
+def _card(root: Root, by_id: Mapping[str, ReportedFinding]) -> Card:
     others, symptoms = root.others[:LINES], root.symptoms[:SYMPTOMS]
     return Card(root, by_id[root.id], [by_id[other] for other in others], [by_id[symptom] for symptom in symptoms])
 
 
 def render(report: Report) -> str:
     """Return the result as HTML that is part of a page."""
-    by_id = {found.id: found for found in report.findings}
+    by_id = {finding.id: finding for finding in report.findings}
     cards = [_card(root, by_id) for root in report.roots[:CARDS]]
-    detailed = [found for card in cards for found in (card.found, *card.symptoms)]
+    detailed = [finding for card in cards for finding in (card.finding, *card.symptoms)]
     shown = [*detailed, *(other for card in cards for other in card.others)]
     return _TEMPLATES.get_template("report.html").render(
         report=report,
         cards=cards,
-        linked={found.id for found in shown},
-        namespaces=sorted({found.namespace for found in shown if found.namespace}),
+        linked={finding.id for finding in shown},
+        namespaces=sorted({finding.namespace for finding in shown if finding.namespace}),
         chapters=[(key, list(items)) for key, items in groupby(sorted(report.items, key=_chapter), key=_chapter)],
-        known=[found for found in report.findings if found.known],
+        known=[finding for finding in report.findings if finding.known],
         not_observed=wording.not_observed(report),
         evidence=_budget(detailed),
         style=STYLE,
@@ -114,13 +114,13 @@ def _chapter(item: Item) -> tuple[str, str]:
     return item.chapter, cause_in(item.check)
 
 
-def _budget(findings: Iterable[Found]) -> Callable[[Found], list[str]]:
+def _budget(findings: Iterable[ReportedFinding]) -> Callable[[ReportedFinding], list[str]]:
     """Return a function that returns the evidence of a finding, or nothing once `EVIDENCE` is used up."""
     evidence: dict[str, list[str]] = defaultdict(list)
     left = EVIDENCE
-    for found in findings:
-        left -= sum(map(len, found.evidence))
+    for finding in findings:
+        left -= sum(map(len, finding.evidence))
         if left < 0:
             break
-        evidence[found.id] = found.evidence
-    return lambda found: evidence[found.id]
+        evidence[finding.id] = finding.evidence
+    return lambda finding: evidence[finding.id]
