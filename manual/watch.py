@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns.service import name_servers
+from kubevitals.facts.pods.no_space import full_disks
+from kubevitals.facts.volumes.usage import space_reports
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.recording import Snapshot
@@ -21,7 +23,7 @@ from scenarios.rights import Right, requested
 NARROWED = ("untouched-cluster", MANIFESTS)
 """The recordings of which rules also see only some namespaces, so that they name those that they need."""
 
-HINTS = (name_servers,)
+HINTS = (name_servers, full_disks, space_reports)
 """What rules use if it is observed, and can do without."""
 
 T = TypeVar("T")

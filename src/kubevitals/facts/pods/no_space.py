@@ -1,6 +1,7 @@
 """What "no space left on device" means: a volume, a node's disk, or a limit of the kernel that is about no disk."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -128,7 +129,7 @@ def _full_volume(pod: pb.Pod, mount: pb.VolumeMount) -> NoSpace:
 
 
 def _disk(pod: pb.Pod, cluster: Cluster, *, is_unknown: bool) -> NoSpace:
-    name, is_full = pod.spec.nodeName, _is_disk_full(pod, cluster)
+    name, is_full = pod.spec.nodeName, cluster.derive(full_disks).get(pod.spec.nodeName)
     if is_full:
         return NoSpace(
             f"the disk of node {name} is full",
@@ -141,12 +142,15 @@ def _disk(pod: pb.Pod, cluster: Cluster, *, is_unknown: bool) -> NoSpace:
     return NoSpace(what, remedy, is_unknown=is_unknown)
 
 
-def _is_disk_full(pod: pb.Pod, cluster: Cluster) -> bool | None:
-    """Return whether the disk of the pod's node is full; None if that is not observed."""
+def full_disks(cluster: Cluster) -> Mapping[str, bool]:
+    """Return whether each node's disk is full, by its name, as far as nodes and their kubelets are observed."""
     try:
-        node = cluster.nodes_by_name.get(pod.spec.nodeName)
-        if node and (under_pressure(node) or tight(node, cluster)):
-            return True
-        return False if cluster.derive(node_disks).by_node.get(pod.spec.nodeName) else None
+        nodes = cluster.nodes
     except NotObserved:
-        return None
+        return {}
+    known = cluster.derive(node_disks).by_node
+    return {
+        node.metadata.name: under_pressure(node) or bool(tight(node, cluster))
+        for node in nodes
+        if under_pressure(node) or known.get(node.metadata.name)
+    }
