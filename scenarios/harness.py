@@ -81,7 +81,7 @@ def scenario(
     def decorate(state: Callable[["Seen"], None]) -> Callable[..., None]:
         name = state.__name__.removeprefix("test_").replace("_", "-")
         base: Scenario | None = on.scenario if on else None
-        result = Scenario(
+        scenario = Scenario(
             base.name if base else name,
             base.recording if base else (name if fault else MANIFESTS),
             frozenset(finds),
@@ -95,17 +95,22 @@ def scenario(
             probe,
         )
 
-        def test(judged: Judge) -> None:
-            judged.skip_if_unrecorded([result])
-            seen = judged(result)
-            state(seen)
-            assert seen.findings == result.finds
-
-        test.scenario = result  # type: ignore[attr-defined]
-        test.__doc__, test.__name__, test.__module__ = state.__doc__, state.__name__, state.__module__
-        return test
+        return _test_of(scenario)
 
     return decorate
+
+
+def _test_of(scenario: Scenario) -> Callable[..., None]:
+    def test(judged: Judge) -> None:
+        judged.skip_if_unrecorded([scenario])
+        seen = judged(scenario)
+        scenario.state(seen)
+        assert seen.findings == scenario.finds
+
+    state = scenario.state
+    test.scenario = scenario  # type: ignore[attr-defined]
+    test.__doc__, test.__name__, test.__module__ = state.__doc__, state.__name__, state.__module__
+    return test
 
 
 @cache

@@ -165,14 +165,13 @@ class BuiltPod:
         last = pb.ContainerStateTerminated(
             exitCode=code, reason=reason, message=message, startedAt=ago(ended + 60), finishedAt=ago(ended)
         )
-        running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(ended - 1)))
-        status = pb.ContainerStatus(
-            name=name,
-            state=_waiting(waiting, why) if waiting else running,
-            lastState=pb.ContainerState(terminated=last),
-            restartCount=restarts,
-            ready=not waiting,
-        )
+        status = _restarted(name, last, restarts, waiting=_waiting(waiting, why) if waiting else None)
+        self._add_crashed(status, probed=probed, hooked=hooked, init=init, ended=ended)
+        if log:
+            self.logs[name] = log
+
+    def _add_crashed(self, status: pb.ContainerStatus, *, probed: bool, hooked: bool, init: bool, ended: int) -> None:
+        name = status.name
         spec: dict[str, Any] = {"livenessProbe": probe(HEALTHZ, period=10)} if probed else {}
         spec |= {"lifecycle": pb.Lifecycle(postStart=pb.Present())} if hooked else {}
         self.container(status, init=init, **spec)
@@ -180,8 +179,6 @@ class BuiltPod:
             self.said("Killing", f"Container {name} failed liveness probe, will be restarted", ended + 1, name)
         if hooked:
             self.said("FailedPostStartHook", "PostStartHook failed", ended + 1, name)
-        if log:
-            self.logs[name] = log
 
     def waiting(self, name: str, reason: str, message: str) -> None:
         """Add a container that waits and has never run."""
@@ -204,6 +201,21 @@ class BuiltPod:
         (name,) = parse_qs(urlsplit(request.path).query)["container"]
         assert name in {status.name for status in statuses(self.pod)}
         return Answer(200, self.logs.get(name, "").encode())
+
+
+def _restarted(
+    name: str, last: pb.ContainerStateTerminated, restarts: int, waiting: pb.ContainerState | None
+) -> pb.ContainerStatus:
+    """Return a container that ended before, and runs since or waits."""
+    started = pb.Time(seconds=last.finishedAt.seconds + 1)
+    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=started))
+    return pb.ContainerStatus(
+        name=name,
+        state=waiting or running,
+        lastState=pb.ContainerState(terminated=last),
+        restartCount=restarts,
+        ready=waiting is None,
+    )
 
 
 def _waiting(reason: str, message: str = "") -> pb.ContainerState:
