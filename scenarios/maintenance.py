@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from scenarios.faults import node_object, rejoin
+from scenarios.faults_cni import node_object, rejoin
 from scenarios.objects import Object, deployment, service
 
 if TYPE_CHECKING:

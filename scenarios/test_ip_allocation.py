@@ -2,12 +2,12 @@
 
 from kubevitals.facts.network.addresses import used_addresses
 from kubevitals.objects import condition
-from scenarios.faults import (
+from scenarios.faults import cordoned
+from scenarios.faults_cni import (
     addresses_leaked,
     cni_config,
     cni_daemon_gone,
     cni_plugin_removed,
-    cordoned,
     overlapping,
     pod_cidr,
     sandbox_image_wrong,

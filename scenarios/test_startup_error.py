@@ -19,15 +19,6 @@ def _on_node(folder: str) -> dict[str, Any]:
     return {"volumeMounts": STATE, "volumes": mounting(hostPath=path), "room": "a"}
 
 
-@scenario(deployment("web", 3, sh="echo cannot open database; exit 3"), finds=["startup-error[app-exit] Pod/web-*"])
-def test_application_gives_up(seen: Seen) -> None:
-    """Its last log lines are the evidence."""
-    assert seen.says("exit code 3")
-    assert seen.says("log: cannot open database")
-    assert seen.says(" -c app --tail=50 --previous")
-    assert seen.says("×, now CrashLoopBackOff")
-
-
 @scenario(pod("app", "no-such-program"), finds=["startup-error[app-exit] Pod/app"])
 def test_shell_does_not_find_a_program(seen: Seen) -> None:
     """The shell starts, so this is the application's own exit."""

@@ -1,10 +1,19 @@
 """Applications that say themselves why they exit: the finding says it with them."""
 
 from scenarios.harness import Seen, scenario
-from scenarios.objects import config_map, container, mounting, pod, service
+from scenarios.objects import config_map, container, deployment, mounting, pod, service
 
 PORT = [{"containerPort": 8080}]
 EXITS = ["startup-error[app-exit] Pod/app"]
+
+
+@scenario(deployment("web", 3, sh="echo cannot open database; exit 3"), finds=["startup-error[app-exit] Pod/web-*"])
+def test_application_gives_up(seen: Seen) -> None:
+    """Its last log lines are the evidence."""
+    assert seen.says("exit code 3")
+    assert seen.says("log: cannot open database")
+    assert seen.says(" -c app --tail=50 --previous")
+    assert seen.says("×, now CrashLoopBackOff")
 
 
 @scenario(
