@@ -34,8 +34,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_what_trickles_in_around_an_answer_is_given_up(
     begins: bytes, goes_on: bytes, tls: bool, kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(response, "ANSWER_TIMEOUT", 0.2)
-    monkeypatch.setattr(deadlines, "HEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(response, "ANSWER_TIMEOUT", 0.8)
+    monkeypatch.setattr(deadlines, "HEAD_TIMEOUT", 0.4)
     with api_server(*self_signed(tmp_path) if tls else ()) as server:
 
         def trickle(handler: Handler) -> None:
@@ -50,5 +50,5 @@ def test_what_trickles_in_around_an_answer_is_given_up(
         config = write_kubeconfig(kubeconfig, server.address)
         config.write_text(config.read_text().replace('"server"', '"insecure-skip-tls-verify": true, "server"'))
         with pytest.raises(NotObserved, match="not complete"):
-            Live(kubeconfig=str(config), read_timeout=0.1).get(PODS)
+            Live(kubeconfig=str(config), read_timeout=0.6).get(PODS)
         assert server.asked("/api/v1/pods") == 1
