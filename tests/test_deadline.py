@@ -42,7 +42,7 @@ def test_what_trickles_in_around_an_answer_is_given_up(
             handler.close_connection = True
             with suppress(OSError):
                 handler.wfile.write(begins)
-                while not server.stopped.wait(0.005):
+                while not server.stopped.wait(0.02):
                     handler.wfile.write(goes_on[:1])
                     handler.wfile.write(goes_on[1:])
 
