@@ -143,3 +143,9 @@ def look(pytester: pytest.Pytester, own: Path, kubeconfig: Path, monkeypatch: py
         return pytester.runpytest_inprocess(own, "-p", "no:cacheprovider", *files, *options)
 
     return look
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A place for a recording."""
+    return tmp_path / "cluster.recording"

@@ -10,69 +10,19 @@ from hypothesis import strategies as st
 from checks.test_liveness_probe import failing, no_startup_margin, too_aggressive
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import decode_list
-from kubevitals.facts.pods.container_probe_events import ProbeEvents, reply_to
-from kubevitals.facts.pods.container_probes import Timing, request_of, timing
-from kubevitals.facts.pods.faults import PodFault, pod_faults
+from kubevitals.facts.pods.container_probes import Timing, timing
 from kubevitals.facts.pods.starts import ProbedContainer, start_took
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.events import Occurrences
 from tests.built import HEALTHZ, probe
-from tests.fakes import NOW, cluster_of, envelope, item_bytes, proto_field
+from tests.fakes import cluster_of, envelope, item_bytes, proto_field
+from tests.probed_pods import COMMAND, REFUSED, app, at, event, killing, pod, running
 
-BEGAN = int(NOW.timestamp()) - 600
 LIVEZ = pb.ProbeHandler(httpGet=pb.HTTPGetAction(path="/livez", port=pb.IntOrString(intVal=8080)))
-COMMAND = pb.ProbeHandler(exec=pb.Present())
 
 
-def at(seconds: int) -> pb.Time:
-    """A time after the container's start."""
-    return pb.Time(seconds=BEGAN + seconds)
-
-
-def running(name: str = "app", restarts: int = 0, since: int = 0) -> pb.ContainerStatus:
-    state = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=at(since)))
-    return pb.ContainerStatus(name=name, state=state, ready=True, restartCount=restarts)
-
-
-def pod(
-    *containers: pb.Container, took: int = 0, status: pb.ContainerStatus | None = None, name: str = "web-1"
-) -> pb.Pod:
-    """A pod of one owner, whose first container has this status, and which got ready after so many seconds."""
-    ready = pb.PodCondition(type="ContainersReady", status="True", lastTransitionTime=at(took))
-    others = [running(container.name) for container in containers[1:]]
-    return pb.Pod(
-        metadata=pb.ObjectMeta(
-            name=name,
-            namespace="shop",
-            uid=name,
-            ownerReferences=[pb.OwnerReference(kind="StatefulSet", name="web", controller=True)],
-        ),
-        spec=pb.PodSpec(containers=containers, restartPolicy="Always"),
-        status=pb.PodStatus(
-            phase="Running", conditions=[ready], containerStatuses=[status or running(), *others], startTime=at(-5)
-        ),
-    )
-
-
-def app(liveness: pb.Probe, readiness: pb.Probe | None = None, startup: pb.Probe | None = None) -> pb.Container:
-    return pb.Container(name="app", livenessProbe=liveness, readinessProbe=readiness, startupProbe=startup)
-
-
-def event(reason: str, message: str, last: int, count: int = 1, first: int = 0, name: str = "web-1") -> pb.Event:
-    return pb.Event(
-        involvedObject=pb.ObjectReference(
-            kind="Pod", namespace="shop", name=name, uid=name, fieldPath="spec.containers{app}"
-        ),
-        reason=reason,
-        message=message,
-        count=count,
-        firstTimestamp=at(first),
-        lastTimestamp=at(last),
-    )
-
-
-REFUSED = "Liveness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"
 LATE = 'Liveness probe failed: Get "http://10.0.0.1:80/": context deadline exceeded'
+
+
 ERRORED = (
     "Liveness probe errored and resulted in unknown state: rpc error: code = Unknown desc = failed to exec in "
     'container: failed to start exec "5f": OCI runtime exec failed: exec failed: unable to start container process: '
@@ -118,6 +68,8 @@ def test_a_start_is_found_between_the_margin_and_the_kill(delay: int, period: in
 
 
 SLOWEST = 11
+
+
 NO_START = {
     "a restart since": pod(LATE_STARTER, took=SLOWEST, status=running(restarts=1)),
     "a startup probe": pod(app(LATE_STARTER.livenessProbe, LATE_STARTER.readinessProbe, probe(HEALTHZ)), took=SLOWEST),
@@ -273,86 +225,3 @@ def test_a_container_whose_other_probe_cannot_be_made_is_never_ready(kind: str, 
     assert not list(failing(cluster_of(pods=[seen], all_events=[other])))
     early = event("Unhealthy", ERRORED.replace("Liveness", kind.capitalize()), 590, 10, 500)
     assert not list(failing(cluster_of(pods=[seen], all_events=[early])))
-
-
-@pytest.mark.parametrize(
-    ("handler", "words", "expected"),
-    [
-        (HEALTHZ, "HTTP probe failed with statuscode: 503", "HTTP 503"),
-        (HEALTHZ, 'Get "http://10.0.0.1/": dial tcp 10.0.0.1:80: connect: connection refused', "connection refused"),
-        (HEALTHZ, "dial tcp 10.0.0.1:80: i/o timeout", "no answer within 1 s"),
-        (COMMAND, 'command timed out: "check --password x" timed out after 1s', "no answer within 1 s"),
-        (COMMAND, "", "no output from the probe"),
-        (COMMAND, "psql: connection refused", "psql: connection refused"),
-        (COMMAND, "redis: i/o timeout", "redis: i/o timeout"),
-        (
-            pb.ProbeHandler(grpc=pb.GRPCAction(port=9)),
-            'service unhealthy (responded with "NOT_SERVING")',
-            "gRPC NOT_SERVING",
-        ),
-    ],
-)
-def test_what_was_answered(handler: pb.ProbeHandler, words: str, expected: str) -> None:
-    assert reply_to(pb.Probe(handler=handler), ProbeEvents(Occurrences(1, 0, 0), words)).words == expected
-
-
-def test_what_is_asked_leaves_the_query_out() -> None:
-    http = pb.HTTPGetAction(path="/live?token=hunter2", port=pb.IntOrString(type=1, strVal="http"))
-    assert request_of(pb.Probe(handler=pb.ProbeHandler(httpGet=http))) == "GET /live on port http"
-
-
-def ended(
-    code: int, reason: str = "Error", restarts: int = 4, waiting: str = "CrashLoopBackOff", began: int = 500
-) -> pb.ContainerStatus:
-    """A container whose last run ended in second 530."""
-    last = pb.ContainerStateTerminated(exitCode=code, reason=reason, startedAt=at(began), finishedAt=at(530))
-    state = pb.ContainerState(waiting=pb.ContainerStateWaiting(reason=waiting)) if waiting else running(since=531).state
-    return pb.ContainerStatus(
-        name="app", state=state, lastState=pb.ContainerState(terminated=last), restartCount=restarts
-    )
-
-
-def killing(last: int, count: int = 4) -> pb.Event:
-    return event("Killing", "Container app failed liveness probe, will be restarted", last, count)
-
-
-def started(last: int) -> pb.Event:
-    return event("Started", "Started container app", last)
-
-
-KILLED, EXITED = PodFault.KILLED_BY_PROBE, PodFault.APP_EXIT
-
-
-@pytest.mark.parametrize(
-    ("status", "events", "expected"),
-    [
-        (ended(137), [killing(529)], KILLED),
-        (ended(143), [killing(100)], KILLED),
-        (ended(137), [event("Unhealthy", REFUSED, 529, 3)], KILLED),
-        (ended(137), [event("Unhealthy", REFUSED, 529, 2), started(500)], EXITED),
-        (ended(137, "OOMKilled"), [killing(529)], PodFault.OOM_KILLED),
-        (ended(137), [], KILLED),
-        (ended(137), [started(90)], KILLED),
-        (ended(137), [started(500)], EXITED),
-        (ended(137, began=511), [], EXITED),
-        (ended(1), [], EXITED),
-        (ended(0, "Completed"), [killing(529)], KILLED),
-        (ended(1), [killing(100), started(500)], EXITED),
-        (ended(1), [killing(100), started(90)], KILLED),
-        (ended(139), [event("Unhealthy", REFUSED, 529, 9)], EXITED),
-        (ended(137, restarts=2, waiting=""), [killing(529, count=2)], KILLED),
-        (ended(137, restarts=1, waiting=""), [killing(529, count=1)], None),
-        (ended(137, restarts=2, waiting=""), [killing(529, count=1)], None),
-    ],
-)
-def test_whose_doing_the_end_is(status: pb.ContainerStatus, events: list[pb.Event], expected: PodFault | None) -> None:
-    container = app(probe(HEALTHZ, period=10))
-    found = pod_faults(cluster_of(pods=[pod(container, status=status)], all_events=[*events])).symptoms
-    assert [fault for fault, symptoms in found.items() if symptoms] == ([expected] if expected else [])
-
-
-def test_a_container_without_probes_is_killed_by_none() -> None:
-    found = pod_faults(
-        cluster_of(pods=[pod(pb.Container(name="app"), status=ended(137))], all_events=[killing(529)])
-    ).symptoms
-    assert found[EXITED]
