@@ -92,6 +92,7 @@ def own_name_server(cluster: Cluster) -> Iterator[Finding]:
         if silent := [ip for ip in servers if fails(queried.get(ip, [])) and not refused(queried[ip])]:
             yield _own_finding(pod, silent, [lookup for ip in silent for lookup in queried[ip]])
     if untried := sorted(listed - queried.keys()):
+        require_all(results, "pod", without_network(cluster))
         raise NotObserved(f"the probe did not query {', '.join(untried[:SHOWN])}, which pods list as name servers")
 
 

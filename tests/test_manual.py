@@ -105,7 +105,7 @@ def test_every_rule_of_diagnosis_is_on_the_pages_of_roots_and_symptoms() -> None
     ("cause", "fact"),
     [
         ("volume-claim", "`volume-claim[unbound]`: **error**. [Proven on kind](#scenarios) by "),
-        ("conntrack", "Proven with built objects only: [tests/test_conntrack.py]"),
+        ("conntrack", "### Proven with built objects"),
         ("memory-limit", "`memory-limit[near-limit]`: **warning**; needs kubelets ([`--kubelet`]"),
         ("conntrack", "`conntrack[table-full]`: **error** or **warning**; needs [`--probe`]"),
         (

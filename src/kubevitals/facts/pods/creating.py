@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.nodes.disks import tight, under_pressure
 from kubevitals.facts.nodes.lifecycle import is_arriving
 from kubevitals.facts.pods import sandbox_errors
 from kubevitals.facts.pods.memory_limits import is_too_small
-from kubevitals.facts.pods.no_space import NO_SPACE
+from kubevitals.facts.pods.no_space import NO_SPACE, full_disks
 from kubevitals.facts.pods.references import (
     Reference,
     complete_names,
@@ -139,8 +138,7 @@ def node_disk_full(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 
 
 def _disk_is_full(pod: pb.Pod, cluster: Cluster) -> bool:
-    node = cluster.nodes_by_name.get(pod.spec.nodeName)
-    return node is not None and (under_pressure(node) or bool(tight(node, cluster)))
+    return cluster.derive(full_disks).get(pod.spec.nodeName, False)
 
 
 _VOLUME = re.compile(r'(?:failed|error) for volume "(?P<volume>[^"]{1,253})"')
