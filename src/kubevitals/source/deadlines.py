@@ -44,7 +44,8 @@ class Deadline:
 
 class _Http(HTTPConnection):
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        with Deadline((self.timeout or 0) + HEAD_TIMEOUT, lambda: self.sock.shutdown(socket.SHUT_RDWR)) as deadline:
+        sock = self.sock  # the connection forgets it when it is closed, perhaps while the time is running out
+        with Deadline((self.timeout or 0) + HEAD_TIMEOUT, lambda: sock.shutdown(socket.SHUT_RDWR)) as deadline:
             try:
                 response = super().getresponse()
             except Exception as error:
