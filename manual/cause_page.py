@@ -61,7 +61,7 @@ def _needed(cause: Cause) -> Iterator[str]:
     yield f"Its requests need these rights: {listed(rights - {SECRETS})}."
     if SECRETS in rights:
         yield (
-            "With [`--secret-names`](docs/options.md#what-is-looked-at) they also need the right to list `secrets`; "
+            "With [`--secret-names`](docs/options.md#what-is-checked) they also need the right to list `secrets`; "
             "only their names are requested."
         )
     yield "[Rights](docs/rights.md) says which role grants them. If one is refused, the check is *not observed*."
