@@ -24,7 +24,7 @@ from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER
 from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
-from kubevitals.facts.scheduling.relax import Verdict, Verdicts
+from kubevitals.facts.scheduling.relax import SchedulingVerdict, SchedulingVerdicts
 from kubevitals.facts.scheduling.requests import PODS, most_free
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import pod_lines
@@ -95,7 +95,7 @@ NO_MORE_PODS = Words(
 def unschedulable(cluster: Cluster) -> Iterator[Finding]:
     """Find pods that no node takes, past `pod.stuck`, unless the autoscaler has just asked for a node."""
     for symptom in broken_pods(cluster, PodFault.UNSCHEDULABLE):
-        verdict = cluster.derive(Verdicts).of(symptom.pod)
+        verdict = cluster.derive(SchedulingVerdicts).of(symptom.pod)
         words = _words(symptom, verdict, cluster)
         yield pod_finding(
             symptom.pod,
@@ -106,7 +106,7 @@ def unschedulable(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
-def _words(symptom: Symptom, verdict: Verdict, cluster: Cluster) -> Words:
+def _words(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
     if not verdict.nodes:
         return Words("the cluster has no node for it", "add a node")
     if not verdict.decisive:
@@ -116,7 +116,7 @@ def _words(symptom: Symptom, verdict: Verdict, cluster: Cluster) -> Words:
     return Words(several + "; and ".join(words.says for words in told), "; ".join(words.remedy for words in told))
 
 
-def _of(blocker: Blocker, verdict: Verdict, cluster: Cluster) -> Words:
+def _of(blocker: Blocker, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
     """Return what is said of one constraint."""
     words, fields = _template(blocker), _fields(blocker, verdict, cluster)
     return Words(words.says.format_map(fields), words.remedy.format_map(fields))
@@ -128,7 +128,7 @@ def _template(blocker: Blocker) -> Words:
     return NO_MORE_PODS if blocker == Blocker(Constraint.RESOURCE, PODS) else WORDS[blocker.constraint]
 
 
-def _fields(blocker: Blocker, verdict: Verdict, cluster: Cluster) -> dict[str, str]:
+def _fields(blocker: Blocker, verdict: SchedulingVerdict, cluster: Cluster) -> dict[str, str]:
     """Return what fills the words for a constraint."""
     against, names, fields = verdict.against[blocker], verdict.frees, {"detail": blocker.detail}
     if blocker.constraint is Constraint.RESOURCE:
@@ -151,13 +151,13 @@ def _amount(resource: str, value: float) -> str:
     return f"{round(max(value, 0), 2):g} {'CPU' if resource == 'cpu' else resource}"
 
 
-def _claims(symptom: Symptom, verdict: Verdict) -> Iterator[Ref]:
+def _claims(symptom: Symptom, verdict: SchedulingVerdict) -> Iterator[Ref]:
     for constraint, detail in verdict.decisive:
         if constraint is Constraint.CLAIM:
             yield Ref("PersistentVolumeClaim", symptom.pod.metadata.namespace, detail)
 
 
-def _lines(symptom: Symptom, verdict: Verdict, cluster: Cluster) -> Iterator[str]:
+def _lines(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Iterator[str]:
     yield f"scheduler: {symptom.words}"
     for blocker, count in sorted(verdict.against.items(), key=lambda pair: (-pair[1], pair[0])):
         yield (

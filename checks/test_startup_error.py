@@ -194,7 +194,8 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
     pod, status, ended = symptom.pod, symptom.status, last_end(symptom.status)
     log = _log(symptom, cluster)
     cause = cause_of_exit(log, pod, status.name, cluster)
-    words = cause.means if cause else last_words(log) and f'"{last_words(log)}"'
+    said = last_words(log)
+    words = cause.means if cause else said and f'"{said}"'
     return pod_finding(
         pod,
         says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {words}' if words else ''}",

@@ -149,6 +149,9 @@ def containers(spec: pb.PodSpec) -> list[pb.Container]:
     return [*spec.initContainers, *spec.containers]
 
 
+SERVICE_NAME = "kubernetes.io/service-name"
+"""The label of an EndpointSlice that names its Service (kubernetes/api discovery/v1/well_known_labels.go)."""
+
 DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
 """The label of the DNS Service and its pods, for every DNS server (kubernetes/kubernetes cluster/addons/dns)."""
 

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-
-SERVICE_NAME = "kubernetes.io/service-name"
-"""The label of an EndpointSlice that names its Service (kubernetes/api discovery/v1/well_known_labels.go)."""
+from kubevitals.objects import SERVICE_NAME
 
 
 class ServiceName(NamedTuple):

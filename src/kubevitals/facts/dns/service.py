@@ -9,7 +9,16 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import probed
-from kubevitals.objects import DNS_ELSEWHERE, DNS_LABEL, DNS_NAMES, DNS_VALUE, is_dns, is_finished, is_ready
+from kubevitals.objects import (
+    DNS_ELSEWHERE,
+    DNS_LABEL,
+    DNS_NAMES,
+    DNS_VALUE,
+    SERVICE_NAME,
+    is_dns,
+    is_finished,
+    is_ready,
+)
 from kubevitals.text import clean
 
 METADATA_SERVER = "169.254.169.254"
@@ -175,7 +184,7 @@ def ready_endpoints(cluster: Cluster) -> int:
     return sum(
         not endpoint.conditions.HasField("ready") or endpoint.conditions.ready
         for piece in cluster.endpoint_slices
-        if piece.metadata.namespace == namespace and piece.metadata.labels.get("kubernetes.io/service-name") == name
+        if piece.metadata.namespace == namespace and piece.metadata.labels.get(SERVICE_NAME) == name
         for endpoint in piece.endpoints
     )
 

@@ -12,7 +12,7 @@ from kubevitals.facts.scheduling.storage import Storage, storage_of
 from kubevitals.inventory.cluster import Cluster
 
 
-class Verdict(NamedTuple):
+class SchedulingVerdict(NamedTuple):
     """Why no node takes a pod.
 
     Attributes:
@@ -36,13 +36,13 @@ ON_PURPOSE = frozenset({Constraint.TAINT, Constraint.LABEL, Constraint.AFFINITY}
 _PLACE = {constraint: place for place, constraint in enumerate(Constraint)}
 
 
-class Verdicts:
+class SchedulingVerdicts:
     """Why pods are not scheduled; pods that ask the same share one answer."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._known = cluster, dict[bytes, Verdict]()
+        self._cluster, self._known = cluster, dict[bytes, SchedulingVerdict]()
 
-    def of(self, pod: pb.Pod) -> Verdict:
+    def of(self, pod: pb.Pod) -> SchedulingVerdict:
         """Return why no node takes a pod.
 
         Raises:
@@ -74,7 +74,7 @@ def _signature(pod: pb.Pod, storage: Storage) -> bytes:
     return pb.Pod(metadata=metadata, spec=spec).SerializeToString(deterministic=True) + volumes.encode()
 
 
-def _judge(demand: Demand, fleet: Fleet) -> Verdict:
+def _judge(demand: Demand, fleet: Fleet) -> SchedulingVerdict:
     against = fleet.against(demand)
     counted: Counter[Blocker] = Counter()
     for kept, names in against.items():
@@ -82,7 +82,7 @@ def _judge(demand: Demand, fleet: Fleet) -> Verdict:
     nodes = sum(map(len, against.values()))
     decisive = _alone(against, counted, nodes) or _nearest(against)
     frees = tuple(sorted(against.get(frozenset(decisive), ()))) if decisive else ()
-    return Verdict(decisive, frees, nodes, counted, demand)
+    return SchedulingVerdict(decisive, frees, nodes, counted, demand)
 
 
 def _alone(
