@@ -1,8 +1,10 @@
 """Faults that break a node or the control plane; each fault is undone when its context manager is left."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scenarios.objects import Object, claim, claiming, mounting, pod, volume
@@ -71,6 +73,22 @@ def unreported(name: str, **labels: str) -> "Fault":
         lambda cluster: cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": metadata}]),
         lambda cluster: cluster.kubectl(f"delete node {name}"),
     )
+
+
+def from_another_time(name: str) -> "Fault":
+    """Create a Node whose kubelet reports an old version, and has renewed its Lease an hour in the future."""
+    lease = {"metadata": {"name": name, "namespace": "kube-node-lease"}, "apiVersion": "coordination.k8s.io/v1"}
+    status = json.dumps({"status": {"nodeInfo": {"kubeletVersion": "v1.25.0"}}})
+    patch = ["patch", "node", name, "--subresource=status", "-p", status]
+
+    def create(cluster: "LiveCluster") -> None:
+        renewed = datetime.now(UTC) + timedelta(hours=1)
+        spec = {"holderIdentity": name, "renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        cluster.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}])
+        cluster.kubectl(patch)
+        cluster.apply([lease | {"kind": "Lease", "spec": spec}])
+
+    return doing(create, lambda cluster: cluster.kubectl(f"delete node/{name} -n kube-node-lease lease/{name}"))
 
 
 def disk_full(node: str) -> "Fault":

@@ -1533,6 +1533,24 @@ class CronJob(_message.Message):
     status: CronJobStatus
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[CronJobSpec, _Mapping]] = ..., status: _Optional[_Union[CronJobStatus, _Mapping]] = ...) -> None: ...
 
+class LeaseSpec(_message.Message):
+    __slots__ = ("holderIdentity", "leaseDurationSeconds", "renewTime")
+    HOLDERIDENTITY_FIELD_NUMBER: _ClassVar[int]
+    LEASEDURATIONSECONDS_FIELD_NUMBER: _ClassVar[int]
+    RENEWTIME_FIELD_NUMBER: _ClassVar[int]
+    holderIdentity: str
+    leaseDurationSeconds: int
+    renewTime: Time
+    def __init__(self, holderIdentity: _Optional[str] = ..., leaseDurationSeconds: _Optional[int] = ..., renewTime: _Optional[_Union[Time, _Mapping]] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ("metadata", "spec")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    spec: LeaseSpec
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[LeaseSpec, _Mapping]] = ...) -> None: ...
+
 class ResourceQuotaSpec(_message.Message):
     __slots__ = ("hard", "scopes")
     class HardEntry(_message.Message):
@@ -1641,13 +1659,15 @@ class RecordingHeader(_message.Message):
     def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ...) -> None: ...
 
 class Exchange(_message.Message):
-    __slots__ = ("request", "status", "body", "unasked")
+    __slots__ = ("request", "status", "body", "unasked", "date")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     UNASKED_FIELD_NUMBER: _ClassVar[int]
+    DATE_FIELD_NUMBER: _ClassVar[int]
     request: str
     status: int
     body: bytes
     unasked: bool
-    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ..., unasked: _Optional[bool] = ...) -> None: ...
+    date: float
+    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ..., unasked: _Optional[bool] = ..., date: _Optional[float] = ...) -> None: ...

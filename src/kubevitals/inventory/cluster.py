@@ -66,6 +66,8 @@ class Cluster:
     daemon_sets = Listing("/apis/apps/v1/daemonsets", pb.DaemonSet, namespaced=True)
     jobs = Listing("/apis/batch/v1/jobs", pb.Job, namespaced=True)
     cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob, namespaced=True)
+    system_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", pb.Lease)
+    node_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", pb.Lease)
 
     def __init__(
         self,
@@ -118,6 +120,14 @@ class Cluster:
             NotObserved: the list could not be fetched, or objects are not as declared.
         """
         return self.fetcher.list(kind)
+
+    def listed_at(self, listing: Listing[Any]) -> float:
+        """Return when the API server sent a list, by its own clock, in seconds since 1970; 0 if that is not known.
+
+        Raises:
+            NotObserved: the list could not be fetched.
+        """
+        return self.fetcher.date(listing)
 
     def is_complete(self, namespace: str) -> bool:
         """Return whether this run lists all objects of a namespace, so that one that is not listed does not exist."""

@@ -33,6 +33,7 @@ class Fetcher:
         self._source, self._scope = source, scope
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
         self._lists: dict[str, Future[tuple[Any, ...]]] = {}
+        self._dates: dict[str, float] = {}
         self._stopped = False
 
     def list(self, listing: Listing[M]) -> tuple[M, ...]:
@@ -56,8 +57,18 @@ class Fetcher:
 
     def _fetch(self, listing: Listing[M], *, choose: bool) -> tuple[M, ...]:
         namespaces = chosen_names(self._scope.listed, lambda: self.list(NAMESPACES)) if choose else []
-        parts = lists_of(listing, self._scope, namespaces)
-        return tuple(item for part in parts for item in whole_list(self._source, listing, part))
+        parts = [whole_list(self._source, listing, part) for part in lists_of(listing, self._scope, namespaces)]
+        self._dates[listing.name] = max((part.date for part in parts), default=0)
+        return tuple(item for part in parts for item in part.items)
+
+    def date(self, listing: Listing[M]) -> float:
+        """Return when the API server sent a list, by its own clock, in seconds since 1970; 0 if that is not known.
+
+        Raises:
+            NotObserved: it could not be fetched.
+        """
+        self.list(listing)
+        return self._dates[listing.name]
 
     def check_scope(self) -> None:
         """Refuse chosen namespaces that do not exist, if namespaces can be listed.

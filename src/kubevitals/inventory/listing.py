@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 from google.protobuf.message import Message
@@ -143,7 +143,18 @@ def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[L
     return [ListRequest(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
 
 
-def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Sequence[M]:
+class Listed(NamedTuple, Generic[M]):
+    """The items of a list.
+
+    Attributes:
+        date: when the last of them were sent, by the API server's clock, in seconds since 1970; 0 if not known.
+    """
+
+    items: Sequence[M]
+    date: float
+
+
+def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Listed[M]:
     """Return all items of a list.
 
     Raises:
@@ -151,12 +162,14 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Se
     """
     for _ in range(PAGE_RESTARTS):
         items: list[M] = []
+        date = 0.0
         for number, answer in enumerate(_pages(source, listing, list_)):
             if answer.status == 410 and number:
                 break
             items += cast("Sequence[M]", answer.expect(f"list {listing.resource}").page.items)
+            date = answer.date
         else:
-            return items
+            return Listed(items, date)
     raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
 
 

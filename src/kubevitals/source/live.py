@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Lock
 from typing import Any, cast
@@ -19,7 +18,7 @@ from kubevitals.source.deadlines import limit_heads
 from kubevitals.source.plain_http import PlainHttpClient
 from kubevitals.source.probing.run import run
 from kubevitals.source.request import PROBE_HINT, Answer, Kubelet, PlainHttp, Request, Server
-from kubevitals.source.response import received, words
+from kubevitals.source.response import received, sent_at, words
 
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that accepts no connection counts as unreachable."""
@@ -166,10 +165,8 @@ class Live:
         except (*_ERRORS, NotObserved):
             return None
         response.release_conn()
-        try:
-            return parsedate_to_datetime(response.headers.get("Date", "")).replace(tzinfo=UTC)
-        except ValueError:
-            return None
+        date = sent_at(response)
+        return datetime.fromtimestamp(date, UTC) if date else None
 
     def _explain(self, error: Exception, kubelet: Server | None) -> str:
         host = f"https://{kubelet}" if kubelet else self._client.configuration.host

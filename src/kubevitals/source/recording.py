@@ -121,7 +121,7 @@ class Recording:
     def _write(self, request: Request, answer: Answer, *, unasked: bool = False) -> None:
         body = _body(request, answer)
         size = sum(map(len, body))
-        exchange = pb.Exchange(request=request.key, status=answer.status, unasked=unasked)
+        exchange = pb.Exchange(request=request.key, status=answer.status, unasked=unasked, date=answer.date)
         head = exchange.SerializeToString() + _BODY + varint(size)
         with self._lock:
             self._file.write(varint(len(head) + size) + head)
@@ -224,7 +224,7 @@ class Snapshot:
             raise self._missing(f"the recording has no answer to {request.path}{fields}", _option(request))
         if exchange.status == _NO_ANSWER:
             raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
-        return answered(request, exchange.status, [exchange.body])
+        return answered(request, exchange.status, [exchange.body])._replace(date=exchange.date)
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Return the recorded result of the probe."""

@@ -119,11 +119,16 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP status with the items of a list, or with a body."""
+    """An HTTP status with the items of a list, or with a body.
+
+    Attributes:
+        date: when it was sent, by the clock of the server that sent it, in seconds since 1970; 0 if that is not known.
+    """
 
     status: int
     body: bytes = b""
     page: Page = Page(pb.ListMeta(), ())
+    date: float = 0
 
     def expect(self, right: str, *also: int) -> "Answer":
         """Return the answer if its status is 200 or one of `also`.

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import urllib3
 
@@ -37,7 +39,15 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
                 raise _incomplete() from error
             raise
     response.release_conn()
-    return answer
+    return answer._replace(date=sent_at(response))
+
+
+def sent_at(response: urllib3.BaseHTTPResponse) -> float:
+    """Return when a response was sent, by its header Date, in seconds since 1970; 0 if it has none that is valid."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return 0
 
 
 def words(error: Exception) -> str:
