@@ -4,11 +4,13 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from threading import Event
 
 import pytest
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.interrupts import Interrupts
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
@@ -110,6 +112,37 @@ def test_an_interrupted_run_removes_what_it_made(
     with pytest.raises(KeyboardInterrupt, match=number.name):
         probe()
     assert signal.getsignal(number) is before
+
+
+class Interrupting:
+    """Sends a signal when it is finalized, where Python drops what the signal's handler raises."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            pass
+
+
+def test_a_signal_that_arrives_in_a_finalizer_is_not_lost() -> None:
+    def wait() -> None:
+        with Interrupts().handled():
+            Interrupting()
+            Event().wait(20)
+
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        wait()
+
+
+def test_a_run_that_is_over_at_once_does_not_lose_it_either(
+    kube: ProbedCluster, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(_: object) -> Ran:
+        Interrupting()
+        return Ran("", "", "", (), 0)
+
+    monkeypatch.setattr("kubevitals.source.probing.run._Run.look", look)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        probe()
 
 
 def test_tidying_up_is_not_interrupted(kube: ProbedCluster, probe: Probe) -> None:

@@ -71,6 +71,7 @@ def run(cluster: Writer, plan: ProbePlan) -> Ran:
             if not exists:
                 api.create_namespace(made.namespace)
             ran = _Run(api, plan, made).look()
+            interrupts.raise_dropped()
         except BaseException as error:
             interrupts.hold()
             _add(error, remove(api, made))
