@@ -51,12 +51,14 @@ from kubevitals.probe.report import Lookup, ProbeReport, Through
 NODES_SHOWN = 10
 """Nodes in the evidence of a finding."""
 
+NEED_NAMES = ("startup-error", "liveness-probe[killed-by-probe]", "volume-claim[driver-down]")
+
 EXPLAINS = (
     Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),
     Explains(BROKEN_PODS, CONCERNED, ("cluster-dns[no-endpoints]",)),
     Explains(("node-ready[silent]", "node-ready[not-ready]"), CONCERNED, ("cluster-dns[no-endpoints]",)),
-    Explains(("cluster-dns",), EVERYWHERE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),
-    Explains(("cluster-dns",), SAME_NODE, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS),
+    Explains(("cluster-dns",), EVERYWHERE, NEED_NAMES, NAME_ERRORS),
+    Explains(("cluster-dns",), SAME_NODE, NEED_NAMES, NAME_ERRORS),
 )
 
 

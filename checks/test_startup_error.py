@@ -23,13 +23,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
-from kubevitals.facts.apps.causes import cause_of_exit
+from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
-from kubevitals.facts.pods.exits import exit_meaning, exit_remedy
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.log_lines import last_words
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.sandbox_errors import plain
@@ -191,32 +188,19 @@ def _waiting_lines(symptom: Symptom, cluster: Cluster) -> Iterator[str]:
 
 
 def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
-    pod, status, ended = symptom.pod, symptom.status, last_end(symptom.status)
-    log = _log(symptom, cluster)
-    cause = cause_of_exit(log, pod, status.name, cluster)
-    said = last_words(log)
-    words = cause.means if cause else said and f'"{said}"'
+    pod, status = symptom.pod, symptom.status
+    cause = why_ended(pod, status, cluster)
     return pod_finding(
         pod,
-        says=f"{says}: {exit_meaning(ended.exitCode, ended.reason)}{f': {words}' if words else ''}",
-        remedy=cause.remedy if cause else exit_remedy(ended.exitCode),
+        says=f"{says}: {cause.means}",
+        remedy=cause.remedy,
         evidence=_crash_lines(symptom, cluster),
         severity=symptom.severity,
         part=status.name,
-        missing=cause.missing if cause else (),
-        concerns=cause.concerns if cause else (),
+        missing=cause.missing,
+        concerns=cause.concerns,
         look=log_command(pod, status),
     )
-
-
-def _log(symptom: Symptom, cluster: Cluster) -> list[str]:
-    """Return what the container wrote last, its termination message included; nothing where that is not observed."""
-    status = symptom.status
-    message = last_end(status).message.splitlines()
-    try:
-        return [*cluster.log(symptom.pod, status.name, previous=not status.state.HasField("terminated")), *message]
-    except NotObserved:
-        return message  # the evidence says that the log was not observed
 
 
 def _container(symptom: Symptom) -> str:

@@ -23,6 +23,8 @@ Mitigation:
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.why_ended import why_crashing
+from kubevitals.facts.pods.down_lines import down_lines
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.volumes.attaching import unattached
 from kubevitals.facts.volumes.binding import WhyUnbound, why_lost, why_unbound
@@ -63,8 +65,20 @@ BOUND_TO_WAIT = tuple(
 )
 NEEDS_DRIVER = (*BOUND_TO_WAIT, "volume-claim[expansion-failed]")
 
+CRASHES = ("startup-error[app-exit]", "startup-error[init-container]")
+"""Faults that are the driver's own: where its pod crashes, the driver is the root, in the words of its log."""
+
+KEEPS_FROM_STARTING = (
+    *(cause for cause in BROKEN_PODS if cause != "startup-error"),
+    *(
+        f"startup-error[{variant}]"
+        for variant in ("image", "bad-reference", "bad-command", "post-start", "not-started")
+    ),
+)
+
 EXPLAINS = (
-    Explains(BROKEN_PODS, CONCERNED, ("volume-claim[driver-down]",)),
+    Explains(KEEPS_FROM_STARTING, CONCERNED, ("volume-claim[driver-down]",)),
+    Explains(("volume-claim[driver-down]",), CONCERNS, CRASHES),
     Explains(
         ("volume-claim[unbound]",),
         SAME_OBJECT,
@@ -210,13 +224,17 @@ def _unready(driver: pb.CSIDriver, pods: list[pb.Pod], cluster: Cluster) -> Find
     name = driver.metadata.name
     waiting = claims_waiting_for(name, cluster) if any(map(is_controller, pods)) else ()
     nodes = {pod.spec.nodeName for pod in pods if pod.spec.nodeName and not is_controller(pod)}
+    why = next(filter(None, (why_crashing(pod, cluster) for pod in pods)), None)
+    fix = "fix the driver's pods; until then volumes on their nodes cannot be attached or mounted"
+    down = f"is not ready: {plural(len(pods), 'pod')} of it {'is' if len(pods) == 1 else 'are'} down{_on(nodes)}"
     return Finding(
         ref(driver),
-        says=f"is not ready: {plural(len(pods), 'pod')} of it {'is' if len(pods) == 1 else 'are'} down{_on(nodes)}",
-        remedy="fix the driver's pods; until then volumes on their nodes cannot be attached or mounted",
-        evidence=[line for pod in pods[:3] for line in (f"down: {ref(pod)}", *pod_lines(pod, cluster))],
+        says=f"{down}: {why.means}" if why else down,
+        remedy=why.remedy if why else fix,
+        evidence=[line for pod in pods[:3] for line in (f"down: {ref(pod)}", *down_lines(pod, cluster))],
         concerns=(*map(ref, pods), *waiting),
         missing=tuple(registration for node in sorted(nodes) for registration in _registrations(node, [name])),
+        node=nodes.pop() if len(nodes) == 1 else "",
         look=ref(pods[0]).kubectl("describe"),
     )
 

@@ -6,10 +6,10 @@ from scenarios.objects import claim, claiming, csi_driver, daemon_set, mounting,
 MOUNT_FAILED = "volume-claim[mount-failed] PersistentVolumeClaim/data"
 
 
-def plugin(driver: str, *, room: str = "", ready: bool = True) -> dict[str, object]:
+def plugin(driver: str, sh: str = "sleep 1d", *, room: str = "", ready: bool = True) -> dict[str, object]:
     """Return a DaemonSet that looks like a CSI driver's node plugin."""
     plugin_set = daemon_set(
-        "plugin", room=room, volumes=mounting(hostPath={"path": f"/var/lib/kubelet/plugins/{driver}"})
+        "plugin", sh=sh, room=room, volumes=mounting(hostPath={"path": f"/var/lib/kubelet/plugins/{driver}"})
     )
     if not ready:
         plugin_set["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["false"]}}
@@ -44,6 +44,18 @@ def test_driver_not_on_the_node(seen: Seen) -> None:
 def test_driver_pods_down(seen: Seen) -> None:
     """No volume needs the driver yet."""
     assert seen.says("is not ready: 2 pods of it are down")
+
+
+@scenario(
+    csi_driver("plugin-crashing.example"),
+    plugin(
+        "plugin-crashing.example", "echo 'listen unix /csi/csi.sock: bind: address already in use'; exit 1", room="a"
+    ),
+    finds=["volume-claim[driver-down] CSIDriver/plugin-crashing.example", "startup-error[app-exit] Pod/plugin"],
+)
+def test_driver_pod_crashes(seen: Seen) -> None:
+    """The log of the plugin's container says why; its crash is a symptom."""
+    assert seen.says('container "app" keeps crashing: exit code 1 (general error): the socket /csi/csi.sock is already')
 
 
 @scenario(

@@ -57,6 +57,20 @@ def test_two_broken_nodes_at_once_are_kept_apart() -> None:
     ) == ["Pod/shop/on-a <- Node/a", "Pod/shop/on-b <- Node/b"]
 
 
+def test_a_driver_that_crashes_is_the_root_and_what_keeps_its_pod_from_starting_another() -> None:
+    plugin = "Pod/kube-system/csi-node-1"
+    down = case("volume-claim[driver-down]", "CSIDriver/ebs", concerns=(Ref(*plugin.split("/")),))
+    assert told(case("startup-error[app-exit]", plugin), down) == [f"{plugin} <- CSIDriver/ebs"]
+    assert told(case("startup-error[image]", plugin), down) == [f"CSIDriver/ebs <- {plugin}"]
+    assert told(case("memory-limit[oom-killed]", plugin), down) == [f"CSIDriver/ebs <- {plugin}"]
+
+
+def test_a_driver_that_cannot_resolve_a_name_is_a_symptom_of_dns() -> None:
+    crashing = case("volume-claim[driver-down]", "CSIDriver/ebs", evidence=["log: lookup storage: no such host"])
+    other = case("volume-claim[driver-down]", "CSIDriver/efs", evidence=["log: address already in use"])
+    assert told(case("cluster-dns[no-endpoints]", "Service/dns"), crashing, other) == ["CSIDriver/ebs <- Service/dns"]
+
+
 def test_a_fault_of_its_own_on_a_broken_node_is_no_symptom() -> None:
     assert not told(
         case("node-ready[silent]", "Node/a"),
@@ -120,14 +134,6 @@ def test_the_most_specific_explanation_counts() -> None:
         case("app[exit]", "Pod/shop/web", node="a"),
         rules=both,
     ) == ["Pod/shop/web <- PersistentVolumeClaim/shop/data"]
-
-
-def test_a_crashing_pod_explains_the_driver_it_is_part_of() -> None:
-    pod = Ref("Pod", "kube-system", "csi-1")
-    assert told(
-        case("volume-claim[driver-down]", "CSIDriver/disk", concerns=(pod,)),
-        case("startup-error[app-exit]", "Pod/kube-system/csi-1"),
-    ) == ["CSIDriver/disk <- Pod/kube-system/csi-1"]
 
 
 def test_a_volume_held_by_one_node_does_not_explain_what_fails_there() -> None:

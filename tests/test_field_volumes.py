@@ -22,7 +22,8 @@ ROOTS = {
         f"volume-claim[attach-failed] {CLAIM}/roll/data": "where Pod/roll/data-574c4b5c76-mtzf9 uses it"
     },
     "csi-node-plugin-crash": {
-        "startup-error[app-exit] Pod/kube-system/csi-hostpath-node-p6lx6": "/csi/csi.sock is already in use"
+        "volume-claim[driver-down] CSIDriver/hostpath.csi.offline": 'h7-calico-worker2: container "csi-plugin" keeps'
+        " crashing: exit code 1 (general error): the socket /csi/csi.sock is already in use"
     },
     "csi-node-plugin-excluded": {
         "volume-claim[driver-down] Node/real-worker": "csi-hostpath-node: its nodeSelector requires nowhere=yes"

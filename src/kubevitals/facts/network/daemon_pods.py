@@ -10,9 +10,9 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.distributions import is_self_contained
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on, exclusion, meant_for
+from kubevitals.facts.pods.down_lines import down_lines
 from kubevitals.facts.pods.log_lines import telling_line
 from kubevitals.facts.pods.states import crash, is_down
-from kubevitals.findings.evidence import container_lines, pod_lines
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_finished, statuses
 
@@ -55,10 +55,7 @@ class NodeWithoutDaemon(NamedTuple):
         if self.pod is None:
             return
         yield f"pod: {self.pod.metadata.namespace}/{self.pod.metadata.name}"
-        for status in statuses(self.pod):
-            if crash(self.pod, status, cluster):
-                yield from container_lines(self.pod, status, cluster)
-        yield from pod_lines(self.pod, cluster)
+        yield from down_lines(self.pod, cluster)
 
 
 def _has_ended(status: pb.ContainerStatus) -> bool:
