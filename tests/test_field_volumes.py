@@ -5,7 +5,11 @@ The recordings are of kind clusters with a driver in the manner of csi-driver-ho
 
 import pytest
 
-from tests.test_field import judged
+from kubevitals.diagnosis.unexplained_events import unexplained
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.recording import Snapshot
+from scenarios.harness import verdicts
+from tests.test_field import FIELD, judged
 
 CAUSES = ("volume-claim", "startup-error", "cni-daemonset", "node-ready")
 
@@ -49,3 +53,11 @@ def test_a_fault_of_a_real_driver_has_one_root(name: str) -> None:
     assert roots.keys() == ROOTS[name].keys()
     for root, says in roots.items():
         assert ROOTS[name][root] in says
+
+
+def test_a_claim_that_is_too_young_to_be_judged_is_named_and_not_its_pod() -> None:
+    cluster = Cluster(Snapshot(FIELD / "csi-healthy-with-poolfull-young.recording"))
+    assert not [finding for verdict in verdicts(cluster) for finding, _ in verdict.judged]
+    assert cluster.remarks == ["too young to be judged: 1 PVC in Pending for less than 1m (poolfull/big)"]
+    assert not unexplained(cluster, [])
+    cluster.close()

@@ -250,6 +250,42 @@ def test_a_run_says_which_pods_are_too_young_to_be_judged() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("phase", "words", "named"),
+    [
+        ("Pending", "", "1 PVC in Pending for less than 1m (shop/data)"),
+        ("Pending", "pod has unbound immediate PersistentVolumeClaims", "1 PVC in Pending"),
+        ("Pending", "0/3 nodes are available: 3 Insufficient cpu.", "2 pods in Unschedulable"),
+        ("Bound", "", "2 pods in Pending"),
+    ],
+)
+def test_a_young_pod_that_waits_for_a_claim_is_not_counted_but_the_claim_is(phase: str, words: str, named: str) -> None:
+    pods = []
+    for name in ("one", "two"):
+        made = pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", creationTimestamp=ago(4)))
+        made.status.phase = "Pending"
+        made.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
+        if words:
+            made.status.conditions.add(
+                type="PodScheduled",
+                status="False",
+                reason="Unschedulable",
+                message=words,
+                lastTransitionTime=ago(4),
+            )
+        pods.append(made)
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
+    claim.status.phase = phase
+    cluster = cluster_of(pods=pods, claims=[claim], nodes=[node()])
+    pod_faults(cluster)
+    (remark,) = cluster.remarks
+    assert named in remark
+    unread = cluster_of({"/api/v1/persistentvolumeclaims": Answer(403, b"")}, pods=pods, nodes=[node()])
+    pod_faults(unread)
+    (remark,) = unread.remarks
+    assert "2 pods in " in remark
+
+
 def test_pods_that_run_or_are_found_are_no_remark() -> None:
     running = BuiltPod()
     running.start()

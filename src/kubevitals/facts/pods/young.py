@@ -2,51 +2,73 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.not_started import limit_of, waiting_container
 from kubevitals.facts.pods.states import STUCK
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import condition
 from kubevitals.text import clean, duration, plural
 
 NAMED = 3
-"""Pods that a remark names."""
+"""Objects that a remark names."""
+
+
+class _Wait(NamedTuple):
+    """What is not ready yet: of which kind, in which state, and the seconds after which that state is a fault."""
+
+    kind: str
+    state: str
+    limit: float
 
 
 def young_pods(pods: Iterable[pb.Pod], cluster: Cluster) -> Iterator[str]:
     """Yield how many of the pods without a finding are too young to be judged, by their state.
 
+    A pod without a node that waits for a PVC does not count: the PVC does.
+
     Args:
         pods: pods that no line of the table has taken.
         cluster: where they are.
     """
-    groups: dict[tuple[str, float], list[str]] = defaultdict(list)
+    groups: dict[_Wait, set[str]] = defaultdict(set)
     for pod in pods:
-        if state := _state_if_observed(pod, cluster):
-            groups[state].append(f"{pod.metadata.namespace}/{pod.metadata.name}")
-    for (reason, limit), names in sorted(groups.items()):
+        for wait, name in _waits_if_observed(pod, cluster):
+            groups[wait].add(f"{pod.metadata.namespace}/{name}")
+    for wait, names in sorted(groups.items()):
         more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
         yield (
-            f"too young to be judged: {plural(len(names), 'pod')} in {clean(reason, 60)} for less than "
-            f"{duration(limit)} ({clean(', '.join(sorted(names)[:NAMED]), 400)}{more})"
+            f"too young to be judged: {plural(len(names), wait.kind)} in {clean(wait.state, 60)} for less than "
+            f"{duration(wait.limit)} ({clean(', '.join(sorted(names)[:NAMED]), 400)}{more})"
         )
 
 
-def _state_if_observed(pod: pb.Pod, cluster: Cluster) -> tuple[str, float] | None:
+def _waits_if_observed(pod: pb.Pod, cluster: Cluster) -> list[tuple[_Wait, str]]:
     try:
-        return _state(pod, cluster)
+        return list(_waits(pod, cluster))
     except NotObserved:
-        return None  # the table's lines are not observed either, and say so
+        return []  # the table's lines are not observed either, and say so
 
 
-def _state(pod: pb.Pod, cluster: Cluster) -> tuple[str, float] | None:
-    """Return the state of a pod and the seconds after which that state is a fault; nothing if it is never one."""
-    scheduled = condition(pod, "PodScheduled")
+def _waits(pod: pb.Pod, cluster: Cluster) -> Iterator[tuple[_Wait, str]]:
+    """Yield what is not ready yet, with its name: the PVCs that the pod waits for, or else the pod itself."""
+    scheduled, name = condition(pod, "PodScheduled"), pod.metadata.name
     if pod.status.phase == "Pending" and not pod.spec.nodeName:
-        return scheduled.reason if scheduled and scheduled.reason else "Pending", cluster.limit(STUCK)
-    waiting = waiting_container(pod)
-    if waiting is None:
-        return None
-    return waiting.state.waiting.reason or "Pending", cluster.limit(limit_of(pod, waiting, cluster))
+        limit = cluster.limit(STUCK)
+        state = scheduled.reason if scheduled and scheduled.reason else "Pending"
+        waits_for_claims = not scheduled or not scheduled.reason or "PersistentVolumeClaim" in scheduled.message
+        claims = _pending_claims(pod, cluster) if waits_for_claims else []
+        yield from [(_Wait("PVC", "Pending", limit), claim) for claim in claims] or [(_Wait("pod", state, limit), name)]
+    elif (waiting := waiting_container(pod)) is not None:
+        limit = cluster.limit(limit_of(pod, waiting, cluster))
+        yield _Wait("pod", waiting.state.waiting.reason or "Pending", limit), name
+
+
+def _pending_claims(pod: pb.Pod, cluster: Cluster) -> list[str]:
+    with suppress(NotObserved):  # then the pod is named
+        claims = (cluster.claims_by_name.get((pod.metadata.namespace, name)) for name in claim_names(pod))
+        return [claim.metadata.name for claim in claims if claim and claim.status.phase == "Pending"]
+    return []
