@@ -4,6 +4,10 @@ import pytest
 
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, lines, rules, scenarios
 
+NOT_ON_KIND = {("network-policy", "no-dns")}
+"""Variants that the tests' kind cluster cannot show: its CNI enforces no policies. Tests with built objects prove them.
+"""
+
 
 def test_nothing_else_is_found_among_all_faults(judged: Judge) -> None:
     """All manifests are in one cluster: every finding is stated by a scenario."""
@@ -26,6 +30,9 @@ def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, met: list[Sc
     """If the rule of a variant is disabled, exactly the scenarios that state its findings fail; one must exist."""
     item = f"{name[0]}[{name[1]}] "
     stating = [s for s in scenarios() if any(line.startswith(item) for line in s.finds)]
+    if name in NOT_ON_KIND:
+        assert not stating
+        return
     assert stating, "no scenario proves this variant"
     judged.skip_if_unrecorded(stating)
     failing = [s.name for s in met if judged(s).without(name).findings != s.finds]

@@ -7,13 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from checks.test_cni_daemonset import no_route
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import MissingReport
 from kubevitals.probe.report import ProbeReport, Route, Target, Through
 from kubevitals.source.request import Answer
 from tests.cni_nodes import KINDNET, NAMES, NODES, PODS
-from tests.fakes import cluster_of
+from tests.fakes import cluster_of, list_bytes
 from tests.networks import Lost, UseProbe, daemon, judged, lookup, mesh, node, pod, reach
 
 CLUSTER = cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=PODS)
@@ -124,22 +125,17 @@ def test_if_nothing_passes_between_nodes_the_network_is_at_fault_and_no_node(use
     assert said(cluster)[0][0] == "PodNetwork/pods"
 
 
-POLICIES = {
-    "/apis/networking.k8s.io/v1/networkpolicies": ("kubevitals-probe/deny-all", "shop/other"),
-    "/apis/crd.projectcalico.org/v1/globalnetworkpolicies": ("/default-deny",),
-}
-
-
 def policy_lists() -> dict[str, Answer]:
+    """Return policies of two namespaces, and one of Calico for all namespaces."""
+    policies = [
+        pb.NetworkPolicy(metadata=pb.ObjectMeta(name=name, namespace=namespace))
+        for namespace, name in (("kubevitals-probe", "deny-all"), ("shop", "other"))
+    ]
+    for_all = json.dumps({"items": [{"metadata": {"name": "default-deny"}}]}).encode()
     return {
-        path: Answer(200, json.dumps({"items": [{"metadata": _metadata(name)} for name in names]}).encode())
-        for path, names in POLICIES.items()
+        "/apis/networking.k8s.io/v1/networkpolicies": Answer(200, list_bytes(policies)),
+        "/apis/crd.projectcalico.org/v1/globalnetworkpolicies": Answer(200, for_all),
     }
-
-
-def _metadata(name: str) -> dict[str, str]:
-    namespace, _, name = name.rpartition("/")
-    return {"name": name, "namespace": namespace}
 
 
 @pytest.mark.parametrize(

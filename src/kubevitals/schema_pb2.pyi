@@ -1551,6 +1551,59 @@ class Lease(_message.Message):
     spec: LeaseSpec
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[LeaseSpec, _Mapping]] = ...) -> None: ...
 
+class NetworkPolicyPort(_message.Message):
+    __slots__ = ("protocol", "port", "endPort")
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    ENDPORT_FIELD_NUMBER: _ClassVar[int]
+    protocol: str
+    port: IntOrString
+    endPort: int
+    def __init__(self, protocol: _Optional[str] = ..., port: _Optional[_Union[IntOrString, _Mapping]] = ..., endPort: _Optional[int] = ...) -> None: ...
+
+class IPBlock(_message.Message):
+    __slots__ = ("cidr",)
+    CIDR_FIELD_NUMBER: _ClassVar[int]
+    EXCEPT_FIELD_NUMBER: _ClassVar[int]
+    cidr: str
+    def __init__(self, cidr: _Optional[str] = ..., **kwargs) -> None: ...
+
+class NetworkPolicyPeer(_message.Message):
+    __slots__ = ("podSelector", "namespaceSelector", "ipBlock")
+    PODSELECTOR_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACESELECTOR_FIELD_NUMBER: _ClassVar[int]
+    IPBLOCK_FIELD_NUMBER: _ClassVar[int]
+    podSelector: LabelSelector
+    namespaceSelector: LabelSelector
+    ipBlock: IPBlock
+    def __init__(self, podSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., namespaceSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., ipBlock: _Optional[_Union[IPBlock, _Mapping]] = ...) -> None: ...
+
+class NetworkPolicyEgressRule(_message.Message):
+    __slots__ = ("ports", "to")
+    PORTS_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    ports: _containers.RepeatedCompositeFieldContainer[NetworkPolicyPort]
+    to: _containers.RepeatedCompositeFieldContainer[NetworkPolicyPeer]
+    def __init__(self, ports: _Optional[_Iterable[_Union[NetworkPolicyPort, _Mapping]]] = ..., to: _Optional[_Iterable[_Union[NetworkPolicyPeer, _Mapping]]] = ...) -> None: ...
+
+class NetworkPolicySpec(_message.Message):
+    __slots__ = ("podSelector", "egress", "policyTypes")
+    PODSELECTOR_FIELD_NUMBER: _ClassVar[int]
+    EGRESS_FIELD_NUMBER: _ClassVar[int]
+    POLICYTYPES_FIELD_NUMBER: _ClassVar[int]
+    podSelector: LabelSelector
+    egress: _containers.RepeatedCompositeFieldContainer[NetworkPolicyEgressRule]
+    policyTypes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, podSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., egress: _Optional[_Iterable[_Union[NetworkPolicyEgressRule, _Mapping]]] = ..., policyTypes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NetworkPolicy(_message.Message):
+    __slots__ = ("metadata", "spec")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    spec: NetworkPolicySpec
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[NetworkPolicySpec, _Mapping]] = ...) -> None: ...
+
 class ResourceQuotaSpec(_message.Message):
     __slots__ = ("hard", "scopes")
     class HardEntry(_message.Message):

@@ -67,6 +67,7 @@ class Cluster:
     jobs = Listing("/apis/batch/v1/jobs", pb.Job, namespaced=True)
     cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob, namespaced=True)
     system_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", pb.Lease)
+    network_policies = Listing("/apis/networking.k8s.io/v1/networkpolicies", pb.NetworkPolicy, namespaced=True)
     node_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", pb.Lease)
 
     def __init__(

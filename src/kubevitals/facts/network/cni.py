@@ -23,6 +23,7 @@ class Cni(NamedTuple):
         namespaces: where its manifests and documentation install it. In other namespaces any user can use the name.
         source: the project and the file where the name is found.
         uses_pod_cidrs: whether pods get their addresses from the nodes' podCIDRs; None if that is configurable.
+        enforces: whether NetworkPolicies are enforced by default; None if that is configurable, or new.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Cni(NamedTuple):
     namespaces: tuple[str, ...]
     source: str
     uses_pod_cidrs: bool | None = False
+    enforces: bool | None = True
 
 
 RECOGNISED = (
@@ -63,6 +65,7 @@ RECOGNISED = (
         ("kube-flannel", "kube-system"),
         "flannel-io/flannel Documentation/",
         uses_pod_cidrs=True,
+        enforces=False,
     ),
     Cni(
         "Flannel",
@@ -70,6 +73,7 @@ RECOGNISED = (
         ("kube-system",),
         "siderolabs/talos k8stemplates/testdata/flannel-daemonset.yaml",
         uses_pod_cidrs=True,
+        enforces=False,
     ),
     Cni(
         "kindnet",
@@ -77,13 +81,32 @@ RECOGNISED = (
         ("kube-system",),
         "kubernetes-sigs/kind images/kindnetd, pkg/build/nodeimage/const_cni.go",
         uses_pod_cidrs=True,
+        enforces=None,
     ),
     Cni("Weave Net", "weave-net", ("kube-system",), "weaveworks/weave prog/weave-kube/weave-daemonset-k8s-1.11.yaml"),
-    Cni("AWS VPC CNI", "aws-node", ("kube-system",), "aws/amazon-vpc-cni-k8s config/master/aws-k8s-cni.yaml"),
-    Cni("Azure CNS", "azure-cns", ("kube-system",), "Azure/azure-container-networking cns/azure-cns.yaml"),
+    Cni(
+        "AWS VPC CNI",
+        "aws-node",
+        ("kube-system",),
+        "aws/amazon-vpc-cni-k8s config/master/aws-k8s-cni.yaml",
+        enforces=None,
+    ),
+    Cni(
+        "Azure CNS",
+        "azure-cns",
+        ("kube-system",),
+        "Azure/azure-container-networking cns/azure-cns.yaml",
+        enforces=None,
+    ),
     Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml", uses_pod_cidrs=None),
     Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/", uses_pod_cidrs=True),
-    Cni("OpenShift SDN", "sdn", ("openshift-sdn",), "openshift/cluster-network-operator bindata/network/openshift-sdn"),
+    Cni(
+        "OpenShift SDN",
+        "sdn",
+        ("openshift-sdn",),
+        "openshift/cluster-network-operator bindata/network/openshift-sdn",
+        enforces=None,
+    ),
     Cni("Kube-OVN", "kube-ovn-cni", ("kube-system",), "kubeovn/kube-ovn dist/images/install.sh"),
     Cni(
         "OVN-Kubernetes",
@@ -104,7 +127,7 @@ _NO_NETWORK = (
 
 def recognised(cluster: Cluster) -> list[Cni]:
     """Return the CNIs whose DaemonSets the cluster has."""
-    return [cni for cni in RECOGNISED if any(_is_of(daemon_set, cni) for daemon_set in cluster.daemon_sets)]
+    return [cni for cni in RECOGNISED if any(is_of(daemon_set, cni) for daemon_set in cluster.daemon_sets)]
 
 
 def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
@@ -121,7 +144,7 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
             missing = cluster.cni_daemon_sets - {f"{ds.metadata.namespace}/{ds.metadata.name}" for ds in named}
             raise NotObserved(f"there is no DaemonSet {', '.join(sorted(missing))}: correct --cni-daemonset")
         return named
-    if known := [ds for ds in every if any(_is_of(ds, cni) for cni in RECOGNISED)]:
+    if known := [ds for ds in every if any(is_of(ds, cni) for cni in RECOGNISED)]:
         return known
     cluster.scope.need_all("the CNI's DaemonSet may be in any namespace")
     if built_in := built_in_cni(cluster.derive(our_nodes)):
@@ -184,5 +207,6 @@ def _without_new_sandboxes(cluster: Cluster) -> set[str]:
     }
 
 
-def _is_of(daemon_set: pb.DaemonSet, cni: Cni) -> bool:
+def is_of(daemon_set: pb.DaemonSet, cni: Cni) -> bool:
+    """Return whether a DaemonSet is that of a CNI."""
     return daemon_set.metadata.name == cni.daemon_set and daemon_set.metadata.namespace in cni.namespaces

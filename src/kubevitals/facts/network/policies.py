@@ -1,36 +1,14 @@
 """Whether the pod network carries traffic that the probe's pods cannot exchange, and which policies may block them."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
+from kubevitals.facts.network.enforcement import FOR_ALL_NAMESPACES
 from kubevitals.facts.network.reach import reached
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.listing import Kind
 from kubevitals.inventory.probed import ProbeResults
 from kubevitals.probe.plan import Options
 from kubevitals.probe.report import ProbeReport, Target, Through
-
-
-class NetworkPolicy(Resource, frozen=True):
-    """A policy of one namespace."""
-
-
-class GlobalNetworkPolicy(Resource, frozen=True):
-    """A policy of Calico for all namespaces."""
-
-
-class CiliumClusterwideNetworkPolicy(Resource, frozen=True):
-    """A policy of Cilium for all namespaces."""
-
-
-_NETWORK_POLICIES = Kind("/apis/networking.k8s.io/v1/networkpolicies", NetworkPolicy, namespaced=True)
-_FOR_ALL_NAMESPACES: tuple[Kind[Any], ...] = (
-    Kind("/apis/crd.projectcalico.org/v1/globalnetworkpolicies", GlobalNetworkPolicy, namespaced=False),
-    Kind("/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies", CiliumClusterwideNetworkPolicy, namespaced=False),
-)
-"""Paths: projectcalico/calico libcalico-go/config/crd, cilium/cilium pkg/k8s/apis/cilium.io/client/crds."""
 
 
 def answers_between_nodes(results: ProbeResults, cluster: Cluster) -> list[bool]:
@@ -59,12 +37,12 @@ def policies_on_probe(cluster: Cluster) -> str:
     try:
         names = [
             f"NetworkPolicy {policy.metadata.namespace}/{policy.metadata.name}"
-            for policy in cluster.objects(_NETWORK_POLICIES)
+            for policy in cluster.network_policies
             if policy.metadata.namespace == Options().namespace
         ]
     except NotObserved:
         names = []
-    for kind in _FOR_ALL_NAMESPACES:
+    for kind in FOR_ALL_NAMESPACES:
         try:
             names += [f"{kind.schema.__name__} {policy.metadata.name}" for policy in cluster.objects(kind)]
         except NotObserved:

@@ -1,4 +1,4 @@
-"""On which nodes a DaemonSet wants a pod: node selector, required node affinity, taints and tolerations."""
+"""Which labels a selector wants, and on which nodes a DaemonSet wants a pod: node selector, affinity, taints."""
 
 from collections.abc import Mapping, Sequence
 
@@ -49,6 +49,13 @@ def matches(selector: pb.NodeSelector, node: pb.Node) -> bool:
         and all(satisfies(fields, requirement) for requirement in term.matchFields)
         for term in terms
         if term.matchExpressions or term.matchFields
+    )
+
+
+def selects(selector: pb.LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Return whether a label selector selects an object's labels."""
+    return all(labels.get(key) == value for key, value in selector.matchLabels.items()) and all(
+        satisfies(labels, requirement) for requirement in selector.matchExpressions
     )
 
 

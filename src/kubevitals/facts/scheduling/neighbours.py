@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.nodes.placement import matches, satisfies
+from kubevitals.facts.nodes.placement import matches, selects
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import containers, is_finished
 
@@ -34,13 +34,6 @@ def host_ports(spec: pb.PodSpec) -> Ports:
     declared = (port for container in containers(spec) for port in container.ports)
     taken = ((port.hostPort or (port.containerPort if spec.hostNetwork else 0), port.protocol) for port in declared)
     return frozenset((port, protocol or "TCP") for port, protocol in taken if port)
-
-
-def selects(selector: pb.LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Return whether a label selector selects an object's labels."""
-    return all(labels.get(key) == value for key, value in selector.matchLabels.items()) and all(
-        satisfies(labels, requirement) for requirement in selector.matchExpressions
-    )
 
 
 class Neighbours:

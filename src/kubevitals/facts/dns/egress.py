@@ -1,0 +1,183 @@
+"""Which pods may not query DNS, by the NetworkPolicies that select them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotApplicable
+from kubevitals.facts.dns import service as dns
+from kubevitals.facts.nodes.placement import selects
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import SERVICE_NAME, is_finished
+
+PORT = 53
+
+NODE_LOCAL = "169.254.20.10"
+"""The usual address of NodeLocal DNS (KEP-1024)."""
+
+
+class Silenced(NamedTuple):
+    """Pods that may not query DNS.
+
+    Attributes:
+        policies: all policies that select them for egress.
+        tcp_only: whether these allow DNS over TCP.
+    """
+
+    policies: tuple[pb.NetworkPolicy, ...]
+    pods: list[pb.Pod]
+    tcp_only: bool
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the policies allow the pods no connection at all: such pods need no names."""
+        return not any(policy.spec.egress for policy in self.policies)
+
+
+class Destination(NamedTuple):
+    """Where DNS is: its pods, its addresses, and the ports on which its pods listen, with their names."""
+
+    pods: list[pb.Pod]
+    namespaces: Mapping[str, Mapping[str, str]]
+    addresses: list[IPv4Address | IPv6Address]
+    ports: frozenset[int]
+    names: frozenset[str]
+
+
+def silenced(cluster: Cluster) -> list[Silenced]:
+    """Return the pods that may not query DNS, by the policies that select them. Policies of one namespace add up.
+
+    Pods in the host network are never selected; pods that use other name servers than the cluster's are left out.
+
+    Raises:
+        NotObserved: policies, pods, or the cluster's DNS are not observed.
+    """
+    by_namespace: dict[str, list[pb.NetworkPolicy]] = defaultdict(list)
+    for policy in cluster.network_policies:
+        if "Egress" in policy.spec.policyTypes:
+            by_namespace[policy.metadata.namespace].append(policy)
+    groups = _selected(by_namespace, cluster) if by_namespace else {}
+    if not groups:
+        return []
+    where = _destination(cluster)
+    udp = {id(policy): _allows(policy, "UDP", where) for policies in by_namespace.values() for policy in policies}
+    found = []
+    for policies, pods in groups.values():
+        if not any(udp[id(policy)] for policy in policies):
+            found.append(Silenced(policies, pods, any(_allows(policy, "TCP", where) for policy in policies)))
+    return found
+
+
+_Groups = dict[tuple[int, ...], tuple[tuple[pb.NetworkPolicy, ...], list[pb.Pod]]]
+
+
+def _selected(by_namespace: Mapping[str, list[pb.NetworkPolicy]], cluster: Cluster) -> _Groups:
+    """Return the pods that policies select, by the policies; pods of equal labels are compared once."""
+    alike: dict[tuple[str, frozenset[tuple[str, str]]], list[pb.Pod]] = defaultdict(list)
+    for pod in cluster.pods:
+        uses_dns = pod.spec.dnsPolicy not in ("None", "Default") and not pod.spec.hostNetwork
+        if pod.metadata.namespace in by_namespace and uses_dns and not is_finished(pod):
+            alike[pod.metadata.namespace, frozenset(pod.metadata.labels.items())].append(pod)
+    groups: _Groups = {}
+    for (namespace, labels), pods in alike.items():
+        policies = tuple(p for p in by_namespace[namespace] if selects(p.spec.podSelector, dict(labels)))
+        if policies:
+            groups.setdefault(tuple(map(id, policies)), (policies, []))[1].extend(pods)
+    return groups
+
+
+def _destination(cluster: Cluster) -> Destination:
+    """Return where DNS is; without a DNS Service only the name servers of pods."""
+    addresses = {*dns.addresses(cluster), *cluster.derive(dns.name_servers), NODE_LOCAL}
+    try:
+        service, pods = dns.service(cluster), [*dns.pods(cluster), *dns.likely_pods(cluster)]
+    except NotApplicable:
+        return Destination([], {}, _parsed(addresses), frozenset([PORT]), frozenset())
+    addresses |= {ip.ip for pod in pods for ip in pod.status.podIPs}
+    listening = {
+        port.port
+        for part in cluster.endpoint_slices
+        if part.metadata.namespace == service.metadata.namespace
+        and part.metadata.labels.get(SERVICE_NAME) == service.metadata.name
+        for port in part.ports
+        if "dns" in port.name or port.port == PORT
+    }
+    ports = frozenset({PORT, *listening})
+    declared = (port for pod in pods for container in pod.spec.containers for port in container.ports)
+    names = frozenset(port.name for port in declared if port.name and port.containerPort in ports)
+    labels = {namespace.metadata.name: dict(namespace.metadata.labels) for namespace in cluster.namespaces}
+    return Destination(pods, labels, _parsed(addresses), ports, names)
+
+
+def _parsed(addresses: Iterable[str]) -> list[IPv4Address | IPv6Address]:
+    return [address for text in sorted(addresses) if (address := _address(text))]
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _allows(policy: pb.NetworkPolicy, protocol: str, where: Destination) -> bool:
+    """Return whether a policy allows its pods to query DNS, at any of its pods and addresses, over this protocol."""
+    return any(
+        (not rule.ports or any(_is_open(port, protocol, where) for port in rule.ports))
+        and (not rule.to or any(_is_peer(peer, policy, where) for peer in rule.to))
+        for rule in policy.spec.egress
+    )
+
+
+def _is_open(port: pb.NetworkPolicyPort, protocol: str, where: Destination) -> bool:
+    """Return whether a port of a rule is one of DNS; without a protocol it is TCP, without a number any port."""
+    if (port.protocol or "TCP") != protocol:
+        return False
+    if not port.HasField("port"):
+        return True
+    if port.port.type:
+        return port.port.strVal in where.names
+    last = max(port.endPort, port.port.intVal)
+    return any(port.port.intVal <= number <= last for number in where.ports)
+
+
+def _is_peer(peer: pb.NetworkPolicyPeer, policy: pb.NetworkPolicy, where: Destination) -> bool:
+    if peer.HasField("ipBlock"):
+        return any(_contains(peer.ipBlock, address) for address in where.addresses)
+    return any(_selects_pod(peer, policy, pod, where) for pod in where.pods)
+
+
+def _selects_pod(peer: pb.NetworkPolicyPeer, policy: pb.NetworkPolicy, pod: pb.Pod, where: Destination) -> bool:
+    namespace = pod.metadata.namespace
+    if peer.HasField("namespaceSelector"):
+        if not selects(peer.namespaceSelector, where.namespaces.get(namespace, {})):
+            return False
+    elif namespace != policy.metadata.namespace:
+        return False
+    return selects(peer.podSelector, pod.metadata.labels)
+
+
+def _contains(block: pb.IPBlock, address: IPv4Address | IPv6Address) -> bool:
+    excepted = getattr(block, "except")
+    return _is_in(address, block.cidr) and not any(_is_in(address, cidr) for cidr in excepted)
+
+
+def _is_in(address: IPv4Address | IPv6Address, cidr: str) -> bool:
+    network = _network(cidr)
+    return network is not None and address.version == network.version and address in network
+
+
+@lru_cache(1000)
+def _network(cidr: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(cidr, strict=False)
+    except ValueError:
+        return None
+
+
+def policy_names(policies: Iterable[pb.NetworkPolicy]) -> Iterator[str]:
+    """Yield the names of policies, sorted."""
+    yield from sorted(policy.metadata.name for policy in policies)
