@@ -86,6 +86,7 @@ EXPLAINS = (
     ),
     Explains(BOUND_TO_WAIT, CONCERNS, ("startup-error", "liveness-probe[killed-by-probe]")),
     Explains(BOUND_TO_WAIT, CONCERNS, ("scheduling[unschedulable]",)),
+    Explains(("volume-claim[unbound]",), SAME_MISSING, ("volume-claim[unbound]",)),
     Explains(("volume-claim[driver-down]",), SAME_MISSING, NEEDS_DRIVER),
     Explains(("volume-claim[driver-down]",), CONCERNS, NEEDS_DRIVER),
 )
@@ -120,6 +121,7 @@ def _unbound(claim: pb.PersistentVolumeClaim, reason: WhyUnbound, cluster: Clust
         evidence=lines,
         owner=owner(waiting[0]) if waiting else None,
         concerns=tuple(map(ref, waiting)),
+        missing=reason.missing,
         since=claim.metadata.creationTimestamp.seconds if claim.status.phase == "Pending" else 0,
     )
 

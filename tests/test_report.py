@@ -184,7 +184,7 @@ def test_markdown_names_the_roots_and_nothing_acts() -> None:
     assert "Broken" in text
     row = next(line for line in text.splitlines() if "shop" in line)
     assert re.search(r"(?<!\\)[<>`\[@]", row) is None
-    assert len(re.findall(r"(?<!\\)\|", row)) == 7
+    assert len(re.findall(r"(?<!\\)\|", row)) == 8
 
 
 def test_annotations_are_of_roots_and_cannot_be_forged() -> None:

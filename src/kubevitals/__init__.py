@@ -21,7 +21,7 @@ from kubevitals.findings.explains import (
     SAME_OWNER,
     Explains,
 )
-from kubevitals.findings.finding import Finding, Severity, pod_finding
+from kubevitals.findings.finding import Finding, Replicas, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
 from kubevitals.objects import Ref, owner, ref
@@ -52,6 +52,7 @@ __all__ = [
     "NotApplicable",
     "NotObserved",
     "Ref",
+    "Replicas",
     "Resource",
     "Rule",
     "Severity",

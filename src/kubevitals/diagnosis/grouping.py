@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from kubevitals.diagnosis.identity import identity
-from kubevitals.diagnosis.result import Known, Place, ReportedFinding
-from kubevitals.diagnosis.roots import Case, roots_of
+from kubevitals.diagnosis.result import Known, Place, Replicas, ReportedFinding
+from kubevitals.diagnosis.roots import Case, explain
 from kubevitals.diagnosis.run import Run
 from kubevitals.findings.finding import gravest
 from kubevitals.text import clean
@@ -38,7 +40,7 @@ def reported_findings(run: Run) -> list[ReportedFinding]:
         for verdict in run.verdicts
         for finding, issue in verdict.judged
     ]
-    roots = roots_of(cases, run.inputs.rules)
+    roots, causes = explain(cases, run.inputs.rules)
     groups = _groups(cases, roots)
     cases_of: dict[_Group, list[Case]] = defaultdict(list)
     for case in cases:
@@ -46,8 +48,11 @@ def reported_findings(run: Run) -> list[ReportedFinding]:
     ids = _ids(cases_of)
     findings = []
     for group, members in cases_of.items():
-        root = ids[groups[roots[members[0]]]] if group.root else ""
-        findings.append(_reported(members, ids[group], root, group.identity, run))
+        finding = _reported(members, ids[group], group.identity, run)
+        if group.root:
+            first = members[0]
+            finding = replace(finding, root=ids[groups[roots[first]]], cause=ids[_cause(first, causes, groups)])
+        findings.append(finding)
     return findings
 
 
@@ -61,6 +66,14 @@ def _groups(cases: Sequence[Case], roots: Mapping[Case, Case]) -> dict[Case, _Gr
     return groups
 
 
+def _cause(case: Case, causes: Mapping[Case, Case], groups: Mapping[Case, _Group]) -> _Group:
+    """Return the group that explains a case directly; replicas of the case's own group explain nothing to a reader."""
+    group = groups[case]
+    while case in causes and groups[case] == group:
+        case = causes[case]
+    return groups[case]
+
+
 def _ids(groups: Iterable[_Group]) -> dict[_Group, str]:
     """Return an id for each group: for the first group with an identity, that is the identity alone."""
     ids: dict[_Group, str] = {}
@@ -71,7 +84,7 @@ def _ids(groups: Iterable[_Group]) -> dict[_Group, str]:
     return ids
 
 
-def _reported(cases: Sequence[Case], id_: str, root: str, lasting: str, run: Run) -> ReportedFinding:
+def _reported(cases: Sequence[Case], id_: str, lasting: str, run: Run) -> ReportedFinding:
     first, issue = cases[0].finding, cases[0].known
     says = list(dict.fromkeys(case.finding.says for case in cases))
     severity = gravest(case.finding.severity for case in cases)
@@ -94,7 +107,7 @@ def _reported(cases: Sequence[Case], id_: str, root: str, lasting: str, run: Run
         since=_earliest((case.finding.since for case in cases), now),
         status=history.status(lasting, severity),
         known=Known(clean(issue.reason), issue.until) if issue else None,
-        root=root,
+        replicas=Replicas(*first.replicas) if first.replicas else None,
     )
 
 

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from kubevitals.diagnosis.result import ReportedFinding, Root
+from kubevitals.diagnosis.chains import chains
+from kubevitals.diagnosis.result import Replicas, ReportedFinding, Root
 from kubevitals.diagnosis.turns import counted, in_turn, some
 from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import gravest, in_pieces, rank
@@ -19,13 +20,14 @@ class _Ranked(NamedTuple):
     is_known: bool
     severity: int
     explains: int
+    missing: int
     chapter: str
     root: Root
     namespace: str
 
     @property
     def order(self) -> tuple[object, ...]:
-        return self.is_known, self.severity, self.explains, self.chapter, self.root.objects
+        return self.is_known, self.severity, self.explains, self.missing, self.chapter, self.root.objects
 
     def in_turn(self, before: int) -> tuple[bool, int, bool]:
         """Return the order once it is known how many roots of the same namespace come before this one."""
@@ -33,7 +35,7 @@ class _Ranked(NamedTuple):
 
 
 def ranked_roots(findings: Sequence[ReportedFinding], chapters: Mapping[str, str]) -> list[Root]:
-    """Return the roots: first what is not known, then the gravest, then those that explain most."""
+    """Return the roots: not known ones first, then the gravest, then those that explain most and miss most replicas."""
     by_id = {finding.id: finding for finding in findings}
     roots = sorted((_ranked(root, by_id[root.id], chapters) for root in _roots(findings)), key=_order)
     turns = sorted(counted(roots, _namespace), key=_turn)
@@ -42,7 +44,10 @@ def ranked_roots(findings: Sequence[ReportedFinding], chapters: Mapping[str, str
 
 def _ranked(root: Root, finding: ReportedFinding, chapters: Mapping[str, str]) -> _Ranked:
     chapter = chapters.get(cause_in(root.check), "")
-    return _Ranked(finding.known is not None, rank(root.severity), -root.explains, chapter, root, finding.namespace)
+    missing = root.replicas.missing if root.replicas else 0
+    return _Ranked(
+        finding.known is not None, rank(root.severity), -root.explains, -missing, chapter, root, finding.namespace
+    )
 
 
 def _order(ranked: _Ranked) -> tuple[object, ...]:
@@ -89,4 +94,11 @@ def _root(alike: Sequence[ReportedFinding], symptoms: Sequence[ReportedFinding])
         explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
         others=[other.id for other in in_turn(alike[1:], lambda finding: finding.namespace)],
+        replicas=_replicas([*alike, *symptoms]),
+        chains=chains(alike, symptoms),
     )
+
+
+def _replicas(findings: Iterable[ReportedFinding]) -> Replicas | None:
+    counts = [finding.replicas for finding in findings if finding.replicas]
+    return Replicas(sum(c.missing for c in counts), sum(c.of for c in counts)) if counts else None

@@ -83,6 +83,27 @@ class Known(Struct, frozen=True):
     until: date
 
 
+class Replicas(Struct, frozen=True):
+    """How many replicas of workloads are not available, and how many these workloads ask for."""
+
+    missing: int
+    of: int
+
+
+class Link(Struct, frozen=True):
+    """One of the objects through which a fault spreads.
+
+    Attributes:
+        object: the object, or the owner of the objects.
+        says: what is wrong with it, without the reason.
+        finding: the id of the finding; empty for an object that does not exist.
+    """
+
+    object: str
+    says: str
+    finding: Id = ""
+
+
 class ReportedFinding(Struct, frozen=True):
     """A finding. The replicas of one owner with the same root are one finding.
 
@@ -100,7 +121,9 @@ class ReportedFinding(Struct, frozen=True):
         first_seen: when a run first found it, this one or an earlier one that it was compared with.
         status: what has changed since the earlier run (worse: it was a warning then); null if there is no such run.
         known: the known issue that expects it, or null.
-        root: the id of the finding that explains it; empty if it is a root itself.
+        root: the id of its root; empty if it is a root itself.
+        cause: the id of the finding that explains it directly, which may be a symptom too; empty if it is a root.
+        replicas: how many replicas of a workload are not available; null if it is not about a workload.
     """
 
     id: Id
@@ -121,6 +144,8 @@ class ReportedFinding(Struct, frozen=True):
     status: Status | None = None
     known: Known | None = None
     root: Id = ""
+    cause: Id = ""
+    replicas: Replicas | None = None
 
     @property
     def began(self) -> datetime:
@@ -137,6 +162,9 @@ class Root(Struct, frozen=True):
         explains: how many objects have its symptoms.
         symptoms: the ids of the findings that it explains.
         others: the ids of the findings that say the same about other objects.
+        replicas: how many replicas are not available because of it; null if no workload is short of any.
+        chains: how it spreads over more than one step: each from the last symptom to the root, and to an object that
+            does not exist.
     """
 
     id: Id
@@ -147,6 +175,8 @@ class Root(Struct, frozen=True):
     explains: int
     symptoms: list[Id]
     others: list[Id]
+    replicas: Replicas | None = None
+    chains: list[list[Link]] = []
 
     def __str__(self) -> str:
         return f"{self.objects}: {self.says}"

@@ -7,10 +7,11 @@ explains.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kubevitals.diagnosis.known_issues import KnownIssue
 from kubevitals.findings.check_names import check_name
-from kubevitals.findings.explains import Explains
+from kubevitals.findings.explains import ANY, Explains
 from kubevitals.findings.finding import Finding
 
 
@@ -29,12 +30,34 @@ class Case:
         return check_name(self.cause, self.variant)
 
 
-def roots_of(cases: Sequence[Case], rules: Iterable[Explains]) -> dict[Case, Case]:
-    """Return the root of every case. A case that nothing explains is its own root.
+class Explained(NamedTuple):
+    """What explains each case.
+
+    Attributes:
+        roots: the root of every case; a case that nothing explains is its own root.
+        causes: what explains a symptom directly. Causes lead to the root, in no circle.
+    """
+
+    roots: Mapping[Case, Case]
+    causes: Mapping[Case, Case]
+
+
+def explain(cases: Sequence[Case], rules: Iterable[Explains]) -> Explained:
+    """Return the root and the direct cause of every case.
 
     If cases explain each other in a circle, one of them is the root. The time is linear in the number of cases.
     """
     explained_by = _explanations(cases, rules)
+    roots = _roots(cases, explained_by)
+    return Explained(roots, {case: cause for case, cause in explained_by.items() if roots[case] is not case})
+
+
+def roots_of(cases: Sequence[Case], rules: Iterable[Explains]) -> Mapping[Case, Case]:
+    """Return the root of every case, as `explain` does."""
+    return explain(cases, rules).roots
+
+
+def _roots(cases: Sequence[Case], explained_by: Mapping[Case, Case]) -> dict[Case, Case]:
     roots: dict[Case, Case] = {}
     for case in cases:
         current, passed = case, dict[Case, None]()
@@ -63,7 +86,7 @@ def _explanations(cases: Sequence[Case], rules: Iterable[Explains]) -> Mapping[C
     by_root = _by_name(indexed, lambda rule: rule.roots)
     by_symptom = _by_name(indexed, lambda rule: rule.symptoms)
     for case in cases:
-        for index in _of(by_root, case):
+        for index in filter(lambda index: index.rule.may_be_root(case.cause, case.check), _of(by_root, case)):
             for key in index.rule.on.of_root(case.finding):
                 index.roots.setdefault(key, case)
     explained_by = {}
@@ -85,4 +108,4 @@ def _by_name(
 
 
 def _of(by_name: Mapping[str, Sequence[_Indexed]], case: Case) -> list[_Indexed]:
-    return [*by_name.get(case.cause, ()), *by_name.get(case.check, ())]
+    return [*by_name.get(case.cause, ()), *by_name.get(case.check, ()), *by_name.get(ANY, ())]

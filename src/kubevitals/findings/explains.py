@@ -5,7 +5,10 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from kubevitals.errors import BadCheck
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
+
+ANY = "*"
+"""Stands for all checks among the roots of a rule, apart from its symptoms."""
 
 _CHECK = re.compile(r"[a-z0-9-]+(?:\[[a-z0-9-]+\])?")
 
@@ -55,6 +58,14 @@ EVERYWHERE = Relation(5, lambda f: [] if f.node else [""], lambda _: [""])
 """The root is not on one node: cluster DNS, and the applications whose logs match the `words` of the rule."""
 
 
+IN_WORKLOAD = Relation(
+    3,
+    lambda f: [f.owner or f.obj, f.obj] if f.severity is Severity.ERROR else [],
+    lambda f: [*f.concerns, f.obj],
+)
+"""The root is an error on a pod, a claim or another object that the symptom concerns, or on an object of its owner."""
+
+
 BROKEN_PODS = (
     "config-mount",
     "ip-allocation",
@@ -71,7 +82,7 @@ class Explains:
     """A rule: findings of `roots` explain findings of `symptoms` that they have the relation `on` with.
 
     Attributes:
-        roots: names of checks: ``cause[variant]``, or a cause for all its variants.
+        roots: names of checks: ``cause[variant]``, or a cause for all its variants; `ANY` for all others.
         on: the relation.
         symptoms: names of checks, like `roots`.
         words: a regular expression in lower case that must match the sentence of the symptom or a line of its evidence,
@@ -89,7 +100,8 @@ class Explains:
     def __post_init__(self) -> None:
         for name in ("roots", "symptoms"):
             given = getattr(self, name)
-            if isinstance(given, str) or not all(_CHECK.fullmatch(check) for check in given):
+            allowed = {ANY} if name == "roots" else set()
+            if isinstance(given, str) or not all(check in allowed or _CHECK.fullmatch(check) for check in given):
                 raise BadCheck(f"Explains({name}={given!r:.80}): give a tuple of causes or cause[variant]")
         if not isinstance(self.on, Relation):
             raise BadCheck(f"Explains(on={self.on!r:.80}): give a relation, such as SAME_NODE")
@@ -97,6 +109,12 @@ class Explains:
             re.compile(self.words)
         except (re.error, TypeError) as error:
             raise BadCheck(f"Explains(words={self.words!r:.80}) is not a regular expression: {error}") from error
+
+    def may_be_root(self, cause: str, check: str) -> bool:
+        """Return whether findings of a check can be roots by this rule."""
+        return (
+            {cause, check}.isdisjoint(self.symptoms) if ANY in self.roots else not {cause, check}.isdisjoint(self.roots)
+        )
 
     def accepts(self, finding: Finding) -> bool:
         """Return whether `words` matches the finding."""

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.findings.severity import Severity as Severity
@@ -35,6 +35,13 @@ def gravest(severities: Iterable[Severity]) -> Severity:
     return min(severities, key=rank)
 
 
+class Replicas(NamedTuple):
+    """How many replicas of a workload are not available, and how many it asks for."""
+
+    missing: int
+    of: int
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something is wrong with an object.
@@ -58,6 +65,7 @@ class Finding:
             numbers, generated names.
         missing: objects that are referenced and do not exist. Findings that miss the same object may have one root.
         since: when the state began, in seconds since 1970; 0 if the cluster does not say.
+        replicas: for a finding on a workload, how many of its replicas are not available.
 
     Raises:
         TypeError: a field has a value of the wrong type.
@@ -75,6 +83,7 @@ class Finding:
     part: str = ""
     missing: tuple[Ref, ...] = ()
     since: int = 0
+    replicas: Replicas | None = None
 
     def __post_init__(self) -> None:
         lines = (self.evidence,) if isinstance(self.evidence, str) else tuple(islice(self.evidence, EVIDENCE_LIMIT))

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterator
 
 from kubevitals.diagnosis.result import Report, Root
-from kubevitals.reports.wording import changes, cluster_line, heading, not_observed, since, why_blind
+from kubevitals.reports.wording import (
+    chain_line,
+    changes,
+    cluster_line,
+    heading,
+    not_observed,
+    replicas_line,
+    since,
+    why_blind,
+)
 from kubevitals.text import plural
 
 SHOWN = 25
@@ -25,8 +34,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{escape(line)}\n"
     yield from (f"{escape(line)}\n" for line in report.remarks)
     if report.roots:
-        yield "| | object | what is wrong | check | since | symptoms |\n| --- | --- | --- | --- | --- | ---: |"
+        yield "| | object | what is wrong | check | since | replicas | symptoms |"
+        yield "| --- | --- | --- | --- | --- | --- | ---: |"
         yield from (_row(report, root) for root in report.roots[:SHOWN])
+        yield ""
+        yield from (f"- {escape(chain_line(links))}" for root in report.roots[:SHOWN] for links in root.chains[:1])
         yield ""
     if len(report.roots) > SHOWN:
         yield f"and {plural(len(report.roots) - SHOWN, 'more root cause')}\n"
@@ -40,7 +52,14 @@ def _lines(report: Report) -> Iterator[str]:
 def _row(report: Report, root: Root) -> str:
     finding = next(finding for finding in report.findings if finding.id == root.id)
     sign = "🔴" if root.severity == "error" else "🟡"
-    cells = (root.objects, root.says, root.check, since(finding, report), str(root.explains or ""))
+    cells = (
+        root.objects,
+        root.says,
+        root.check,
+        since(finding, report),
+        replicas_line(root.replicas),
+        str(root.explains or ""),
+    )
     return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
 
 

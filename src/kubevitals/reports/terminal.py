@@ -16,12 +16,14 @@ from kubevitals.findings.finding import Finding, Severity, fold
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.wording import (
     calls_first,
+    chain_line,
     changes,
     cluster_line,
     heading,
     not_observed,
     past_line,
     place_names,
+    replicas_line,
     since,
     why_blind,
 )
@@ -33,8 +35,8 @@ SHOWN_OBJECTS = 5
 DETAILED = 100
 """How many findings of one check and namespace are shown with evidence and remedy; others get one line each."""
 
-SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHANGES = 20, 5, 20
-"""How many roots the diagnosis shows, how many symptoms of each, and how many findings of each kind of change."""
+SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHAINS, SHOWN_CHANGES = 20, 5, 3, 20
+"""How many roots the diagnosis shows, symptoms and chains of each, and findings of each kind of change."""
 
 
 class FindingsRepr(TerminalRepr):
@@ -234,8 +236,11 @@ def _write_root(root: Root, by_id: Mapping[str, ReportedFinding], report: Report
     tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
     began = since(finding, report)
     known = "known" if finding.known else ""
-    facts = filter(None, (root.check, finding.status, known, f"since {began}" if began else ""))
+    missing = replicas_line(root.replicas)
+    facts = filter(None, (missing, root.check, finding.status, known, f"since {began}" if began else ""))
     tw.line(f"  {', '.join(facts)}", light=True)
+    for links in root.chains[:SHOWN_CHAINS]:
+        tw.line(f"  {chain_line(links)}")
     if root.symptoms:
         tw.line(f"  explains {plural(root.explains, 'symptom')}:")
     for id_ in root.symptoms[:SHOWN_SYMPTOMS]:

@@ -2,13 +2,17 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 
-from kubevitals.diagnosis.result import ClusterInfo, Item, Past, Report, ReportedFinding
+from kubevitals.diagnosis.result import ClusterInfo, Item, Link, Past, Replicas, Report, ReportedFinding
 from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, check_name, variant_in
 from kubevitals.text import duration, plural
+
+SHORT = 45
+"""How long the words of a link are, in characters, where a chain shows them."""
 
 SUPPORTED_MINORS = range(33, 38)
 """The minor versions of Kubernetes 1 that are supported: the five newest."""
@@ -92,6 +96,27 @@ def changes(report: Report) -> str:
 def place_names(finding: ReportedFinding, shown: int = 3) -> str:
     """Return the objects of a finding as a text; if there are many, the first ones."""
     return some((place.object for place in finding.places), shown)
+
+
+def replicas_line(replicas: Replicas | None) -> str:
+    """Return how many replicas are not available, such as ``3 of 4 replicas missing``; nothing without a workload."""
+    return f"{replicas.missing:,} of {plural(replicas.of, 'replica')} missing" if replicas else ""
+
+
+def chain_line(links: Iterable[Link]) -> str:
+    """Return a chain from the last symptom to the root, in the words of its links where these are short.
+
+    Kinds and names are enough within one namespace, that of the first link that has one.
+    """
+    told, home = [], ""
+    for link in links:
+        kind, _, name = link.object.partition("/")
+        namespace, _, own = name.rpartition("/")
+        home = home or namespace
+        place = f" of namespace {namespace}" if namespace not in ("", home) else ""
+        words = f" {link.says}" if len(link.says) <= SHORT else ""
+        told.append(f"{kind} {own}{place}{words}")
+    return " ← ".join(told)
 
 
 def past_line(past: Past) -> str:

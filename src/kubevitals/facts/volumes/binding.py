@@ -27,10 +27,11 @@ _ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_
 
 
 class WhyUnbound(NamedTuple):
-    """Why a claim is not bound, and what to do about it."""
+    """Why a claim is not bound, what to do about it, and which object does not exist."""
 
     why: str
     remedy: str
+    missing: tuple[Ref, ...] = ()
 
 
 def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound | None:
@@ -53,7 +54,7 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound
     mismatches = _mismatches_of_free_volumes(claim, cluster)
     why = f'StorageClass "{name}" does not exist{near}' + (f"; {mismatches}" if mismatches else "")
     create = "create that StorageClass" + (" or a PersistentVolume that matches the PVC" if mismatches else "")
-    return WhyUnbound(why, f"{create}, or {_ANOTHER_CLASS}")
+    return WhyUnbound(why, f"{create}, or {_ANOTHER_CLASS}", (Ref("StorageClass", "", name),))
 
 
 def _near_classes(cluster: Cluster) -> dict[Ref, str]:

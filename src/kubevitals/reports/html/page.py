@@ -15,8 +15,9 @@ from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.reports import wording
 from kubevitals.reports.html import heat_map
 
-CARDS, SYMPTOMS, PLACES, CONCERNS, LINES = 200, 25, 10, 50, 100
-"""How many roots are shown, symptoms of one root, objects of one finding, objects it concerns, and lines of a list."""
+CARDS, SYMPTOMS, CHAINS, PLACES, CONCERNS, LINES = 200, 25, 5, 10, 50, 100
+"""How many roots are shown, symptoms and chains of one root, objects of one finding, objects it concerns, and lines of
+a list."""
 
 EVIDENCE = 1_000_000
 """How many characters of evidence are shown; later findings refer to the findings file instead."""
@@ -100,6 +101,9 @@ _WORDING: dict[str, object] = {
     "changes": wording.changes,
     "why_blind": wording.why_blind,
     "since": wording.since,
+    "replicas": wording.replicas_line,
+    "chain": wording.chain_line,
+    "shown_chains": CHAINS,
     "names": partial(wording.place_names, shown=PLACES),
     "moment": wording.moment,
     "cluster_line": wording.cluster_line,
