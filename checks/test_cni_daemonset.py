@@ -26,6 +26,7 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import IPNetwork
 from kubevitals.facts.network.cut_off import cut_off_nodes
+from kubevitals.facts.network.default_routes import WithoutDefaultRoute, nodes_without_default_route
 from kubevitals.facts.network.policies import answers_between_nodes, policies_on_probe
 from kubevitals.facts.network.reach import (
     PAIRS_SHOWN,
@@ -131,13 +132,16 @@ def network_unavailable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def no_route(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes whose pods cannot reach pods on other nodes, or cannot be reached: which ones, in which direction.
+    """Find nodes whose pods cannot reach pods on other nodes, or cannot be reached, and nodes without a default route.
 
     Each node is tested with a few others. If none of these tests succeeds, the node is blamed and its peers are not.
     Large packets are tested separately: if only they are lost, the MTU is wrong.
     """
     results = probed(cluster)
     explained = cni.without_network(cluster)
+    for node in nodes_without_default_route(results, cluster):
+        yield _no_default_route(node)
+        explained |= {node.node}
     small = [pair for pair in pairs(results.of("pod"), Target.PEER) if explained.isdisjoint((pair.source, pair.target))]
     if not small:
         require_all(results, "pod", explained)
@@ -147,6 +151,18 @@ def no_route(cluster: Cluster) -> Iterator[Finding]:
     large = [pair for pair in pairs(results.of("pod"), Target.LARGE) if (pair.source, pair.reach.address) in reached]
     yield from _lost_large(large, cluster)
     require_all(results, "pod", explained)
+
+
+def _no_default_route(node: WithoutDefaultRoute) -> Finding:
+    return Finding(
+        Ref("Node", "", node.node),
+        says=f"has no {node.family} default route, which other nodes have: its host network reaches no Service "
+        "addresses, or nothing outside of its own subnet",
+        remedy="restore the default route (ip route show default on another node), and find out what removed it: "
+        "DHCP, the node's network configuration, or a CNI",
+        evidence=node.lines[:PAIRS_SHOWN],
+        part="default route",
+    )
 
 
 def _without_cni(cluster: Cluster) -> set[str]:

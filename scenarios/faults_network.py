@@ -220,6 +220,12 @@ def route_removed(node: str, target: str) -> "Fault":
     return together(kindnet_frozen(node), on_node(node, f"ip route del {{cidr:{target}}}"))
 
 
+def default_route_removed(node: str) -> "Fault":
+    """Remove a node's default route; the other nodes are in its own subnet."""
+    saved = "/root/default-route"
+    return on_node(node, f"ip route show default >{saved} && ip route del default", f"ip route add $(cat {saved})")
+
+
 def cni_config_gone(node: str) -> "Fault":
     """Remove the CNI configuration of a node."""
     folder = "/etc/cni/net.d"

@@ -6,6 +6,7 @@ from scenarios.faults_network import (
     daemon_crashing,
     daemon_excluded,
     daemon_missing,
+    default_route_removed,
     kindnet_frozen,
     large_packets_lost,
     one_way,
@@ -57,6 +58,17 @@ def test_cni_config_gone(seen: Seen) -> None:
 def test_route_to_a_node_removed(seen: Seen) -> None:
     """No traffic passes in either direction; the node without the route is at fault, and the route is named."""
     assert seen.says("-worker has no route to 10.244.")
+
+
+@scenario(
+    on_demand=True,
+    fault=default_route_removed("worker2"),
+    probe=True,
+    finds=[f"{NO_ROUTE}worker2", "kube-proxy[rules-wrong] Node/worker2"],
+)
+def test_default_route_removed(seen: Seen) -> None:
+    """The node's host network reaches no Service: the kernel finds no route before iptables changes the address."""
+    assert seen.says("has no IPv4 default route, which other nodes have")
 
 
 @scenario(fault=pods_cut_off("worker2"), probe=True, finds=[f"{NO_ROUTE}worker2"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kubevitals.inventory.probed import understood
 from kubevitals.probe.outcome import RanPod
-from kubevitals.probe.parse import ROUTES, parse, parse_counters, parse_resolver, parse_routes
+from kubevitals.probe.parse import parse, parse_counters, parse_resolver
 from kubevitals.probe.report import (
     ABSENT,
     Conntrack,
@@ -20,6 +20,7 @@ from kubevitals.probe.report import (
     Through,
     Tracking,
 )
+from kubevitals.probe.routes import ROUTES, parse_routes
 from tests.fake_probe import HEALTHY, NODES
 
 TOKEN, RUN = "5ec2e7" * 5, "abc123"
@@ -221,6 +222,12 @@ def test_a_node_with_too_many_routes_is_not_judged_by_some_of_them() -> None:
     assert parse_routes(lines) == ()
 
 
+def test_the_address_families_with_a_default_route_are_read() -> None:
+    assert report("defaults IPv4 IPv6 IPv9", network="host").default_routes == ("IPv4", "IPv6")
+    assert report("defaults", network="host").default_routes == ()
+    assert report("route eth0", network="host").default_routes is report("defaults IPv4").default_routes is None
+
+
 def test_routes_are_read_from_both_files() -> None:
     zero = "0" * 32
     assert parse_routes(
@@ -243,7 +250,20 @@ def test_routes_are_read_from_both_files() -> None:
 # --- hostile ---
 
 WORDS = st.sampled_from(
-    ["reach", "lookup", "resolv", "route", "route6", "conntrack", "tracking", "stat", "end", *Target, *Through]
+    [
+        "reach",
+        "lookup",
+        "resolv",
+        "route",
+        "route6",
+        "conntrack",
+        "tracking",
+        "defaults",
+        "stat",
+        "end",
+        *Target,
+        *Through,
+    ]
 )
 HOSTILE = st.text(max_size=40) | st.sampled_from(
     ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "FFFFFFFF", "0" * 32]

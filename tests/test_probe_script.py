@@ -50,7 +50,12 @@ def stranger() -> Iterator[int]:
     server.server_close()
 
 
-def run_script(folder: Path, network: ProbeNetwork, port: int, *targets: str) -> ProbeReport:
+ROUTE_FILES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
+
+
+def run_script(
+    folder: Path, network: ProbeNetwork, port: int, *targets: str, route_files: tuple[Path, Path] = ROUTE_FILES
+) -> ProbeReport:
     """Return the report of a pod with these targets."""
     tools = folder / "bin"
     for path in (tools, folder / "scratch", folder / "targets"):
@@ -58,6 +63,8 @@ def run_script(folder: Path, network: ProbeNetwork, port: int, *targets: str) ->
     subprocess.run([BUSYBOX, "--install", "-s", str(tools)], check=True)
     (folder / "targets/targets").write_text("".join(f"{line}\n" for line in targets))
     script = SCRIPT.replace("/scratch/", f"{folder}/scratch/").replace("/targets/targets", f"{folder}/targets/targets")
+    for real, used in zip(ROUTE_FILES, route_files, strict=True):
+        script = script.replace(f"{real}", f"{used}")
     own = {"PATH": str(tools), "NETWORK": network, "RUN": RUN, "TOKEN": TOKEN, "PORT": str(port)}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -122,7 +129,32 @@ def test_the_host_network_serves_nothing(tmp_path: Path) -> None:
     vitals = (tmp_path / "scratch/vitals").read_text()
     assert "reach peer 127.0.0.1" in vitals
     assert "resolv nameserver" in vitals
+    assert "\ndefaults" in vitals
+    has_route = any(route.network == "0.0.0.0/0" for route in report.routes)
+    assert report.default_routes is not None
+    assert ("IPv4" in report.default_routes) is has_route
     assert "end" not in vitals.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("route", "families"),
+    [
+        ("eth0 00000000 010012AC 0003 0 0 0 00000000 0 0 0", ("IPv4",)),
+        ("tun0 00000000 010012AC 0003 0 0 0 00000080 0 0 0", ("IPv4",)),
+        ("* 00000000 00000000 0201 0 0 0 00000000 0 0 0", ()),
+        ("eth0 000012AC 00000000 0001 0 0 0 0000FFFF 0 0 0", ()),
+    ],
+    ids=["by a gateway", "in two halves", "rejects", "of a subnet"],
+)
+def test_a_default_route_is_one_that_leads_somewhere(tmp_path: Path, route: str, families: tuple[str, ...]) -> None:
+    (tmp_path / "route").write_text(
+        f"Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n{route}\n"
+    )
+    (tmp_path / "route6").write_text(f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 1 0 00200200 lo\n")
+    report = run_script(
+        tmp_path, "host", free_port(), "resolver", route_files=(tmp_path / "route", tmp_path / "route6")
+    )
+    assert report.default_routes == families
 
 
 def test_vital_readings_fit_into_a_termination_message(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,18 +14,15 @@ from kubevitals.probe.report import (
     ProbeReport,
     Reach,
     Resolver,
-    Route,
     Target,
     Through,
     Tracking,
 )
+from kubevitals.probe.routes import parse_default_routes, parse_routes
 from kubevitals.text import clean
 
 LINES, LINE = 4000, 1000
 """Lines of a log that are read, and characters of each line."""
-
-ROUTES = 1000
-"""Routes that are read. Routes of a node with more are not judged: which of them are missing cannot be seen."""
 
 SAID = 200
 """Characters of a wrong answer that are kept."""
@@ -34,7 +31,7 @@ ADDRESSES = 20
 """Addresses of an answer that are kept."""
 
 CACHED = 20_000
-"""Addresses, names and routes that are cached: the nodes of a cluster report the same ones."""
+"""Addresses and names that are cached: the nodes of a cluster report the same ones."""
 
 LARGEST = 2**63
 """Larger numbers are not a measurement."""
@@ -78,6 +75,7 @@ def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
         lookups=tuple(_lookups(lines)),
         conntrack=tuple(_conntrack(lines)) if pod.network == "host" else (),
         routes=parse_routes(lines) if pod.network == "host" else (),
+        default_routes=parse_default_routes(lines) if pod.network == "host" else None,
         tracking=_tracking(lines) if pod.network == "host" else None,
         unread="" if pod.log else clean(pod.reason),
     )
@@ -113,45 +111,6 @@ def parse_counters(lines: Iterable[str]) -> Mapping[str, int]:
             for name, column in zip(names, columns, strict=True):
                 sums[name] = min(sums.get(name, 0) + _number(column, 16), LARGEST)
     return sums
-
-
-def parse_routes(lines: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
-    """Return the routes of /proc/net/route (addresses as little-endian hex) and /proc/net/ipv6_route."""
-    routes: list[Route | None] = []
-    for word, line in lines:
-        parts = line.split()
-        try:
-            if word == "route" and len(parts) == 4:
-                routes.append(_route(*parts))
-            elif word == "route6" and len(parts) == 4:
-                routes.append(_route6(*parts))
-        except (ValueError, AddressValueError):
-            continue  # such as the header
-    return tuple(route for route in routes if route) if len(routes) <= ROUTES else ()
-
-
-@lru_cache(CACHED)
-def _route(device: str, network: str, via: str, mask: str) -> Route:
-    net = IPv4Network((_ipv4(network), str(_ipv4(mask))), strict=False)
-    gateway = _ipv4(via)
-    return Route(str(net), str(gateway) if int(gateway) else "", clean(device, 60))
-
-
-@lru_cache(CACHED)
-def _route6(device: str, network: str, size: str, via: str) -> Route | None:
-    net = IPv6Network((_ipv6(network), int(size, 16)), strict=False)
-    if net.network_address.is_link_local or net.network_address.is_multicast:
-        return None
-    gateway = _ipv6(via)
-    return Route(str(net), str(gateway) if int(gateway) else "", clean(device, 60))
-
-
-def _ipv4(text: str) -> IPv4Address:
-    return IPv4Address(bytes.fromhex(text)[::-1])
-
-
-def _ipv6(text: str) -> IPv6Address:
-    return IPv6Address(bytes.fromhex(text))
 
 
 def _lines(log: str) -> list[tuple[str, str]]:

@@ -164,6 +164,8 @@ class ProbeReport(Struct, frozen=True):
         node: the node's name.
         whole: whether the pod finished; if not, the report has only what it printed so far.
         conntrack: two readings, some seconds apart (host network only).
+        default_routes: the address families, IPv4 and IPv6, for which the node has a default route; None if that was
+            not read (host network only).
         tracking: the settings of connection tracking (host network only).
         unread: why the pod's log could not be read: then the report has only the vital readings.
     """
@@ -176,5 +178,6 @@ class ProbeReport(Struct, frozen=True):
     lookups: tuple[Lookup, ...] = ()
     conntrack: tuple[Conntrack, ...] = ()
     routes: tuple[Route, ...] = ()
+    default_routes: tuple[str, ...] | None = None
     tracking: Tracking | None = None
     unread: str = ""

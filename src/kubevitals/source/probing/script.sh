@@ -82,6 +82,19 @@ conntrack() {
     printf 'conntrack %s %s\n' "$count" "$max" && show stat /proc/net/stat/nf_conntrack 40000
 }
 
+# Print the address families that have a default route, also one in two halves. Routes that reject have no device.
+defaults() {
+  [ -r /proc/net/route ] || return
+  printf defaults
+  while read -r device network _ _ _ _ _ mask _; do
+    case "$device $network $mask" in '* '*) ;; *' 00000000 000000'[08]0) printf ' IPv4' ;; esac
+  done </proc/net/route
+  while read -r network size _ _ _ _ _ _ _ device; do
+    case "$device $network $size" in 'lo '*) ;; *' 00000000000000000000000000000000 0'[01]) printf ' IPv6' ;; esac
+  done </proc/net/ipv6_route
+  echo
+}
+
 routes() {
   {
     while read -r device network via _ _ _ _ mask _; do echo "route $device $network $via $mask"; done </proc/net/route
@@ -93,7 +106,7 @@ routes() {
 
 # Print the vital readings, in whole lines of fewer bytes than the 4,096 of a termination message.
 vitals() {
-  grep -E '^(conntrack|tracking|resolv|reach (peer|service|api-service|kube-proxy)) ' /scratch/log |
+  grep -E '^(conntrack|tracking|defaults|resolv|reach (peer|service|api-service|kube-proxy)) ' /scratch/log |
     awk '{ bytes += length($0) + 1; if (bytes < 4000) print }'
 }
 
@@ -101,6 +114,7 @@ look() {
   if [ "$NETWORK" = host ]; then
     conntrack 2>/dev/null
     tracking 2>/dev/null
+    defaults 2>/dev/null
   fi
   [ -r /etc/resolv.conf ] && echo 'resolv # read, even if it is empty' && show resolv /etc/resolv.conf 8000
   until [ -s /targets/targets ]; do sleep 1; done
