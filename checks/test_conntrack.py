@@ -23,9 +23,11 @@ Mitigation:
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.network.kube_proxy import runs_on
+from kubevitals.facts.network.kube_proxy_config import asked_of_nodes
 from kubevitals.facts.network.reach import node_names, require_all
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import SAME_NODE, Explains
@@ -95,26 +97,41 @@ def entries_lost(cluster: Cluster) -> Iterator[Finding]:
 
 
 def settings_differ(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that forget connections earlier, or treat them more strictly, than most nodes do.
+    """Find nodes that forget connections earlier, or treat them more strictly, than kube-proxy's configuration asks.
 
-    If no value is that of most nodes, kube-proxy's default counts. Longer time-outs only cost entries of the table.
+    What it does not set is compared with most nodes. If no value is that of most nodes, kube-proxy's default counts.
+    Longer time-outs only cost entries of the table. If the configuration cannot be read, nodes are compared with each
+    other only.
     """
     results = probed(cluster)
     settings = {report.node: report.tracking for report in results.of("host") if report.tracking}
     usual = Tracking(*(_usual(list(settings.values()), name) for name in Tracking.__struct_fields__))
+    asked = _asked_by_node(cluster) if settings else {}
     for node, own in settings.items():
-        if differences := list(_differences(own, usual, cluster)):
+        if differences := list(_differences(own, usual, asked.get(node, Tracking()), cluster)):
             yield Finding(
                 Ref("Node", "", node),
                 says="; ".join(says for says, _ in differences),
-                remedy="set it as on the other nodes: kube-proxy's conntrack settings, or what overrides them in "
-                "/etc/sysctl.d; restart kube-proxy on the node",
+                remedy="set it as kube-proxy's conntrack settings or the other nodes have it: find what overrides them "
+                "in /etc/sysctl.d, and restart kube-proxy on the node",
                 evidence=[line for _, line in differences],
                 severity=Severity.WARNING,
             )
     if unread := [report.node for report in results.of("host") if not report.tracking]:
         raise NotObserved(f"the probe could not read the settings of connection tracking on {node_names(unread)}")
     require_all(results, "host")
+
+
+def _asked_by_node(cluster: Cluster) -> Mapping[str, Tracking]:
+    """Return what kube-proxy's configuration sets, for the nodes where kube-proxy runs."""
+    try:
+        nodes = runs_on(cluster)
+    except (NotApplicable, NotObserved):
+        return {}
+    asked = asked_of_nodes(cluster)
+    if asked.unseen:
+        cluster.remarks.append(f"kube-proxy's configuration of connection tracking is not compared: {asked.unseen}")
+    return {node.metadata.name: asked.tracking for node in nodes}
 
 
 def _usual(settings: list[Tracking], name: str) -> int | None:
@@ -127,17 +144,21 @@ def _usual(settings: list[Tracking], name: str) -> int | None:
     return default if default in values else None
 
 
-def _differences(own: Tracking, usual: Tracking, cluster: Cluster) -> Iterator[tuple[str, str]]:
+def _differences(own: Tracking, usual: Tracking, asked: Tracking, cluster: Cluster) -> Iterator[tuple[str, str]]:
     """Yield what a node does differently, and the values."""
     for name, what in (("established", "idle"), ("close_wait", "half-closed")):
-        value, others = getattr(own, name), getattr(usual, name)
-        if value is not None and others and 100 * value <= cluster.limit(SHORTER) * others:
-            says = f"forgets {what} connections after {duration(value)}, the other nodes after {duration(others)}"
-            yield says, f"nf_conntrack_tcp_timeout_{name}: {value} s; on other nodes {others} s"
+        value, set_to = getattr(own, name), getattr(asked, name)
+        expected = set_to or getattr(usual, name)
+        if value is not None and expected and 100 * value <= cluster.limit(SHORTER) * expected:
+            whose = "kube-proxy's configuration asks for" if set_to else "the other nodes after"
+            says = f"forgets {what} connections after {duration(value)}, {whose} {duration(expected)}"
+            place = "kube-proxy's configuration" if set_to else "on other nodes"
+            yield says, f"nf_conntrack_tcp_timeout_{name}: {value} s; {place}: {expected} s"
     if own.loose == 0 and usual.loose:
         yield "does not pick up connections that it has forgotten, as other nodes do", "nf_conntrack_tcp_loose: 0"
-    if own.liberal == 0 and usual.liberal:
-        yield "drops packets outside of the TCP window, other nodes do not", "nf_conntrack_tcp_be_liberal: 0"
+    if own.liberal == 0 and (asked.liberal or usual.liberal):
+        whose = "which kube-proxy's configuration forbids" if asked.liberal else "other nodes do not"
+        yield f"drops packets outside of the TCP window, {whose}", "nf_conntrack_tcp_be_liberal: 0"
 
 
 def _readings(cluster: Cluster) -> Iterator[tuple[str, Conntrack]]:

@@ -66,7 +66,7 @@ def _broken_namespaces(judge: Judge) -> frozenset[str]:
 
 BASE = granted("base/rbac.yaml")
 OVERLAYS = (
-    # One of these rights identifies the cluster; the other is for the Corefile, which is only evidence.
+    # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
     Overlay("base", BASE, undeciding={("list", "namespaces"), ("get", "configmaps")}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
     # EndpointSlices are read only for DNS, which is in another namespace.

@@ -1,5 +1,8 @@
 """How full a node's connection tracking is, and whether it loses connections."""
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,18 +10,21 @@ from hypothesis import strategies as st
 from checks.test_conntrack import entries_lost, settings_differ, table_full
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
+from kubevitals.facts.network.kube_proxy_config import PATH, asked_of_nodes
 from kubevitals.findings.declaration import Rule
 from kubevitals.findings.finding import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.node_exporter import conntracks
 from kubevitals.inventory.probed import MissingReport
 from kubevitals.probe.report import Conntrack, ProbeNetwork, ProbeReport, Tracking
-from kubevitals.source.request import Answer
-from tests.fakes import Answers, Said, cluster_of
-from tests.networks import UseProbe, exporter, found, judged, node, refused_by_rbac
+from kubevitals.source.recording import Recording, Snapshot
+from kubevitals.source.request import Answer, Request
+from tests.fakes import Answers, FakeSource, Said, cluster_of
+from tests.networks import UseProbe, daemon, daemon_set, exporter, found, judged, node, refused_by_rbac
 
 NODES = [node("one"), node("two")]
 CLUSTER = cluster_of(nodes=NODES)
+KUBE_PROXY = daemon_set("kube-proxy")
 
 
 def report(*readings: Conntrack, name: str = "one", network: ProbeNetwork = "host") -> ProbeReport:
@@ -202,3 +208,93 @@ def test_only_running_exporters_count() -> None:
     gone.status.conditions[0].status = "False"
     with pytest.raises(NotObserved, match="no probe"):
         list(conntracks(cluster_of(pods=[gone]), NotObserved("no probe")))
+
+
+# --- kube-proxy's configuration ---
+
+CONFIG = """apiVersion: kubeproxy.config.k8s.io/v1alpha1
+clientConnection:
+  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+conntrack:
+  maxPerCore: null
+  min: null
+  tcpBeLiberal: {liberal}
+  tcpCloseWaitTimeout: {close_wait}
+  tcpEstablishedTimeout: {established}
+kind: KubeProxyConfiguration
+"""
+
+
+def configured(established: str = "null", close_wait: str = "null", liberal: str = "false") -> Answer:
+    text = CONFIG.format(established=established, close_wait=close_wait, liberal=liberal)
+    return Answer(200, json.dumps({"data": {"config.conf": text, "kubeconfig.conf": "token: hunter2"}}).encode())
+
+
+def with_kube_proxy(config: Answer | Said) -> Cluster:
+    """Return a cluster with kube-proxy on two of its three nodes."""
+    nodes = [node(f"node-{n}") for n in range(3)]
+    pods = [daemon(KUBE_PROXY, on) for on in ("node-0", "node-1")]
+    return cluster_of({PATH: config}, nodes=nodes, daemon_sets=[KUBE_PROXY], pods=pods)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (configured(established="24h0m0s"), ["node-0: forgets idle connections after 12s, kube-proxy's configuration"]),
+        (configured(established="15s"), []),
+        (configured(close_wait="1h"), ["node-0: forgets half-closed connections after 1m, kube-proxy's configuration"]),
+        (configured(liberal="true"), ["node-0: drops packets outside of the TCP window, which kube-proxy's"]),
+        (configured(), []),
+        (configured(established="0s"), []),
+        (configured(established="soon"), []),
+        (Answer(404), []),
+        (Answer(200, b'{"data": {"config.conf": "conntrack: {tcpEstablishedTimeout: 24h}"}}'), []),
+    ],
+    ids=["longer", "about the same", "half-closed", "window", "defaults", "left alone", "no duration", "none", "flow"],
+)
+def test_all_nodes_may_differ_from_kube_proxys_configuration(
+    use_probe: UseProbe, config: Answer, expected: list[str]
+) -> None:
+    use_probe(set_to(*[Tracking(12, 60, 1, 0)] * 3))
+    cluster = with_kube_proxy(config)
+    findings, unseen = judged(settings_differ, cluster)
+    assert unseen is None
+    said = [f"{finding.obj.name}: {finding.says}" for finding in findings]
+    assert [one for one in said if any(one.startswith(start) for start in expected)] == said[:1]
+    assert len(said) == 2 * len(expected)
+    assert not cluster.remarks
+
+
+def test_without_the_right_nodes_are_compared_with_each_other_only(use_probe: UseProbe) -> None:
+    use_probe(set_to(USUAL, Tracking(12, 3600, 1, 0), USUAL))
+    cluster = with_kube_proxy(refused_by_rbac)
+    findings, unseen = judged(settings_differ, cluster)
+    assert [finding.obj.name for finding in findings] == ["node-1"]
+    assert unseen is None
+    (remark,) = cluster.remarks
+    assert remark.startswith("kube-proxy's configuration of connection tracking is not compared: ")
+    assert "missing right: get configmaps in namespace kube-system" in remark
+
+
+def test_without_kube_proxy_its_configuration_does_not_count(use_probe: UseProbe) -> None:
+    use_probe(set_to(*[Tracking(12, 60, 1, 0)] * 3))
+    left_over = cluster_of({PATH: configured(established="24h")}, nodes=[node("node-0")])
+    assert found(settings_differ, left_over) == []
+
+
+def test_a_recording_keeps_the_settings_of_the_config_map_and_no_more(tmp_path: Path, use_probe: UseProbe) -> None:
+    source = Recording(FakeSource({PATH: configured(established="12h30m")}), tmp_path / "x.recording")
+    assert asked_of_nodes(Cluster(source)).tracking == Tracking(established=45000)
+    source.close()
+    replayed = Snapshot(tmp_path / "x.recording")
+    assert asked_of_nodes(Cluster(replayed)).tracking == Tracking(established=45000)
+    body = replayed.get(Request(PATH)).body
+    assert b"tcpEstablishedTimeout: 12h30m" in body
+    assert b"hunter2" not in body
+    assert b"clientConnection" not in body
+
+
+@given(st.text(alphabet='conntrack:tcpEstablishedTimeout 1h\n"', max_size=300))
+def test_any_configuration_can_be_read(text: str) -> None:
+    answer = Answer(200, json.dumps({"data": {"config.conf": f"conntrack:\n{text}"}}).encode())
+    assert asked_of_nodes(cluster_of({PATH: answer})).unseen is None

@@ -13,7 +13,8 @@ import pytest
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
-from kubevitals.facts.dns.corefile import PATH
+from kubevitals.facts.dns import corefile
+from kubevitals.facts.network import kube_proxy_config
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
@@ -39,12 +40,11 @@ def recorded() -> set[Right]:
 
 def test_the_base_and_the_kubelet_component_grant_exactly_what_is_requested() -> None:
     base, kubelet = granted("base/rbac.yaml"), granted("components/kubelet/rbac.yaml")
-    corefile = {("get", "configmaps")}
-    assert base | kubelet | {("list", "secrets")} == recorded() | corefile
+    configuration = {("get", "configmaps")}
+    assert base | kubelet | {("list", "secrets")} == recorded() | configuration
     (role,) = (obj for obj in objects(DEPLOY / "base/rbac.yaml") if obj["kind"] == "Role")
-    assert (
-        f"/api/v1/namespaces/{role['metadata']['namespace']}/configmaps/{role['rules'][0]['resourceNames'][0]}" == PATH
-    )
+    folder, (rule,) = f"/api/v1/namespaces/{role['metadata']['namespace']}/configmaps", role["rules"]
+    assert {f"{folder}/{name}" for name in rule["resourceNames"]} == {corefile.PATH, kube_proxy_config.PATH}
     assert kubelet == {right for right in recorded() if right[1].startswith("nodes/")}
     assert ("list", "secrets") not in base
 
