@@ -1,12 +1,12 @@
 """Serves the API of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``.
 
 Its pods are as large as those of a real cluster: two containers with probes, limits and variables, and managedFields.
-Every Deployment has 25 pods; the image of broken pods does not exist.
+Every Deployment has 25 pods and ten old ReplicaSets; the image of broken pods does not exist.
 """
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -16,8 +16,13 @@ from tests.fakes import CREATED, ApiServer, Reply, ago, envelope, item_bytes, pr
 
 PODS_OF_ONE = 25
 TEAMS = 40
+OLD = 10
+"""ReplicaSets that a Deployment keeps (Deployment.spec.revisionHistoryLimit)."""
 NOTES = proto_field(15, b"f" * 2600)
 """A field of the size of a pod's managedFields."""
+
+TEMPLATE = proto_field(2, proto_field(3, b"t" * 2000))
+"""A ReplicaSet's spec.template of a usual size."""
 
 
 def main() -> None:
@@ -29,6 +34,9 @@ def main() -> None:
     _serve(server, "/api/v1/pods", [_pod(number, nodes, broken) for number in range(pods)])
     _serve(server, "/api/v1/events", [_event(number) for number in range(broken)])
     _serve(server, "/apis/apps/v1/deployments", [_deployment(number) for number in range(pods // PODS_OF_ONE)])
+    _serve(server, "/apis/apps/v1/replicasets", _replica_sets(pods // PODS_OF_ONE), TEMPLATE)
+    _serve(server, "/api/v1/resourcequotas", [_quota(number) for number in range(TEAMS)])
+    _serve(server, "/api/v1/limitranges", [_limit_range(number) for number in range(TEAMS)])
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
     server.start()
     sys.stdout.write("ready\n")
@@ -37,8 +45,8 @@ def main() -> None:
     server.stop()
 
 
-def _serve(server: ApiServer, path: str, items: list[Message]) -> None:
-    noted = (item_bytes(_noted(item)) for item in items)
+def _serve(server: ApiServer, path: str, items: Iterable[Message], more: bytes = b"") -> None:
+    noted = (item_bytes(_noted(item) + more) for item in items)
     server.script(path, Reply(envelope(proto_field(1, b"") + b"".join(noted))))
 
 
@@ -78,6 +86,40 @@ def _deployment(number: int) -> pb.Deployment:
     return pb.Deployment(
         metadata=_meta(f"app-{number:05}", number), spec=pb.DeploymentSpec(replicas=PODS_OF_ONE, template=template)
     )
+
+
+def _replica_sets(deployments: int) -> Iterator[pb.ReplicaSet]:
+    """Yield the ReplicaSets of all Deployments: each has one with pods, and old ones."""
+    for number in range(deployments):
+        yield _replica_set(number, "7c9d8f", PODS_OF_ONE)
+        for old in range(OLD):
+            yield _replica_set(number, f"{old:06}", 0)
+
+
+def _replica_set(number: int, template: str, pods: int) -> pb.ReplicaSet:
+    labels = {"app": f"app-{number:05}", "pod-template-hash": template}
+    made = pb.ReplicaSet(
+        metadata=_meta(f"app-{number:05}-{template}", number),
+        spec=pb.ReplicaSetSpec(replicas=pods, selector=pb.LabelSelector(matchLabels=labels)),
+        status=pb.ReplicaSetStatus(replicas=pods, readyReplicas=pods, availableReplicas=pods),
+    )
+    made.metadata.labels.update(labels)
+    made.metadata.ownerReferences.add(kind="Deployment", name=f"app-{number:05}", controller=True)
+    return made
+
+
+def _quota(number: int) -> pb.ResourceQuota:
+    made = pb.ResourceQuota(metadata=_meta("quota", number))
+    for resource, hard, used in (("limits.memory", "1000Gi", "150Gi"), ("pods", "1000", "300")):
+        made.spec.hard[resource].string = made.status.hard[resource].string = hard
+        made.status.used[resource].string = used
+    return made
+
+
+def _limit_range(number: int) -> pb.LimitRange:
+    item = pb.LimitRangeItem(type="Container")
+    item.max["memory"].string, item.min["memory"].string = "4Gi", "16Mi"
+    return pb.LimitRange(metadata=_meta("limits", number), spec=pb.LimitRangeSpec(limits=[item]))
 
 
 def _container(name: str) -> pb.Container:

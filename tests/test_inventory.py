@@ -12,6 +12,7 @@ from kubevitals.inventory import listing
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Listing
 from kubevitals.source.request import NAMES_ONLY, Answer, Request
+from kubevitals.source.scope import Scope
 from tests.fakes import FakeSource, ago, cluster_of, list_bytes, status_bytes, status_json
 
 Answering = Callable[[Request], Answer]
@@ -158,6 +159,28 @@ def test_a_token_that_comes_back_ends_a_list() -> None:
     with pytest.raises(NotObserved, match="repeats a continue token"):
         _ = Cluster(source).pods
     assert len(source.requests) == 2
+
+
+def replica_set(name: str, wanted: int, has: int, namespace: str = "shop") -> pb.ReplicaSet:
+    metadata = pb.ObjectMeta(name=name, namespace=namespace)
+    spec, status = pb.ReplicaSetSpec(replicas=wanted), pb.ReplicaSetStatus(replicas=has)
+    return pb.ReplicaSet(metadata=metadata, spec=spec, status=status)
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen"),
+    [(Scope(), ["new", "going", "refused", "other"]), (Scope(excluded=["elsewhere"]), ["new", "going", "refused"])],
+)
+def test_old_replica_sets_are_dropped_in_every_scope(scope: Scope, seen: list[str]) -> None:
+    listed = [
+        replica_set("old", 0, 0),
+        replica_set("new", 3, 3),
+        replica_set("going", 0, 1),
+        replica_set("refused", 3, 0),
+        replica_set("other", 1, 1, "elsewhere"),
+    ]
+    source = FakeSource({"/apis/apps/v1/replicasets": Answer(200, list_bytes(listed))})
+    assert [one.metadata.name for one in Cluster(source, scope=scope).replica_sets] == seen
 
 
 def test_every_kind_has_the_name_that_rbac_gives_it() -> None:

@@ -33,6 +33,11 @@ class _Version(msgspec.Struct):
     gitVersion: str = ""  # noqa: N815
 
 
+def _has_pods(replica_set: pb.ReplicaSet) -> bool:
+    """Return whether a ReplicaSet has pods or wants some. A Deployment keeps ten old ones that do not."""
+    return bool(replica_set.spec.replicas or replica_set.status.replicas)
+
+
 class Cluster:
     """One cluster at one point in time.
 
@@ -64,8 +69,11 @@ class Cluster:
     deployments = Listing("/apis/apps/v1/deployments", pb.Deployment, namespaced=True)
     stateful_sets = Listing("/apis/apps/v1/statefulsets", pb.StatefulSet, namespaced=True)
     daemon_sets = Listing("/apis/apps/v1/daemonsets", pb.DaemonSet, namespaced=True)
+    replica_sets = Listing("/apis/apps/v1/replicasets", pb.ReplicaSet, namespaced=True, wanted=_has_pods)
     jobs = Listing("/apis/batch/v1/jobs", pb.Job, namespaced=True)
     cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob, namespaced=True)
+    quotas = Listing("/api/v1/resourcequotas", pb.ResourceQuota, namespaced=True)
+    limit_ranges = Listing("/api/v1/limitranges", pb.LimitRange, namespaced=True)
     system_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", pb.Lease)
     network_policies = Listing("/apis/networking.k8s.io/v1/networkpolicies", pb.NetworkPolicy, namespaced=True)
     node_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", pb.Lease)

@@ -41,10 +41,17 @@ class Listing(Generic[M]):
     """A kind of object that checks read: `Cluster.pods` is the tuple of all pods, fetched at the first access."""
 
     def __init__(
-        self, path: str, schema: type[M], accept: str = PROTOBUF, *, namespaced: bool = False, selector: str = ""
+        self,
+        path: str,
+        schema: type[M],
+        accept: str = PROTOBUF,
+        *,
+        namespaced: bool = False,
+        selector: str = "",
+        wanted: Callable[[M], bool] | None = None,
     ) -> None:
         self.path, self.schema, self.accept = path, schema, accept
-        self.namespaced, self.selector = namespaced, selector
+        self.namespaced, self.selector, self.wanted = namespaced, selector, wanted
         self.name = self.resource
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -137,10 +144,16 @@ def lists_of(listing: Listing[M], scope: Scope, chosen: Sequence[str]) -> list[L
         raise NotObserved(reason, unasked=True)
     if listing.selector:
         return [ListRequest(listing.path, listing.selector)]
-    wanted = scope.wants if listing.namespaced and not scope.is_all else None
+    wanted = _wanted(listing, scope) if listing.namespaced and not scope.is_all else listing.wanted
     if listing.namespaced and chosen and (len(chosen) <= LISTED or scope.listed.namespaced_only):
         return [ListRequest(listing.path_in(name), wanted=wanted) for name in chosen]
     return [ListRequest(listing.path, scope.listed.selector(listing.schema) if listing.namespaced else "", wanted)]
+
+
+def _wanted(listing: Listing[M], scope: Scope) -> Callable[[M], bool]:
+    """Return which items of a listing in the scope are kept."""
+    wanted = listing.wanted
+    return (lambda item: wanted(item) and scope.wants(item)) if wanted else scope.wants
 
 
 class Listed(NamedTuple, Generic[M]):
