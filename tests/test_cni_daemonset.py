@@ -34,7 +34,7 @@ def test_another_cni_is_named_by_an_option() -> None:
     assert found(not_running, named) == ["Node/two"]
     misspelt = cluster_of(daemon_sets=others)
     misspelt.cni_daemon_sets = frozenset({"net/my-cnii"})
-    with pytest.raises(NotObserved, match="there is no DaemonSet net/my-cnii"):
+    with pytest.raises(NotObserved, match=r'there is no DaemonSet net/my-cnii \(did you mean "net/my-cni"\?\)'):
         list(not_running(misspelt))
 
 

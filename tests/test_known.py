@@ -39,7 +39,7 @@ UNUSABLE = {
     "unknown table": ("[[issues]]\n", "unknown field `issues`"),
     "missing key": (entry(reason=""), "missing required field `reason`"),
     "no end": (entry(until=""), "missing required field `until`"),
-    "a day that does not exist": (entry(until='"2026-02-30"'), "Expected `date`"),
+    "a day that does not exist": (entry(until='"2026-02-30"'), "write a date without quotes"),
     "a bare day that does not exist": (entry(until="2026-02-30"), "cannot be used"),
     "no day": (entry(until='"some day"'), "Expected `date`"),
     "wrong type": (entry(object="3"), "Expected `str`"),
@@ -95,6 +95,13 @@ def test_an_issue_expects_a_check_or_a_variant_and_a_pattern_of_objects(
 ) -> None:
     known = KnownIssues([KnownIssue(check, pattern, "", TODAY)], TODAY)
     assert bool(known.match("volume-claim", "unbound", finding("data-0"))) is expected
+
+
+def test_an_issue_expects_the_findings_of_an_owner() -> None:
+    known = KnownIssues([KnownIssue("startup-error", "Deployment/shop/*", "", TODAY)], TODAY)
+    crash = Finding(Ref("Pod", "shop", "web-0"), says="crashes", remedy="", owner=Ref("Deployment", "shop", "web"))
+    assert known.match("startup-error", "app-exit", crash)
+    assert not known.match("startup-error", "app-exit", finding("web-0", "shop"))
 
 
 def test_an_issue_is_valid_on_its_last_day_and_not_after_it(tmp_path: Path) -> None:

@@ -172,6 +172,8 @@ UNUSABLE = {
     "domain": (["--probe", "--cluster-domain=a..b"], r"--cluster-domain: 'a\.\.b' is not a DNS domain"),
     "duration": (["--probe", "--probe-timeout=soon"], "--probe-timeout: 'soon' is not a duration"),
     "too short": (["--probe", "--probe-timeout=5"], "--probe-timeout: give 20 to 600 s"),
+    "no probe": (["--probe-image=busybox"], "--probe-image is an option of the probe: add --probe, or omit it"),
+    "no probe in time": (["--probe-timeout=soon"], "--probe-timeout is an option of the probe"),
     "dry": (["--probe-dry-run", "--probe-timeout=1h"], "--probe-timeout: give 20 to 600 s"),
 }
 

@@ -153,7 +153,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_
     (tmp_path / "file").touch()
     _refused(lambda: Recording(source(), tmp_path / "absent" / "x"), "No such file or directory")
     _refused(lambda: Recording(source(), tmp_path / "file" / "x"), "Not a directory")
-    _refused(lambda: Recording(source(), tmp_path), "it is a directory")
+    _refused(lambda: Recording(source(), tmp_path), "it is not a regular file")
     assert [child.name for child in tmp_path.iterdir()] == ["file"]
 
 

@@ -115,6 +115,13 @@ def test_a_namespace_that_does_not_exist_is_refused() -> None:
         _ = cluster.pods
 
 
+def test_an_excluded_namespace_that_does_not_exist_is_told() -> None:
+    cluster = Cluster(source(), scope=Scope((), ["shpo", "sh*"]))
+    assert cluster.fetcher.check_scope() == [
+        '--exclude-namespace shpo: the cluster has no such namespace (did you mean "shop"?)'
+    ]
+
+
 def test_who_may_not_list_namespaces_can_choose_by_name_but_not_by_pattern() -> None:
     told = source()
     told.answers["/api/v1/namespaces"] = Answer(403, status_json("no"))

@@ -10,9 +10,14 @@ RESTARTS = Threshold("pod.restarts", 3, "")
 KNOWN = {threshold.name: threshold for threshold in (STUCK, RESTARTS)}
 
 
-def test_numbers_and_durations_are_read_and_the_last_one_counts() -> None:
-    assert parse_thresholds(["pod.stuck=5m", "pod.restarts=7", "pod.stuck=2m"], KNOWN) == {STUCK: 120, RESTARTS: 7}
+def test_numbers_and_durations_are_read() -> None:
+    assert parse_thresholds(["pod.stuck=5m", "pod.restarts=7"], KNOWN) == {STUCK: 300, RESTARTS: 7}
     assert parse_thresholds([], KNOWN) == {}
+
+
+def test_a_threshold_that_is_set_twice_is_refused() -> None:
+    with pytest.raises(Unusable, match=r"--threshold pod\.stuck=2m: pod\.stuck is set twice"):
+        parse_thresholds(["pod.stuck=5m", "pod.stuck=2m"], KNOWN)
 
 
 @pytest.mark.parametrize("setting", ["pod.stack=5m", "=5m", "", "pod stuck", "pod.stuck\x1b[2J=1"])

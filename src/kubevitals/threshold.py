@@ -39,9 +39,9 @@ def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) ->
     """Return the numbers of ``NAME=VALUE`` settings.
 
     Raises:
-        Unusable: a setting does not have this form, or there is no threshold of this name.
+        Unusable: a setting does not have this form, there is no threshold of this name, or one is set twice.
     """
-    values = {}
+    values: dict[Threshold, float] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
         if name not in known:
@@ -49,6 +49,8 @@ def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) ->
             raise Unusable(
                 f"--threshold {clean(setting)}: no such threshold{near}; there are: {', '.join(sorted(known))}"
             )
+        if known[name] in values:
+            raise Unusable(f"--threshold {clean(setting)}: {name} is set twice: give one value")
         values[known[name]] = seconds(f"--threshold {clean(setting)}", value)
     return values
 

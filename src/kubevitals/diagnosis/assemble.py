@@ -13,6 +13,7 @@ from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import left_behind
 from kubevitals.redaction import redacting
 from kubevitals.text import clean
 from kubevitals.version import __version__
@@ -41,7 +42,7 @@ def assemble(run: Run) -> Report:
         comparison=run.inputs.history.compare(findings, judged, run.cluster.scope),
         unexplained=run.unexplained,
         stale=run.stale,
-        remarks=list(filter(None, (*run.remarks, *run.cluster.remarks, run.unprobed))),
+        remarks=_remarks(run),
         redacted=redacting(),
         unjudged=run.unjudged,
     )
@@ -64,6 +65,11 @@ def _observed(look: Callable[[], T]) -> T | None:
         return look()
     except NotObserved:
         return None
+
+
+def _remarks(run: Run) -> list[str]:
+    left = _observed(lambda: left_behind(run.cluster)) or []
+    return list(filter(None, (*run.remarks, *run.cluster.remarks, *left, run.unprobed)))
 
 
 def _outcome(run: Run) -> Outcome:

@@ -14,13 +14,15 @@ from kubevitals.text import clean
 
 DEFAULT_FILE = Path("known-issues.toml")
 
+A_DATE = "write a date without quotes, such as until = 2030-12-31"
+
 
 class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """An expected finding.
 
     Attributes:
         check: the cause (``volume-claim``), or one variant of it (``volume-claim[unbound]``).
-        object: a pattern of objects (``PersistentVolumeClaim/legacy/*``).
+        object: a pattern of objects, or of their owners (``PersistentVolumeClaim/legacy/*``, ``Deployment/shop/*``).
         reason: why the finding is accepted.
         until: the last day on which it is accepted.
     """
@@ -36,7 +38,8 @@ class KnownIssue(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def matches(self, cause: str, variant: str, finding: Finding) -> bool:
         """Return whether this is the expected finding."""
-        return self.covers(cause, variant) and fnmatchcase(str(finding.obj), self.object)
+        objects = filter(None, (finding.obj, finding.owner))
+        return self.covers(cause, variant) and any(fnmatchcase(str(obj), self.object) for obj in objects)
 
     def __str__(self) -> str:
         return clean(f"{self.check} on {self.object}: {self.reason} (until {self.until})")
@@ -82,5 +85,6 @@ def load(path: Path | None, today: date) -> KnownIssues:
     except OSError as error:
         raise Unusable(f"the known issues {path} cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Unusable(f"the known issues {path} cannot be used: {clean(str(error))}") from error
+        hint = f": {A_DATE}" if "`date`" in str(error) else ""
+        raise Unusable(f"the known issues {path} cannot be used: {clean(str(error))}{hint}") from error
     return KnownIssues(file.issue, today)

@@ -1,6 +1,6 @@
 """Fetches from a source: lists, each once, and single answers, several at a time and until the run is stopped."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -70,15 +70,21 @@ class Fetcher:
         self.list(listing)
         return self._dates[listing.name]
 
-    def check_scope(self) -> None:
+    def check_scope(self) -> Sequence[str]:
         """Refuse chosen namespaces that do not exist, if namespaces can be listed.
+
+        Returns:
+            A remark for each excluded namespace that does not exist.
 
         Raises:
             Unusable: there is no such namespace.
         """
-        if self._scope.chosen:
+        if self._scope.chosen or self._scope.excluded:
             with suppress(NotObserved):
-                self._scope.names(namespace.metadata.name for namespace in self.list(NAMESPACES))
+                existing = [namespace.metadata.name for namespace in self.list(NAMESPACES)]
+                self._scope.names(existing)
+                return self._scope.unmatched(existing)
+        return []
 
     def get(self, request: Request) -> Answer:
         """Return the answer to a request, whatever its status.

@@ -9,10 +9,13 @@ import msgspec
 
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import ref
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.parse import parse
 from kubevitals.probe.plan import ProbePlan, plan
 from kubevitals.probe.report import ProbeNetwork, ProbeReport
+from kubevitals.source.probing.cleanup import is_left_behind
+from kubevitals.source.probing.manifests import RUN
 from kubevitals.text import clean
 
 REMARKS = 20
@@ -52,6 +55,22 @@ class ProbeResults(NamedTuple):
     def of(self, network: ProbeNetwork) -> Iterable[ProbeReport]:
         """Return the reports from one network."""
         return [by_network[network] for by_network in self.reports.values() if network in by_network]
+
+
+def left_behind(cluster: Cluster) -> list[str]:
+    """Return a remark for each object of a probe whose run was killed, unless this run's own probe removes it.
+
+    Raises:
+        NotObserved: DaemonSets or Services could not be fetched.
+    """
+    if cluster.probe_options:
+        return []
+    return [
+        f"{ref(obj)} was left behind by a probe that was killed: the next run with --probe removes it"
+        for objects in (cluster.daemon_sets, cluster.services)
+        for obj in objects
+        if RUN in obj.metadata.labels and is_left_behind(obj, cluster.now)
+    ][:REMARKS]
 
 
 def probed(cluster: Cluster) -> ProbeResults:

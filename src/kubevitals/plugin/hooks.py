@@ -19,6 +19,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import collected, options, probe_options, settings
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.interrupted import InterruptibleRun
+from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
 from kubevitals.reports import github
 from kubevitals.reports.html.hooks import HtmlReport
@@ -32,6 +33,10 @@ _STATUS = {
     Outcome.NOT_OBSERVED: ("o", {"yellow": True}),
     Outcome.NOT_APPLICABLE: ("-", {"light": True}),
 }
+
+
+_REMARKS = pytest.StashKey[list[str]]()
+"""What the report says about the files of this run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(kept.close)
     config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
     try:
-        settings.check_report_paths(config)
+        config.stash[_REMARKS] = check_report_paths(config)
         if config.getoption("installed_checks"):
             config.args += collected.installed()
     except Unusable as error:
@@ -87,6 +92,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     except Unusable as error:
         raise _refusal(error, config) from None
     config.option.continue_on_collection_errors = True
+    files = config.stash[_REMARKS]
+    run.remarks += files
     run.remarks += [f"{clean(file)} could not be imported: {why}" for file, why in planned.unread.items()]
     _start_reports(run, session)
 
@@ -124,7 +131,7 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     plugins = session.config.pluginmanager
     html = HtmlReport(run)
     plugins.register(html, "kubevitals.html")
-    plugins.register(FileReports(run, settings.report_paths(session.config)), "kubevitals.files")
+    plugins.register(FileReports(run, report_paths(session.config)), "kubevitals.files")
     plugins.register(Conclusion(run), "kubevitals.conclusion")
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
@@ -141,7 +148,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     lines = load(run.cluster, config)
     try:
-        run.cluster.fetcher.check_scope()
+        run.cluster.remarks += run.cluster.fetcher.check_scope()
         run.inputs.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None
@@ -206,7 +213,7 @@ def pytest_runtest_makereport(
         setattr(report, REPORTED, verdict)
         item.config.stash[RUN].seconds[verdict.check] = report.duration
         if report.failed:
-            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN], item.config.option.tbstyle)
+            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN], getattr(item.config.option, "tbstyle", ""))
     return report
 
 

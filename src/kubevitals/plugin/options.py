@@ -36,14 +36,14 @@ def add(parser: pytest.Parser) -> None:
 
 
 def _path(text: str) -> Path:
-    """Return a path; an empty text would be the current directory.
+    """Return a path; ``-`` is standard output, and an empty text would be the current directory.
 
     Raises:
         ArgumentTypeError: the text is empty.
     """
     if not text:
         raise ArgumentTypeError("the path is empty: give a path, or omit the option")
-    return Path(text)
+    return Path("/dev/stdout" if text == "-" else text)
 
 
 def _add_cluster(group: pytest.OptionGroup) -> None:

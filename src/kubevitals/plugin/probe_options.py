@@ -46,23 +46,30 @@ def add(group: pytest.OptionGroup) -> None:
         ("domain", "the cluster's DNS domain"),
     ):
         default = getattr(defaults, name)
-        group.addoption(_OPTIONS[name], metavar=name.upper(), default=default, help=f"{text} (default: {default})")
+        group.addoption(_OPTIONS[name], metavar=name.upper(), help=f"{text} (default: {default})")
     group.addoption(
         _OPTIONS["pull_secret"],
         metavar="NAME",
-        default="",
         help="an existing Secret in that namespace, to pull the image",
     )
     group.addoption(
-        "--probe-timeout", metavar="DURATION", default="60s", help="time limit of the whole probe (default: 60s)"
+        "--probe-timeout",
+        metavar="DURATION",
+        help=f"time limit of the whole probe (default: {defaults.timeout:g}s)",
     )
     group.addoption(
         _OPTIONS["outside"],
         metavar="NAME",
-        default=defaults.outside,
         help=f"an external DNS name to look up, or '' for none (default: {defaults.outside}, which does not exist)",
     )
     group.addoption("--probe-dry-run", action="store_true", help="print what the probe would create, and exit")
+
+
+def given(config: pytest.Config) -> list[str]:
+    """Return the options of the probe that the user gave, without those that start it."""
+    if config.getoption("probe_dry_run"):
+        return []
+    return [option for option in (*_OPTIONS.values(), "--probe-timeout") if config.getoption(option) is not None]
 
 
 def chosen(config: pytest.Config) -> Options:
@@ -71,13 +78,15 @@ def chosen(config: pytest.Config) -> Options:
     Raises:
         Unusable: a value cannot be used.
     """
-    values = {name: config.getoption(option) for name, option in _OPTIONS.items()}
+    defaults = Options()
+    given = {name: config.getoption(option) for name, option in _OPTIONS.items()}
+    values = {name: getattr(defaults, name) if value is None else value for name, value in given.items()}
     for name, (form, fault) in _FORMS.items():
         if (value := values[name]) and not form.fullmatch(value):
             raise Unusable(f"{_OPTIONS[name]}: {clean(value, 60)!r} is {fault}")
-        if not value and getattr(Options(), name):
+        if not value and name != "outside" and getattr(defaults, name):
             raise Unusable(f"{_OPTIONS[name]}: give a value that is not empty")
-    timeout = seconds("--probe-timeout", config.getoption("probe_timeout"))
+    timeout = seconds("--probe-timeout", config.getoption("probe_timeout") or str(defaults.timeout))
     if not MIN_TIMEOUT <= timeout <= MAX_TIMEOUT:
         raise Unusable(f"--probe-timeout: give {MIN_TIMEOUT} to {MAX_TIMEOUT} s")
     return Options(**values, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Reads the command-line options: which cluster is checked, what is compared, and where reports go."""
+"""Reads the command-line options: which cluster is checked, and what is compared."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +9,8 @@ from kubevitals.diagnosis import history, known_issues
 from kubevitals.errors import Unusable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import probe_options
-from kubevitals.plugin.options import NO_REDACT, REPORTS
+from kubevitals.plugin.options import NO_REDACT
 from kubevitals.redaction import redacting
-from kubevitals.reports import atomic_file
 from kubevitals.source.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
@@ -60,32 +59,6 @@ def kept_credentials(source: Source) -> list[str]:
     if isinstance(source, Snapshot) and source.header.unredacted:
         remarks.append(f"the recording was made with {NO_REDACT}: it may contain credentials")
     return remarks
-
-
-def check_report_paths(config: pytest.Config) -> None:
-    """Refuse report files that could not be written at the end of the run.
-
-    Raises:
-        Unusable: a file cannot be written.
-    """
-    for option, name in (("--html", "htmlpath"), ("--junitxml", "xmlpath")):
-        if path := config.getoption(name, None):
-            try:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                Path(path).open("ab").close()
-            except OSError as error:
-                raise Unusable(f"{option} {clean(path)} cannot be written: {error.strerror}") from error
-    for option, path in report_paths(config).items():
-        try:
-            atomic_file.prepare(path)
-        except OSError as error:
-            raise Unusable(f"{option} {clean(str(path))} cannot be written: {error.strerror}") from error
-
-
-def report_paths(config: pytest.Config) -> dict[str, Path]:
-    """Return the paths of the reports that the user asked for, by option."""
-    paths = {option: config.getoption(option) for option in REPORTS}
-    return {option: path for option, path in paths.items() if path}
 
 
 def earlier(config: pytest.Config) -> history.History:
@@ -144,6 +117,8 @@ def _refuse_contradictions(config: pytest.Config) -> None:
     Raises:
         Unusable: there is such an option.
     """
+    if given := [] if config.getoption("probe") else probe_options.given(config):
+        raise Unusable(f"{given[0]} is an option of the probe: add --probe, or omit it")
     for option in ("context", "snapshot"):
         if config.getoption(option) == "":
             raise Unusable(f"--{option} is empty: give a value, or omit the option")

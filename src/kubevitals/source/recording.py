@@ -65,12 +65,12 @@ class Recording:
         Raises:
             Unusable: the file cannot be written.
         """
-        self._source, self._path, self._lock = source, path, Lock()
-        if path.is_dir():
-            raise Unusable(f"the recording cannot be written to {path}: it is a directory")
+        self._source, self._path, self._lock = source, path.resolve(), Lock()
+        if path.exists() and not path.is_file():
+            raise Unusable(f"the recording cannot be written to {path}: it is not a regular file")
         self.context = source.context
         try:
-            handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=self._path.parent)
         except OSError as error:
             raise Unusable(f"the recording cannot be written to {path}: {error.strerror}") from error
         self._raw = os.fdopen(handle, "wb")

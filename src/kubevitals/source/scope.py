@@ -85,6 +85,15 @@ class Scope:
             raise Unusable("--namespace and --exclude-namespace leave no namespace to check")
         return names
 
+    def unmatched(self, existing: Iterable[str]) -> list[str]:
+        """Return a remark for every excluded name or pattern that matches no existing namespace."""
+        every = sorted(existing)
+        return [
+            clean(f"--exclude-namespace {pattern}: the cluster has no such namespace{near_name(pattern, every)}")
+            for pattern in self.excluded
+            if not any(fnmatchcase(name, pattern) for name in every)
+        ]
+
     @property
     def exact(self) -> list[str] | None:
         """The chosen namespaces, if none is given by a pattern."""

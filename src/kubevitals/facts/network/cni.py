@@ -14,6 +14,7 @@ from kubevitals.facts.pods.faults import SANDBOX_FAULTS, broken_pods
 from kubevitals.facts.pods.sandbox_errors import Shared, explain
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, node_condition
+from kubevitals.text import near_name
 
 
 class Cni(NamedTuple):
@@ -139,11 +140,11 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
     """
     every = cluster.daemon_sets
     if cluster.cni_daemon_sets:
-        named = [ds for ds in every if f"{ds.metadata.namespace}/{ds.metadata.name}" in cluster.cni_daemon_sets]
-        if len(named) < len(cluster.cni_daemon_sets):
-            missing = cluster.cni_daemon_sets - {f"{ds.metadata.namespace}/{ds.metadata.name}" for ds in named}
-            raise NotObserved(f"there is no DaemonSet {', '.join(sorted(missing))}: correct --cni-daemonset")
-        return named
+        by_name = {f"{ds.metadata.namespace}/{ds.metadata.name}": ds for ds in every}
+        if missing := sorted(cluster.cni_daemon_sets - by_name.keys()):
+            near = near_name(missing[0], by_name)
+            raise NotObserved(f"there is no DaemonSet {', '.join(missing)}{near}: correct --cni-daemonset")
+        return [by_name[name] for name in sorted(cluster.cni_daemon_sets)]
     if known := [ds for ds in every if any(is_of(ds, cni) for cni in RECOGNISED)]:
         return known
     cluster.scope.need_all("the CNI's DaemonSet may be in any namespace")

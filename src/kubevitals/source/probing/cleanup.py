@@ -1,5 +1,8 @@
 """Removes the objects of a run, whatever happens, and those that earlier runs left behind."""
 
+from datetime import datetime
+from typing import Any
+
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
@@ -25,7 +28,7 @@ def remove_leftovers(api: Api) -> list[str]:
             objects = api.list(schema, labelSelector=f"{MANAGED}=kubevitals")
         except NotObserved as error:
             return [f"earlier runs of the probe may have left objects behind: {error}"]
-        remarks += _delete(api, schema, [obj.metadata.name for obj in objects if _is_over(obj, api)])
+        remarks += _delete(api, schema, [obj.metadata.name for obj in objects if is_left_behind(obj, api.cluster.now)])
     return remarks
 
 
@@ -64,7 +67,10 @@ def _delete(api: Api, schema: type[Message], names: list[str]) -> list[str]:
     return remarks
 
 
-def _is_over(obj: pb.DaemonSet | pb.Service, api: Api) -> bool:
+def is_left_behind(obj: Any, now: datetime) -> bool:
+    """Return whether an object is the probe's, and its run has surely ended."""
+    if obj.metadata.labels.get(MANAGED) != "kubevitals":
+        return False
     label = obj.metadata.labels.get(LIFETIME, "")
     lifetime = int(label) if label.isdecimal() and len(label) < 10 else LEFTOVER
-    return api.cluster.now.timestamp() - obj.metadata.creationTimestamp.seconds > lifetime
+    return bool(now.timestamp() - obj.metadata.creationTimestamp.seconds > lifetime)
