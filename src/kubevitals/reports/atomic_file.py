@@ -6,7 +6,7 @@ from errno import EISDIR
 from pathlib import Path
 
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
-"""Names of files that are open already: whoever opened one must go on with it, so it is never renamed over."""
+"""Names of files that are open already. They are written to: another process may go on writing to the same file."""
 
 
 def prepare(path: Path) -> Path | None:
