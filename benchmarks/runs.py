@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from benchmarks.api_server import Counts, counts
 from kubevitals.source.live import Live
@@ -71,8 +72,7 @@ def cluster(made_up: Sequence[int] | None, broken: int = 0) -> Iterator[None]:
     if not made_up:
         yield
         return
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["KUBECONFIG"] = f"{folder}/kubeconfig"
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, KUBECONFIG=f"{folder}/kubeconfig"):
         sizes = [str(number) for number in (*made_up, broken)]
         command = [sys.executable, "-m", "benchmarks.made_up", os.environ["KUBECONFIG"], *sizes]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as server:  # noqa: S603 - a module of ours

@@ -1,5 +1,6 @@
 """Fixtures of the library's own tests."""
 
+import gc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kubevitals.inventory.probed import MissingReport, ProbeResults
 from kubevitals.probe.report import ProbeNetwork, ProbeReport
 from kubevitals.source import live
 from kubevitals.source.live import Live
+from scenarios.harness import check_modules
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
@@ -23,22 +25,66 @@ from tests.runs import Connect, Run, crashing, log_path
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
 settings.load_profile("kubevitals")
 
+UNUSED = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "hypothesispytest",
+    "legacypath",
+    "logging",
+    "pastebin",
+    "pytest-kind",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "subtests",
+    "unittest",
+    "xdist",
+    "xdist.looponfail",
+)
 
-@pytest.fixture(autouse=True)
-def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the kubeconfig, the proxies and the home folder of whoever runs the tests out of them."""
-    for name in (
-        "KUBECONFIG",
-        "KUBERNETES_SERVICE_HOST",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "GITHUB_ACTIONS",
-        "GITHUB_STEP_SUMMARY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+SLIM = " ".join(f"-p no:{plugin}" for plugin in UNUSED)
+"""Options for a run of checks inside a test, without the plugins of pytest that it does not need."""
+
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: all modules and all tests."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the kubeconfig, the proxies and the home folder of whoever runs the tests out of them.
+
+    Checks are imported once for all runs in this process, and compiled once for runs in other processes.
+    """
+    check_modules()
+    with pytest.MonkeyPatch.context() as environment:
+        for name in (
+            "KUBECONFIG",
+            "KUBERNETES_SERVICE_HOST",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "http_proxy",
+            "https_proxy",
+            "GITHUB_ACTIONS",
+            "GITHUB_STEP_SUMMARY",
+            "PYTHONDONTWRITEBYTECODE",
+        ):
+            environment.delenv(name, raising=False)
+        environment.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        environment.setenv("PYTEST_ADDOPTS", SLIM)
+        yield
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Runs of pytest in an empty folder."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", SLIM)
+    return pytester
 
 
 @pytest.fixture
@@ -78,7 +124,7 @@ def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyP
 
     def run(*options: str | Path) -> pytest.RunResult:
         reports = ("--junitxml=junit.xml", "--findings=findings.json")
-        return pytester.runpytest_inprocess(FOLDER, "-p", "no:cacheprovider", *reports, *options)
+        return pytester.runpytest_inprocess(FOLDER, *reports, *options)
 
     return run
 
@@ -140,7 +186,7 @@ def look(pytester: pytest.Pytester, own: Path, kubeconfig: Path, monkeypatch: py
 
     def look(*options: str | Path) -> pytest.RunResult:
         files = ("--findings=findings.json", "--metrics=metrics.prom", "--markdown=summary.md", "--junitxml=junit.xml")
-        return pytester.runpytest_inprocess(own, "-p", "no:cacheprovider", *files, *options)
+        return pytester.runpytest_inprocess(own, *files, *options)
 
     return look
 

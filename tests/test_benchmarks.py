@@ -15,7 +15,7 @@ def test_memory_grows_by_less_than_8_kb_a_pod(tmp_path: Path) -> None:
 
 def _peak(pods: int, report: Path) -> int:
     with cluster((10, pods)):
-        run = process("-m", "pytest", "-p", "no:cacheprovider", "checks/", "--kubelet=none", f"--html={report}")
+        run = process("-m", "pytest", "checks/", "--kubelet=none", f"--html={report}")
     assert f" {pods:,} pods, as of" in run.said
     return run.peak
 

@@ -63,7 +63,7 @@ def start(tmp_path: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> 
     started: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pytest", str(CHECKS), "-p", "no:cacheprovider", "--request-timeout=2"]
+        command = [sys.executable, "-m", "pytest", str(CHECKS), "--request-timeout=2"]
         files = [
             f"--{name}={file}"
             for name, file in zip(

@@ -180,7 +180,7 @@ def package(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("arguments", [["acme_checks.checks"], ["kubevitals.checks", "--installed-checks"]], ids=str)
 def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pyargs", *arguments, "--snapshot=demo"]
+    command = [sys.executable, "-m", "pytest", "--pyargs", *arguments, "--snapshot=demo"]
     subprocess.run([*command, "--findings=findings.json"], check=False, capture_output=True)
     assert item("bare-pod[lost]").outcome is Outcome.BROKEN
     assert (len(report().items) > 10) == (arguments[0] == "kubevitals.checks")
@@ -193,7 +193,7 @@ def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[s
 def test_installed_checks_that_are_not_there_are_told_of(package: Path, value: str, words: str) -> None:
     points = package / "acme_checks-1.0.dist-info" / "entry_points.txt"
     points.write_text(f"[kubevitals.checks]\nacme = {value}\n" if value else "")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--installed-checks", "--snapshot=demo"]
+    command = [sys.executable, "-m", "pytest", "--installed-checks", "--snapshot=demo"]
     result = subprocess.run([*command, str(package)], check=False, capture_output=True, text=True)
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.stderr.splitlines())

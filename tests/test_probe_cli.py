@@ -57,7 +57,7 @@ def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyP
     for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 0.1}.items():
         monkeypatch.setattr(probe_run, name, value)
     pytester.mkdir("own").joinpath("test_network.py").write_text(CHECK)
-    return lambda *options: pytester.runpytest_inprocess("own", "-p", "no:cacheprovider", *options)
+    return lambda *options: pytester.runpytest_inprocess("own", *options)
 
 
 def changes(kube: ProbedCluster) -> list[str]:

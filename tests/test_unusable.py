@@ -80,6 +80,5 @@ def test_a_run_of_its_own_has_the_exit_code_and_the_error_on_stderr(
 ) -> None:
     del run
     write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
-    options = (CHECKS, "-p", "no:cacheprovider")
-    assert pytester.runpytest_subprocess(*options).ret == 1
-    _is_refused(pytester.runpytest_subprocess(*options, "--context=other"), "has no context other")
+    assert pytester.runpytest_subprocess(CHECKS).ret == 1
+    _is_refused(pytester.runpytest_subprocess(CHECKS, "--context=other"), "has no context other")

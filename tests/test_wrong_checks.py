@@ -137,5 +137,5 @@ def test_what_cannot_be_told_apart_is_refused(look: Look, own: Path, files: dict
 
 def test_a_test_without_any_check_is_told_that_there_is_no_cluster(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_plain(cluster): assert cluster.nodes")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess()
     result.stdout.fnmatch_lines(["no test here is declared with kubevitals.check, so there is no cluster"])
