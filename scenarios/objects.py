@@ -51,6 +51,10 @@ def deployment(name: str, replicas: int = 1, **fields: Any) -> Object:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
 
+def stateful_set(name: str, replicas: int = 1, **fields: Any) -> Object:
+    return deployment(name, replicas, **fields) | {"kind": "StatefulSet"}
+
+
 def daemon_set(name: str, **fields: Any) -> Object:
     result = deployment(name, **fields)
     del result["spec"]["replicas"]
@@ -72,6 +76,12 @@ def cron_job(
 def service(name: str, port: int = 80, **selector: str) -> Object:
     spec = {"selector": selector or {"app": name}, "ports": [{"port": port}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def quota(name: str = "compute", **hard: str) -> Object:
+    """A ResourceQuota; `_` in the name of a resource stands for `.`."""
+    spec = {"hard": {resource.replace("_", "."): amount for resource, amount in hard.items()}}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": spec}
 
 
 def config_map(name: str, **data: str) -> Object:
