@@ -65,16 +65,18 @@ def _broken_namespaces(judge: Judge) -> frozenset[str]:
 
 
 BASE = granted("base/rbac.yaml")
-NEW = {("list", "replicasets.apps"), ("list", "resourcequotas"), ("list", "limitranges")}
+LIMITS = ("list", "limitranges")
+"""A finding only names the LimitRange."""
+
 OVERLAYS = (
     # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
-    Overlay("base", BASE, undeciding={("list", "namespaces"), ("get", "configmaps")} | NEW),
+    Overlay("base", BASE, undeciding={("list", "namespaces"), ("get", "configmaps"), LIMITS}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
     # EndpointSlices are read only for DNS, which is in another namespace.
     Overlay(
         "namespace",
         granted("overlays/namespace/rbac.yaml"),
-        undeciding={("list", "endpointslices.discovery.k8s.io")} | NEW,
+        undeciding={("list", "endpointslices.discovery.k8s.io"), LIMITS},
     ),
     Overlay("probe", granted("components/probe/rbac.yaml"), BASE),
 )

@@ -59,7 +59,7 @@ _TEXTS = tuple(
         ),
         (
             RefusedBy.LIMIT_RANGE,
-            r"(?P<bound>M(?:in|ax)imum) (?P<resource>\S{1,253}) usage per (?P<type>Container|Pod) is ",
+            r"[Mm](?:in|ax)imum (?P<resource>\S{1,253}) usage per (?P<type>Container|Pod) is ",
         ),
         (RefusedBy.LIMIT_RANGE, r"(?P<resource>\S{1,253}) max limit to request ratio per (?P<type>Container|Pod) is "),
         (RefusedBy.INVALID, r' is invalid: |no PriorityClass with name|RuntimeClass "[^"]{1,253}" not found'),
