@@ -67,6 +67,17 @@ def test_names_beside_ailing_pods_come_first_and_namespaces_take_turns() -> None
     assert len(names) == NAMES
 
 
+def test_services_that_ailing_pods_name_come_first_of_all() -> None:
+    services = [service(f"s{n}", 100 + n, "ill") for n in range(9)] + [service("db", 9000, "data"), service("x", 9999)]
+    ailing, fine = pod("web", ready="False", namespace="ill"), pod("fine", namespace="shop")
+    for one, host in ((ailing, "db.data.svc"), (fine, "x.shop.svc")):
+        one.spec.containers.add(name="app", args=["--cluster-cidr=10.0.0.0/8", host])
+    names = service_names(services, [ailing, fine], NOW)
+    assert names[:2] == ("db.data", "s0.ill")
+    assert "s4.ill" not in names[:4]
+    assert service_names(services, [fine], NOW)[0] != "x.shop"
+
+
 def test_services_without_an_address_have_no_name_to_compare() -> None:
     assert service_names([service("headless", 100, ip="None"), service("external", 100, ip="")], [], NOW) == ()
 

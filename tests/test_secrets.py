@@ -25,7 +25,9 @@ def careless_pod() -> bytes:
     """Return a pod with the secret in its annotations, a command, an environment, and the words it died with."""
     pod = crashing("web-0", TOLD)
     pod.spec.containers[0].command.extend(["app", "--db-password", SECRET])
-    pod.spec.containers[0].args.extend([f"--token={SECRET}", SECRET])
+    pod.spec.containers[0].args.extend(
+        [f"--token={SECRET}", SECRET, f"--db=postgres://shop:{SECRET}@db.shop.svc:5432/"]
+    )
     variable = proto_field(7, proto_field(1, b"DB_PASSWORD") + proto_field(2, SECRET.encode()))
     container = pod.spec.containers[0].SerializeToString() + variable
     del pod.spec.containers[:]

@@ -324,12 +324,14 @@ class EnvVarSource(_message.Message):
     def __init__(self, configMapKeyRef: _Optional[_Union[KeySelector, _Mapping]] = ..., secretKeyRef: _Optional[_Union[KeySelector, _Mapping]] = ...) -> None: ...
 
 class EnvVar(_message.Message):
-    __slots__ = ("name", "valueFrom")
+    __slots__ = ("name", "value", "valueFrom")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     VALUEFROM_FIELD_NUMBER: _ClassVar[int]
     name: str
+    value: str
     valueFrom: EnvVarSource
-    def __init__(self, name: _Optional[str] = ..., valueFrom: _Optional[_Union[EnvVarSource, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., valueFrom: _Optional[_Union[EnvVarSource, _Mapping]] = ...) -> None: ...
 
 class Lifecycle(_message.Message):
     __slots__ = ("postStart",)

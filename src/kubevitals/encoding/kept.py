@@ -1,5 +1,6 @@
 """Reduces objects to the fields that checks read, and keeps them in little memory."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -25,6 +26,12 @@ EVENT_LIMIT = 16_384
 STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
 """The annotation with a claim's StorageClass, from before Kubernetes 1.6; it is still valid."""
 
+SERVICE_HOST = re.compile(r"(?<![\w-])([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-9-]{0,62})\.svc(?![\w-])", re.ASCII)
+"""The DNS name of a Service up to its namespace, in a longer name or in a URL. Anything shorter may be a secret."""
+
+SERVICE_HOSTS, SEARCHED = 8, 4096
+"""Names of Services that are kept of one container, and characters of a value or an argument that are searched."""
+
 _READ_ANNOTATIONS = frozenset(
     {"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node", STORAGE_CLASS}
 )
@@ -33,7 +40,10 @@ _ITEM = 1 << 3 | 2
 
 
 def reduce(item: Message) -> None:
-    """Drop what no check reads: unknown fields, most annotations and arguments, variables without a reference."""
+    """Drop what no check reads: unknown fields, most annotations and arguments, variables without a reference.
+
+    Of the arguments and variables of a pod that is not ready, the names of Services are kept, as arguments.
+    """
     item.DiscardUnknownFields()
     metadata = getattr(item, "metadata", None)
     if isinstance(metadata, pb.AnnotatedMeta):
@@ -43,8 +53,11 @@ def reduce(item: Message) -> None:
         item.message, item.reason = item.message[:EVENT_LIMIT], item.reason[:EVENT_LIMIT]
     _reduce_run(item)
     for spec in _pod_specs(item):
+        is_ailing = isinstance(item, pb.Pod) and _is_ailing(item)
         for container in (*spec.initContainers, *spec.containers):
+            hosts = _service_hosts(container) if is_ailing else ()
             _reduce_container(container)
+            container.args.extend(hosts)
 
 
 def _reduce_run(item: Message) -> None:
@@ -85,12 +98,29 @@ def _reduce_statuses(pod: pb.Pod) -> None:
             status.ClearField("resources")
 
 
+def _is_ailing(pod: pb.Pod) -> bool:
+    """Return whether the pod is not ready although it should be."""
+    ready = any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
+    return not ready and pod.status.phase in ("Pending", "Running")
+
+
+def _service_hosts(container: pb.Container) -> list[str]:
+    """Return the Services that arguments and values of variables name in full, as ``NAME.NAMESPACE.svc``."""
+    hosts: dict[str, None] = {}
+    for text in (*container.command, *container.args, *(variable.value for variable in container.env)):
+        if ".svc" in text[:SEARCHED]:
+            hosts |= dict.fromkeys(match[0] for match in SERVICE_HOST.finditer(text[:SEARCHED]))
+    return list(hosts)[:SERVICE_HOSTS]
+
+
 def _reduce_container(container: pb.Container) -> None:
     for words in (container.command, container.args):
         if words:
             words[:] = [word for word in words if word.startswith(_READ_ARGUMENTS)]
     if container.env:
         read = [variable for variable in container.env if variable.HasField("valueFrom")]
+        for variable in read:
+            variable.ClearField("value")
         del container.env[:]
         container.env.extend(read)
 

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import is_finished, is_ready, turned_at
+from kubevitals.encoding.kept import SERVICE_HOST
+from kubevitals.objects import containers, is_finished, is_ready, turned_at
 
 NAMES, SERVICES, NAME_SERVERS = 8, 6, 8
 """Names of Services that are looked up, Services that are connected to, and pods' own name servers that are queried."""
@@ -28,9 +29,23 @@ class ServiceTarget(NamedTuple):
     endpoint_port: int
 
 
-def service_names(services: Iterable[pb.Service], pods: Iterable[pb.Pod], now: float) -> tuple[str, ...]:
-    """Return the names ``NAME.NAMESPACE`` of Services: half of them beside pods that are not ready, youngest first."""
-    ailing = {pod.metadata.namespace for pod in pods if not is_ready(pod) and not is_finished(pod)}
+def service_names(services: Iterable[pb.Service], pods: Sequence[pb.Pod], now: float) -> tuple[str, ...]:
+    """Return the names ``NAME.NAMESPACE`` of Services, youngest first.
+
+    Half of them are those that pods that are not ready name in full, and then those beside such pods.
+    """
+    ailing = [pod for pod in pods if not is_ready(pod) and not is_finished(pod)]
+    namespaces = {pod.metadata.namespace for pod in ailing}
+    said = {host.removesuffix(".svc") for pod in ailing for host in _named_services(pod)}
+    in_turn = _in_turn(services, now)
+    named = [service for service in in_turn if _name(service) in said]
+    beside = [service for service in in_turn if service.metadata.namespace in namespaces]
+    first = list(dict.fromkeys(map(_name, [*named, *beside])))[: NAMES // 2]
+    return tuple(dict.fromkeys([*first, *map(_name, in_turn)]))[:NAMES]
+
+
+def _in_turn(services: Iterable[pb.Service], now: float) -> list[pb.Service]:
+    """Return the settled Services, youngest first; namespaces take turns, so that none hides the others."""
     candidates = sorted(
         (s for s in services if has_address(s) and now - s.metadata.creationTimestamp.seconds > SETTLED),
         key=lambda s: (-s.metadata.creationTimestamp.seconds, s.metadata.namespace, s.metadata.name),
@@ -40,11 +55,18 @@ def service_names(services: Iterable[pb.Service], pods: Iterable[pb.Pod], now: f
     for service in candidates:
         turns.append((taken[service.metadata.namespace], service))
         taken[service.metadata.namespace] += 1
-    turns.sort(key=lambda turn: turn[0])  # namespaces take turns, so that none hides the others
-    in_turn = [service for _, service in turns]
-    beside = [service for service in in_turn if service.metadata.namespace in ailing][: NAMES // 2]
-    names = (f"{s.metadata.name}.{s.metadata.namespace}" for s in [*beside, *in_turn])
-    return tuple(dict.fromkeys(names))[:NAMES]
+    turns.sort(key=lambda turn: turn[0])
+    return [service for _, service in turns]
+
+
+def _name(service: pb.Service) -> str:
+    return f"{service.metadata.name}.{service.metadata.namespace}"
+
+
+def _named_services(pod: pb.Pod) -> Iterator[str]:
+    """Yield the Services that the pod's arguments and variables name, as they are kept (`encoding.kept`)."""
+    for container in containers(pod.spec):
+        yield from (word for word in container.args if SERVICE_HOST.fullmatch(word))
 
 
 def service_targets(

@@ -128,6 +128,7 @@ def cluster_networks(cluster: Cluster) -> list[IPNetwork]:
         if pod.metadata.namespace == "kube-system" and pod.metadata.labels.get("component") == "kube-controller-manager"
         for container in pod.spec.containers
         for argument in [*container.command, *container.args]
+        if argument.startswith(CLUSTER_CIDR)
     )
     return _networks(cidr for argument in arguments for cidr in argument.removeprefix(CLUSTER_CIDR).split(","))
 
