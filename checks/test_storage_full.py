@@ -33,6 +33,7 @@ from kubevitals.facts.pods.states import Symptom, crash
 from kubevitals.facts.volumes.usage import (
     SpaceReport,
     claims_without_figures,
+    has_host_path,
     is_skipped,
     space_reports,
     volume_figures,
@@ -82,8 +83,9 @@ def volume(cluster: Cluster) -> Iterator[Finding]:
     """Find PVCs whose volume has no space or inodes left, by kubelets' figures, or by what their pods report.
 
     hostPath volumes and those of many CSI drivers have no figures: they are not observed, unless a pod's probe or log
-    reports "no space left on device". Read-only volumes are left out, and block devices, whose use no kubelet knows,
-    and volumes on a plain directory, whose figures are the node's.
+    reports "no space left on device". `--require-observed` does not demand figures of hostPath volumes, which are a
+    part of the node's disk. Read-only volumes are left out, and block devices, whose use no kubelet knows, and volumes
+    on a plain directory, whose figures are the node's.
     """
     figures = cluster.derive(volume_figures)
     reported: set[Ref] = set()
@@ -99,8 +101,11 @@ def volume(cluster: Cluster) -> Iterator[Finding]:
     if figures.unseen:
         raise figures.unseen
     unknown = [c for c in cluster.derive(claims_without_figures).values() if ref(c) not in reported]
+    required = [claim for claim in unknown if not has_host_path(claim, cluster)]
+    if required:
+        raise NotObserved(f"kubelets have no figures of {_some(required)}")
     if unknown:
-        raise NotObserved(f"kubelets have no figures of {_some(unknown)}")
+        raise NotObserved(f"kubelets never have figures of hostPath volumes, such as {_some(unknown)}", unasked=True)
 
 
 def _some(claims: Sequence[pb.PersistentVolumeClaim]) -> str:

@@ -85,6 +85,29 @@ def test_a_volume_without_figures_is_not_observed() -> None:
     assert "no figures of PersistentVolumeClaim/shop/data" in str(unseen)
 
 
+@pytest.mark.parametrize(("source", "unasked"), [("hostPath", True), ("csi", False)])
+def test_figures_of_a_directory_of_the_node_are_not_required(source: str, unasked: bool) -> None:
+    of_claim = claim()
+    of_claim.spec.volumeName = "disk"
+    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
+    getattr(disk.spec.persistentVolumeSource, source).SetInParent()
+    lists = {"nodes": [node()], "pods": [pod(claiming())], "volumes": [disk]}
+    summary = {"node": {"fs": {"capacityBytes": 9, "availableBytes": 5}}, "pods": []}
+    answers = {"/api/v1/nodes/one/proxy/stats/summary": Answer(200, json.dumps(summary).encode())}
+    result = observed(volume(cluster_of(answers, claims=[of_claim], **lists)))
+    assert not result.items
+    assert result.unseen is not None
+    assert "figures of" in str(result.unseen)
+    assert result.unseen.unasked is unasked
+    other = claim()
+    other.metadata.name = "other"
+    both = pod(claiming(), claiming("other"))
+    mixed = observed(volume(cluster_of(answers, claims=[of_claim, other], **lists | {"pods": [both]})))
+    assert mixed.unseen is not None
+    assert mixed.unseen.unasked is False
+    assert "shop/other" in str(mixed.unseen)
+
+
 @pytest.mark.parametrize("figures", [GI, 100 * GI], ids=["its own", "the node's"])
 def test_a_volume_with_figures_is_observed(figures: int) -> None:
     assert judged(pod(claiming()), claim(), figures=figures) == ([], None)

@@ -17,7 +17,7 @@ class NotObserved(Exception):
     Attributes:
         reason: why, in one line.
         right: the missing RBAC right (``list pods``), or an empty text.
-        unasked: whether the options of this run exclude it.
+        unasked: whether the options of this run exclude it, or no option would show it.
         no_probe: whether ``--probe`` would have shown it, and this run has no probe.
     """
 

@@ -1047,10 +1047,12 @@ class CSIPersistentVolumeSource(_message.Message):
     def __init__(self, driver: _Optional[str] = ...) -> None: ...
 
 class PersistentVolumeSource(_message.Message):
-    __slots__ = ("csi",)
+    __slots__ = ("hostPath", "csi")
+    HOSTPATH_FIELD_NUMBER: _ClassVar[int]
     CSI_FIELD_NUMBER: _ClassVar[int]
+    hostPath: HostPathVolumeSource
     csi: CSIPersistentVolumeSource
-    def __init__(self, csi: _Optional[_Union[CSIPersistentVolumeSource, _Mapping]] = ...) -> None: ...
+    def __init__(self, hostPath: _Optional[_Union[HostPathVolumeSource, _Mapping]] = ..., csi: _Optional[_Union[CSIPersistentVolumeSource, _Mapping]] = ...) -> None: ...
 
 class VolumeNodeAffinity(_message.Message):
     __slots__ = ("required",)

@@ -85,6 +85,15 @@ def claims_without_figures(cluster: Cluster) -> dict[ClaimName, pb.PersistentVol
     return {name: claim for name, claim in claims.items() if name not in known and not is_skipped(claim)}
 
 
+def has_host_path(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether the claim's volume is a directory of its node, of which no kubelet ever has figures.
+
+    It shares the node's disk (kubernetes/kubernetes pkg/volume/hostpath: MetricsNil).
+    """
+    bound = cluster.volumes_by_name.get(claim.spec.volumeName)
+    return bound is not None and bound.spec.persistentVolumeSource.HasField("hostPath")
+
+
 class SpaceReport(NamedTuple):
     """What a container says about a volume without figures that has no space left.
 
