@@ -51,7 +51,7 @@ def test_driver_pods_down(seen: Seen) -> None:
     plugin(
         "plugin-crashing.example", "echo 'listen unix /csi/csi.sock: bind: address already in use'; exit 1", room="a"
     ),
-    finds=["volume-claim[driver-down] CSIDriver/plugin-crashing.example", "startup-error[app-exit] Pod/plugin"],
+    finds=["volume-claim[driver-down] CSIDriver/plugin-crashing.example", "startup-error[app-exit] Pod/plugin-*"],
 )
 def test_driver_pod_crashes(seen: Seen) -> None:
     """The log of the plugin's container says why; its crash is a symptom."""

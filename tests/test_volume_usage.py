@@ -91,10 +91,10 @@ def test_figures_of_a_directory_of_the_node_are_not_required(source: str, unaske
     of_claim.spec.volumeName = "disk"
     disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
     getattr(disk.spec.persistentVolumeSource, source).SetInParent()
-    lists = {"nodes": [node()], "pods": [pod(claiming())], "volumes": [disk]}
     summary = {"node": {"fs": {"capacityBytes": 9, "availableBytes": 5}}, "pods": []}
     answers = {"/api/v1/nodes/one/proxy/stats/summary": Answer(200, json.dumps(summary).encode())}
-    result = observed(volume(cluster_of(answers, claims=[of_claim], **lists)))
+    one = cluster_of(answers, claims=[of_claim], nodes=[node()], pods=[pod(claiming())], volumes=[disk])
+    result = observed(volume(one))
     assert not result.items
     assert result.unseen is not None
     assert "figures of" in str(result.unseen)
@@ -102,7 +102,8 @@ def test_figures_of_a_directory_of_the_node_are_not_required(source: str, unaske
     other = claim()
     other.metadata.name = "other"
     both = pod(claiming(), claiming("other"))
-    mixed = observed(volume(cluster_of(answers, claims=[of_claim, other], **lists | {"pods": [both]})))
+    two = cluster_of(answers, claims=[of_claim, other], nodes=[node()], pods=[both], volumes=[disk])
+    mixed = observed(volume(two))
     assert mixed.unseen is not None
     assert mixed.unseen.unasked is False
     assert "shop/other" in str(mixed.unseen)
