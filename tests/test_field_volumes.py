@@ -61,3 +61,10 @@ def test_a_claim_that_is_too_young_to_be_judged_is_named_and_not_its_pod() -> No
     assert cluster.remarks == ["too young to be judged: 1 PVC in Pending for less than 1m (poolfull/big)"]
     assert not unexplained(cluster, [])
     cluster.close()
+
+
+def test_a_claim_that_is_a_finding_is_not_young() -> None:
+    cluster = Cluster(Snapshot(FIELD / "csi-controller-gone.recording"))
+    verdicts(cluster)
+    assert cluster.remarks == []
+    cluster.close()

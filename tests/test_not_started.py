@@ -250,40 +250,60 @@ def test_a_run_says_which_pods_are_too_young_to_be_judged() -> None:
     ]
 
 
+def waiting_for_data(name: str, words: str, age: int) -> pb.Pod:
+    """Return a pod without a node that uses the PVC `data`."""
+    made = pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", creationTimestamp=ago(age)))
+    made.status.phase = "Pending"
+    made.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
+    if words:
+        unschedulable = pb.PodCondition(type="PodScheduled", status="False", reason="Unschedulable", message=words)
+        unschedulable.lastTransitionTime.CopyFrom(ago(age))
+        made.status.conditions.append(unschedulable)
+    return made
+
+
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+
+
 @pytest.mark.parametrize(
-    ("phase", "words", "named"),
+    ("phase", "words", "age", "claim_age", "named"),
     [
-        ("Pending", "", "1 PVC in Pending for less than 1m (shop/data)"),
-        ("Pending", "pod has unbound immediate PersistentVolumeClaims", "1 PVC in Pending"),
-        ("Pending", "0/3 nodes are available: 3 Insufficient cpu.", "2 pods in Unschedulable"),
-        ("Bound", "", "2 pods in Pending"),
+        ("Pending", "", 4, 4, "1 PVC in Pending for less than 1m (shop/data)"),
+        ("Pending", UNBOUND, 4, 900, "1 PVC in Pending"),
+        ("Pending", "", 900, 4, "1 PVC in Pending"),
+        ("Pending", "0/3 nodes are available: 3 Insufficient cpu.", 4, 4, "2 pods in Unschedulable"),
+        ("Bound", "", 4, 4, "2 pods in Pending"),
     ],
+    ids=["both young", "young pods", "young claim", "other words", "bound"],
 )
-def test_a_young_pod_that_waits_for_a_claim_is_not_counted_but_the_claim_is(phase: str, words: str, named: str) -> None:
-    pods = []
-    for name in ("one", "two"):
-        made = pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", creationTimestamp=ago(4)))
-        made.status.phase = "Pending"
-        made.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
-        if words:
-            made.status.conditions.add(
-                type="PodScheduled",
-                status="False",
-                reason="Unschedulable",
-                message=words,
-                lastTransitionTime=ago(4),
-            )
-        pods.append(made)
-    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
-    claim.status.phase = phase
-    cluster = cluster_of(pods=pods, claims=[claim], nodes=[node()])
+def test_a_young_pod_that_waits_for_a_claim_is_not_counted_but_the_claim_is(
+    phase: str, words: str, age: int, claim_age: int, named: str
+) -> None:
+    pods = [waiting_for_data(name, words, age) for name in ("one", "two")]
+    cluster = cluster_of(pods=pods, claims=[claim_of(phase, claim_age)], nodes=[node()])
     pod_faults(cluster)
     (remark,) = cluster.remarks
     assert named in remark
-    unread = cluster_of({"/api/v1/persistentvolumeclaims": Answer(403, b"")}, pods=pods, nodes=[node()])
-    pod_faults(unread)
-    (remark,) = unread.remarks
-    assert "2 pods in " in remark
+
+
+def claim_of(phase: str, age: int) -> pb.PersistentVolumeClaim:
+    metadata = pb.AnnotatedMeta(name="data", namespace="shop", creationTimestamp=ago(age))
+    metadata.annotations["volume.kubernetes.io/selected-node"] = "one"
+    return pb.PersistentVolumeClaim(metadata=metadata, status=pb.PersistentVolumeClaimStatus(phase=phase))
+
+
+def test_a_claim_that_has_been_pending_for_long_is_not_young() -> None:
+    cluster = cluster_of(pods=[waiting_for_data("one", "", 900)], claims=[claim_of("Pending", 900)], nodes=[node()])
+    pod_faults(cluster)
+    assert cluster.remarks == []
+
+
+def test_without_the_claims_the_pod_is_named() -> None:
+    forbidden = {"/api/v1/persistentvolumeclaims": Answer(403, b"")}
+    cluster = cluster_of(forbidden, pods=[waiting_for_data("one", "", 4)], nodes=[node()])
+    pod_faults(cluster)
+    (remark,) = cluster.remarks
+    assert "1 pod in Pending" in remark
 
 
 def test_pods_that_run_or_are_found_are_no_remark() -> None:

@@ -55,20 +55,33 @@ def _waits_if_observed(pod: pb.Pod, cluster: Cluster) -> list[tuple[_Wait, str]]
 
 def _waits(pod: pb.Pod, cluster: Cluster) -> Iterator[tuple[_Wait, str]]:
     """Yield what is not ready yet, with its name: the PVCs that the pod waits for, or else the pod itself."""
-    scheduled, name = condition(pod, "PodScheduled"), pod.metadata.name
     if pod.status.phase == "Pending" and not pod.spec.nodeName:
-        limit = cluster.limit(STUCK)
-        state = scheduled.reason if scheduled and scheduled.reason else "Pending"
-        waits_for_claims = not scheduled or not scheduled.reason or "PersistentVolumeClaim" in scheduled.message
-        claims = _pending_claims(pod, cluster) if waits_for_claims else []
-        yield from [(_Wait("PVC", "Pending", limit), claim) for claim in claims] or [(_Wait("pod", state, limit), name)]
+        yield from _without_node(pod, cluster)
     elif (waiting := waiting_container(pod)) is not None:
         limit = cluster.limit(limit_of(pod, waiting, cluster))
-        yield _Wait("pod", waiting.state.waiting.reason or "Pending", limit), name
+        yield _Wait("pod", waiting.state.waiting.reason or "Pending", limit), pod.metadata.name
 
 
-def _pending_claims(pod: pb.Pod, cluster: Cluster) -> list[str]:
+def _without_node(pod: pb.Pod, cluster: Cluster) -> Iterator[tuple[_Wait, str]]:
+    scheduled, limit = condition(pod, "PodScheduled"), cluster.limit(STUCK)
+    waits_for_claims = not scheduled or not scheduled.reason or "PersistentVolumeClaim" in scheduled.message
+    if claims := _pending_claims(pod, cluster) if waits_for_claims else []:
+        for claim in claims:
+            if not cluster.over(claim.metadata.creationTimestamp, STUCK) or _is_new(pod, cluster):
+                yield _Wait("PVC", "Pending", limit), claim.metadata.name
+    elif _is_new(pod, cluster):
+        state = scheduled.reason if scheduled and scheduled.reason else "Pending"
+        yield _Wait("pod", state, limit), pod.metadata.name
+
+
+def _is_new(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has waited for a node for less than `pod.stuck`; others wait for a reason of their own."""
+    scheduled = condition(pod, "PodScheduled")
+    return not cluster.over(scheduled.lastTransitionTime if scheduled else pod.metadata.creationTimestamp, STUCK)
+
+
+def _pending_claims(pod: pb.Pod, cluster: Cluster) -> list[pb.PersistentVolumeClaim]:
     with suppress(NotObserved):  # then the pod is named
         claims = (cluster.claims_by_name.get((pod.metadata.namespace, name)) for name in claim_names(pod))
-        return [claim.metadata.name for claim in claims if claim and claim.status.phase == "Pending"]
+        return [claim for claim in claims if claim and claim.status.phase == "Pending"]
     return []
