@@ -3,7 +3,7 @@
 from typing import Any
 
 from scenarios.harness import Seen, scenario
-from scenarios.objects import claim, claiming, csi_driver, mounting, pod, storage_class, volume
+from scenarios.objects import claim, claiming, csi_driver, deployment, mounting, pod, storage_class, volume
 
 UNSCHEDULABLE = "scheduling[unschedulable] Pod/app"
 UNBOUND = "volume-claim[unbound] PersistentVolumeClaim/data"
@@ -23,6 +23,17 @@ def test_provisioner_does_not_answer(seen: Seen) -> None:
     """The control plane waits for an external provisioner that does not run."""
     assert seen.says("provisioner example.com/nobody does not respond")
     assert seen.says("check that the pods of provisioner example.com/nobody run")
+
+
+@scenario(
+    storage_class("slow", "example.com/slow-disk"),
+    deployment("slow-disk-provisioner", replicas=0),
+    claim(storage_class="slow"),
+    finds=[UNBOUND],
+)
+def test_provisioner_scaled_to_zero(seen: Seen) -> None:
+    """The Deployment that is named like the provisioner has no replicas."""
+    assert seen.says("does not respond: Deployment/provisioner-scaled-to-zero/slow-disk-provisioner has 0 replicas")
 
 
 @scenario(claim(storage_class="standard", mode="ReadWriteMany"), pod("app", volumes=claiming()), finds=[UNBOUND])

@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 from checks.test_volume_claim import attach_failed, unbound
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.volumes.mounting import mount_remedy, volume_words
+from kubevitals.source.request import Answer
 from tests.fakes import CREATED, ago, cluster_of
 from tests.networks import judged, node
 
@@ -81,6 +82,43 @@ def test_a_provisioner_does_not_respond_only_if_it_was_asked_and_reported_nothin
         "has started to create the volume, and has not finished"
     )
     assert "no node fits" in says(waiting("data", said=NO_VOLUME), claim("data"))["data"]
+
+
+@pytest.mark.parametrize(
+    ("name", "replicas", "expected"),
+    [
+        ("local-path-provisioner", 0, True),
+        ("local-path-provisioner", 1, False),
+        ("local-path-cleaner", 0, False),
+        ("nfs-provisioner", 0, False),
+    ],
+)
+def test_a_provisioner_that_is_scaled_to_zero_is_named(name: str, replicas: int, *, expected: bool) -> None:
+    workload = pb.Deployment(metadata=pb.ObjectMeta(name=name, namespace="storage"))
+    workload.spec.replicas = replicas
+    cluster = cluster_of(
+        pods=[waiting("data")],
+        claims=[claim("data", "local", on="one")],
+        nodes=[node("one")],
+        storage_classes=[storage_class("local", "rancher.io/local-path")],
+        deployments=[workload],
+    )
+    (finding,) = unbound(cluster)
+    assert "provisioner rancher.io/local-path does not respond" in finding.says
+    assert (f"Deployment/storage/{name} has 0 replicas" in finding.says) is expected
+    assert ("kubectl -n storage scale deployment/" in finding.remedy) is expected
+
+
+def test_a_provisioner_is_not_named_where_deployments_are_not_observed() -> None:
+    cluster = cluster_of(
+        {"/apis/apps/v1/deployments": Answer(403, b"")},
+        pods=[waiting("data")],
+        claims=[claim("data", on="one")],
+        nodes=[node("one")],
+        storage_classes=CLASSES,
+    )
+    (finding,) = unbound(cluster)
+    assert finding.says.endswith("provisioner csi.example does not respond")
 
 
 def test_a_claim_may_have_its_class_in_an_annotation() -> None:

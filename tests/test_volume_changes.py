@@ -89,6 +89,32 @@ def test_a_condition_reports_an_expansion_that_fails(state: pb.PersistentVolumeC
     assert all(says in finding.says for finding in findings)
 
 
+LEFT = "didn't find a plugin capable of expanding the volume; waiting for an external controller to process this PVC"
+
+
+@pytest.mark.parametrize(
+    ("since", "conditions", "others", "expected"),
+    [
+        (1000, (), (), True),
+        (600, (), (), False),
+        (1000, ("Resizing",), (), False),
+        (1000, (), ("VolumeResizeFailed",), False),
+        (0, (), (), False),
+    ],
+    ids=["for long", "not yet", "begun", "has answered", "no event"],
+)
+def test_an_expansion_that_no_driver_starts(
+    since: int, conditions: Sequence[str], others: Sequence[str], *, expected: bool
+) -> None:
+    growing = claim()
+    growing.status.conditions.extend(condition(kind, since=300) for kind in conditions)
+    events = [event("PersistentVolumeClaim", "ExternalExpanding", LEFT, 1, since, since)] if since else []
+    events += [event("PersistentVolumeClaim", reason, COOLDOWN, 1, 500, 500) for reason in others]
+    findings = found(expansion_failed, claims=[growing], all_events=events)
+    says = "it cannot be expanded from 1Gi to 2Gi: no driver has started the expansion"
+    assert [finding.says for finding in findings] == [says] * expected
+
+
 def test_a_size_that_the_driver_refuses_is_reported() -> None:
     growing = claim()
     growing.status.allocatedResourceStatuses["storage"] = "ControllerResizeInfeasible"

@@ -28,7 +28,11 @@ SIGNALS = {
         "build the image for an older CPU, or run the pod on nodes with a newer one",
     ),
     "SIGABRT": ("the application aborted itself", _READ),
-    "SIGKILL": ("by the kubelet, or out of memory", _READ),
+    "SIGKILL": (
+        "by the kubelet, or out of memory",
+        "if its log ends without an error, it was probably out of memory: raise its memory limit, or let it use less; "
+        "the node's kernel log names the process (dmesg -T | grep -i oom)",
+    ),
     "SIGSEGV": (
         "the application accessed memory that it may not",
         "update the application or the library that crashes; its core dump or its log says which one",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -10,7 +11,7 @@ from kubevitals.facts.nodes.placement import satisfies
 from kubevitals.facts.volumes.claims import BINDING, class_name, classes_by_name, is_due, users
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.inventory.near_names import near_names
-from kubevitals.objects import Ref, condition
+from kubevitals.objects import Ref, condition, ref
 from kubevitals.quantity import amount
 from kubevitals.text import binary
 
@@ -91,7 +92,25 @@ def _by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: 
         why = f"provisioner {provisioner} has started to create the volume, and has not finished"
         return WhyUnbound(why, f"see what the log of provisioner {provisioner} says about this PVC")
     why = f"provisioner {provisioner} does not respond"
+    if stopped := _scaled_to_zero(provisioner, cluster):
+        remedy = f"scale it up: {stopped.kubectl('scale')} --replicas=1"
+        return WhyUnbound(f"{why}: {stopped} has 0 replicas", remedy)
     return WhyUnbound(why, f"check that the pods of provisioner {provisioner} run, and read their log")
+
+
+def _scaled_to_zero(provisioner: str, cluster: Cluster) -> Ref | None:
+    """Return the Deployment or StatefulSet that is named like a provisioner and has no replicas; CSI's are drivers.
+
+    ``rancher.io/local-path`` is the provisioner of ``local-path-provisioner``.
+    """
+    name = provisioner.rpartition("/")[2].removesuffix("-provisioner")
+    with suppress(NotObserved):  # this is a hint
+        workloads: tuple[pb.Deployment | pb.StatefulSet, ...] = (*cluster.deployments, *cluster.stateful_sets)
+        for workload in workloads:
+            own = workload.metadata.name
+            if len(name) > 3 and name in own and "provisioner" in own and not workload.spec.replicas:
+                return ref(workload)
+    return None
 
 
 def _has_waited(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:

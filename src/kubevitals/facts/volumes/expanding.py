@@ -27,9 +27,15 @@ EXPANSION = Threshold(
 ERRORS = ("ControllerResizeError", "NodeResizeError")
 """Conditions of a claim whose expansion fails (k8s.io/api core/v1, since Kubernetes 1.31)."""
 
+_BEGUN = frozenset({"Resizing", "FileSystemResizePending", *ERRORS})
+
 _FAILED = frozenset({"VolumeResizeFailed", "FileSystemResizeFailed"})
 _SUCCEEDED = frozenset({"VolumeResizeSuccessful", "FileSystemResizeSuccessful"})
 """Reasons of events: external-resizer pkg/util, kubernetes/kubernetes pkg/kubelet/events/event.go."""
+
+_UNSTARTED = "ExternalExpanding"
+"""The reason of the event by which kube-controller-manager leaves an expansion to the driver
+(kubernetes/kubernetes pkg/controller/volume/expand/expand_controller.go)."""
 
 _PREFIX = re.compile(r'^(?:resize volume "?\S{1,300}"? by resizer "?\S{1,300}"? failed: |NodeExpandVolume\S{0,80} )')
 _FIX = "fix what the driver reports, or set the storage request of the PVC back to a size that the driver accepts"
@@ -52,6 +58,9 @@ def unexpanded(cluster: Cluster) -> Iterator[VolumeFault]:
     for claim in growing:
         if error := _repeated_failure(claim, cluster):
             yield _fault(claim, f"{_expansion(claim, cluster)}: {error}", _FIX, cluster)
+        elif _never_started(claim, cluster):
+            remedy = "check that the driver's controller runs with a csi-resizer, and read the log of that container"
+            yield _fault(claim, f"{_expansion(claim, cluster)}: no driver has started the expansion", remedy, cluster)
 
 
 def _by_state(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> VolumeFault | None:
@@ -102,6 +111,15 @@ def _repeated_failure(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
     seen = occurrences(failures)
     lasts = cluster.now.timestamp() - seen.first >= cluster.limit(RETRIED)
     return _PREFIX.sub("", failures[-1].message) if lasts and seen.count > 1 and seen.is_current(cluster.now) else ""
+
+
+def _never_started(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
+    """Return whether an expansion was left to the driver `volume-claim.expansion` ago, which has not begun."""
+    left = [event for event in cluster.events(claim) if event.reason == _UNSTARTED]
+    answered = any(event.reason in _FAILED | _SUCCEEDED for event in cluster.events(claim))
+    begun = answered or any(condition.type in _BEGUN for condition in claim.status.conditions)
+    since = max((last_seen(event) for event in left), default=0)
+    return bool(since) and not begun and cluster.over(pb.Time(seconds=since), EXPANSION)
 
 
 def _fault(
