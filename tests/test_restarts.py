@@ -6,6 +6,7 @@ from kubevitals.facts.nodes.placement import START
 from kubevitals.facts.pods.faults import PodFault
 from kubevitals.facts.pods.restarts import recent_restarts
 from kubevitals.facts.pods.states import is_down
+from kubevitals.findings.finding import pod_finding
 from tests.built import BuiltPod, findings, owner_of
 from tests.fakes import ago
 
@@ -101,3 +102,20 @@ def test_a_pod_that_is_ready_is_not_down_though_it_crashed_before() -> None:
     assert is_down(pod.pod, pod.cluster(), START)
     pod.pod.status.conditions.add(type="Ready", status="True")
     assert not is_down(pod.pod, pod.cluster(), START)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "ended", "expected"),
+    [(0, 0, True), (4, 600, False), (4, 595, False), (4, 30, True), (90, MONTH, True)],
+    ids=["no restart", "by this crash", "a moment later", "never ready in between", "restarts of the past"],
+)
+def test_since_when_a_pod_is_not_ready_is_known_unless_a_crash_moved_that_time(
+    restarts: int, ended: int, *, expected: bool
+) -> None:
+    pod = BuiltPod()
+    pod.crashing("web", ended=ended, restarts=restarts)
+    pod.pod.status.conditions.add(type="Ready", status="False", lastTransitionTime=ago(600))
+    finding = pod_finding(pod.pod, says="", remedy="")
+    assert (finding.since == ago(600).seconds) is expected
+    pod.pod.status.conditions[-1].status = "True"
+    assert pod_finding(pod.pod, says="", remedy="").since == 0

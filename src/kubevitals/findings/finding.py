@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.findings.severity import Severity as Severity
-from kubevitals.objects import Ref, condition, owner, ref, statuses
+from kubevitals.objects import Ref, condition, last_end, owner, ref, statuses
 from kubevitals.text import clean
 
 EVIDENCE_LIMIT = 60
@@ -145,12 +145,21 @@ def in_context(finding: Finding, context: str) -> Finding:
     return replace(finding, look=look, remedy=remedy)
 
 
+FLIP = 15
+"""Seconds that lie at most between the end of a container and the time when its pod reports that it is not ready."""
+
+
 def _unready_since(pod: pb.Pod) -> int:
-    """Return when the pod became not ready; 0 if it is ready, or if restarts may have moved that time."""
+    """Return when the pod became not ready; 0 if it is ready, or if a crash moved that time, as each one may do.
+
+    A container that crashes and is never ready in between does not move it, and neither do restarts of the past.
+    """
     ready = condition(pod, "Ready")
-    if ready is None or ready.status != "False" or any(status.restartCount for status in statuses(pod)):
+    if ready is None or ready.status != "False":
         return 0
-    return ready.lastTransitionTime.seconds
+    turned = ready.lastTransitionTime.seconds
+    ends = (last_end(status).finishedAt.seconds for status in statuses(pod) if status.restartCount)
+    return 0 if any(abs(turned - ended) <= FLIP for ended in ends) else turned
 
 
 def fold(findings: Iterable[Finding]) -> list[list[Finding]]:
