@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns.service import name_servers
@@ -60,6 +60,20 @@ class Needs:
             return "ᵃ"
         return "ᵖ" if self.probe else "ᵏ" if self.kubelet else ""
 
+    def add(self, other: "Needs") -> None:
+        """Need also what another one needs."""
+        for needed in fields(self):
+            setattr(self, needed.name, getattr(self, needed.name) | getattr(other, needed.name))
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """What a function of a recorded cluster returned or raised, and what it needed for that."""
+
+    needs: Needs
+    value: Any = None
+    error: NotObserved | NotApplicable | None = None
+
 
 class _Watched(Snapshot):
     """A recording that parses each answer once, and notes in `needs` what is asked of it."""
@@ -69,6 +83,7 @@ class _Watched(Snapshot):
         self.path = path
         self.needs = needs or Needs()
         self._made: dict[str, Answer] = {}
+        self._derived: dict[object, _Derived] = {}
 
     def get(self, request: Request) -> Answer:
         path = request.path.partition("?")[0]
@@ -84,6 +99,25 @@ class _Watched(Snapshot):
     def probe(self, plan: ProbePlan | None) -> bytes:
         self.needs.probe = True
         return super().probe(plan)
+
+    def derive(self, function: Callable[[Cluster], Any], cluster: Cluster) -> Any:
+        """Return what a function derives from the whole cluster, computed once for all rules."""
+        if function not in self._derived:
+            self._derived[function] = self._watch(function, cluster)
+        derived = self._derived[function]
+        self.needs.add(derived.needs)
+        if derived.error:
+            raise derived.error
+        return derived.value
+
+    def _watch(self, function: Callable[[Cluster], Any], cluster: Cluster) -> _Derived:
+        outer, self.needs = self.needs, Needs()
+        try:
+            return _Derived(self.needs, function(cluster))
+        except (NotObserved, NotApplicable) as error:
+            return _Derived(self.needs, error=error)
+        finally:
+            self.needs = outer
 
 
 class _WatchedScope(Scope):
@@ -117,16 +151,19 @@ def _unwatched(path: Path) -> Cluster:
 class _WatchedCluster(Cluster):
     def __init__(self, source: _Watched, scope: Scope) -> None:
         super().__init__(source, secret_names=True, probe=Options(), scope=scope)
-        self._needs, self._path = source.needs, source.path
+        self._watched = source
 
     def derive(self, function: Callable[[Cluster], T]) -> T:
         """Do not watch the functions in `HINTS`."""
         if function in HINTS:
-            return function(_unwatched(self._path))
+            return function(_unwatched(self._watched.path))
+        if self.scope.is_all:
+            derived: T = self._watched.derive(function, self)
+            return derived
         return super().derive(function)
 
     def limit(self, threshold: Threshold) -> float:
-        self._needs.thresholds.add(threshold)
+        self._watched.needs.thresholds.add(threshold)
         return super().limit(threshold)
 
 
