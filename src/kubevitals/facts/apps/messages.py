@@ -274,7 +274,7 @@ MESSAGES = (
 
 def recognise(lines: Iterable[str]) -> Line | None:
     """Return the latest line that holds a message of the table; of one line, the first message counts."""
-    for line in reversed(list(lines)):
+    for line in dict.fromkeys(reversed(list(lines))):
         for message in MESSAGES:
             for pattern in message.patterns:
                 if match := pattern.search(line):
