@@ -26,7 +26,7 @@ from kubevitals.facts.pods.quotas import Share, Shortage, shares, shortages
 from kubevitals.facts.pods.refused import Refused, refused_by
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
-from kubevitals.findings.explains import CONCERNS, Explains
+from kubevitals.findings.explains import CONCERNS, SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
@@ -35,7 +35,13 @@ from kubevitals.threshold import Threshold
 
 NEARLY = Threshold("pod-creation.quota", 0.9, "share of a ResourceQuota that is used and is warned of")
 
-EXPLAINS = (Explains(("pod-creation[quota]",), CONCERNS, ("pod-creation[quota-nearly-full]",)),)
+EXPLAINS = (
+    Explains(("pod-creation[quota]",), CONCERNS, ("pod-creation[quota-nearly-full]",)),
+    Explains(("pod-creation[service-account]",), SAME_MISSING, ("pod-creation[service-account]",)),
+    Explains(("pod-creation[webhook]",), SAME_MISSING, ("pod-creation[webhook]",)),
+)
+
+CONFIGURATIONS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 
 
 def quota(cluster: Cluster) -> Iterator[Finding]:
@@ -75,16 +81,24 @@ def _retry(one: Refused) -> str:
 def webhook(cluster: Cluster) -> Iterator[Finding]:
     """Find controllers whose pods an admission webhook should look at that cannot be called."""
     for one in refused_by(cluster, RefusedBy.WEBHOOK):
-        service, named = _service(one), one.refusal.named
+        service, name = _service(one), one.refusal.named["webhook"]
+        is_missing = service is not None and _reason(one) == f'service "{service.name}" not found'
+        called = (service,) if service else ()
         yield _finding(
             one,
             cluster,
-            f'admission webhook "{named["webhook"]}" cannot be called: {_reason(one)}',
-            f"bring the pods of its {service} back: {service.kubectl('describe')}"
-            if service
-            else "bring the webhook back: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
-            (service,) if service else (),
+            f'admission webhook "{name}" cannot be called: {_reason(one)}',
+            _webhook_remedy(service, is_missing=is_missing),
+            called,
+            missing=called if is_missing else (),
         )
+
+
+def _webhook_remedy(service: Ref | None, *, is_missing: bool) -> str:
+    if service is None or is_missing:
+        what = f"create {service} again" if service else "find out why it does not answer"
+        return f"{what}, or delete the webhook's configuration: kubectl get {CONFIGURATIONS}"
+    return f"find out why {service} does not answer: {service.kubectl('describe')}"
 
 
 def _service(one: Refused) -> Ref | None:

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from checks import test_pod_creation as checks
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import roots_of
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.admission import RefusedBy, refusal
 from kubevitals.facts.pods.refused import Controller
@@ -15,6 +16,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.source.request import Answer
 from tests.fakes import ago, cluster_of, status_bytes
+from tests.findings import case
 
 FORBIDDEN = 'Error creating: pods "web-1-x" is forbidden: '
 EXCEEDED = (
@@ -145,6 +147,7 @@ def told(*objects: Message) -> list[str]:
     ("message", "by"),
     [
         (EXCEEDED, RefusedBy.QUOTA),
+        (f"(combined from similar events): {EXCEEDED}", RefusedBy.QUOTA),
         (FORBIDDEN + "failed quota: compute: must specify limits.cpu for: app", RefusedBy.QUOTA),
         (FORBIDDEN + "status unknown for quota: compute, resources: pods", RefusedBy.QUOTA),
         (FORBIDDEN + "insufficient quota to match these scopes: [{PriorityClass In [high]}]", RefusedBy.QUOTA),
@@ -175,7 +178,7 @@ def test_the_api_servers_words_say_what_refuses_a_pod(message: str, by: RefusedB
     why = refusal(message)
     assert why
     assert why.by is by
-    assert not why.words.startswith(("Error creating", "create Claim"))
+    assert not why.words.startswith(("(combined", "Error creating", "create Claim"))
     assert "is forbidden" not in why.words
 
 
@@ -353,11 +356,35 @@ def test_the_service_of_a_webhook_is_named() -> None:
     assert "kubectl -n policies describe service/guard" in finding.remedy
 
 
+def test_a_service_that_does_not_exist_is_missing() -> None:
+    message = f'failed calling webhook "guard.io": failed to call webhook: {URL}: service "guard" not found'
+    ((_, finding),) = found(replica_set(message))
+    assert finding.missing == (Ref("Service", "policies", "guard"),)
+    assert finding.remedy.startswith("create Service/policies/guard again")
+
+
+def test_one_missing_service_account_is_one_root() -> None:
+    account = Ref("ServiceAccount", "shop", "web")
+    cases = [
+        case("pod-creation[service-account]", f"Deployment/shop/{name}", missing=(account,)) for name in ("api", "web")
+    ]
+    roots = roots_of(cases, checks.EXPLAINS)
+    assert {root.finding.obj.name for root in roots.values()} == {"api"}
+
+
+def test_a_nearly_full_quota_is_a_symptom_of_the_refusal() -> None:
+    quota = Ref("ResourceQuota", "shop", "compute")
+    refused = case("pod-creation[quota]", "Deployment/shop/web", concerns=(quota,))
+    warned = case("pod-creation[quota-nearly-full]", str(quota))
+    assert roots_of([warned, refused], checks.EXPLAINS)[warned] is refused
+
+
 def test_a_webhook_outside_the_cluster_has_no_service() -> None:
     message = 'failed calling webhook "guard.io": failed to call webhook: Post "https://guard.example/": EOF'
     ((_, finding),) = found(replica_set(message))
     assert not finding.concerns
     assert finding.says.endswith("cannot be called: EOF")
+    assert finding.remedy.startswith("find out why it does not answer, or delete the webhook's configuration")
 
 
 def limits(kind: str) -> pb.LimitRange:

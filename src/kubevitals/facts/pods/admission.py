@@ -79,10 +79,12 @@ _TEXTS = tuple(
 """
 
 _PREFIX = re.compile(
+    r"(?:\(combined from similar events\): )?"
     r"(?:Error creating: |create (?:Pod|Claim) .{1,600}? in StatefulSet \S{1,253} failed error: )?"
     r"(?:Internal error occurred: )?(?:[a-z]{1,63} \"[^\"]{1,253}\" is forbidden: )?(?:Internal error occurred: )?"
 )
-"""How controllers begin their events (pkg/controller/controller_utils.go, statefulset/stateful_pod_control.go)."""
+"""How events begin: in client-go (tools/record/events_cache.go), and by controllers (kubernetes pkg/controller
+controller_utils.go and statefulset/stateful_pod_control.go)."""
 
 _GOING = "because it is being terminated"
 """Pods are refused in a namespace that is being deleted (plugin/pkg/admission/namespace/lifecycle)."""
