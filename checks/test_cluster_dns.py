@@ -51,7 +51,12 @@ from kubevitals.probe.report import Lookup, ProbeReport, Through
 NODES_SHOWN = 10
 """Nodes in the evidence of a finding."""
 
-NEED_NAMES = ("startup-error", "liveness-probe[killed-by-probe]", "volume-claim[driver-down]")
+NEED_NAMES = (
+    "startup-error",
+    "liveness-probe[killed-by-probe]",
+    "readiness[probe-failing]",
+    "volume-claim[driver-down]",
+)
 
 EXPLAINS = (
     Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),

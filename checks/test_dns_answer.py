@@ -43,7 +43,10 @@ SHOWN = 5
 
 EXPLAINS = (
     Explains(
-        ("dns-answer[own-name-server]",), SAME_OWNER, ("startup-error", "liveness-probe[killed-by-probe]"), NAME_ERRORS
+        ("dns-answer[own-name-server]",),
+        SAME_OWNER,
+        ("startup-error", "liveness-probe[killed-by-probe]", "readiness[probe-failing]"),
+        NAME_ERRORS,
     ),
 )
 

@@ -25,12 +25,21 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import missing_right
-from kubevitals.facts.pods.container_probe_events import ProbeEvents, ReplyKind, probe_failures, probe_kills, reply_to
+from kubevitals.facts.pods.container_probe_events import (
+    ProbeEvents,
+    ReplyKind,
+    ago,
+    failures_line,
+    probe_failures,
+    probe_kills,
+    reply_to,
+)
 from kubevitals.facts.pods.container_probe_remedies import ROOMY, more_time, remedy_for
 from kubevitals.facts.pods.container_probes import (
     ProbeKind,
     container_of,
     equals_readiness,
+    numbers_line,
     probe_of,
     request_of,
     timing,
@@ -96,30 +105,13 @@ def killed_by_probe(cluster: Cluster) -> Iterator[Finding]:
 
 def _kill_lines(symptom: Symptom, probe: pb.Probe, failed: ProbeEvents | None, cluster: Cluster) -> Iterator[str]:
     pod, status, kind = symptom.pod, symptom.status, symptom.probe or ProbeKind.LIVENESS
-    yield _numbers_line(kind, probe)
+    yield numbers_line(kind, probe)
     if failed:
-        yield _failures_line(kind, probe, failed, cluster)
+        yield failures_line(kind, probe, failed, cluster)
     if kills := probe_kills(pod, status.name, kind, cluster):
-        yield f"events: {plural(kills.seen.count, 'kill')} by the {kind} probe, the last {_ago(kills, cluster)} ago"
+        yield f"events: {plural(kills.seen.count, 'kill')} by the {kind} probe, the last {ago(kills, cluster)} ago"
     yield from container_lines(pod, status, cluster)
     yield from pod_lines(pod, cluster)
-
-
-def _numbers_line(kind: ProbeKind, probe: pb.Probe) -> str:
-    numbers = timing(probe)
-    return (
-        f"{kind.field}: {request_of(probe)}; initialDelaySeconds {numbers.delay}, periodSeconds {numbers.period}, "
-        f"timeoutSeconds {numbers.timeout}, failureThreshold {numbers.failures}"
-    )
-
-
-def _failures_line(kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents, cluster: Cluster) -> str:
-    count, words = plural(failed.seen.count, "failure"), reply_to(probe, failed).words
-    return f"events: {count} of the {kind} probe, the last {_ago(failed, cluster)} ago: {words}"
-
-
-def _ago(events: ProbeEvents, cluster: Cluster) -> str:
-    return duration(cluster.now.timestamp() - events.seen.last)
 
 
 def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
@@ -159,7 +151,7 @@ def _was_close(probed: ProbedContainer, took: int, cluster: Cluster) -> bool:
 
 
 def _start_lines(slowest: ProbedContainer, seen: list[tuple[int, ProbedContainer]]) -> Iterator[str]:
-    yield _numbers_line(ProbeKind.LIVENESS, slowest.container.livenessProbe)
+    yield numbers_line(ProbeKind.LIVENESS, slowest.container.livenessProbe)
     for took, probed in sorted(seen, key=lambda start: -start[0])[:10]:
         yield f"{ref(probed.pod)}: {took} s from the start of container {probed.container.name} to ContainersReady"
 
@@ -263,9 +255,9 @@ def _probe_lines(
     pod: pb.Pod, kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents | None, cluster: Cluster
 ) -> Iterator[str]:
     yield f"seen on {ref(pod)}"
-    yield _numbers_line(kind, probe)
+    yield numbers_line(kind, probe)
     if failed:
-        yield _failures_line(kind, probe, failed, cluster)
+        yield failures_line(kind, probe, failed, cluster)
     yield from pod_lines(pod, cluster)
 
 

@@ -40,7 +40,7 @@ EXPLAINS = (
     Explains(
         ("network-policy[no-dns]",),
         CONCERNS,
-        ("startup-error", "liveness-probe"),
+        ("startup-error", "liveness-probe", "readiness[probe-failing]"),
         words=LOOKUPS,
     ),
 )

@@ -70,7 +70,7 @@ LIMITS = ("list", "limitranges")
 
 OVERLAYS = (
     # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
-    Overlay("base", BASE, undeciding={("list", "namespaces"), ("get", "configmaps"), LIMITS}),
+    Overlay("base", BASE, undeciding={("get", "configmaps"), LIMITS}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
     # EndpointSlices are read only for DNS, which is in another namespace.
     Overlay(

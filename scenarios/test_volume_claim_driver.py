@@ -39,7 +39,7 @@ def test_driver_not_on_the_node(seen: Seen) -> None:
 @scenario(
     csi_driver("plugin-down.example"),
     plugin("plugin-down.example", ready=False),
-    finds=["volume-claim[driver-down] CSIDriver/plugin-down.example"],
+    finds=["volume-claim[driver-down] CSIDriver/plugin-down.example", "readiness[probe-failing] Pod/plugin-*"],
 )
 def test_driver_pods_down(seen: Seen) -> None:
     """No volume needs the driver yet."""

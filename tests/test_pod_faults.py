@@ -9,7 +9,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods import faults
 from kubevitals.facts.pods.faults import SANDBOX_FAULTS, TABLE, PodFault
-from tests.built import NO_NETWORK, BuiltPod, config_map, findings, node, owner_of
+from tests.built import HEALTHZ, NO_NETWORK, BuiltPod, config_map, findings, node, owner_of, probe
 from tests.fakes import ago, cluster_of
 
 Mark = Callable[[BuiltPod], None]
@@ -21,12 +21,13 @@ IMAGE, BAD_REFERENCE, BAD_COMMAND = PodFault.IMAGE, PodFault.BAD_REFERENCE, PodF
 OOM_KILLED, KILLED_BY_PROBE, POST_START = PodFault.OOM_KILLED, PodFault.KILLED_BY_PROBE, PodFault.POST_START
 NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.INIT_CONTAINER, PodFault.APP_EXIT
 NOT_STARTED = PodFault.NOT_STARTED
+PROBE_FAILING, GATE_UNMET = UNREADY = PodFault.PROBE_FAILING, PodFault.GATE_UNMET
 
 VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, SETUP_FAILED, ATTACH_FAILED, MOUNT_FAILED)
 REPEATED = tuple(fault for fault in VOLUMES if fault is not ATTACH_FAILED)
 """What can still happen to a mounted volume: the kubelet sets up ConfigMaps, Secrets and some CSI volumes again."""
 UNSCHEDULED = (PodFault.UNSCHEDULABLE, PodFault.NO_SCHEDULER)
-CONTAINERS = tuple(fault for fault in PodFault if fault not in UNSCHEDULED + SANDBOX_FAULTS + VOLUMES)
+CONTAINERS = tuple(fault for fault in PodFault if fault not in UNSCHEDULED + SANDBOX_FAULTS + VOLUMES + UNREADY)
 
 NO_SPACE = "write /data/x: no space left on device"
 TOO_LITTLE = "container init was OOM-killed (memory limit too low?)"
@@ -74,6 +75,20 @@ def creating(built: BuiltPod) -> None:
         condition.lastTransitionTime.CopyFrom(ago(2000))
 
 
+def unready(built: BuiltPod) -> None:
+    """A container that runs and fails its readiness probe."""
+    running = pb.ContainerStateRunning(startedAt=ago(500))
+    status = pb.ContainerStatus(name=PROBE_FAILING, state=pb.ContainerState(running=running))
+    built.container(status, readinessProbe=probe(HEALTHZ))
+
+
+def gated(built: BuiltPod) -> None:
+    """A condition that nothing has set keeps the pod from being ready."""
+    built.start()
+    built.pod.spec.readinessGates.add(conditionType="example.com/registered")
+    built.pod.status.conditions.add(type="ContainersReady", status="True", lastTransitionTime=ago(600))
+
+
 def crashing(name: str, code: int = 1, reason: str = "Error", **how: Any) -> Mark:
     return lambda built: built.crashing(name, code, reason, **how)
 
@@ -117,6 +132,8 @@ ALONE: dict[PodFault, Mark] = {
     INIT_CONTAINER: crashing(INIT_CONTAINER, init=True),
     APP_EXIT: crashing(APP_EXIT),
     NOT_STARTED: creating,
+    PROBE_FAILING: unready,
+    GATE_UNMET: gated,
 }
 
 
@@ -190,6 +207,10 @@ PAIRS = [
     *map(in_a_sandbox, REPEATED),
     # Every container is in a state of its own.
     *(apart(*pair) for pair in combinations(CONTAINERS, 2)),
+    # A pod that runs has containers in other states, too, or has lost its sandbox.
+    *each((POOL_EXHAUSTED, CNI_UNREACHABLE, SANDBOX_FAILED), UNREADY),
+    *each((fault for fault in CONTAINERS if fault is not INIT_CONTAINER), UNREADY),
+    apart(*UNREADY),
     # What a container waits for now, and how it ended before: its image is gone, its ConfigMap, its command.
     in_one(IMAGE, OOM_KILLED, crashing("app-2", 137, "OOMKilled", waiting="ImagePullBackOff")),
     in_one(IMAGE, KILLED_BY_PROBE, crashing("app-2", 137, probed=True, waiting="ErrImagePull")),
@@ -237,6 +258,10 @@ NEVER = {
         for pair in product(VOLUMES, CONTAINERS)
         if pair[1] is not NOT_STARTED and pair not in {(fault, OOM_KILLED) for fault in REPEATED}
     ],
+    "a node without network is not ready, which is its own fault": product([CNI_MISCONFIGURED], UNREADY),
+    "a pod runs when it has a node and its volumes, and its init containers have ended": product(
+        (*UNSCHEDULED, *VOLUMES, INIT_CONTAINER), UNREADY
+    ),
 }
 """The other pairs of lines, and why no pod matches both."""
 

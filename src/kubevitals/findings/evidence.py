@@ -65,8 +65,13 @@ def container_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -
     for line in _log(pod, status, cluster, previous=not status.state.HasField("terminated")):
         yield f"log: {line}"
     if status.state.HasField("running"):
-        for line in _log(pod, status, cluster, previous=False):
-            yield f"log of the current container: {line}"
+        yield from current_log_lines(pod, status, cluster)
+
+
+def current_log_lines(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Iterator[str]:
+    """Yield the last lines of the log of a container that runs."""
+    for line in _log(pod, status, cluster, previous=False):
+        yield f"log of the current container: {line}"
 
 
 def _when(age: float) -> str:

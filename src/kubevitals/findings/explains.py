@@ -71,10 +71,11 @@ BROKEN_PODS = (
     "ip-allocation",
     "liveness-probe[killed-by-probe]",
     "memory-limit[oom-killed]",
+    "readiness",
     "startup-error",
     "storage-full[no-space-in-log]",
 )
-"""Causes that keep a pod from running. With `CONCERNED` they explain why a service of that pod is down."""
+"""Causes that keep a pod from running, or from being ready. With `CONCERNED` they explain why its service is down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, fields_of, prepare
 from kubevitals.errors import BadCheck, NotObserved, Unusable
-from kubevitals.source.request import JSON, NAMES_ONLY, PROTOBUF, Answer, Request, Source
+from kubevitals.source.request import JSON, PROTOBUF, Answer, Request, Source
 from kubevitals.source.scope import LISTED, Scope
 
 M = TypeVar("M", bound=Message | Resource)
@@ -76,7 +76,7 @@ class Listing(Generic[M]):
         return f"{place}/namespaces/{namespace}/{kind}"
 
 
-NAMESPACES = Listing("/api/v1/namespaces", pb.Namespace, NAMES_ONLY)
+NAMESPACES = Listing("/api/v1/namespaces", pb.Namespace)
 
 
 class Kind(Listing[R]):

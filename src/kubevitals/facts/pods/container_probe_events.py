@@ -12,7 +12,7 @@ from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, Timing, c
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import Occurrences, last_seen, occurrences
 from kubevitals.objects import containers, is_ready, statuses, turned_at
-from kubevitals.text import clean
+from kubevitals.text import clean, duration, plural
 
 SIGNALLED = frozenset({137, 143})
 """Exit codes of a container that the kubelet kills: by SIGKILL, or by a SIGTERM that it does not handle."""
@@ -217,3 +217,14 @@ def reply_to(probe: pb.Probe, failed: ProbeEvents | None) -> ProbeReply:
     if words := clean(failed.words, 200):
         return ProbeReply(ReplyKind.OUTPUT, words)
     return ProbeReply(ReplyKind.NO_OUTPUT, ReplyKind.NO_OUTPUT)
+
+
+def failures_line(kind: ProbeKind, probe: pb.Probe, failed: ProbeEvents, cluster: Cluster) -> str:
+    """Return how often a container probe failed, when and how it failed last, as a line of evidence."""
+    count, words = plural(failed.seen.count, "failure"), reply_to(probe, failed).words
+    return f"events: {count} of the {kind} probe, the last {ago(failed, cluster)} ago: {words}"
+
+
+def ago(events: ProbeEvents, cluster: Cluster) -> str:
+    """Return how long ago the last of these events was."""
+    return duration(cluster.now.timestamp() - events.seen.last)

@@ -82,3 +82,12 @@ def request_of(probe: pb.Probe) -> str:
 
 def _port(port: pb.IntOrString) -> str:
     return port.strVal if port.type else str(port.intVal)
+
+
+def numbers_line(kind: ProbeKind, probe: pb.Probe) -> str:
+    """Return what a container probe requests and how often, as a line of evidence."""
+    numbers = timing(probe)
+    return (
+        f"{kind.field}: {request_of(probe)}; initialDelaySeconds {numbers.delay}, periodSeconds {numbers.period}, "
+        f"timeoutSeconds {numbers.timeout}, failureThreshold {numbers.failures}"
+    )

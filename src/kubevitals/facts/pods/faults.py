@@ -11,13 +11,13 @@ from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods import creating, not_started, running, sandbox_errors, unscheduled
+from kubevitals.facts.pods import creating, not_started, running, sandbox_errors, unready, unscheduled
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.young import young_pods
 from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, owner, ref, statuses
+from kubevitals.objects import Ref, is_ready, owner, ref, statuses
 
 SUITE_LABEL = ("app.kubernetes.io/name", "kubevitals")
 """The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
@@ -51,6 +51,8 @@ class PodFault(StrEnum):
     INIT_CONTAINER = "init-container"
     APP_EXIT = "app-exit"
     NOT_STARTED = "not-started"
+    PROBE_FAILING = "probe-failing"
+    GATE_UNMET = "gate-unmet"
 
 
 SANDBOX_FAULTS = (
@@ -124,7 +126,7 @@ def _judged(symptom: Symptom, cluster: Cluster) -> Symptom:
 
 
 def _is_fine(pod: pb.Pod) -> bool:
-    """Return whether no line needs to look at the pod: it runs and never restarted, succeeded, or is being deleted.
+    """Return whether no line needs to look at the pod: it is ready and never restarted, succeeded, or is being deleted.
 
     The containers of a failed pod with a reason of its own did not fail: its kubelet rejected, evicted or ended it.
     """
@@ -132,9 +134,14 @@ def _is_fine(pod: pb.Pod) -> bool:
         return True
     if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod)):
         return not not_started.was_refused(pod)
-    return pod.status.phase == "Running" and all(
-        (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
-        for status in statuses(pod)
+    gates_are_met = is_ready(pod) or not pod.spec.readinessGates
+    return (
+        pod.status.phase == "Running"
+        and gates_are_met
+        and all(
+            (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
+            for status in statuses(pod)
+        )
     )
 
 
@@ -167,5 +174,8 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.INIT_CONTAINER: running.init_container,
     PodFault.APP_EXIT: running.app_exit,
     PodFault.NOT_STARTED: not_started.not_started,
+    PodFault.PROBE_FAILING: unready.probe_failing,
+    PodFault.GATE_UNMET: unready.gate_unmet,
 }
-"""From specific to general: what prevents the creation of a pod stands before what ends its containers."""
+"""From specific to general: what prevents the creation of a pod stands before what ends its containers, and before
+what only keeps it from being ready."""

@@ -1,4 +1,4 @@
-"""Pods that are not running and should be, whatever events say: the table's last line.
+"""Pods that are not running and should be, whatever events say.
 
 A state decides that a pod is stuck. Events only name the cause, and they may have expired or never been sent.
 """

@@ -239,7 +239,7 @@ def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         if ended := crash(pod, status, cluster):
             previous = not status.state.HasField("terminated")
             line = _no_space([ended.message]) or _no_space(cluster.log(pod, status.name, previous=previous))
-        elif status.state.HasField("running") and not status.ready and _is_kept_unready(pod, cluster):
+        elif status.state.HasField("running") and not status.ready and is_kept_unready(pod, cluster):
             line = _no_space(_answers(pod, status, cluster)) or _no_space(_storage_log(pod, status, cluster))
         else:
             continue
@@ -248,7 +248,7 @@ def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     return None
 
 
-def _is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
+def is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node.
 
     If nodes are not observed, the pod itself may still say why.

@@ -1,0 +1,87 @@
+"""Pods that are being deleted and do not go, and what keeps them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.facts.nodes.lifecycle import is_daemon_elsewhere
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import is_ready, statuses
+from kubevitals.threshold import Threshold
+
+OVERDUE = Threshold(
+    "terminating.pod",
+    600,
+    "seconds past its grace period after which a pod should be gone: a kubelet retries for minutes",
+)
+
+
+class Remains(NamedTuple):
+    """What keeps a pod that is being deleted.
+
+    Attributes:
+        why: a clause.
+        is_running: whether its containers may still run.
+    """
+
+    why: str
+    remedy: str
+    is_running: bool
+
+
+def overdue_pods(cluster: Cluster) -> Iterator[pb.Pod]:
+    """Yield the pods that should be gone: their deletionTimestamp is when their grace period ends.
+
+    The API server adds the grace period to the time of the request (apiserver pkg/registry/rest/delete.go).
+    """
+    for pod in cluster.pods:
+        since = pod.metadata.deletionTimestamp
+        if since.seconds and cluster.over(since, OVERDUE) and not is_daemon_elsewhere(pod, cluster):
+            yield pod
+
+
+def what_keeps(pod: pb.Pod, cluster: Cluster) -> Remains:
+    """Return what keeps a pod: its node, its finalizers, or a kubelet that cannot stop it."""
+    running = [status.name for status in statuses(pod) if status.state.HasField("running")]
+    if node := _node_problem(pod, cluster):
+        remedy = "bring the node back; if the machine is gone for good, delete the node: kubectl delete node NODE"
+        return Remains(node, remedy, is_running=True)
+    if pod.metadata.finalizers and not running:
+        named = ", ".join(sorted(pod.metadata.finalizers)[:3])
+        return Remains(
+            f"its containers have ended, but its finalizer {named} is not removed",
+            "find out why the controller of that finalizer does not remove it, or whether it is still installed",
+            is_running=False,
+        )
+    return _unstopped(pod, running, cluster)
+
+
+def _node_problem(pod: pb.Pod, cluster: Cluster) -> str:
+    """Return what is wrong with the pod's node, as far as nodes are observed."""
+    try:
+        node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    except NotObserved:
+        return ""  # whatever else keeps the pod is still said
+    if not pod.spec.nodeName or (node and is_ready(node)):
+        return ""
+    return "its node is not ready, and cannot stop it" if node else "its node does not exist any more"
+
+
+def _unstopped(pod: pb.Pod, running: list[str], cluster: Cluster) -> Remains:
+    remedy = "see the log of the kubelet and of the container runtime on the node"
+    if words := _failure_to_kill(pod, cluster):
+        return Remains(f"the kubelet cannot stop it: {words}", f"fix what the message reports, or {remedy}", True)
+    if running:
+        names = ", ".join(f'"{name}"' for name in running[:3])
+        return Remains(f"container {names} still runs past its grace period", remedy, is_running=True)
+    return Remains("its containers have ended, but the kubelet does not remove it", remedy, is_running=False)
+
+
+def _failure_to_kill(pod: pb.Pod, cluster: Cluster) -> str:
+    """Return why the kubelet could not stop the pod, as the latest event says (pkg/kubelet/events/event.go)."""
+    try:
+        events = cluster.events(pod)
+    except NotObserved:
+        return ""
+    return next((event.message for event in reversed(events) if event.reason == "FailedKillPod"), "")
