@@ -23,17 +23,19 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.causes import cause_of_exit
 from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.pods.init_waits import waiting_lines
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.sandbox_errors import plain
 from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
 from kubevitals.facts.pods.states import Symptom, restarts_on_failure
 from kubevitals.findings.declaration import check
-from kubevitals.findings.evidence import container_lines, log_command, pod_lines
+from kubevitals.findings.evidence import container_lines, current_log_command, log_command, pod_lines
 from kubevitals.findings.explains import SAME_MISSING, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, pod_finding
 from kubevitals.inventory.cluster import Cluster
@@ -114,6 +116,24 @@ def init_container(cluster: Cluster) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, PodFault.INIT_CONTAINER):
         failed = "failed" if symptom.pod.status.phase == "Failed" else "keeps failing"
         yield _crash_finding(symptom, f'init container "{symptom.status.name}" {failed}', cluster)
+
+
+def init_waits(cluster: Cluster) -> Iterator[Finding]:
+    """Find pods with an init container that waits for something past `pod.initializing`, as its log repeats."""
+    for symptom in broken_pods(cluster, PodFault.INIT_WAITS):
+        pod, name = symptom.pod, symptom.status.name
+        lines = waiting_lines(cluster.log(pod, name, previous=False))
+        cause = cause_of_exit(lines, pod, name, cluster)
+        yield pod_finding(
+            pod,
+            says=f'init container "{name}" keeps waiting: {cause.means if cause else symptom.words}',
+            remedy=cause.remedy if cause else "provide what its log says it waits for, or correct what it waits for",
+            evidence=[f'log of "{name}", repeatedly: {symptom.words}', *pod_lines(pod, cluster)],
+            part=name,
+            missing=cause.missing if cause else (),
+            concerns=cause.concerns if cause else (),
+            look=current_log_command(pod, name),
+        )
 
 
 def app_exit(cluster: Cluster) -> Iterator[Finding]:
@@ -237,6 +257,6 @@ def _finding(
     )
 
 
-@check(image, bad_reference, bad_command, post_start, init_container, app_exit, not_started, chapter="2.1")
+@check(image, bad_reference, bad_command, post_start, init_container, init_waits, app_exit, not_started, chapter="2.1")
 def test_containers_start_and_stay() -> None:
     """Every container starts and keeps running."""

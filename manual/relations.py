@@ -50,7 +50,7 @@ def _links(names: tuple[str, ...]) -> str:
 
 
 def _named(name: str) -> str:
-    return link(cause_in(name), variant_in(name), name)
+    return "any finding of another cause" if name == explains.ANY else link(cause_in(name), variant_in(name), name)
 
 
 def link(cause: str, variant: str = "", text: str = "") -> str:

@@ -1,6 +1,6 @@
 """What a scenario is, and how a recording is compared with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from kubevitals.diagnosis.known_issues import KnownIssues
+from kubevitals.diagnosis.roots import Case, explain
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.findings.declaration import Rule, variant_name
+from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
@@ -26,6 +28,8 @@ HERE = Path(__file__).parent
 RECORDINGS = HERE / "recordings"
 CHECKS = HERE.parent / "checks"
 MANIFESTS = "manifests"
+NET = "workload-unavailable"
+"""The cause that finds whatever keeps a workload from its replicas, also where another cause says why."""
 
 Fault = Callable[[Any], AbstractContextManager[None]]
 """Breaks a cluster when it is entered, and repairs it when it is left."""
@@ -117,7 +121,8 @@ def _test_of(scenario: Scenario) -> Callable[..., None]:
 def scenarios() -> tuple[Scenario, ...]:
     """Return all scenarios in this folder."""
     modules = [import_module(f"scenarios.{path.stem}") for path in sorted(HERE.glob("test_*.py"))]
-    return tuple(value.scenario for module in modules for value in vars(module).values() if hasattr(value, "scenario"))
+    tests = [(module, value) for module in modules for value in vars(module).values() if hasattr(value, "scenario")]
+    return tuple(test.scenario for module, test in tests if getattr(test, "__module__", "") == module.__name__)
 
 
 @cache
@@ -142,11 +147,16 @@ def rules() -> dict[tuple[str, str], tuple[Callable[..., Any], Rule]]:
 
 @dataclass
 class Seen:
-    """A recording as one scenario sees it: the cluster, and those findings that belong to the scenario."""
+    """A recording as one scenario sees it: the cluster, and those findings that belong to the scenario.
+
+    Attributes:
+        carried: the workloads that are short of replicas because of another finding; scenarios need not state that.
+    """
 
     cluster: Cluster
     verdicts: list[Verdict]
     scenario: Scenario
+    carried: frozenset[Ref] = frozenset()
 
     def get(self, name: str) -> Any:
         """Return the scenario's object by ``Kind/name``."""
@@ -169,7 +179,7 @@ class Seen:
     @property
     def findings(self) -> frozenset[str]:
         """The findings on the scenario's objects, and those on cluster-scoped objects that it expects."""
-        seen = {(obj, line) for verdict in self.verdicts for obj, line in lines(self.cluster, verdict)}
+        seen = set(self.lines)
         if self.scenario.recording != MANIFESTS:
             return frozenset(line for _, line in seen)
         return frozenset(
@@ -177,6 +187,14 @@ class Seen:
             for obj, line in seen
             if obj.namespace == self.scenario.name or (not obj.namespace and line in self.scenario.finds)
         )
+
+    @property
+    def lines(self) -> Iterator[tuple[Ref, str]]:
+        """The object of each finding in the recording, and the finding as scenarios write it."""
+        for verdict in self.verdicts:
+            for obj, line in lines(self.cluster, verdict):
+                if verdict.cause != NET or obj not in self.carried or line in self.scenario.finds:
+                    yield obj, line
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -219,7 +237,7 @@ class Judge:
 
     folder: Path = RECORDINGS
     live: bool = False
-    _done: dict[tuple[str, float, bool], tuple[Cluster, list[Verdict]]] = field(default_factory=dict)
+    _done: dict[tuple[str, float, bool], tuple[Cluster, list[Verdict], frozenset[Ref]]] = field(default_factory=dict)
 
     def __call__(self, scenario: Scenario) -> Seen:
         """Return what a scenario sees."""
@@ -229,8 +247,10 @@ class Judge:
         key = (scenario.recording, later, scenario.secret_names)
         if key not in self._done:
             cluster = self.cluster(scenario, later)
-            self._done[key] = (cluster, verdicts(cluster))
-        return Seen(*self._done[key], scenario)
+            judged = verdicts(cluster)
+            self._done[key] = (cluster, judged, carried(judged))
+        cluster, judged, workloads = self._done[key]
+        return Seen(cluster, judged, scenario, workloads)
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
         """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
@@ -260,6 +280,13 @@ class Judge:
     def _path(self, recording: str) -> Path:
         path = self.folder / f"{recording}.recording"
         return path if path.exists() else RECORDINGS / path.name
+
+
+def carried(judged: Iterable[Verdict]) -> frozenset[Ref]:
+    """Return the workloads that are short of replicas because of a finding of another cause."""
+    cases = [Case(v.cause, v.variant, finding) for v in judged for finding in v.all_findings]
+    causes = explain(cases, declared(check_modules().values())).causes
+    return frozenset(case.finding.obj for case in causes if case.cause == NET)
 
 
 def verdicts(cluster: Cluster) -> list[Verdict]:

@@ -155,7 +155,8 @@ def test_sandbox_image_missing(seen: Seen) -> None:
 )
 def test_runtime_not_installed(seen: Seen) -> None:
     """An unknown error is reported in the runtime's words, and the same for pods of one owner."""
-    says = {f.says for v in seen.verdicts for f in v.findings if f.obj.namespace == seen.scenario.name}
+    findings = [finding for verdict in seen.verdicts for finding in verdict.findings if finding.obj.kind == "Pod"]
+    says = {finding.says for finding in findings if finding.obj.namespace == seen.scenario.name}
     assert says == {
         'pod sandbox cannot be created: failed to get sandbox runtime: no runtime for "not-installed" is configured'
     }

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, lines, rules, scenarios
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, rules, scenarios
 
 NOT_ON_KIND = {("network-policy", "no-dns")}
 """Variants that the tests' kind cluster cannot show: its CNI enforces no policies. Tests with built objects prove them.
@@ -13,7 +13,7 @@ def test_nothing_else_is_found_among_all_faults(judged: Judge) -> None:
     """All manifests are in one cluster: every finding is stated by a scenario."""
     stated = [s for s in scenarios() if s.recording == MANIFESTS and not s.later and not s.secret_names]
     seen = judged(stated[0])
-    findings = {(obj.namespace, line) for verdict in seen.verdicts for obj, line in lines(seen.cluster, verdict)}
+    findings = {(obj.namespace, line) for obj, line in seen.lines}
     namespaced = {(s.name, line) for s in stated for line in s.finds}
     cluster_wide = {("", line) for _, line in namespaced}
     assert findings <= namespaced | cluster_wide

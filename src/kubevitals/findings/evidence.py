@@ -86,6 +86,11 @@ def log_command(pod: pb.Pod, status: pb.ContainerStatus) -> str:
     return f"{ref(pod).kubectl('logs')} -c {container} --tail=50{'' if is_current else ' --previous'}"
 
 
+def current_log_command(pod: pb.Pod, container: str) -> str:
+    """Return the kubectl command that shows the log of a container that runs."""
+    return f"{ref(pod).kubectl('logs')} -c {shlex.quote(clean(container))} --tail=50"
+
+
 def daemon_look(pod: pb.Pod | None) -> str:
     """Return the kubectl command that shows the log of a daemon's pod; nothing if there is no such pod."""
     return f"{ref(pod).kubectl('logs')} --tail=50" if pod else ""

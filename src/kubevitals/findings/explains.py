@@ -59,11 +59,12 @@ EVERYWHERE = Relation(5, lambda f: [] if f.node else [""], lambda _: [""])
 
 
 IN_WORKLOAD = Relation(
-    3,
+    1,
     lambda f: [f.owner or f.obj, f.obj] if f.severity is Severity.ERROR else [],
-    lambda f: [*f.concerns, f.obj],
+    lambda f: [*(ref for ref in f.concerns if ref.kind != "Node"), f.obj],
 )
-"""The root is an error on a pod, a claim or another object that the symptom concerns, or on an object of its owner."""
+"""The root is an error on the workload of the symptom, on an object that the workload owns, or on one that the symptom
+concerns: a pod, a claim. A node may have faults that its pods do not feel."""
 
 
 BROKEN_PODS = (

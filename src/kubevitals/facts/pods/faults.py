@@ -11,7 +11,15 @@ from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.pods import creating, not_started, running, sandbox_errors, unready, unscheduled
+from kubevitals.facts.pods import (
+    creating,
+    init_waits,
+    not_started,
+    running,
+    sandbox_errors,
+    unready,
+    unscheduled,
+)
 from kubevitals.facts.pods.attempts import is_past
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.young import young_pods
@@ -49,6 +57,7 @@ class PodFault(StrEnum):
     POST_START = "post-start"
     NO_SPACE_IN_LOG = "no-space-in-log"
     INIT_CONTAINER = "init-container"
+    INIT_WAITS = "init-waits"
     APP_EXIT = "app-exit"
     NOT_STARTED = "not-started"
     PROBE_FAILING = "probe-failing"
@@ -172,6 +181,7 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.POST_START: running.post_start,
     PodFault.NO_SPACE_IN_LOG: running.no_space_in_log,
     PodFault.INIT_CONTAINER: running.init_container,
+    PodFault.INIT_WAITS: init_waits.init_waits,
     PodFault.APP_EXIT: running.app_exit,
     PodFault.NOT_STARTED: not_started.not_started,
     PodFault.PROBE_FAILING: unready.probe_failing,

@@ -1,0 +1,81 @@
+"""How many replicas a workload asks for and how many are available, by its status."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, is_finished, owner
+
+Workload = pb.Deployment | pb.StatefulSet | pb.DaemonSet
+
+W = TypeVar("W", pb.Deployment, pb.StatefulSet, pb.DaemonSet)
+
+UNLIMITED = 2**31 - 1
+"""The progressDeadlineSeconds of a Deployment whose rollouts have no deadline (pkg/controller/deployment/util)."""
+
+EXCEEDED = "ProgressDeadlineExceeded"
+"""The reason of Progressing=False of a rollout that makes no progress (pkg/controller/deployment/util)."""
+
+
+class Counts(NamedTuple):
+    """How many replicas a workload asks for, and how many of these are available."""
+
+    desired: int
+    available: int
+
+
+def counts(workload: Workload) -> Counts:
+    """Return the counts of a workload; for a DaemonSet, of the nodes on which it wants a pod."""
+    if isinstance(workload, pb.DaemonSet):
+        return Counts(workload.status.desiredNumberScheduled, workload.status.numberAvailable)
+    return Counts(workload.spec.replicas, workload.status.availableReplicas)
+
+
+def deployments(cluster: Cluster) -> Sequence[pb.Deployment]:
+    """Return all Deployments.
+
+    Raises:
+        NotObserved: they could not be listed, or have no status.
+    """
+    return _with_status(cluster.deployments)
+
+
+def workloads(cluster: Cluster) -> Sequence[Workload]:
+    """Return all Deployments, StatefulSets and DaemonSets that are not being deleted.
+
+    Raises:
+        NotObserved: they could not be listed, or have no status.
+    """
+    return [
+        *_with_status(cluster.deployments),
+        *_with_status(cluster.stateful_sets),
+        *_with_status(cluster.daemon_sets),
+    ]
+
+
+def _with_status(listed: Sequence[W]) -> Sequence[W]:
+    """Return the workloads that are not being deleted.
+
+    Raises:
+        NotObserved: no controller has written a status into any of them, as in a recording without this field.
+    """
+    if listed and not any(workload.status.observedGeneration for workload in listed):
+        raise NotObserved(f"no {type(listed[0]).__name__} has a status")
+    return [workload for workload in listed if not workload.metadata.HasField("deletionTimestamp")]
+
+
+def condition(deployment: pb.Deployment, kind: str) -> pb.DeploymentCondition | None:
+    """Return the Deployment's condition of this type, if there is one."""
+    return next((c for c in deployment.status.conditions if c.type == kind), None)
+
+
+def pods_by_owner(cluster: Cluster) -> Mapping[Ref, Sequence[pb.Pod]]:
+    """Return the unfinished pods of each owner, those that are being deleted included."""
+    index: dict[Ref, list[pb.Pod]] = defaultdict(list)
+    for pod in cluster.pods:
+        if (name := owner(pod)) and not is_finished(pod):
+            index[name].append(pod)
+    return index

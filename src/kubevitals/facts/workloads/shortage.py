@@ -1,0 +1,170 @@
+"""Which workloads have been short of replicas for too long, and the pods that they are short of.
+
+A pod that is new has time to become ready: rollouts, scale-ups and evictions pass through this state. What is wrong
+with a pod already, or was ready before, needs no such time.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.facts.nodes.lifecycle import settled_nodes
+from kubevitals.facts.nodes.placement import meant_for
+from kubevitals.facts.pods.faults import is_broken
+from kubevitals.facts.pods.not_started import PULLING
+from kubevitals.facts.pods.states import STUCK
+from kubevitals.facts.pods.unscheduled import SCALE_UP
+from kubevitals.facts.workloads.replicas import UNLIMITED, Workload, condition, counts, pods_by_owner, workloads
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.inventory.events import first_seen
+from kubevitals.objects import is_ready, ref, turned_at
+from kubevitals.text import clean, plural
+from kubevitals.threshold import Threshold
+
+START = Threshold(
+    "workload.start",
+    600,
+    "seconds that a new pod of a workload may take to become ready; Deployments have as long for each step of a "
+    "rollout by default, and longer with a longer progressDeadlineSeconds (kubernetes/api apps/v1/types.go)",
+)
+
+REFUSED = 1200
+"""Seconds for which an event of a refused pod counts: controllers try again after at most 1,000 s (client-go)."""
+
+NAMED = 3
+"""Workloads that a remark names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A workload with fewer available replicas than it asks for.
+
+    Attributes:
+        missing: how many of the desired replicas are not available.
+        pods: the pods that are not ready, those first for which it has lasted too long.
+        absent: how many pods do not exist.
+        lasts: whether it has lasted too long.
+    """
+
+    workload: Workload
+    desired: int
+    missing: int
+    pods: Sequence[pb.Pod]
+    absent: int
+    lasts: bool
+
+
+@dataclass(slots=True)
+class Shortages:
+    """All workloads that are short of replicas, and why one of the others could not be judged."""
+
+    found: list[Shortage] = field(default_factory=list)
+    not_observed: NotObserved | None = None
+
+
+def lasting_shortages(cluster: Cluster) -> Iterator[Shortage]:
+    """Yield the workloads that have been short of replicas for too long; a remark names those that still have time.
+
+    Raises:
+        NotObserved: workloads, their status or pods could not be observed; after the last one, if what decides on
+            another workload could not: nodes or events.
+    """
+    shortages = cluster.derive(_shortages)
+    yield from (shortage for shortage in shortages.found if shortage.lasts)
+    if shortages.not_observed:
+        raise shortages.not_observed
+
+
+def _shortages(cluster: Cluster) -> Shortages:
+    result = Shortages()
+    for workload in workloads(cluster):
+        try:
+            shortage = shortage_of(workload, cluster)
+        except NotObserved as error:
+            result.not_observed = error
+            continue
+        result.found += [shortage] if shortage else []
+    cluster.remarks += _remarks([shortage for shortage in result.found if not shortage.lasts])
+    return result
+
+
+def _remarks(starting: Sequence[Shortage]) -> Iterator[str]:
+    if starting:
+        names = [f"{ref(s.workload)}: {s.missing} of {s.desired}" for s in starting]
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        told = clean(", ".join(sorted(names)[:NAMED]), 400)
+        yield f"not judged yet: {plural(len(names), 'workload')} with replicas that are starting ({told}{more})"
+
+
+def shortage_of(workload: Workload, cluster: Cluster) -> Shortage | None:
+    """Return what a workload is short of, or nothing if it is not, or only because of nodes that are not judged."""
+    desired, available = counts(workload)
+    if available >= desired:
+        return None
+    pods = cluster.derive(pods_by_owner).get(ref(workload), ())
+    waiting = [pod for pod in pods if not is_ready(pod) and _is_judged(pod, workload, cluster)]
+    late = [pod for pod in waiting if _is_late(pod, workload, cluster)]
+    absent = _absent(workload, pods)
+    refused = absent > 0 and _is_refused(workload, cluster)
+    if not waiting and not refused:
+        return None
+    others = [pod for pod in waiting if pod not in late]
+    missing = len(waiting) + absent if isinstance(workload, pb.DaemonSet) else desired - available
+    return Shortage(workload, desired, min(missing, desired), [*late, *others], absent, bool(late) or refused)
+
+
+def _is_judged(pod: pb.Pod, workload: Workload, cluster: Cluster) -> bool:
+    """Return whether the pod is expected to be ready: a daemon only on nodes that are, and are no virtual ones."""
+    if not isinstance(workload, pb.DaemonSet):
+        return isinstance(workload, pb.StatefulSet) or not pod.metadata.HasField("deletionTimestamp")
+    return (pod.spec.nodeName or min(meant_for(pod.spec), default="")) in cluster.derive(_ready_nodes)
+
+
+def _ready_nodes(cluster: Cluster) -> frozenset[str]:
+    return frozenset(node.metadata.name for node in cluster.derive(settled_nodes) if is_ready(node))
+
+
+def _is_late(pod: pb.Pod, workload: Workload, cluster: Cluster) -> bool:
+    """Return whether the pod should be ready by now."""
+    if pod.metadata.HasField("deletionTimestamp"):
+        return cluster.over(pod.metadata.deletionTimestamp, START)
+    if is_broken(pod, cluster):
+        return True
+    return cluster.age(pod.metadata.creationTimestamp) >= _patience(pod, workload, cluster) and cluster.over(
+        turned_at(pod), STUCK
+    )
+
+
+def _patience(pod: pb.Pod, workload: Workload, cluster: Cluster) -> float:
+    """Return how many seconds a pod may take to become ready: a node that is on its way and a large image take more."""
+    if not pod.spec.nodeName and (pod.status.nominatedNodeName or _awaits_node(pod, cluster)):
+        return cluster.limit(SCALE_UP)
+    deadline = workload.spec.progressDeadlineSeconds if isinstance(workload, pb.Deployment) else 0
+    limits = [cluster.limit(START), deadline if deadline < UNLIMITED else 0]
+    return max([*limits, cluster.limit(PULLING)] if pod.status.phase == "Pending" and pod.spec.nodeName else limits)
+
+
+def _awaits_node(pod: pb.Pod, cluster: Cluster) -> bool:
+    return any(event.reason == "TriggeredScaleUp" for event in cluster.events(pod))
+
+
+def _absent(workload: Workload, pods: Sequence[pb.Pod]) -> int:
+    """Return how many pods do not exist. A StatefulSet's pod that is being deleted keeps its place."""
+    if isinstance(workload, pb.DaemonSet):
+        return max(0, workload.status.desiredNumberScheduled - workload.status.currentNumberScheduled)
+    keeps = isinstance(workload, pb.StatefulSet)
+    alive = [pod for pod in pods if keeps or not pod.metadata.HasField("deletionTimestamp")]
+    return max(0, workload.spec.replicas - len(alive))
+
+
+def _is_refused(workload: Workload, cluster: Cluster) -> bool:
+    """Return whether the controller has failed to create pods for some time; pods that are just being created pass."""
+    if isinstance(workload, pb.Deployment):
+        refused = condition(workload, "ReplicaFailure")
+        return refused is not None and refused.status == "True" and cluster.over(refused.lastTransitionTime, STUCK)
+    failures = [event for event in cluster.events(workload) if event.reason == "FailedCreate"]
+    return any(
+        seen_ago(event, cluster) < REFUSED and cluster.over(pb.Time(seconds=first_seen(event)), STUCK)
+        for event in failures
+    )

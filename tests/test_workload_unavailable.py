@@ -1,0 +1,359 @@
+"""Workloads that are short of replicas, and all states that pass by themselves or are meant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from checks.test_workload_unavailable import EXPLAINS, not_acted_on, replicas_missing, rollout_stalled
+from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import Case, explain
+from kubevitals.errors import NotObserved
+from kubevitals.findings.finding import Finding, Replicas, Severity
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref
+from tests.built import node
+from tests.fakes import ago, cluster_of
+from tests.findings import case
+
+LONG, SHORTLY = 3600, 120
+
+
+def meta(name: str, generation: int = 1, created: int = 7200) -> pb.ObjectMeta:
+    return pb.ObjectMeta(name=name, namespace="shop", uid=name, generation=generation, creationTimestamp=ago(created))
+
+
+def condition(kind: str, status: str, reason: str, since: int = LONG) -> pb.DeploymentCondition:
+    return pb.DeploymentCondition(type=kind, status=status, reason=reason, lastTransitionTime=ago(since))
+
+
+def deployment(available: int, replicas: int = 3, *conditions: pb.DeploymentCondition, **spec: Any) -> pb.Deployment:
+    status = pb.DeploymentStatus(
+        observedGeneration=1,
+        replicas=replicas,
+        updatedReplicas=replicas,
+        availableReplicas=available,
+        conditions=conditions,
+    )
+    spec = {"progressDeadlineSeconds": 600} | spec
+    return pb.Deployment(metadata=meta("web"), spec=pb.DeploymentSpec(replicas=replicas, **spec), status=status)
+
+
+def stateful_set(available: int, replicas: int = 3) -> pb.StatefulSet:
+    status = pb.StatefulSetStatus(observedGeneration=1, replicas=replicas, availableReplicas=available)
+    return pb.StatefulSet(metadata=meta("web"), spec=pb.StatefulSetSpec(replicas=replicas), status=status)
+
+
+def daemon_set(available: int, desired: int = 3, scheduled: int = 3) -> pb.DaemonSet:
+    status = pb.DaemonSetStatus(
+        observedGeneration=1,
+        desiredNumberScheduled=desired,
+        currentNumberScheduled=scheduled,
+        numberAvailable=available,
+    )
+    return pb.DaemonSet(metadata=meta("web"), status=status)
+
+
+def pod(name: str, kind: str = "Deployment", *, ready: bool = True, age: int = LONG, since: int = LONG) -> pb.Pod:
+    """Return a pod that runs; if it is not ready, since so many seconds."""
+    owner = "web"
+    labels = {}
+    if kind == "Deployment":
+        kind, owner, labels = "ReplicaSet", "web-5d", {"pod-template-hash": "5d"}
+    metadata = pb.ObjectMeta(name=name, namespace="shop", uid=name, labels=labels, creationTimestamp=ago(age))
+    metadata.ownerReferences.add(kind=kind, name=owner, controller=True)
+    turned = pb.PodCondition(type="Ready", status=str(ready), lastTransitionTime=ago(since))
+    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(age)))
+    status = pb.ContainerStatus(name="app", ready=ready, state=running)
+    return pb.Pod(
+        metadata=metadata,
+        spec=pb.PodSpec(nodeName="worker-0", containers=[pb.Container(name="app")]),
+        status=pb.PodStatus(phase="Running", conditions=[turned], containerStatuses=[status]),
+    )
+
+
+def pods(ready: int, unready: int, kind: str = "Deployment", **more: int) -> list[pb.Pod]:
+    made = [pod(f"web-5d-{number}", kind) for number in range(ready)]
+    return [*made, *(pod(f"web-5d-{number + ready}", kind, ready=False, **more) for number in range(unready))]
+
+
+Listed = pb.Deployment | pb.StatefulSet | pb.DaemonSet
+
+
+def cluster(workload: Listed, made: list[pb.Pod], **lists: Any) -> Cluster:
+    kind = {"Deployment": "deployments", "StatefulSet": "stateful_sets", "DaemonSet": "daemon_sets"}
+    served: dict[str, Any] = {kind[type(workload).__name__]: [workload], "pods": made, "nodes": [node("worker-0")]}
+    return cluster_of(**served | lists)
+
+
+def missing(workload: Listed, made: list[pb.Pod], **lists: Any) -> list[Finding]:
+    return list(replicas_missing(cluster(workload, made, **lists)))
+
+
+# --- short of replicas ---
+
+
+def test_what_is_missing_is_counted_and_what_the_pods_wait_for_is_said() -> None:
+    (finding,) = missing(deployment(1, 4), pods(1, 3))
+    assert finding.says == 'has 1 of 4 replicas available: container "app" is not ready (3 pods)'
+    assert finding.replicas == Replicas(3, 4)
+    assert finding.remedy == "see what container app waits for: kubectl -n shop logs pod/web-5d-1 -c app --tail=50"
+    assert finding.since == ago(LONG).seconds
+
+
+def test_an_init_container_that_does_not_end_is_named() -> None:
+    waits = pod("web-5d-0", ready=False)
+    waits.status.phase = "Pending"
+    waits.spec.initContainers.add(name="wait-for-db")
+    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(LONG)))
+    waits.status.initContainerStatuses.add(name="wait-for-db", state=running)
+    (finding,) = missing(deployment(0, 1), [waits])
+    assert finding.says == 'has 0 of 1 replica available: init container "wait-for-db" has not completed (1 pod)'
+    assert finding.remedy.endswith("-c wait-for-db --tail=50")
+
+
+@pytest.mark.parametrize("workload", [deployment(2), stateful_set(2), daemon_set(2)])
+def test_every_kind_is_judged(workload: Listed) -> None:
+    assert missing(workload, pods(2, 1, type(workload).__name__))
+
+
+def test_a_pod_that_was_ready_before_has_no_more_time() -> None:
+    assert missing(deployment(2), pods(2, 1, since=90))
+
+
+def test_pods_that_wait_on_purpose_are_a_warning() -> None:
+    gated = pod("web-5d-0", ready=False)
+    gated.spec.nodeName, gated.status.phase = "", "Pending"
+    gated.status.conditions[0].type, gated.status.conditions[0].reason = "PodScheduled", "SchedulingGated"
+    (finding,) = missing(deployment(0, 1), [gated])
+    assert finding.severity is Severity.WARNING
+    assert finding.says == "has 0 of 1 replica available: has no node (SchedulingGated) (1 pod)"
+
+
+def test_pods_that_are_refused_are_missing() -> None:
+    refused = condition("ReplicaFailure", "True", "FailedCreate")
+    (finding,) = missing(deployment(2, 3, refused), pods(2, 0))
+    assert finding.says == "has 2 of 3 replicas available: 1 pod not created"
+
+
+def test_pods_of_a_stateful_set_that_are_refused_are_missing() -> None:
+    about = pb.ObjectReference(kind="StatefulSet", namespace="shop", name="web", uid="web")
+    event = pb.Event(involvedObject=about, type="Warning", reason="FailedCreate", message="no")
+    event.firstTimestamp.CopyFrom(ago(LONG))
+    event.lastTimestamp.CopyFrom(ago(60))
+    assert missing(stateful_set(2), pods(2, 0, "StatefulSet"), all_events=[event])
+    assert not missing(stateful_set(2), pods(2, 0, "StatefulSet"))
+
+
+def test_a_pod_that_another_check_finds_needs_no_more_time() -> None:
+    broken = pod("web-5d-0", ready=False, age=SHORTLY, since=SHORTLY)
+    broken.status.phase = "Pending"
+    waiting = pb.ContainerStateWaiting(reason="ImagePullBackOff", message='Back-off pulling image "nope"')
+    broken.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(waiting=waiting))
+    assert missing(deployment(0, 1), [broken])
+
+
+# --- what passes by itself, or is meant ---
+
+
+def new(workload: Listed, made: list[pb.Pod]) -> None:
+    for one in made:
+        one.metadata.creationTimestamp.CopyFrom(ago(SHORTLY))
+        one.status.conditions[0].lastTransitionTime.CopyFrom(ago(SHORTLY))
+
+
+def ready_since(workload: Listed, made: list[pb.Pod]) -> None:
+    """The status is older than the pods, or minReadySeconds is not over."""
+    for one in made:
+        one.status.conditions[0].status = "True"
+
+
+def with_a_long_deadline(workload: Listed, made: list[pb.Pod]) -> None:
+    assert isinstance(workload, pb.Deployment)
+    workload.spec.progressDeadlineSeconds = 2 * LONG
+
+
+def lost_just_now(workload: Listed, made: list[pb.Pod]) -> None:
+    for one in made:
+        one.status.conditions[0].lastTransitionTime.CopyFrom(ago(30))
+
+
+def not_created_yet(workload: Listed, made: list[pb.Pod]) -> None:
+    made.pop()
+
+
+def replaced(workload: Listed, made: list[pb.Pod]) -> None:
+    made[-1].metadata.deletionTimestamp.CopyFrom(ago(LONG))
+
+
+def deleted(workload: Listed, made: list[pb.Pod]) -> None:
+    workload.metadata.deletionTimestamp.CopyFrom(ago(10))
+
+
+def scaled_to_nothing(workload: Listed, made: list[pb.Pod]) -> None:
+    assert isinstance(workload, pb.Deployment)
+    workload.spec.replicas = 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        new,
+        ready_since,
+        with_a_long_deadline,
+        lost_just_now,
+        not_created_yet,
+        replaced,
+        deleted,
+        scaled_to_nothing,
+    ],
+)
+def test_what_is_no_fault(change: Callable[[Listed, list[pb.Pod]], None]) -> None:
+    workload, made = deployment(2), pods(2, 1)
+    assert missing(workload, made)
+    change(workload, made)
+    assert not missing(workload, made)
+
+
+def awaiting_a_node(reason: str) -> list[Finding]:
+    """Return what is found on a pod that has had no node for 700 s, after an event about it."""
+    waits = pod("web-5d-0", ready=False, age=700, since=700)
+    waits.spec.nodeName, waits.status.phase, waits.spec.schedulerName = "", "Pending", "other"
+    waits.status.conditions[0].type = "PodScheduled"
+    about = pb.ObjectReference(kind="Pod", namespace="shop", name=waits.metadata.name, uid=waits.metadata.uid)
+    return missing(
+        deployment(0, 1), [waits], all_events=[pb.Event(involvedObject=about, reason=reason, lastTimestamp=ago(650))]
+    )
+
+
+def test_a_node_that_is_on_its_way_takes_more_time() -> None:
+    assert awaiting_a_node("FailedScheduling")
+    assert not awaiting_a_node("TriggeredScaleUp")
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [],
+        [node("worker-0", message="kubelet stopped")],
+        [pb.Node(metadata=pb.ObjectMeta(name="worker-0", labels={"type": "virtual-kubelet"}))],
+        [node("worker-0", created=ago(60))],
+    ],
+    ids=["gone", "down", "virtual", "just joined"],
+)
+def test_daemons_of_nodes_that_are_not_ready_or_not_judged(there: list[pb.Node]) -> None:
+    workload, made = daemon_set(0, 1, 1), pods(0, 1, "DaemonSet")
+    assert missing(workload, made)
+    assert not missing(workload, made, nodes=there)
+
+
+def test_a_daemon_set_without_a_node() -> None:
+    assert not missing(daemon_set(0, 0, 0), [])
+
+
+def test_workloads_that_have_time_are_named_in_a_remark() -> None:
+    seen = cluster(deployment(2), pods(2, 1, age=SHORTLY, since=SHORTLY))
+    assert not list(replicas_missing(seen))
+    assert "not judged yet: 1 workload with replicas that are starting (Deployment/shop/web: 1 of 3)" in seen.remarks
+
+
+def test_workloads_without_status_are_not_observed() -> None:
+    old = deployment(0)
+    old.status.Clear()
+    with pytest.raises(NotObserved, match="no Deployment has a status"):
+        missing(old, pods(0, 3))
+
+
+# --- rollouts that have stopped ---
+
+
+def stalled(workload: pb.Deployment, made: list[pb.Pod]) -> list[Finding]:
+    seen = cluster(workload, made)
+    assert not [found for found in replicas_missing(seen) if found.obj.name == "web" and list(rollout_stalled(seen))]
+    return list(rollout_stalled(seen))
+
+
+EXCEEDED = condition("Progressing", "False", "ProgressDeadlineExceeded")
+
+
+def test_a_rollout_past_its_deadline_is_found_although_the_old_pods_serve() -> None:
+    workload = deployment(3, 3, EXCEEDED)
+    workload.status.updatedReplicas, workload.status.replicas = 1, 4
+    (finding,) = stalled(workload, pods(3, 1, age=SHORTLY, since=SHORTLY))
+    assert finding.says == (
+        "has 3 of 3 replicas available, and its rollout has made no progress for 10m: "
+        'container "app" is not ready (1 pod)'
+    )
+    assert finding.replicas is None
+
+
+def test_a_rollout_past_its_deadline_counts_the_missing_replicas() -> None:
+    (finding,) = stalled(deployment(1, 3, EXCEEDED), pods(1, 2, age=SHORTLY, since=SHORTLY))
+    assert finding.replicas == Replicas(2, 3)
+
+
+def test_rollouts_that_are_paused_complete_or_in_time() -> None:
+    assert not stalled(deployment(1, 3, EXCEEDED, paused=True), pods(1, 2, age=SHORTLY, since=SHORTLY))
+    assert not stalled(deployment(3, 3, EXCEEDED), pods(3, 0))
+    assert not stalled(deployment(1, 3, condition("Progressing", "True", "ReplicaSetUpdated")), pods(1, 2))
+
+
+# --- workloads on which no controller acts ---
+
+
+def test_a_workload_at_which_no_controller_looks() -> None:
+    other = deployment(3)
+    other.metadata.name = "other"
+    ignored = deployment(0)
+    ignored.status.Clear()
+    (finding,) = not_acted_on(cluster_of(deployments=[other, ignored]))
+    assert finding.obj == Ref("Deployment", "shop", "web")
+    assert finding.replicas == Replicas(3, 3)
+    ignored.metadata.creationTimestamp.CopyFrom(ago(300))
+    assert not list(not_acted_on(cluster_of(deployments=[other, ignored])))
+
+
+# --- roots ---
+
+SHORT = "workload-unavailable[replicas-missing]"
+WEB, WEB_POD = Ref("Deployment", "shop", "web"), Ref("Pod", "shop", "web-5d-0")
+CLAIM, WORKER = Ref("PersistentVolumeClaim", "shop", "data"), Ref("Node", "", "worker-0")
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        case("startup-error[image]", str(WEB_POD), owner=WEB),
+        case("own-check[x]", "Pod/shop/web-5d-1", owner=WEB),
+        case("pod-creation[quota]", str(WEB)),
+        case("pod-creation[quota]", "ReplicaSet/shop/web-5d", owner=WEB),
+        case("volume-claim[unbound]", str(CLAIM)),
+        case("node-ready[silent]", str(WORKER)),
+    ],
+    ids=lambda root: f"{root.check} {root.finding.obj.kind}",
+)
+def test_any_error_that_touches_it_explains_it(root: Case) -> None:
+    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
+    assert explain([short, root], EXPLAINS).causes == {short: root}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        case("memory-limit[near-limit]", str(WEB_POD), owner=WEB, severity=Severity.WARNING),
+        case("service-endpoints[none-ready]", "Service/shop/web", concerns=(WEB, WEB_POD)),
+        case("kube-proxy[rules-wrong]", "Node/worker-1"),
+        case("startup-error[image]", "Pod/shop/api-0", owner=Ref("Deployment", "shop", "api")),
+        case(SHORT, "StatefulSet/shop/web"),
+    ],
+    ids=lambda other: f"{other.check} {other.finding.obj.kind}",
+)
+def test_what_does_not_touch_it_or_suffers_from_it_does_not_explain_it(other: Case) -> None:
+    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
+    assert short not in explain([short, other], EXPLAINS).causes
+
+
+def test_a_pod_explains_more_precisely_than_its_node() -> None:
+    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
+    image, node_down = case("startup-error[image]", str(WEB_POD), owner=WEB), case("node-ready[silent]", str(WORKER))
+    assert explain([node_down, short, image], EXPLAINS).causes == {short: image}
