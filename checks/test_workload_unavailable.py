@@ -1,8 +1,8 @@
 """A workload has fewer available replicas than it asks for.
 
 Meaning:
-    A Deployment, StatefulSet or DaemonSet is short of replicas, its rollout has stopped, or its controller does not
-    act on it. This is the net under all other causes: where another check says why, that is the root cause, and this
+    A Deployment, StatefulSet, DaemonSet or ReplicaSet is short of replicas, its rollout has stopped, or its controller
+    does not act on it. This is the net under all other causes: where another check says why, that is the root cause, and this
     finding is its symptom, which says how many replicas are missing. A new pod has time to become ready
     (`workload.start`), so that rollouts and scale-ups pass.
 
@@ -151,7 +151,7 @@ def _remedy(shortage: Shortage) -> str:
 
 
 def _lines(shortage: Shortage, cluster: Cluster) -> Iterator[str]:
-    if isinstance(shortage.workload, pb.Deployment):
+    if isinstance(shortage.workload, pb.Deployment | pb.ReplicaSet):
         for c in shortage.workload.status.conditions:
             yield f"condition {c.type}={c.status} ({c.reason}): {c.message}"
     for pod in shortage.pods[:SHOWN]:

@@ -12,8 +12,9 @@ from kubevitals.errors import NotObserved
 from kubevitals.findings.finding import Finding, Replicas, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
+from kubevitals.source.request import Answer
 from tests.built import node
-from tests.fakes import ago, cluster_of
+from tests.fakes import ago, cluster_of, status_bytes
 from tests.findings import case
 
 LONG, SHORTLY = 3600, 120
@@ -54,6 +55,13 @@ def daemon_set(available: int, desired: int = 3, scheduled: int = 3) -> pb.Daemo
     return pb.DaemonSet(metadata=meta("web"), status=status)
 
 
+def replica_set(available: int, owner: str = "Rollout") -> pb.ReplicaSet:
+    status = pb.ReplicaSetStatus(observedGeneration=1, replicas=3, availableReplicas=available)
+    metadata = meta("web")
+    metadata.ownerReferences.add(kind=owner, name="web", controller=True)
+    return pb.ReplicaSet(metadata=metadata, spec=pb.ReplicaSetSpec(replicas=3), status=status)
+
+
 def pod(name: str, kind: str = "Deployment", *, ready: bool = True, age: int = LONG, since: int = LONG) -> pb.Pod:
     """Return a pod that runs; if it is not ready, since so many seconds."""
     owner = "web"
@@ -77,11 +85,16 @@ def pods(ready: int, unready: int, kind: str = "Deployment", **more: int) -> lis
     return [*made, *(pod(f"web-5d-{number + ready}", kind, ready=False, **more) for number in range(unready))]
 
 
-Listed = pb.Deployment | pb.StatefulSet | pb.DaemonSet
+Listed = pb.Deployment | pb.StatefulSet | pb.DaemonSet | pb.ReplicaSet
 
 
 def cluster(workload: Listed, made: list[pb.Pod], **lists: Any) -> Cluster:
-    kind = {"Deployment": "deployments", "StatefulSet": "stateful_sets", "DaemonSet": "daemon_sets"}
+    kind = {
+        "Deployment": "deployments",
+        "StatefulSet": "stateful_sets",
+        "DaemonSet": "daemon_sets",
+        "ReplicaSet": "replica_sets",
+    }
     served: dict[str, Any] = {kind[type(workload).__name__]: [workload], "pods": made, "nodes": [node("worker-0")]}
     return cluster_of(**served | lists)
 
@@ -112,7 +125,7 @@ def test_an_init_container_that_does_not_end_is_named() -> None:
     assert finding.remedy.endswith("-c wait-for-db --tail=50")
 
 
-@pytest.mark.parametrize("workload", [deployment(2), stateful_set(2), daemon_set(2)])
+@pytest.mark.parametrize("workload", [deployment(2), stateful_set(2), daemon_set(2), replica_set(2)])
 def test_every_kind_is_judged(workload: Listed) -> None:
     assert missing(workload, pods(2, 1, type(workload).__name__))
 
@@ -151,6 +164,19 @@ def test_a_pod_that_another_check_finds_needs_no_more_time() -> None:
     waiting = pb.ContainerStateWaiting(reason="ImagePullBackOff", message='Back-off pulling image "nope"')
     broken.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(waiting=waiting))
     assert missing(deployment(0, 1), [broken])
+
+
+def test_a_replica_set_of_a_deployment_is_not_found_beside_it() -> None:
+    assert not missing(replica_set(2, "Deployment"), pods(2, 1, "ReplicaSet"))
+
+
+def test_what_is_not_observed_hides_no_workload_of_another_kind() -> None:
+    refused = Answer(403, status_bytes("no"))
+    seen = cluster_of({"/apis/apps/v1/replicasets": refused}, deployments=[deployment(2)], pods=pods(2, 1))
+    found = replicas_missing(seen)
+    assert next(iter(found)).obj == Ref("Deployment", "shop", "web")
+    with pytest.raises(NotObserved):
+        list(found)
 
 
 # --- what passes by itself, or is meant ---

@@ -1,7 +1,7 @@
 """How many replicas a workload asks for and how many are available, by its status."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
@@ -9,9 +9,9 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_finished, owner
 
-Workload = pb.Deployment | pb.StatefulSet | pb.DaemonSet
+Workload = pb.Deployment | pb.StatefulSet | pb.DaemonSet | pb.ReplicaSet
 
-W = TypeVar("W", pb.Deployment, pb.StatefulSet, pb.DaemonSet)
+W = TypeVar("W", pb.Deployment, pb.StatefulSet, pb.DaemonSet, pb.ReplicaSet)
 
 UNLIMITED = 2**31 - 1
 """The progressDeadlineSeconds of a Deployment whose rollouts have no deadline (pkg/controller/deployment/util)."""
@@ -43,16 +43,36 @@ def deployments(cluster: Cluster) -> Sequence[pb.Deployment]:
     return _with_status(cluster.deployments)
 
 
-def workloads(cluster: Cluster) -> Sequence[Workload]:
-    """Return all Deployments, StatefulSets and DaemonSets that are not being deleted.
+def workloads(cluster: Cluster) -> Iterator[Workload]:
+    """Yield all Deployments, StatefulSets, DaemonSets, and ReplicaSets without Deployment, that are not being deleted.
 
     Raises:
-        NotObserved: they could not be listed, or have no status.
+        NotObserved: after the last one, if a kind could not be listed, or has no status.
     """
+    unseen: NotObserved | None = None
+    for kind in (deployments, _stateful_sets, _daemon_sets, _replica_sets):
+        try:
+            yield from kind(cluster)
+        except NotObserved as error:
+            unseen = error
+    if unseen:
+        raise unseen
+
+
+def _stateful_sets(cluster: Cluster) -> Sequence[Workload]:
+    return _with_status(cluster.stateful_sets)
+
+
+def _daemon_sets(cluster: Cluster) -> Sequence[Workload]:
+    return _with_status(cluster.daemon_sets)
+
+
+def _replica_sets(cluster: Cluster) -> Sequence[Workload]:
+    """Return the ReplicaSets of no Deployment: of another controller, such as Argo's Rollout, or of none."""
     return [
-        *_with_status(cluster.deployments),
-        *_with_status(cluster.stateful_sets),
-        *_with_status(cluster.daemon_sets),
+        replica_set
+        for replica_set in _with_status(cluster.replica_sets)
+        if not any(of.controller and of.kind == "Deployment" for of in replica_set.metadata.ownerReferences)
     ]
 
 
@@ -67,9 +87,11 @@ def _with_status(listed: Sequence[W]) -> Sequence[W]:
     return [workload for workload in listed if not workload.metadata.HasField("deletionTimestamp")]
 
 
-def condition(deployment: pb.Deployment, kind: str) -> pb.DeploymentCondition | None:
-    """Return the Deployment's condition of this type, if there is one."""
-    return next((c for c in deployment.status.conditions if c.type == kind), None)
+def condition(
+    workload: pb.Deployment | pb.ReplicaSet, kind: str
+) -> pb.DeploymentCondition | pb.ReplicaSetCondition | None:
+    """Return the condition of this type, if there is one."""
+    return next((c for c in workload.status.conditions if c.type == kind), None)
 
 
 def pods_by_owner(cluster: Cluster) -> Mapping[Ref, Sequence[pb.Pod]]:

@@ -78,15 +78,22 @@ def lasting_shortages(cluster: Cluster) -> Iterator[Shortage]:
 
 def _shortages(cluster: Cluster) -> Shortages:
     result = Shortages()
-    for workload in workloads(cluster):
-        try:
-            shortage = shortage_of(workload, cluster)
-        except NotObserved as error:
-            result.not_observed = error
-            continue
-        result.found += [shortage] if shortage else []
+    try:
+        for workload in workloads(cluster):
+            _add(workload, result, cluster)
+    except NotObserved as error:
+        result.not_observed = error
     cluster.remarks += _remarks([shortage for shortage in result.found if not shortage.lasts])
     return result
+
+
+def _add(workload: Workload, result: Shortages, cluster: Cluster) -> None:
+    try:
+        shortage = shortage_of(workload, cluster)
+    except NotObserved as error:
+        result.not_observed = error
+    else:
+        result.found += [shortage] if shortage else []
 
 
 def _remarks(starting: Sequence[Shortage]) -> Iterator[str]:
@@ -160,7 +167,7 @@ def _absent(workload: Workload, pods: Sequence[pb.Pod]) -> int:
 
 def _is_refused(workload: Workload, cluster: Cluster) -> bool:
     """Return whether the controller has failed to create pods for some time; pods that are just being created pass."""
-    if isinstance(workload, pb.Deployment):
+    if isinstance(workload, pb.Deployment | pb.ReplicaSet):
         refused = condition(workload, "ReplicaFailure")
         return refused is not None and refused.status == "True" and cluster.over(refused.lastTransitionTime, STUCK)
     failures = [event for event in cluster.events(workload) if event.reason == "FailedCreate"]
