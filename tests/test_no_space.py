@@ -87,10 +87,10 @@ def test_without_nodes_the_disk_is_not_judged() -> None:
 
 def test_the_findings_say_what_is_full() -> None:
     crashing = BuiltPod()
-    crashing.crashing("web", log=f"inotify_add_watch: {ENOSPC}")
+    crashing.crashing("web", log=f"semget: {ENOSPC}")
     (finding,) = no_space_in_log(crashing.cluster())
-    assert "the inotify watches of the node are used up, which is not about its disk" in finding.says
-    assert "fs.inotify.max_user_watches" in finding.remedy
+    assert "the limit for System V semaphores or shared memory is reached, which is not about a disk" in finding.says
+    assert "kernel.sem" in finding.remedy
     waiting = BuiltPod()
     waiting.mounting("config", configMap=config_map("present"))
     waiting.said("FailedMount", 'MountVolume.SetUp failed for volume "config" : write /x: no space left on device')

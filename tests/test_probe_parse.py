@@ -11,6 +11,7 @@ from kubevitals.probe.parse import parse, parse_counters, parse_resolver
 from kubevitals.probe.report import (
     ABSENT,
     Conntrack,
+    KernelLimits,
     Lookup,
     ProbeReport,
     Reach,
@@ -199,6 +200,13 @@ def test_readings_without_numbers_are_none() -> None:
     assert [reading.count for reading in readings] == [10]
 
 
+def test_the_limits_of_the_kernel_are_read() -> None:
+    line = "limits files 930 files_max 9223372036854775807 threads 350 pid_max x threads-max 192730"
+    assert report(line, network="host").limits == KernelLimits(930, 2**63 - 1, 350, None, 192730)
+    assert report("limits", network="host").limits == KernelLimits()
+    assert report(line).limits is report(network="host").limits is None
+
+
 def test_the_settings_of_connection_tracking_are_read() -> None:
     line = "tracking tcp_timeout_established 86400 tcp_timeout_close_wait 3600 tcp_loose x tcp_be_liberal"
     assert report(line, network="host").tracking == Tracking(86400, 3600)
@@ -259,6 +267,7 @@ WORDS = st.sampled_from(
         "conntrack",
         "tracking",
         "defaults",
+        "limits",
         "stat",
         "end",
         *Target,

@@ -13,6 +13,7 @@ from threading import Thread
 from time import monotonic, sleep
 
 import pytest
+from msgspec import structs
 
 from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.parse import parse
@@ -126,8 +127,13 @@ def test_the_host_network_serves_nothing(tmp_path: Path) -> None:
     assert not by_port(report)["peer", own].ok
     assert not (tmp_path / "scratch/www").exists()
     assert report.resolver is not None
+    limits = report.limits
+    assert limits is not None
+    assert all(value is not None for value in structs.astuple(limits))
+    assert 0 < (limits.threads or 0) < (limits.pid_max or 0)
     vitals = (tmp_path / "scratch/vitals").read_text()
     assert "reach peer 127.0.0.1" in vitals
+    assert "\nlimits files " in vitals
     assert "resolv nameserver" in vitals
     assert "\ndefaults" in vitals
     has_route = any(route.network == "0.0.0.0/0" for route in report.routes)

@@ -173,9 +173,9 @@ def test_a_pod_is_not_ready_because_its_volume_is_full(text: str, full: str) -> 
 
 
 def test_a_pod_is_not_ready_because_of_what_its_log_says() -> None:
-    log = "inotify_add_watch: No space left on device"
+    log = "semget: No space left on device"
     (finding,), _ = judged(pod(on_host()), log=log, by=no_space_in_log)
-    assert "is not ready because the inotify watches of the node are used up" in finding.says
+    assert "is not ready because the limit for System V semaphores or shared memory is reached" in finding.says
     for other in (pod(on_host(), ready="True"), pod(on_host(), since=30), pod()):
         assert not judged(other, log=log, by=no_space_in_log)[0]
 

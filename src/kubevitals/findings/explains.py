@@ -72,6 +72,7 @@ BROKEN_PODS = (
     "ip-allocation",
     "liveness-probe[killed-by-probe]",
     "memory-limit[oom-killed]",
+    "node-limits[inotify]",
     "readiness",
     "startup-error",
     "storage-full[no-space-in-log]",

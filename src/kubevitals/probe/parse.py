@@ -10,6 +10,7 @@ from kubevitals.probe.outcome import RanPod
 from kubevitals.probe.report import (
     ABSENT,
     Conntrack,
+    KernelLimits,
     Lookup,
     ProbeReport,
     Reach,
@@ -47,6 +48,8 @@ CONNECTED = "connected"
 
 _SETTINGS = ("tcp_timeout_established", "tcp_timeout_close_wait", "tcp_loose", "tcp_be_liberal")
 
+_LIMITS = ("files", "files_max", "threads", "pid_max", "threads-max")
+
 _KINDS, _WAYS = frozenset(Target), frozenset(Through)
 
 _FAILURES = ("NXDOMAIN", "SERVFAIL", "REFUSED", "timed out", "No answer", "can't connect", "Connection refused")
@@ -77,6 +80,7 @@ def parse(pod: RanPod, run: str, token: str) -> ProbeReport:
         routes=parse_routes(lines) if pod.network == "host" else (),
         default_routes=parse_default_routes(lines) if pod.network == "host" else None,
         tracking=_tracking(lines) if pod.network == "host" else None,
+        limits=_limits(lines) if pod.network == "host" else None,
         unread="" if pod.log else clean(pod.reason),
     )
 
@@ -210,12 +214,20 @@ def _conntrack(lines: Iterable[tuple[str, str]]) -> Iterator[Conntrack]:
 
 
 def _tracking(lines: Iterable[tuple[str, str]]) -> Tracking | None:
-    for line in (line for word, line in lines if word == "tracking"):
+    values = _values("tracking", lines)
+    return None if values is None else Tracking(*map(values.get, _SETTINGS))
+
+
+def _limits(lines: Iterable[tuple[str, str]]) -> KernelLimits | None:
+    values = _values("limits", lines)
+    return None if values is None else KernelLimits(*map(values.get, _LIMITS))
+
+
+def _values(kind: str, lines: Iterable[tuple[str, str]]) -> dict[str, int] | None:
+    """Return the numbers in the first line of a kind, by their names; nothing if there is no such line."""
+    for line in (line for word, line in lines if word == kind):
         words = line.split()
-        values = {
-            name: _number(value) for name, value in zip(words[::2], words[1::2], strict=False) if _is_number(value)
-        }
-        return Tracking(*map(values.get, _SETTINGS))
+        return {name: _number(value) for name, value in zip(words[::2], words[1::2], strict=False) if _is_number(value)}
     return None
 
 
@@ -244,11 +256,11 @@ def _is_address(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def _number(text: str, base: int = 10) -> int:
     try:
-        return min(abs(int(text[:16], base)), LARGEST)
+        return min(abs(int(text[:20], base)), LARGEST)
     except ValueError:
         return 0

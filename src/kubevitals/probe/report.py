@@ -149,6 +149,22 @@ class Tracking(Struct, frozen=True):
     liberal: int | None = None
 
 
+class KernelLimits(Struct, frozen=True):
+    """What the node's kernel counts, and the most that it allows; None if it cannot be read.
+
+    Attributes:
+        files: open files of all processes, and `files_max` (both in fs.file-nr).
+        threads: processes with their threads (/proc/loadavg); each needs an ID below `pid_max` (kernel.pid_max).
+        threads_max: the most threads that the kernel creates (kernel.threads-max).
+    """
+
+    files: int | None = None
+    files_max: int | None = None
+    threads: int | None = None
+    pid_max: int | None = None
+    threads_max: int | None = None
+
+
 class Route(Struct, frozen=True):
     """A route of the node: ``10.244.1.0/24`` via an address (empty if directly connected) by a device."""
 
@@ -167,6 +183,7 @@ class ProbeReport(Struct, frozen=True):
         default_routes: the address families, IPv4 and IPv6, for which the node has a default route; None if that was
             not read (host network only).
         tracking: the settings of connection tracking (host network only).
+        limits: the kernel's limits (host network only); nothing if an earlier version of the probe did not read them.
         unread: why the pod's log could not be read: then the report has only the vital readings.
     """
 
@@ -180,4 +197,5 @@ class ProbeReport(Struct, frozen=True):
     routes: tuple[Route, ...] = ()
     default_routes: tuple[str, ...] | None = None
     tracking: Tracking | None = None
+    limits: KernelLimits | None = None
     unread: str = ""

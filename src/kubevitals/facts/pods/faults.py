@@ -55,6 +55,7 @@ class PodFault(StrEnum):
     OOM_KILLED = "oom-killed"
     KILLED_BY_PROBE = "killed-by-probe"
     POST_START = "post-start"
+    INOTIFY = "inotify"
     NO_SPACE_IN_LOG = "no-space-in-log"
     INIT_CONTAINER = "init-container"
     INIT_WAITS = "init-waits"
@@ -179,6 +180,7 @@ TABLE: dict[PodFault, Callable[[pb.Pod, Cluster], Symptom | None]] = {
     PodFault.OOM_KILLED: running.oom_killed,
     PodFault.KILLED_BY_PROBE: running.killed_by_probe,
     PodFault.POST_START: running.post_start,
+    PodFault.INOTIFY: running.inotify,
     PodFault.NO_SPACE_IN_LOG: running.no_space_in_log,
     PodFault.INIT_CONTAINER: running.init_container,
     PodFault.INIT_WAITS: init_waits.init_waits,

@@ -1,7 +1,7 @@
 """Pods whose containers cannot be created or do not keep running: the table's lines about containers."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -14,6 +14,7 @@ from kubevitals.facts.pods.container_probe_events import (
     still_fails,
 )
 from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, container_of
+from kubevitals.facts.pods.inotify import exhausted_line
 from kubevitals.facts.pods.memory_limits import is_too_small
 from kubevitals.facts.pods.no_space import NO_SPACE, writable_mounts
 from kubevitals.facts.pods.references import reported_missing
@@ -235,12 +236,26 @@ def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     Raises:
         NotObserved: its log could not be read, and it does not report it elsewhere.
     """
+    return _reporting(_no_space, pod, cluster)
+
+
+def inotify(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Match a container that crashes or is not ready, and reports that it may not watch files any more.
+
+    Raises:
+        NotObserved: its log could not be read, and it does not report it elsewhere.
+    """
+    return _reporting(exhausted_line, pod, cluster)
+
+
+def _reporting(report: Callable[[Sequence[str]], str | None], pod: pb.Pod, cluster: Cluster) -> Symptom | None:
+    """Return the container that crashes or is not ready, with the line that reports why."""
     for status in statuses(pod):
         if ended := crash(pod, status, cluster):
             previous = not status.state.HasField("terminated")
-            line = _no_space([ended.message]) or _no_space(cluster.log(pod, status.name, previous=previous))
+            line = report([ended.message]) or report(cluster.log(pod, status.name, previous=previous))
         elif status.state.HasField("running") and not status.ready and is_kept_unready(pod, cluster):
-            line = _no_space(_answers(pod, status, cluster)) or _no_space(_storage_log(pod, status, cluster))
+            line = report(_answers(pod, status, cluster)) or report(_storage_log(pod, status, cluster))
         else:
             continue
         if line:

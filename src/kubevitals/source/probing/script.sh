@@ -76,6 +76,18 @@ tracking() {
   echo
 }
 
+# Print what the kernel counts and allows: NAME VALUE … (The fourth word of /proc/loadavg is RUNNING/THREADS.)
+limits() {
+  printf limits
+  # The words are split here on purpose.
+  set -- $(cat /proc/sys/fs/file-nr 2>/dev/null) && [ "$#" -eq 3 ] && printf ' files %s files_max %s' "$1" "$3"
+  set -- $(cat /proc/loadavg 2>/dev/null) && [ "$#" -eq 5 ] && printf ' threads %s' "${4#*/}"
+  for name in pid_max threads-max; do
+    value=$(cat "/proc/sys/kernel/$name" 2>/dev/null) && printf ' %s %s' "$name" "$value"
+  done
+  echo
+}
+
 # Print the entries of the table, their maximum and the counters. (`read` reads byte by byte, which /proc/sys refuses.)
 conntrack() {
   count=$(cat /proc/sys/net/netfilter/nf_conntrack_count) && max=$(cat /proc/sys/net/netfilter/nf_conntrack_max) &&
@@ -106,7 +118,7 @@ routes() {
 
 # Print the vital readings, in whole lines of fewer bytes than the 4,096 of a termination message.
 vitals() {
-  grep -E '^(conntrack|tracking|defaults|resolv|reach (peer|service|api-service|kube-proxy)) ' /scratch/log |
+  grep -E '^(conntrack|tracking|defaults|limits|resolv|reach (peer|service|api-service|kube-proxy)) ' /scratch/log |
     awk '{ bytes += length($0) + 1; if (bytes < 4000) print }'
 }
 
@@ -115,6 +127,7 @@ look() {
     conntrack 2>/dev/null
     tracking 2>/dev/null
     defaults 2>/dev/null
+    limits
   fi
   [ -r /etc/resolv.conf ] && echo 'resolv # read, even if it is empty' && show resolv /etc/resolv.conf 8000
   until [ -s /targets/targets ]; do sleep 1; done
