@@ -27,7 +27,7 @@ def of_thresholds(chosen: Iterable[Threshold] | None = None) -> str:
     """Return a table of thresholds; of all, unless some are given."""
     lines = ["| threshold | default | meaning |", "| --- | --- | --- |"]
     shown = thresholds() if chosen is None else chosen
-    lines += [f"| `{threshold.name}` | {threshold.default:g} | {threshold.why} |" for threshold in shown]
+    lines += [f"| `{threshold.name}` | {threshold.default:.10g} | {threshold.why} |" for threshold in shown]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from kubevitals.facts.volumes.usage import space_reports
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.recording import Snapshot
-from kubevitals.source.request import Answer, Kubelet, PlainHttp, Request
+from kubevitals.source.request import Answer, Handshake, Kubelet, PlainHttp, Request
 from kubevitals.source.scope import Scope
 from kubevitals.threshold import Threshold
 from scenarios.harness import MANIFESTS, RECORDINGS, rules
@@ -89,6 +89,7 @@ class _Watched(Snapshot):
         path = request.path.partition("?")[0]
         self.needs.rights |= set(requested([f"GET {path}"]))
         self.needs.kubelet |= isinstance(request.target, Kubelet)
+        self.needs.kubelet |= isinstance(request.target, Handshake) and bool(request.target.node)
         self.needs.proxied |= isinstance(request.target, PlainHttp)
         if request.wanted:
             return super().get(request)

@@ -208,11 +208,8 @@ class LiveCluster:
 
 
 def _is_broken(seen: Seen) -> bool:
-    """Return whether an item is not healthy, except for items that only a probe could observe."""
-    return any(
-        verdict.outcome is not Outcome.HEALTHY and not (verdict.unseen and "no probe" in verdict.unseen.reason)
-        for verdict in seen.verdicts
-    )
+    """Return whether an item is not healthy, except for items that the run's options exclude."""
+    return any(verdict.outcome is not Outcome.HEALTHY and not verdict.unasked for verdict in seen.verdicts)
 
 
 def _is_met(judge: Judge, scenario: Scenario) -> bool:

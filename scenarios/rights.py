@@ -51,7 +51,7 @@ def requested(requests: Iterable[str]) -> Iterator[Right]:
             group, resource, name, part = match.groups()
             verb = "list" if verb == "get" and not name else verb
             yield verb, ".".join(filter(None, ("/".join(filter(None, (resource, part))), group)))
-        elif "/proxy/" not in path and path != "probe":
+        elif "/proxy/" not in path and path != "probe" and not path.endswith("/certificate"):
             yield verb, path
 
 

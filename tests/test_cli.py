@@ -42,8 +42,16 @@ def findings() -> list[ReportedFinding]:
     return read(Path("findings.json")).findings
 
 
-NETWORK = ("test_services_are", "test_names_are", "test_connections_are", "test_pod_network", "test_dns_answers")
-"""Checks that see little of a cluster without DNS, CNI and probe."""
+NETWORK = (
+    "test_services_are",
+    "test_names_are",
+    "test_connections_are",
+    "test_pod_network",
+    "test_dns_answers",
+    "test_certificates_are",
+    "test_node_limits_are",
+)
+"""Checks that see little of a cluster without DNS, CNI, TLS and probe."""
 
 
 def not_healthy() -> list[str]:

@@ -78,7 +78,7 @@ def test_a_page_has_all_sections_variants_and_scenarios(name: str) -> None:
     assert [head for head in re.findall("^### (.*)", page, re.MULTILINE) if head in variants] == variants
     assert all(cause.sections[part].split()[0] in page for part in SECTIONS[:4])
     assert all(
-        f"`{threshold.name}` | {threshold.default:g} | {threshold.why}" in page for threshold in cause.thresholds
+        f"`{threshold.name}` | {threshold.default:.10g} | {threshold.why}" in page for threshold in cause.thresholds
     )
     assert page.count("\n- **") == len(cause.scenarios) > 0
 

@@ -74,6 +74,7 @@ class Cluster:
     cron_jobs = Listing("/apis/batch/v1/cronjobs", pb.CronJob, namespaced=True)
     quotas = Listing("/api/v1/resourcequotas", pb.ResourceQuota, namespaced=True)
     limit_ranges = Listing("/api/v1/limitranges", pb.LimitRange, namespaced=True)
+    signing_requests = Listing("/apis/certificates.k8s.io/v1/certificatesigningrequests", pb.CertificateSigningRequest)
     system_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", pb.Lease)
     network_policies = Listing("/apis/networking.k8s.io/v1/networkpolicies", pb.NetworkPolicy, namespaced=True)
     node_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", pb.Lease)

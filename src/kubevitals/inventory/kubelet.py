@@ -155,14 +155,14 @@ def _query(cluster: Cluster, what: str, schema: Decoder[Any]) -> Queries:
 
 
 def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
-    return Request(Kubelet(path(node), what, _address(node)), json=schema)
+    return Request(Kubelet(path(node), what, address(node)), json=schema)
 
 
 def _kubelet_breaker(_: Cluster) -> CircuitBreaker:
     return CircuitBreaker("kubelets")
 
 
-def _address(node: pb.Node) -> Server | None:
+def address(node: pb.Node) -> Server | None:
     """Return where the node's kubelet listens, if the node has an internal address."""
     return Server.at(internal_address(node), node.status.daemonEndpoints.kubeletEndpoint.Port or PORT)
 

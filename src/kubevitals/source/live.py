@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 import urllib3
@@ -13,15 +14,19 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
+from kubevitals.source.certificates import Certificate, authorities_in, shown_certificate
 from kubevitals.source.credentials import IN_CLUSTER, connect, for_kubelets
 from kubevitals.source.deadlines import limit_heads
 from kubevitals.source.plain_http import PlainHttpClient
 from kubevitals.source.probing.run import run
-from kubevitals.source.request import PROBE_HINT, Answer, Kubelet, PlainHttp, Request, Server
+from kubevitals.source.request import PROBE_HINT, Answer, Handshake, Kubelet, PlainHttp, Request, Server
 from kubevitals.source.response import received, sent_at, words
 
 CONNECT_TIMEOUT = 3.0
 """Seconds until an address that accepts no connection counts as unreachable."""
+
+HTTPS = 443
+"""The port of an address that has none."""
 
 PATH_LIMIT = 16_384
 """Characters of a path with its query. Names have up to 253; a longer one is not a Kubernetes name."""
@@ -86,6 +91,8 @@ class Live:
         if len(request.path) > PATH_LIMIT:
             raise NotObserved(f"the path has {len(request.path):,} characters: {request.path}")
         target = request.target
+        if isinstance(target, Handshake):
+            return Answer(200, msgspec.json.encode(self._certificate(target)))
         kubelet = None
         if self._directly and not isinstance(target, str):
             if isinstance(target, PlainHttp) or not target.server:
@@ -138,6 +145,22 @@ class Live:
         if request.schema and answer.status in _BUSY:
             raise _Busy(answer)
         return answer
+
+    def _certificate(self, handshake: Handshake) -> Certificate:
+        settings = self._client.configuration
+        url = urlsplit(settings.host)
+        if handshake.node and not self._directly:
+            reason = "kubelets are not reached directly, which shows their certificates (--kubelet=direct)"
+            raise NotObserved(reason, unasked=True)
+        if not handshake.node and (url.scheme != "https" or settings.proxy):
+            raise NotObserved(
+                "the API server is not reached directly by TLS, which shows its certificate", unasked=True
+            )
+        server = handshake.server if handshake.node else Server(url.hostname or "", url.port or HTTPS)
+        if server is None:
+            raise NotObserved("the node reports no internal address")
+        name = server.host if handshake.node else settings.tls_server_name or server.host
+        return shown_certificate(server, name, authorities_in(settings.ssl_ca_cert), CONNECT_TIMEOUT)
 
     def _send(
         self,

@@ -25,7 +25,7 @@ from kubevitals.errors import NotObserved, NotRecorded, Unusable
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.redaction import redact, redacting
-from kubevitals.source.request import Answer, Kubelet, PlainHttp, Request, Source, answered
+from kubevitals.source.request import Answer, Handshake, Kubelet, PlainHttp, Request, Source, answered
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
 from kubevitals.version import __version__
@@ -245,7 +245,9 @@ class Snapshot:
 
 def _option(request: Request) -> str:
     """Return the option that a request needs, or an empty text."""
-    if isinstance(request.target, Kubelet | PlainHttp):
+    if isinstance(request.target, Kubelet | PlainHttp) or (
+        isinstance(request.target, Handshake) and request.target.node
+    ):
         return KUBELET
     return SECRET_NAMES if request.schema is pb.Secret else ""
 

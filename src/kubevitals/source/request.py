@@ -86,6 +86,23 @@ class PlainHttp(NamedTuple):
         return Server.at(self.host, self.port)
 
 
+class Handshake(NamedTuple):
+    """The certificate that a server shows in a TLS handshake, as `kubevitals.source.certificates.Certificate` in JSON.
+
+    Attributes:
+        node: the API path of the node whose kubelet is the server; empty if the API server is.
+        server: where the kubelet listens; nothing if its node reports no internal address.
+    """
+
+    node: ApiPath = ""
+    server: Server | None = None
+
+    @property
+    def path(self) -> ApiPath:
+        """The name of the answer in a recording: the API server has no such path."""
+        return f"{self.node}/certificate"
+
+
 class Request(NamedTuple):
     """A GET request.
 
@@ -98,7 +115,7 @@ class Request(NamedTuple):
         wanted: which items of a list are kept; all if it is not given.
     """
 
-    target: ApiPath | Kubelet | PlainHttp
+    target: ApiPath | Kubelet | PlainHttp | Handshake
     schema: type[Message] | type[Resource] | None = None
     accept: str = "*/*"
     json: Decoder[Any] | None = None

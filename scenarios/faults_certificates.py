@@ -1,0 +1,98 @@
+"""Faults of certificates: one of the API server that ends soon, and requests of kubelets that are not approved."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from scenarios.harness import Fault
+    from scenarios.live import LiveCluster
+
+PKI = "/etc/kubernetes/pki"
+APPROVER = "kubeadm:node-autoapprove-certificate-rotation"
+SELF_APPROVAL = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"
+"""kubeadm's ClusterRoleBinding by which kube-controller-manager approves the requests of kubelets, and its role."""
+
+
+def api_server_certificate(days: float) -> "Fault":
+    """Sign the API server's certificate again, for a year that ends in so many days. The API server reads it again."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        read = {
+            name: cluster.on_node("control-plane", f"cat {PKI}/{name}")
+            for name in ("apiserver.crt", "ca.crt", "ca.key")
+        }
+        shorter = _signed_again(read["apiserver.crt"], read["ca.crt"], read["ca.key"], days)
+        try:
+            cluster.on_node("control-plane", f"cat >{PKI}/apiserver.crt <<'END'\n{shorter}END")
+            yield
+        finally:
+            cluster.on_node("control-plane", f"cat >{PKI}/apiserver.crt <<'END'\n{read['apiserver.crt']}END")
+
+    return fault
+
+
+def _signed_again(certificate: str, authority: str, key: str, days: float) -> str:
+    old, ca = (x509.load_pem_x509_certificate(pem.encode()) for pem in (certificate, authority))
+    ends = datetime.now(UTC) + timedelta(days=days)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(ca.subject)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ends - timedelta(days=365))
+        .not_valid_after(ends)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    signer = serialization.load_pem_private_key(key.encode(), None)
+    signed = builder.sign(signer, hashes.SHA256())  # type: ignore[arg-type]
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def requests_not_approved(client: str, serving: str) -> "Fault":
+    """Let one node ask for a client certificate, which nothing approves now, and another for a serving certificate."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.kubectl(f"delete clusterrolebinding {APPROVER}")
+        try:
+            _request(cluster, client, "kube-apiserver-client-kubelet", "client auth")
+            _request(cluster, serving, "kubelet-serving", "server auth")
+            yield
+        finally:
+            cluster.kubectl("delete csr --all")
+            cluster.kubectl(f"create clusterrolebinding {APPROVER} --clusterrole={SELF_APPROVAL} --group=system:nodes")
+
+    return fault
+
+
+def _request(cluster: "LiveCluster", role: str, signer: str, usage: str) -> None:
+    node = f"{cluster.name}-{role}"
+    user = f"system:node:{node}"
+    names = [(NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, user)]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(*name) for name in names])
+    )
+    if usage == "server auth":
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(node)]), critical=False)
+    signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    encoded = base64.b64encode(signed.public_bytes(serialization.Encoding.PEM)).decode()
+    request = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": f"csr-{role}"},
+        "spec": {"request": encoded, "signerName": f"kubernetes.io/{signer}", "usages": ["digital signature", usage]},
+    }
+    by = [f"--as={user}", "--as-group=system:nodes", "--as-group=system:authenticated"]
+    cluster.kubectl(["create", "-f", "-", *by], input=json.dumps(request))

@@ -1,0 +1,31 @@
+"""A certificate of the API server that ends soon, and kubelets that get no certificate."""
+
+from scenarios.faults_certificates import api_server_certificate, requests_not_approved
+from scenarios.harness import Seen, scenario
+
+
+@scenario(fault=api_server_certificate(days=5), finds=["certificates[api-server] APIServer/kube-apiserver"])
+def test_certificate_of_the_api_server_ends_soon(seen: Seen) -> None:
+    """It was valid for a year, and has not been renewed since."""
+    assert seen.says("its certificate ends soon")
+    assert seen.says("issuer CN=kubernetes")
+
+
+@scenario(
+    fault=requests_not_approved(client="worker2", serving="worker"),
+    later=400,
+    finds=[
+        "certificates[request-waits] Node/worker2 (warning)",
+        "certificates[request-waits] Node/worker (warning)",
+    ],
+)
+def test_requests_of_kubelets_are_not_approved(seen: Seen) -> None:
+    """A ClusterRoleBinding is missing, and serving certificates have no approver at all by default."""
+    assert seen.says("its kubelet gets no client certificate: its request is not approved")
+    assert seen.says("its kubelet gets no serving certificate: its request is not approved")
+
+
+@scenario(on=test_requests_of_kubelets_are_not_approved)
+def test_requests_of_kubelets_are_young(seen: Seen) -> None:
+    """They are answered within seconds as a rule, and may take some minutes."""
+    assert len(seen.cluster.signing_requests) == 2
