@@ -12,6 +12,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.inventory.cluster import Cluster
 from tests.fakes import CREATED, ApiServer, Reply, ago, envelope, item_bytes, proto_field, write_kubeconfig
 
 PODS_OF_ONE = 25
@@ -37,6 +38,9 @@ def main() -> None:
     _serve(server, "/apis/apps/v1/replicasets", _replica_sets(pods // PODS_OF_ONE), TEMPLATE)
     _serve(server, "/api/v1/resourcequotas", [_quota(number) for number in range(TEAMS)])
     _serve(server, "/api/v1/limitranges", [_limit_range(number) for number in range(TEAMS)])
+    _serve(server, Cluster.node_leases.path, [_lease(f"node-{number:05}") for number in range(nodes)])
+    _serve(server, Cluster.system_leases.path, [_lease(name) for name in ("kube-scheduler", "kube-controller-manager")])
+    _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
     server.start()
     sys.stdout.write("ready\n")
@@ -78,6 +82,21 @@ def _node(number: int) -> pb.Node:
         metadata=pb.ObjectMeta(name=f"node-{number:05}", creationTimestamp=CREATED),
         spec=pb.NodeSpec(podCIDR=cidr, podCIDRs=[cidr]),
         status=status,
+    )
+
+
+def _lease(name: str) -> pb.Lease:
+    spec = pb.LeaseSpec(holderIdentity=name, leaseDurationSeconds=40, renewTime=ago(5))
+    return pb.Lease(metadata=pb.ObjectMeta(name=name), spec=spec)
+
+
+def _policy(number: int) -> pb.NetworkPolicy:
+    """Return a policy that allows all pods of a namespace everything on ports 53 and 443."""
+    ports = [pb.NetworkPolicyPort(protocol="UDP", port=pb.IntOrString(intVal=port)) for port in (53, 443)]
+    rule = pb.NetworkPolicyEgressRule(ports=ports)
+    return pb.NetworkPolicy(
+        metadata=_meta("egress", number),
+        spec=pb.NetworkPolicySpec(podSelector=pb.LabelSelector(), egress=[rule], policyTypes=["Egress"]),
     )
 
 
