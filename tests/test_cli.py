@@ -12,6 +12,7 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
 from kubevitals.diagnosis.result import ReportedFinding
+from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.reports import atomic_file
 from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
 from tests.runs import Run, crashing, log_path
@@ -126,7 +127,7 @@ def test_kubelets_that_are_asked_directly_leave_the_proxy_alone(run: Run, health
 def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:
     server.script("/api/v1/nodes", Reply(status_json("nodes is forbidden"), 403))
     result = run("-k", "test_nodes_are_ready")
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     result.stdout.fnmatch_lines(["nothing was observed: this run says nothing about the cluster"])
 
 
@@ -227,7 +228,7 @@ def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
 
     monkeypatch.setattr(atomic_file, "write", full)
     result = run()
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     for option in ("findings findings.json", "html *reports/health.html"):
         result.stdout.fnmatch_lines([f"--{option} cannot be written: No space left on device"])
     result.stdout.no_fnmatch_line("*Generated html report*")

@@ -13,6 +13,7 @@ import pytest
 import kubevitals
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.verdict import Outcome
+from kubevitals.errors import EXIT_NOT_OBSERVED
 from tests.fakes import ApiServer, Handler, Reply, list_bytes, status_json
 from tests.own_checks import DEPLOYMENTS, DOCUMENT, PODS, ROOT, Look, item, report
 
@@ -117,7 +118,7 @@ def test_what_is_no_such_list_is_not_observed(look: Look, healthy: ApiServer, an
     assert seen.outcome is Outcome.NOT_OBSERVED
     assert re.search(words, seen.unseen)
     assert seen.right == ("list deployments.apps" if answer.status == 403 else "")
-    assert look("-k", "replicas", "--require-observed").ret == 1
+    assert look("-k", "replicas", "--require-observed").ret == EXIT_NOT_OBSERVED
 
 
 # --- every option and report ---

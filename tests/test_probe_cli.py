@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.probing import run as probe_run
 from tests.fake_probe import NODES, ProbedCluster, serving
 from tests.fakes import ApiServer, Reply, list_bytes, status_json
@@ -93,7 +94,7 @@ def test_a_pod_that_does_not_start_is_found(run: Run, kube: ProbedCluster) -> No
 def test_a_probe_that_may_not_be_started_is_tried_once_and_not_observed(run: Run, kube: ProbedCluster) -> None:
     kube.on("POST .*/daemonsets", lambda: Reply(status_json("no pods here"), 403))
     result = run("--probe", "--require-observed")
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     assert sum(request.endswith("/daemonsets") for request in changes(kube)) == 1
     result.stdout.fnmatch_lines(
         ["*forbidden: no pods here (missing right: create daemonsets in namespace kubevitals-probe)*"]

@@ -6,6 +6,7 @@ import pytest
 
 from kubevitals.diagnosis.history import read
 from kubevitals.diagnosis.result import Item
+from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import PROBE_HINT
 from tests.fakes import ApiServer, Reply, status_json
@@ -30,7 +31,7 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
     assert "startup-error[app-exit]" in unseen()
     assert "node-ready[silent]" not in unseen()
     result = run("--require-observed")
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     unasked = sum(any(hint in item.unseen for hint in (PROBE_HINT, "reached directly")) for item in unseen().values())
     assert unasked > 5
     assert result.parseoutcomes()["failed"] == len(unseen()) - unasked
@@ -40,12 +41,12 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
 def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
     healthy.script(SUMMARY, FORBIDDEN)
     chosen = ("--require-observed", "-k", "test_storage_has_room")
-    assert run(*chosen).ret == 1
+    assert run(*chosen).ret == EXIT_NOT_OBSERVED
     assert run(*chosen, "--kubelet=none").ret == 0
     assert "storage-full[volume]" in unseen()
 
 
-@pytest.mark.parametrize(("way", "required"), [("proxy", 1), ("none", 0)])
+@pytest.mark.parametrize(("way", "required"), [("proxy", EXIT_NOT_OBSERVED), ("none", 0)])
 def test_of_a_replay_no_more_is_required_than_of_the_recorded_run(
     run: Run, healthy: ApiServer, way: str, required: int
 ) -> None:
@@ -61,7 +62,7 @@ def test_with_a_namespaces_rights_no_more_is_required_than_they_let_it_see(run: 
     for path in of_the_cluster:
         healthy.script(path, FORBIDDEN)
     shop = ("--namespace=shop", "--kubelet=none", "--require-observed")
-    assert run(*shop).ret == 1
+    assert run(*shop).ret == EXIT_NOT_OBSERVED
     assert unseen()["node-ready[silent]"].right == "list nodes"
     healthy.requests.clear()
     assert run(*shop, "--namespaced-only").ret == 0

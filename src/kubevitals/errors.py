@@ -10,6 +10,9 @@ from kubevitals.text import clean
 
 T = TypeVar("T")
 
+EXIT_NOT_OBSERVED = 10
+"""The exit code of a run that found nothing broken, but could not look, or not where it was asked to."""
+
 
 class NotObserved(Exception):
     """Something that a check needs could not be observed, so the check is neither healthy nor broken.
@@ -19,14 +22,18 @@ class NotObserved(Exception):
         right: the missing RBAC right (``list pods``), or an empty text.
         unasked: whether the options of this run exclude it, or no option would show it.
         no_probe: whether ``--probe`` would have shown it, and this run has no probe.
+        asked: whether an option of this run asks for just this: a probe that cannot start, a DaemonSet that is absent.
     """
 
-    def __init__(self, reason: str, right: str = "", *, unasked: bool = False, no_probe: bool = False) -> None:
+    def __init__(
+        self, reason: str, right: str = "", *, unasked: bool = False, no_probe: bool = False, asked: bool = False
+    ) -> None:
         super().__init__(reason, right)
         self.reason = clean(reason)
         self.right = clean(right)
         self.unasked = unasked
         self.no_probe = no_probe
+        self.asked = asked
 
     def __str__(self) -> str:
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason

@@ -72,6 +72,7 @@ class Run:
         remarks: what the user should know about the run itself.
         report: the result, once all checks are judged.
         unwritten: whether a report could not be written.
+        required: how many checks failed only because they had to observe something and could not.
     """
 
     inputs: Inputs
@@ -80,6 +81,7 @@ class Run:
     remarks: list[str] = field(default_factory=list)
     report: Report | None = None
     unwritten: bool = False
+    required: int = 0
 
     @property
     def cluster(self) -> Cluster:

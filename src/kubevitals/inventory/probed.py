@@ -81,7 +81,9 @@ def probed(cluster: Cluster) -> ProbeResults:
     """
     results = cluster.derive(_results)
     if isinstance(results, NotObserved):
-        raise copy(results)
+        failure = copy(results)
+        failure.asked = cluster.probe_options is not None
+        raise failure
     return results
 
 

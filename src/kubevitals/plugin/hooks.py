@@ -18,6 +18,7 @@ from kubevitals.findings.finding import Finding, Severity, in_context
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import collected, options, probe_options, settings
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
+from kubevitals.plugin.exit_code import exit_code
 from kubevitals.plugin.interrupted import InterruptibleRun
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
@@ -185,6 +186,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if verdict.outcome is Outcome.BROKEN:
         pytest.fail("broken", pytrace=False)
     if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed") and not verdict.unasked:
+        run.required += 1
         pytest.fail(f"not observed: {verdict.unseen}", pytrace=False)
     if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
         pytest.skip(str(verdict.unseen or verdict.inapplicable))
@@ -246,7 +248,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Make the diagnosis, for all reports. Fail a run that observed nothing, or could not write a report."""
+    """Make the diagnosis, for all reports, and decide the exit code."""
     run = session.config.stash.get(RUN, None)
     if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
@@ -255,8 +257,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         for remark in run.report.remarks:
             _junit_property(session.config, "remark", remark)
     yield
-    if run and run.report and session.exitstatus == pytest.ExitCode.OK and (run.unwritten or not run.observed):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if run and run.report and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        session.exitstatus = exit_code(run, session)
 
 
 def _junit_property(config: pytest.Config, name: str, value: str) -> None:

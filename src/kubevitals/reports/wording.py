@@ -33,8 +33,10 @@ def _verdict(report: Report) -> str:
             return "Not observed: this run says nothing about the cluster"
         case Outcome.HEALTHY:
             unseen = sum(item.unseen != "" for item in report.items)
-            blind = f", but {unseen} of {plural(len(report.items), 'check')} could not see everything they need"
-            return f"Healthy: nothing found{blind if unseen else ''}"
+            if not unseen:
+                return "Healthy: nothing found"
+            blind = f"{unseen} of {plural(len(report.items), 'check')} could not see everything they need"
+            return f"No fault in what was observed: {blind}"
     roots = [root for root in report.roots if root.severity == "error"] or report.roots
     explained = sum(root.explains for root in report.roots)
     more = f", with {plural(explained, 'symptom')}" if explained else ""

@@ -143,7 +143,7 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
         by_name = {f"{ds.metadata.namespace}/{ds.metadata.name}": ds for ds in every}
         if missing := sorted(cluster.cni_daemon_sets - by_name.keys()):
             near = near_name(missing[0], by_name)
-            raise NotObserved(f"there is no DaemonSet {', '.join(missing)}{near}: correct --cni-daemonset")
+            raise NotObserved(f"there is no DaemonSet {', '.join(missing)}{near}: correct --cni-daemonset", asked=True)
         return [by_name[name] for name in sorted(cluster.cni_daemon_sets)]
     if known := [ds for ds in every if any(is_of(ds, cni) for cni in RECOGNISED)]:
         return known

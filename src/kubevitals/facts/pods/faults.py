@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import EXIT_NOT_OBSERVED, NotObserved
 from kubevitals.facts.pods import (
     creating,
     init_waits,
@@ -30,7 +30,7 @@ from kubevitals.objects import Ref, is_ready, owner, ref, statuses
 SUITE_LABEL = ("app.kubernetes.io/name", "kubevitals")
 """The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
 
-SUITE_EXIT_CODES = frozenset({1, 2})
+SUITE_EXIT_CODES = frozenset({1, 2, EXIT_NOT_OBSERVED})
 """Exit codes of such a pod that say nothing about itself: a check failed, the run was interrupted (pytest.ExitCode)."""
 
 
