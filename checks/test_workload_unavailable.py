@@ -1,10 +1,10 @@
 """A workload has fewer available replicas than it asks for.
 
 Meaning:
-    A Deployment, StatefulSet, DaemonSet or ReplicaSet is short of replicas, its rollout has stopped, or its controller
-    does not act on it. This is the net under all other causes: where another check says why, that is the root cause, and this
-    finding is its symptom, which says how many replicas are missing. A new pod has time to become ready
-    (`workload.start`), so that rollouts and scale-ups pass.
+    A Deployment, StatefulSet, DaemonSet or ReplicaSet is short of replicas, its rollout has stopped, or its
+    controller does not act on it. This is the net under all other causes: where another check says why, that is the
+    root cause, and this finding is its symptom, which says how many replicas are missing. A new pod has time to
+    become ready (`workload.start`), so that rollouts and scale-ups pass.
 
 Impact:
     The workload has less capacity than its owner asked for, or none. A rollout that has stopped leaves the old version
