@@ -20,7 +20,7 @@ SETUP_FAILED, ATTACH_FAILED, MOUNT_FAILED = PodFault.SETUP_FAILED, PodFault.ATTA
 IMAGE, BAD_REFERENCE, BAD_COMMAND = PodFault.IMAGE, PodFault.BAD_REFERENCE, PodFault.BAD_COMMAND
 OOM_KILLED, KILLED_BY_PROBE, POST_START = PodFault.OOM_KILLED, PodFault.KILLED_BY_PROBE, PodFault.POST_START
 NO_SPACE_IN_LOG, INIT_CONTAINER, APP_EXIT = PodFault.NO_SPACE_IN_LOG, PodFault.INIT_CONTAINER, PodFault.APP_EXIT
-INOTIFY, NOT_STARTED = PodFault.INOTIFY, PodFault.NOT_STARTED
+INOTIFY, INIT_WAITS, NOT_STARTED = PodFault.INOTIFY, PodFault.INIT_WAITS, PodFault.NOT_STARTED
 PROBE_FAILING, GATE_UNMET = UNREADY = PodFault.PROBE_FAILING, PodFault.GATE_UNMET
 
 VOLUMES = (MISSING_OBJECT, MISSING_KEY, NODE_DISK_FULL, SETUP_FAILED, ATTACH_FAILED, MOUNT_FAILED)
@@ -73,6 +73,13 @@ def creating(built: BuiltPod) -> None:
     built.waiting(NOT_STARTED, "ContainerCreating", "")
     for condition in built.pod.status.conditions:
         condition.lastTransitionTime.CopyFrom(ago(2000))
+
+
+def waits_for_ever(built: BuiltPod) -> None:
+    """An init container that repeats what it waits for."""
+    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(600)))
+    built.container(pb.ContainerStatus(name=INIT_WAITS, state=running), init=True)
+    built.logs[INIT_WAITS] = "waiting for db\n" * 5
 
 
 def unready(built: BuiltPod) -> None:
@@ -131,6 +138,7 @@ ALONE: dict[PodFault, Mark] = {
     INOTIFY: crashing(INOTIFY, log="inotify_add_watch: No space left on device"),
     NO_SPACE_IN_LOG: crashing(NO_SPACE_IN_LOG, log=NO_SPACE),
     INIT_CONTAINER: crashing(INIT_CONTAINER, init=True),
+    INIT_WAITS: waits_for_ever,
     APP_EXIT: crashing(APP_EXIT),
     NOT_STARTED: creating,
     PROBE_FAILING: unready,
@@ -207,10 +215,10 @@ PAIRS = [
     under_pressure(MISSING_KEY),
     *map(in_a_sandbox, REPEATED),
     # Every container is in a state of its own.
-    *(apart(*pair) for pair in combinations(CONTAINERS, 2)),
+    *(apart(*pair) for pair in combinations(CONTAINERS, 2) if pair != (INIT_WAITS, NOT_STARTED)),
     # A pod that runs has containers in other states, too, or has lost its sandbox.
     *each((POOL_EXHAUSTED, CNI_UNREACHABLE, SANDBOX_FAILED), UNREADY),
-    *each((fault for fault in CONTAINERS if fault is not INIT_CONTAINER), UNREADY),
+    *each((fault for fault in CONTAINERS if fault not in (INIT_CONTAINER, INIT_WAITS)), UNREADY),
     apart(*UNREADY),
     # What a container waits for now, and how it ended before: its image is gone, its ConfigMap, its command.
     in_one(IMAGE, OOM_KILLED, crashing("app-2", 137, "OOMKilled", waiting="ImagePullBackOff")),
