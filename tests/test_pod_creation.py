@@ -269,6 +269,15 @@ def test_the_condition_is_enough_where_events_are_not_observed() -> None:
         list(checks.service_account(cluster_of({"/api/v1/events": refused}, stateful_sets=[stateful_set()])))
 
 
+def test_what_is_observed_is_found_although_a_list_is_missing() -> None:
+    refused = Answer(403, status_bytes("statefulsets.apps is forbidden"))
+    made = cluster_of({"/apis/apps/v1/statefulsets": refused}, replica_sets=[replica_set()])
+    findings = checks.service_account(made)
+    assert next(findings).obj.name == "web-1"
+    with pytest.raises(NotObserved, match="list statefulsets"):
+        next(findings)
+
+
 def test_controllers_without_conditions_are_judged_by_their_events() -> None:
     daemons = pb.DaemonSet(metadata=meta("agent"), status=pb.DaemonSetStatus(desiredNumberScheduled=2))
     events = [

@@ -1,7 +1,7 @@
 """Controllers that are refused their pods by the API server."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -54,26 +54,37 @@ class Refused(NamedTuple):
     since: int
 
 
-def refused(cluster: Cluster) -> Mapping[Ref, Refused]:
-    """Return the controllers that are refused pods for longer than `pod.stuck`, the newest one of each owner.
+class AllRefused(NamedTuple):
+    """The controllers that are refused pods, the newest one of each owner, and why not all could be judged."""
+
+    found: Mapping[Ref, Refused]
+    unseen: NotObserved | None
+
+
+def _all_refused(cluster: Cluster) -> AllRefused:
+    """Judge all controllers.
 
     The condition of a ReplicaSet decides. Other controllers have events only: the latest attempt must be younger than
     `pod-creation.retry`, and newer than the newest pod.
-
-    Raises:
-        NotObserved: a list is missing.
     """
     found: dict[Ref, Refused] = {}
-    controllers: tuple[Controller, ...] = (
-        *cluster.replica_sets,
-        *cluster.stateful_sets,
-        *cluster.daemon_sets,
-        *cluster.jobs,
-    )
-    for controller in controllers:
-        if (one := _refused(controller, cluster)) and _is_newer(one, found.get(one.top)):
-            found[one.top] = one
-    return found
+    unseen = None
+    for kind in _KINDS:
+        try:
+            for one in filter(None, (_refused(controller, cluster) for controller in kind(cluster))):
+                if _is_newer(one, found.get(one.top)):
+                    found[one.top] = one
+        except NotObserved as error:
+            unseen = error
+    return AllRefused(found, unseen)
+
+
+_KINDS: tuple[Callable[[Cluster], Sequence[Controller]], ...] = (
+    lambda cluster: cluster.replica_sets,
+    lambda cluster: cluster.stateful_sets,
+    lambda cluster: cluster.daemon_sets,
+    lambda cluster: cluster.jobs,
+)
 
 
 def _is_newer(one: Refused, other: Refused | None) -> bool:
@@ -168,5 +179,12 @@ def _top(controller: Controller) -> Ref:
 
 
 def refused_by(cluster: Cluster, by: RefusedBy) -> Iterator[Refused]:
-    """Yield the controllers whose pods are refused by this."""
-    return (one for one in cluster.derive(refused).values() if one.refusal.by is by)
+    """Yield the controllers that are refused pods by this for longer than `pod.stuck`, one of each owner.
+
+    Raises:
+        NotObserved: a list is missing; what the others show is yielded before.
+    """
+    found, unseen = cluster.derive(_all_refused)
+    yield from (one for one in found.values() if one.refusal.by is by)
+    if unseen:
+        raise unseen
