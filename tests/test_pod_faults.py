@@ -269,8 +269,9 @@ NEVER = {
     ],
     "a node without network is not ready, which is its own fault": product([CNI_MISCONFIGURED], UNREADY),
     "a pod runs when it has a node and its volumes, and its init containers have ended": product(
-        (*UNSCHEDULED, *VOLUMES, INIT_CONTAINER), UNREADY
+        (*UNSCHEDULED, *VOLUMES, INIT_CONTAINER, INIT_WAITS), UNREADY
     ),
+    "no container starts while an init container runs": [(INIT_WAITS, NOT_STARTED)],
 }
 """The other pairs of lines, and why no pod matches both."""
 
