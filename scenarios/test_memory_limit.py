@@ -46,7 +46,7 @@ def test_sidecar_goes_over_its_limit(seen: Seen) -> None:
     assert seen.says('container "proxy" was OOMKilled')
 
 
-@scenario(job("report", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/report-*"])
+@scenario(job("report", EAT, **LITTLE), finds=["memory-limit[oom-killed] Pod/report-*", "jobs[failed] Job/report"])
 def test_job_goes_over_its_limit(seen: Seen) -> None:
     """A Job's container is not started again: its last state is its state."""
     assert "Failed" in {c.type for c in seen.get("Job/report").status.conditions}

@@ -258,7 +258,9 @@ def test_bare_pod_failed_long_ago(seen: Seen) -> None:
     assert seen.get("Pod/app").status.phase == "Failed"
 
 
-@scenario(job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*"])
+@scenario(
+    job("report", "echo no rows; exit 7"), finds=["startup-error[app-exit] Pod/report-*", "jobs[failed] Job/report"]
+)
 def test_job_failed_for_good(seen: Seen) -> None:
     """A Job that has no attempts left."""
     assert "Failed" in {c.type for c in seen.get("Job/report").status.conditions}

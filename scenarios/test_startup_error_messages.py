@@ -38,13 +38,21 @@ def test_variable_is_not_set(seen: Seen) -> None:
     assert seen.says("set DATABASE_URL in env or envFrom")
 
 
-@scenario(pod("app", "wget -qO- http://databse:5432"), service("database", 5432), finds=EXITS)
+@scenario(
+    pod("app", "wget -qO- http://databse:5432"),
+    service("database", 5432),
+    finds=[*EXITS, "service-endpoints[no-match] Service/database (warning)"],
+)
 def test_service_does_not_exist(seen: Seen) -> None:
     """The host name that cannot be resolved is that of a Service, misspelt."""
     assert seen.says('Service databse does not exist in namespace service-does-not-exist (did you mean "database"?)')
 
 
-@scenario(pod("app", "wget -T 3 -qO- http://database:5432"), service("database", 5432), finds=EXITS)
+@scenario(
+    pod("app", "wget -T 3 -qO- http://database:5432"),
+    service("database", 5432),
+    finds=[*EXITS, "service-endpoints[no-match] Service/database"],
+)
 def test_service_has_no_endpoints(seen: Seen) -> None:
     """The Service is there, and nothing stands behind it."""
     assert seen.says("Service database does not answer")

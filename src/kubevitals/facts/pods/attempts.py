@@ -29,7 +29,7 @@ def is_superseded(pod: pb.Pod, cluster: Cluster) -> bool:
     if not _controller(pod.metadata):
         return ref(pod) in cluster.derive(_superseded_pods)
     job = _job_of(pod, cluster)
-    return job is not None and (bool(_turned(job, "Complete")) or job.metadata.uid in cluster.derive(_superseded_jobs))
+    return job is not None and (bool(turned(job, "Complete")) or job.metadata.uid in cluster.derive(_superseded_jobs))
 
 
 def _job_of(pod: pb.Pod, cluster: Cluster) -> pb.Job | None:
@@ -56,17 +56,21 @@ def _controller(metadata: pb.ObjectMeta) -> pb.OwnerReference | None:
     return next((reference for reference in metadata.ownerReferences if reference.controller), None)
 
 
+def failed_jobs(cluster: Cluster) -> list[pb.Job]:
+    """Return the failed Jobs that no later attempt supersedes."""
+    superseded = cluster.derive(_superseded_jobs)
+    return [job for job in cluster.jobs if turned(job, "Failed") and job.metadata.uid not in superseded]
+
+
 def _failed_jobs(cluster: Cluster) -> frozenset[str]:
-    """Return the uids of the failed Jobs that no later attempt supersedes."""
-    failed = (job.metadata.uid for job in cluster.jobs if _turned(job, "Failed"))
-    return frozenset(failed) - cluster.derive(_superseded_jobs)
+    return frozenset(job.metadata.uid for job in failed_jobs(cluster))
 
 
 def _superseded_jobs(cluster: Cluster) -> frozenset[str]:
     """Return the uids of failed Jobs if a later Job of the same owner, or a later run of the CronJob, has succeeded."""
-    completed = ((job.metadata, time) for job in cluster.jobs if (time := _turned(job, "Complete")))
+    completed = ((job.metadata, time) for job in cluster.jobs if (time := turned(job, "Complete")))
     latest = _latest(completed)
-    failed = ((job, time) for job in cluster.jobs if (time := _turned(job, "Failed")))
+    failed = ((job, time) for job in cluster.jobs if (time := turned(job, "Failed")))
     return frozenset(
         job.metadata.uid
         for job, time in failed
@@ -96,10 +100,15 @@ def _latest(successes: Iterable[tuple[pb.ObjectMeta, int]]) -> dict[str | Attemp
     return latest
 
 
-def _turned(job: pb.Job, condition: str) -> int:
+def turned(job: pb.Job, condition: str) -> int:
     """Return when the Job's condition became true, or 0."""
-    true = (c for c in job.status.conditions if c.type == condition and c.status == "True")
-    return next((c.lastTransitionTime.seconds for c in true), 0)
+    return job_condition(job, condition).lastTransitionTime.seconds
+
+
+def job_condition(job: pb.Job, kind: str) -> pb.JobCondition:
+    """Return the Job's condition of this type if it is true, else an empty one."""
+    true = (c for c in job.status.conditions if c.type == kind and c.status == "True")
+    return next(true, pb.JobCondition())
 
 
 def _key(metadata: pb.ObjectMeta) -> str | Attempt:

@@ -1,0 +1,211 @@
+"""A Service leads nowhere: it selects no pod, none of its pods is ready, or its port is none of theirs.
+
+Meaning:
+    Kubernetes sends a Service's traffic to the ready pods that have all labels of its selector, at its targetPort. A
+    Service that selects no pod is an error if a workload looks like the one that is meant, if a StatefulSet needs
+    it, or if an application reports that it does not answer. Otherwise it may be a leftover, and is a warning. A
+    headless Service, or one of an operator, may select nothing for good: optional components and replicas have such
+    Services.
+
+Impact:
+    Connections to the Service are refused or time out. Clients that need it at their start do not start.
+
+Diagnosis:
+    `kubectl get endpointslices` shows what is behind a Service. `kubectl get pods --show-labels` shows the labels to
+    compare with the selector, `kubectl describe pod` the ports and why a pod is not ready.
+
+Mitigation:
+    Correct the label or the port that differs, in the Service or in the workload's template. Make the pods ready if
+    none is.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.nearest import Near, nearest
+from kubevitals.facts.apps.selectors import (
+    Workload,
+    labels_set_later,
+    pods_by_label,
+    workloads_by_label,
+    workloads_by_namespace,
+)
+from kubevitals.facts.apps.service_ports import WrongPort, wrong_ports
+from kubevitals.facts.apps.services import ServiceName, ready_endpoints
+from kubevitals.facts.apps.why_ended import why_ended
+from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults
+from kubevitals.facts.pods.states import STUCK
+from kubevitals.findings.declaration import check
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import DNS_SERVICES, Ref, is_dns, is_finished, is_ready, owner, ref
+from kubevitals.text import plural
+
+EXPLAINS = (
+    Explains((*BROKEN_PODS, "scheduling", "volume-claim"), IN_WORKLOAD, ("service-endpoints[none-ready]",)),
+    Explains(("service-endpoints",), CONCERNED, ("startup-error[app-exit]", "startup-error[init-container]")),
+)
+
+SHOWN = 10
+"""Pods that a finding concerns."""
+
+
+def no_match(cluster: Cluster) -> Iterator[Finding]:
+    """Find Services that select no pod and no workload, past `pod.stuck`."""
+    for service in _without_endpoints(cluster):
+        place, selector = service.metadata.namespace, service.spec.selector
+        if cluster.derive(pods_by_label).matching(place, selector) or _workloads(service, cluster):
+            continue
+        near, needed = _meant(service, cluster), _needed_by(service, cluster)
+        if needed or (near and near.workload.replicas):
+            yield _no_match(service, near, needed, Severity.ERROR)
+        elif not near and not _may_select_nothing(service, cluster):
+            yield _no_match(service, None, None, Severity.WARNING)
+
+
+def _without_endpoints(cluster: Cluster) -> Iterator[pb.Service]:
+    """Yield the Services with a selector that have had no ready endpoint past `pod.stuck`.
+
+    The DNS Service is a cause of its own.
+    """
+    for service in cluster.services:
+        name = ServiceName(service.metadata.namespace, service.metadata.name)
+        judged = service.spec.selector and service.spec.type != "ExternalName" and not _is_dns(service)
+        settled = cluster.over(service.metadata.creationTimestamp, STUCK)
+        if judged and settled and not cluster.derive(ready_endpoints).get(name):
+            cluster.need_complete(name.namespace)
+            yield service
+
+
+def _is_dns(service: pb.Service) -> bool:
+    name = service.metadata.namespace, service.metadata.name
+    return name in DNS_SERVICES or (name[0] == "kube-system" and is_dns(service.metadata))
+
+
+def _workloads(service: pb.Service, cluster: Cluster) -> list[Workload]:
+    return cluster.derive(workloads_by_label).matching(service.metadata.namespace, service.spec.selector)
+
+
+def _meant(service: pb.Service, cluster: Cluster) -> Near | None:
+    """Return the workload that is meant, unless it has a Service of its own and another name."""
+    place, name = service.metadata.namespace, service.metadata.name
+    near = nearest(name, service.spec.selector, cluster.derive(workloads_by_namespace).get(place, []))
+    if near and near.workload.obj.name != name and near.workload.obj in cluster.derive(_served):
+        return None
+    return near
+
+
+def _served(cluster: Cluster) -> frozenset[Ref]:
+    """Return the workloads that a Service selects."""
+    found = (workload for s in cluster.services if s.spec.selector for workload in _workloads(s, cluster))
+    return frozenset(workload.obj for workload in found)
+
+
+def _needed_by(service: pb.Service, cluster: Cluster) -> Ref | None:
+    """Return what needs the Service: a StatefulSet, or a pod that reports that it does not answer."""
+    return cluster.derive(_named_by_stateful_sets).get(ref(service)) or cluster.derive(_reported).get(ref(service))
+
+
+def _named_by_stateful_sets(cluster: Cluster) -> Mapping[Ref, Ref]:
+    return {
+        Ref("Service", owner.metadata.namespace, owner.spec.serviceName): ref(owner)
+        for owner in cluster.stateful_sets
+        if owner.spec.replicas
+    }
+
+
+def _reported(cluster: Cluster) -> Mapping[Ref, Ref]:
+    """Return the Services that crashing applications name in their last words, with one such pod."""
+    found = cluster.derive(pod_faults).symptoms
+    return {
+        named: ref(symptom.pod)
+        for fault in (PodFault.APP_EXIT, PodFault.INIT_CONTAINER)
+        for symptom in found.get(fault, ())
+        for named in why_ended(symptom.pod, symptom.status, cluster).concerns
+        if named.kind == "Service"
+    }
+
+
+def _may_select_nothing(service: pb.Service, cluster: Cluster) -> bool:
+    """Return whether the Service may be for pods that there are only sometimes.
+
+    It is headless, an operator's, or selects by a label that is set on running pods: the role of a replica.
+    """
+    place, later = service.metadata.namespace, cluster.derive(labels_set_later)
+    owned = any(reference.controller for reference in service.metadata.ownerReferences)
+    return owned or service.spec.clusterIP == "None" or any((place, key) in later for key in service.spec.selector)
+
+
+def _no_match(service: pb.Service, near: Near | None, needed: Ref | None, severity: Severity) -> Finding:
+    selector = ",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
+    but = (
+        f"{near.workload.obj.kind} {near.workload.obj.name} has {near.has}" if near else "no workload has these labels"
+    )
+    correct = f"correct the selector, or the labels of the workload's pods: {ref(service).kubectl('edit')}"
+    return Finding(
+        ref(service),
+        says=f"selects no pod: its selector is {selector}; {but}",
+        remedy=correct if severity is Severity.ERROR else f"delete the Service if nothing uses it; else {correct}",
+        evidence=[f"needed by: {needed}"] if needed else [],
+        severity=severity,
+        since=service.metadata.creationTimestamp.seconds,
+    )
+
+
+def none_ready(cluster: Cluster) -> Iterator[Finding]:
+    """Find Services none of whose pods is ready, if at least one pod has a fault."""
+    for service in _without_endpoints(cluster):
+        pods = _pods(service, cluster)
+        published = service.spec.publishNotReadyAddresses
+        if published or any(map(is_ready, pods)) or not any(is_broken(pod, cluster) for pod in pods):
+            continue
+        broken = [pod for pod in pods if is_broken(pod, cluster)]
+        owners = dict.fromkeys(owner(pod) or ref(pod) for pod in broken)
+        yield Finding(
+            ref(service),
+            says=f"has no ready endpoint: none of the pods that it selects is ready ({plural(len(pods), 'pod')})",
+            remedy="make its pods ready: see what keeps them from it",
+            evidence=[f"not ready: {ref(pod)}" for pod in islice(pods, SHOWN)],
+            concerns=tuple(islice(dict.fromkeys([*owners, *map(ref, broken)]), SHOWN)),
+        )
+
+
+def _pods(service: pb.Service, cluster: Cluster) -> list[pb.Pod]:
+    """Return the pods behind the Service: they have not finished and are not being deleted."""
+    found = cluster.derive(pods_by_label).matching(service.metadata.namespace, service.spec.selector)
+    return [pod for pod in found if not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")]
+
+
+def wrong_port(cluster: Cluster) -> Iterator[Finding]:
+    """Find Services with a targetPort that no container of their pods declares.
+
+    It is an error if all ports of the Service are names without a port, or if an application reports that the Service
+    does not answer. Otherwise it is a warning: charts often keep a port for metrics that are off, and containers may
+    listen at ports that they do not declare.
+    """
+    for service in cluster.services:
+        if not service.spec.selector or service.spec.type == "ExternalName":
+            continue
+        wrong = list(wrong_ports(service, pods)) if (pods := _pods(service, cluster)) else []
+        if wrong:
+            yield _wrong_port(service, wrong, pods, cluster)
+
+
+def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod], cluster: Cluster) -> Finding:
+    none_leads = len(wrong) == len(service.spec.ports) and all(port.by_name for port in wrong)
+    reported = cluster.derive(_reported).get(ref(service))
+    return Finding(
+        ref(service),
+        says="; ".join(f"port {port.port.port} leads nowhere: {port.why}" for port in wrong),
+        remedy=f"correct targetPort, or declare the port in the pods' template: {ref(service).kubectl('edit')}",
+        evidence=[f"pod behind it: {ref(pod)}" for pod in islice(pods, SHOWN)],
+        severity=Severity.ERROR if none_leads or reported else Severity.WARNING,
+        since=service.metadata.creationTimestamp.seconds,
+    )
+
+
+@check(no_match, none_ready, wrong_port, chapter="5.4")
+def test_services_lead_to_pods() -> None:
+    """Every Service leads to a ready pod."""
