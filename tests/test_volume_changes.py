@@ -217,6 +217,17 @@ def test_a_claim_that_is_being_deleted_says_what_keeps_it(
         assert (finding.severity is Severity.ERROR) is ("scheduled" in finding.says)
 
 
+def test_a_volume_that_is_being_deleted_stays_while_its_claim_is_bound() -> None:
+    held, young = disk(), disk()
+    held.metadata.deletionTimestamp.CopyFrom(ago(9000))
+    young.metadata.deletionTimestamp.CopyFrom(ago(600))
+    (finding,) = found(delete_failed, volumes=[held], claims=[claim()], pods=[pod("old", "one", "Running")])
+    assert finding.says.endswith("PersistentVolumeClaim/shop/data is bound to it, which Pod/shop/old uses")
+    assert finding.severity is Severity.WARNING
+    assert not found(delete_failed, volumes=[young], claims=[claim()])
+    assert not found(delete_failed, volumes=[held])
+
+
 def attachment(on: str) -> pb.VolumeAttachment:
     made = pb.VolumeAttachment(metadata=pb.ObjectMeta(name=f"csi-{on}", creationTimestamp=CREATED))
     made.spec.CopyFrom(pb.VolumeAttachmentSpec(nodeName=on, attacher="csi.example"))

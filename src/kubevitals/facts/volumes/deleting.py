@@ -39,6 +39,7 @@ def undeleted(cluster: Cluster) -> Iterator[VolumeFault]:
             yield from _claim_faults(claim, cluster)
     unseen = None
     for volume in cluster.volumes:
+        yield from _held(volume, cluster)
         if volume.status.phase in ("Released", "Failed") and _is_to_be_deleted(volume):
             try:
                 failures = [event for event in cluster.events(volume) if event.reason == "VolumeFailedDelete"]
@@ -65,6 +66,23 @@ def _claim_faults(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Iterator
         yield VolumeFault(ref(claim), cannot, f"{remedy}; then create the PVC again", lines, waiting)
     elif cluster.over(since, DELETION):
         yield VolumeFault(ref(claim), f"is being deleted, but {why}", remedy, lines, holders, is_urgent=False)
+
+
+def _held(volume: pb.PersistentVolume, cluster: Cluster) -> Iterator[VolumeFault]:
+    """Yield a volume that is to be deleted, and stays while its claim is bound to it (kubernetes.io/pv-protection)."""
+    since = volume.metadata.deletionTimestamp
+    if volume.status.phase != "Bound" or not since.seconds or not cluster.over(since, DELETION):
+        return
+    claim = cluster.claims_by_name.get((volume.spec.claimRef.namespace, volume.spec.claimRef.name))
+    if claim is None or claim.metadata.HasField("deletionTimestamp"):
+        return
+    pods = users(claim, cluster)
+    used = f", which {ref(pods[0])} uses" if pods else ""
+    lines = (f"being deleted for {duration(cluster.age(since))}", *event_lines(volume, cluster))
+    remedy = "copy its data if they are needed, and delete the PVC: a deletion cannot be undone"
+    yield VolumeFault(
+        ref(volume), f"is being deleted, but {ref(claim)} is bound to it{used}", remedy, lines, pods, is_urgent=False
+    )
 
 
 def _holder(claim: pb.PersistentVolumeClaim, holders: Sequence[pb.Pod]) -> tuple[str, str]:
