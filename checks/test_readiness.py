@@ -104,7 +104,7 @@ def _failure(symptom: Symptom, cluster: Cluster) -> Failure:
 def _cause(failure: Failure, cluster: Cluster) -> AppCause | None:
     """Return what the application reports, in the probe's output or else in its log, if that is known."""
     pod, name = failure.symptom.pod, failure.symptom.status.name
-    words = failure.failed.words if failure.failed else ""
+    words = failure.failed.words if failure.failed and failure.reply is ReplyKind.OUTPUT else ""
     if cause := missing_right(words) or cause_of_exit(words.splitlines(), pod, name, cluster):
         return cause
     try:
@@ -142,7 +142,7 @@ def _remedy(failure: Failure, cause: AppCause | None, cluster: Cluster) -> str:
     kind, probe, pod = failure.kind, failure.probe, failure.symptom.pod
     if not probe:
         return "see the kubelet's log on its node, and restart the kubelet"
-    remedy = cause.remedy if cause else remedy_for(kind, probe, failure.reply)
+    remedy = cause.remedy if cause and failure.reply is ReplyKind.OUTPUT else remedy_for(kind, probe, failure.reply)
     if failure.reply is ReplyKind.REFUSED:
         remedy += "; it must listen on the pod's address, not on 127.0.0.1"
     return f"{remedy}; {STANDBY}" if is_only_one_ready(pod, cluster) else remedy
@@ -167,7 +167,7 @@ def gate_unmet(cluster: Cluster) -> Iterator[Finding]:
         known = next(filter(None, map(_gate_remedy, gates)), "")
         yield pod_finding(
             symptom.pod,
-            says=f"its containers are ready, but not the pod: {'; '.join(_gate(gate, symptom.pod) for gate in gates)}",
+            says=f"is not ready, although its containers are: {'; '.join(_gate(gate, symptom.pod) for gate in gates)}",
             remedy=known or "see why the controller of that condition does not set it",
             evidence=pod_lines(symptom.pod, cluster),
         )
@@ -177,9 +177,9 @@ def _gate(gate: str, pod: pb.Pod) -> str:
     """Return why a readiness gate is not met."""
     set_ = condition(pod, gate)
     if not set_:
-        return f'its readiness gate "{gate}" is not met: nothing has set that condition'
+        return f'readiness gate "{gate}" is not met: nothing has set that condition'
     why = ": ".join(filter(None, (set_.reason, set_.message)))
-    return f'its readiness gate "{gate}" is {set_.status}{f" ({why})" if why else ""}'
+    return f'readiness gate "{gate}" is {set_.status}{f" ({why})" if why else ""}'
 
 
 def _gate_remedy(gate: str) -> str:

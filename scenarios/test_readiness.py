@@ -23,6 +23,7 @@ def test_nothing_listens_on_the_port(seen: Seen) -> None:
     """The probe asks for another port than the application's."""
     assert seen.says("(TCP connection to port 5432): connection refused, nothing listens on that port; the container")
     assert seen.says("the container declares 8080")
+    assert seen.says("correct the port of readinessProbe, or let the application listen on it")
 
 
 @scenario(pod("app", SERVE, readinessProbe=probe(httpGet={"path": "/ready", "port": 8080})), finds=[FAILING])
@@ -66,7 +67,7 @@ def test_readiness_gate_is_not_met(seen: Seen) -> None:
     ready = condition(seen.get("Pod/app"), "ContainersReady")
     assert ready is not None
     assert ready.status == "True"
-    assert seen.says('its readiness gate "example.com/registered" is not met: nothing has set that condition')
+    assert seen.says('readiness gate "example.com/registered" is not met: nothing has set that condition')
 
 
 MEMBERS: Object = {

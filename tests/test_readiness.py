@@ -51,7 +51,7 @@ def answered(pod: BuiltPod, words: str) -> Finding:
             TCP,
             "dial tcp 10.244.1.7:8080: connect: connection refused",
             "(TCP connection to port 8080): connection refused, nothing listens on that port",
-            "not on 127.0.0.1",
+            "it must listen on the pod's address",
         ),
         (
             HTTP,
@@ -75,6 +75,14 @@ def test_the_probes_answer_is_the_reason(handler: pb.ProbeHandler, words: str, s
     assert finding.says.startswith('readiness probe of container "app" fails (')
     assert says in finding.says
     assert remedy in finding.remedy
+
+
+def test_what_the_log_says_is_added_to_an_answer_that_says_little() -> None:
+    pod = built()
+    pod.logs["app"] = "wget: bad address 'absent'"
+    finding = answered(pod, "HTTP probe failed with statuscode: 503")
+    assert ": HTTP 503; its log says: " in finding.says
+    assert finding.remedy == "fix what readinessProbe reports"
 
 
 def test_ports_that_the_container_declares_are_named() -> None:
@@ -209,9 +217,7 @@ def test_a_container_that_has_completed_beside_a_running_one_is_no_fault() -> No
 
 def test_a_gate_that_nothing_has_set() -> None:
     (finding,) = gate_unmet(gated().cluster())
-    assert finding.says.endswith(
-        'its readiness gate "example.com/registered" is not met: nothing has set that condition'
-    )
+    assert finding.says.endswith('readiness gate "example.com/registered" is not met: nothing has set that condition')
 
 
 def test_a_gate_says_why_it_is_not_met() -> None:

@@ -109,13 +109,16 @@ def _deployments(cluster: Cluster) -> dict[Ref | None, pb.Deployment]:
 
 
 def is_only_one_ready(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether exactly one pod of the owner is ready, as in applications that elect a leader."""
-    controller = owner(pod)
-    return controller is not None and cluster.derive(_ready_pods)[controller] == 1
+    """Return whether exactly one pod of the same controller is ready, as in applications that elect a leader."""
+    return any(cluster.derive(_ready_pods)[controller] == 1 for controller in _controllers(pod))
 
 
-def _ready_pods(cluster: Cluster) -> Counter[Ref | None]:
-    return Counter(owner(pod) for pod in cluster.pods if is_ready(pod))
+def _ready_pods(cluster: Cluster) -> Counter[tuple[str, str, str]]:
+    return Counter(controller for pod in cluster.pods if is_ready(pod) for controller in _controllers(pod))
+
+
+def _controllers(pod: pb.Pod) -> list[tuple[str, str, str]]:
+    return [(pod.metadata.namespace, o.kind, o.name) for o in pod.metadata.ownerReferences if o.controller]
 
 
 def unmet_gates(pod: pb.Pod) -> list[str]:
