@@ -41,6 +41,11 @@ def main() -> None:
     _serve(server, Cluster.node_leases.path, [_lease(f"node-{number:05}") for number in range(nodes)])
     _serve(server, Cluster.system_leases.path, [_lease(name) for name in ("kube-scheduler", "kube-controller-manager")])
     _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
+    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(_autoscaler, range(pods // PODS_OF_ONE)))
+    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(_budget, range(pods // PODS_OF_ONE)))
+    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(_ingress, range(pods // PODS_OF_ONE)))
+    for kind in ("gateways", "httproutes"):
+        server.script(f"/apis/gateway.networking.k8s.io/v1/{kind}", Reply(b"404 page not found", 404))
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
     server.start()
     sys.stdout.write("ready\n")
@@ -124,6 +129,34 @@ def _replica_set(number: int, template: str, pods: int) -> pb.ReplicaSet:
     )
     made.metadata.labels.update(labels)
     made.metadata.ownerReferences.add(kind="Deployment", name=f"app-{number:05}", controller=True)
+    return made
+
+
+def _autoscaler(number: int) -> pb.HorizontalPodAutoscaler:
+    made = pb.HorizontalPodAutoscaler(metadata=_meta(f"app-{number:05}", number))
+    made.spec.scaleTargetRef.kind, made.spec.scaleTargetRef.name = "Deployment", f"app-{number:05}"
+    made.spec.maxReplicas = 2 * PODS_OF_ONE
+    made.status.currentReplicas = made.status.desiredReplicas = PODS_OF_ONE
+    for kind in ("AbleToScale", "ScalingActive", "ScalingLimited"):
+        status = "False" if kind == "ScalingLimited" else "True"
+        made.status.conditions.add(type=kind, status=status, lastTransitionTime=CREATED)
+    return made
+
+
+def _budget(number: int) -> pb.PodDisruptionBudget:
+    made = pb.PodDisruptionBudget(metadata=_meta(f"app-{number:05}", number))
+    made.spec.maxUnavailable.intVal = made.status.disruptionsAllowed = 1
+    made.spec.selector.matchLabels["app"] = f"app-{number:05}"
+    made.status.expectedPods = made.status.currentHealthy = PODS_OF_ONE
+    made.status.desiredHealthy = PODS_OF_ONE - 1
+    return made
+
+
+def _ingress(number: int) -> pb.Ingress:
+    metadata = pb.AnnotatedMeta(name=f"app-{number:05}", namespace=f"team-{number % TEAMS:02}")
+    made = pb.Ingress(metadata=metadata)
+    path = made.spec.rules.add(host=f"app-{number:05}.example.com").ingressRuleValue.http.paths.add(path="/")
+    path.backend.service.name, path.backend.service.port.number = f"app-{number:05}", 80
     return made
 
 

@@ -46,7 +46,7 @@ def requested(requests: Iterable[str]) -> Iterator[Right]:
         if direct := re.fullmatch(r"/api/v1/nodes/[^/:]+/proxy/(\w+)(/summary)?", path):
             yield "get", f"nodes/{direct[1]}"
         elif match := re.fullmatch(
-            r"/apis?/(?:([\w.]+)/)??v1(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
+            r"/apis?/(?:([\w.]+)/)??v\d(?:/namespaces/[^/]+)?/([a-z]+)(?:/([^/]+))?(?:/(log))?", path
         ):
             group, resource, name, part = match.groups()
             verb = "list" if verb == "get" and not name else verb

@@ -86,7 +86,10 @@ def test_quota_refuses_a_pod_of_a_stateful_set(seen: Seen) -> None:
     webhook("unreachable", "webhook-cannot-be-called"),
     deployment("web", 0),
     then=[START],
-    finds=["pod-creation[webhook] Deployment/web"],
+    finds=[
+        "api-extensions[webhook] ValidatingWebhookConfiguration/unreachable",
+        "pod-creation[webhook] Deployment/web",
+    ],
 )
 def test_webhook_cannot_be_called(seen: Seen) -> None:
     """Its Service does not exist, and its failurePolicy is Fail."""

@@ -9,6 +9,9 @@ NOT_ON_KIND = {
     ("network-policy", "no-dns"),  # the CNI enforces no policies
     ("node-limits", "open-files"),  # all nodes share the kernel of the machine, whose limits are not touched
     ("node-limits", "threads"),
+    ("autoscaling", "at-maximum"),  # there are no metrics
+    ("ingress", "gateway"),  # the cluster has no Gateway API
+    ("ingress", "route"),
 }
 """Variants that the tests' kind cluster cannot show. Tests with built objects prove them."""
 

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -7,10 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.encoding.declared import Resource
+from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.inventory import listing
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.listing import Listing
+from kubevitals.inventory.listing import Kind, Listing
+from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.request import NAMES_ONLY, Answer, Request
 from kubevitals.source.scope import Scope
 from tests.fakes import FakeSource, ago, cluster_of, list_bytes, status_bytes, status_json
@@ -181,6 +184,42 @@ def test_old_replica_sets_are_dropped_in_every_scope(scope: Scope, seen: list[st
     ]
     source = FakeSource({"/apis/apps/v1/replicasets": Answer(200, list_bytes(listed))})
     assert [one.metadata.name for one in Cluster(source, scope=scope).replica_sets] == seen
+
+
+class Gateway(Resource, frozen=True):
+    """A kind that a cluster may lack."""
+
+
+GATEWAYS = Kind("/apis/gateway.networking.k8s.io/v1/gateways", Gateway, namespaced=True, optional=True)
+
+
+def test_a_cluster_may_lack_an_optional_kind_also_in_a_recording(tmp_path: Path) -> None:
+    lacking = r"^the cluster has no gateways\.gateway\.networking\.k8s\.io$"
+    source = FakeSource({GATEWAYS.path: Answer(404, b"404 page not found")})
+    live = Cluster(Recording(source, tmp_path / "r.recording"))
+    with pytest.raises(NotApplicable, match=lacking):
+        live.objects(GATEWAYS)
+    live.close()
+    with pytest.raises(NotApplicable, match=lacking):
+        Cluster(Snapshot(tmp_path / "r.recording")).objects(GATEWAYS)
+
+
+def test_an_optional_kind_that_may_not_be_listed_is_not_observed() -> None:
+    source = FakeSource({GATEWAYS.path: Answer(403, status_json("gateways is forbidden"))})
+    with pytest.raises(NotObserved) as refused:
+        Cluster(source).objects(GATEWAYS)
+    assert refused.value.right == "list gateways.gateway.networking.k8s.io"
+
+
+def test_an_optional_kind_that_was_not_recorded_is_not_observed(tmp_path: Path) -> None:
+    Recording(FakeSource(), tmp_path / "r.recording").close()
+    with pytest.raises(NotObserved, match="the recording has no answer"):
+        Cluster(Snapshot(tmp_path / "r.recording")).objects(GATEWAYS)
+
+
+def test_a_kind_that_every_cluster_has_is_not_observed_without_an_answer() -> None:
+    with pytest.raises(NotObserved, match="HTTP 404"):
+        _ = Cluster(FakeSource({"/api/v1/pods": Answer(404, b"404 page not found")})).pods
 
 
 def test_every_kind_has_the_name_that_rbac_gives_it() -> None:

@@ -672,10 +672,12 @@ class PodSpec(_message.Message):
     def __init__(self, volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., restartPolicy: _Optional[str] = ..., terminationGracePeriodSeconds: _Optional[int] = ..., dnsPolicy: _Optional[str] = ..., nodeSelector: _Optional[_Mapping[str, str]] = ..., serviceAccountName: _Optional[str] = ..., nodeName: _Optional[str] = ..., hostNetwork: _Optional[bool] = ..., affinity: _Optional[_Union[Affinity, _Mapping]] = ..., schedulerName: _Optional[str] = ..., initContainers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., tolerations: _Optional[_Iterable[_Union[Toleration, _Mapping]]] = ..., priority: _Optional[int] = ..., dnsConfig: _Optional[_Union[PodDNSConfig, _Mapping]] = ..., readinessGates: _Optional[_Iterable[_Union[PodReadinessGate, _Mapping]]] = ..., overhead: _Optional[_Mapping[str, Quantity]] = ..., topologySpreadConstraints: _Optional[_Iterable[_Union[TopologySpreadConstraint, _Mapping]]] = ..., schedulingGates: _Optional[_Iterable[_Union[PodSchedulingGate, _Mapping]]] = ..., resources: _Optional[_Union[ResourceRequirements, _Mapping]] = ...) -> None: ...
 
 class PodTemplateSpec(_message.Message):
-    __slots__ = ("spec",)
+    __slots__ = ("metadata", "spec")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
     spec: PodSpec
-    def __init__(self, spec: _Optional[_Union[PodSpec, _Mapping]] = ...) -> None: ...
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[PodSpec, _Mapping]] = ...) -> None: ...
 
 class PodCondition(_message.Message):
     __slots__ = ("type", "status", "lastTransitionTime", "reason", "message")
@@ -1506,20 +1508,22 @@ class JobStatus(_message.Message):
     def __init__(self, conditions: _Optional[_Iterable[_Union[JobCondition, _Mapping]]] = ..., startTime: _Optional[_Union[Time, _Mapping]] = ..., completionTime: _Optional[_Union[Time, _Mapping]] = ..., active: _Optional[int] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("parallelism", "completions", "activeDeadlineSeconds", "template", "backoffLimit", "suspend")
+    __slots__ = ("parallelism", "completions", "activeDeadlineSeconds", "template", "backoffLimit", "ttlSecondsAfterFinished", "suspend")
     PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     COMPLETIONS_FIELD_NUMBER: _ClassVar[int]
     ACTIVEDEADLINESECONDS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     BACKOFFLIMIT_FIELD_NUMBER: _ClassVar[int]
+    TTLSECONDSAFTERFINISHED_FIELD_NUMBER: _ClassVar[int]
     SUSPEND_FIELD_NUMBER: _ClassVar[int]
     parallelism: int
     completions: int
     activeDeadlineSeconds: int
     template: PodTemplateSpec
     backoffLimit: int
+    ttlSecondsAfterFinished: int
     suspend: bool
-    def __init__(self, parallelism: _Optional[int] = ..., completions: _Optional[int] = ..., activeDeadlineSeconds: _Optional[int] = ..., template: _Optional[_Union[PodTemplateSpec, _Mapping]] = ..., backoffLimit: _Optional[int] = ..., suspend: _Optional[bool] = ...) -> None: ...
+    def __init__(self, parallelism: _Optional[int] = ..., completions: _Optional[int] = ..., activeDeadlineSeconds: _Optional[int] = ..., template: _Optional[_Union[PodTemplateSpec, _Mapping]] = ..., backoffLimit: _Optional[int] = ..., ttlSecondsAfterFinished: _Optional[int] = ..., suspend: _Optional[bool] = ...) -> None: ...
 
 class Job(_message.Message):
     __slots__ = ("metadata", "spec", "status")
@@ -1538,18 +1542,20 @@ class JobTemplateSpec(_message.Message):
     def __init__(self, spec: _Optional[_Union[JobSpec, _Mapping]] = ...) -> None: ...
 
 class CronJobSpec(_message.Message):
-    __slots__ = ("schedule", "concurrencyPolicy", "suspend", "jobTemplate", "timeZone")
+    __slots__ = ("schedule", "startingDeadlineSeconds", "concurrencyPolicy", "suspend", "jobTemplate", "timeZone")
     SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    STARTINGDEADLINESECONDS_FIELD_NUMBER: _ClassVar[int]
     CONCURRENCYPOLICY_FIELD_NUMBER: _ClassVar[int]
     SUSPEND_FIELD_NUMBER: _ClassVar[int]
     JOBTEMPLATE_FIELD_NUMBER: _ClassVar[int]
     TIMEZONE_FIELD_NUMBER: _ClassVar[int]
     schedule: str
+    startingDeadlineSeconds: int
     concurrencyPolicy: str
     suspend: bool
     jobTemplate: JobTemplateSpec
     timeZone: str
-    def __init__(self, schedule: _Optional[str] = ..., concurrencyPolicy: _Optional[str] = ..., suspend: _Optional[bool] = ..., jobTemplate: _Optional[_Union[JobTemplateSpec, _Mapping]] = ..., timeZone: _Optional[str] = ...) -> None: ...
+    def __init__(self, schedule: _Optional[str] = ..., startingDeadlineSeconds: _Optional[int] = ..., concurrencyPolicy: _Optional[str] = ..., suspend: _Optional[bool] = ..., jobTemplate: _Optional[_Union[JobTemplateSpec, _Mapping]] = ..., timeZone: _Optional[str] = ...) -> None: ...
 
 class CronJobStatus(_message.Message):
     __slots__ = ("active", "lastScheduleTime", "lastSuccessfulTime")
@@ -1762,6 +1768,390 @@ class LimitRange(_message.Message):
     metadata: ObjectMeta
     spec: LimitRangeSpec
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[LimitRangeSpec, _Mapping]] = ...) -> None: ...
+
+class ServiceBackendPort(_message.Message):
+    __slots__ = ("name", "number")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    number: int
+    def __init__(self, name: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
+
+class IngressServiceBackend(_message.Message):
+    __slots__ = ("name", "port")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    port: ServiceBackendPort
+    def __init__(self, name: _Optional[str] = ..., port: _Optional[_Union[ServiceBackendPort, _Mapping]] = ...) -> None: ...
+
+class IngressBackend(_message.Message):
+    __slots__ = ("service",)
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    service: IngressServiceBackend
+    def __init__(self, service: _Optional[_Union[IngressServiceBackend, _Mapping]] = ...) -> None: ...
+
+class HTTPIngressPath(_message.Message):
+    __slots__ = ("path", "backend")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    backend: IngressBackend
+    def __init__(self, path: _Optional[str] = ..., backend: _Optional[_Union[IngressBackend, _Mapping]] = ...) -> None: ...
+
+class HTTPIngressRuleValue(_message.Message):
+    __slots__ = ("paths",)
+    PATHS_FIELD_NUMBER: _ClassVar[int]
+    paths: _containers.RepeatedCompositeFieldContainer[HTTPIngressPath]
+    def __init__(self, paths: _Optional[_Iterable[_Union[HTTPIngressPath, _Mapping]]] = ...) -> None: ...
+
+class IngressRuleValue(_message.Message):
+    __slots__ = ("http",)
+    HTTP_FIELD_NUMBER: _ClassVar[int]
+    http: HTTPIngressRuleValue
+    def __init__(self, http: _Optional[_Union[HTTPIngressRuleValue, _Mapping]] = ...) -> None: ...
+
+class IngressRule(_message.Message):
+    __slots__ = ("host", "ingressRuleValue")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    INGRESSRULEVALUE_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    ingressRuleValue: IngressRuleValue
+    def __init__(self, host: _Optional[str] = ..., ingressRuleValue: _Optional[_Union[IngressRuleValue, _Mapping]] = ...) -> None: ...
+
+class IngressSpec(_message.Message):
+    __slots__ = ("defaultBackend", "rules", "ingressClassName")
+    DEFAULTBACKEND_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    INGRESSCLASSNAME_FIELD_NUMBER: _ClassVar[int]
+    defaultBackend: IngressBackend
+    rules: _containers.RepeatedCompositeFieldContainer[IngressRule]
+    ingressClassName: str
+    def __init__(self, defaultBackend: _Optional[_Union[IngressBackend, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[IngressRule, _Mapping]]] = ..., ingressClassName: _Optional[str] = ...) -> None: ...
+
+class IngressLoadBalancerIngress(_message.Message):
+    __slots__ = ("ip", "hostname")
+    IP_FIELD_NUMBER: _ClassVar[int]
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    ip: str
+    hostname: str
+    def __init__(self, ip: _Optional[str] = ..., hostname: _Optional[str] = ...) -> None: ...
+
+class IngressLoadBalancerStatus(_message.Message):
+    __slots__ = ("ingress",)
+    INGRESS_FIELD_NUMBER: _ClassVar[int]
+    ingress: _containers.RepeatedCompositeFieldContainer[IngressLoadBalancerIngress]
+    def __init__(self, ingress: _Optional[_Iterable[_Union[IngressLoadBalancerIngress, _Mapping]]] = ...) -> None: ...
+
+class IngressStatus(_message.Message):
+    __slots__ = ("loadBalancer",)
+    LOADBALANCER_FIELD_NUMBER: _ClassVar[int]
+    loadBalancer: IngressLoadBalancerStatus
+    def __init__(self, loadBalancer: _Optional[_Union[IngressLoadBalancerStatus, _Mapping]] = ...) -> None: ...
+
+class Ingress(_message.Message):
+    __slots__ = ("metadata", "spec", "status")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    metadata: AnnotatedMeta
+    spec: IngressSpec
+    status: IngressStatus
+    def __init__(self, metadata: _Optional[_Union[AnnotatedMeta, _Mapping]] = ..., spec: _Optional[_Union[IngressSpec, _Mapping]] = ..., status: _Optional[_Union[IngressStatus, _Mapping]] = ...) -> None: ...
+
+class IngressClassSpec(_message.Message):
+    __slots__ = ("controller",)
+    CONTROLLER_FIELD_NUMBER: _ClassVar[int]
+    controller: str
+    def __init__(self, controller: _Optional[str] = ...) -> None: ...
+
+class IngressClass(_message.Message):
+    __slots__ = ("metadata", "spec")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    metadata: AnnotatedMeta
+    spec: IngressClassSpec
+    def __init__(self, metadata: _Optional[_Union[AnnotatedMeta, _Mapping]] = ..., spec: _Optional[_Union[IngressClassSpec, _Mapping]] = ...) -> None: ...
+
+class APIServiceReference(_message.Message):
+    __slots__ = ("namespace", "name", "port")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    port: int
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class APIServiceSpec(_message.Message):
+    __slots__ = ("service", "group", "version", "caBundle")
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CABUNDLE_FIELD_NUMBER: _ClassVar[int]
+    service: APIServiceReference
+    group: str
+    version: str
+    caBundle: bytes
+    def __init__(self, service: _Optional[_Union[APIServiceReference, _Mapping]] = ..., group: _Optional[str] = ..., version: _Optional[str] = ..., caBundle: _Optional[bytes] = ...) -> None: ...
+
+class APIServiceCondition(_message.Message):
+    __slots__ = ("type", "status", "lastTransitionTime", "reason", "message")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LASTTRANSITIONTIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    status: str
+    lastTransitionTime: Time
+    reason: str
+    message: str
+    def __init__(self, type: _Optional[str] = ..., status: _Optional[str] = ..., lastTransitionTime: _Optional[_Union[Time, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class APIServiceStatus(_message.Message):
+    __slots__ = ("conditions",)
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    conditions: _containers.RepeatedCompositeFieldContainer[APIServiceCondition]
+    def __init__(self, conditions: _Optional[_Iterable[_Union[APIServiceCondition, _Mapping]]] = ...) -> None: ...
+
+class APIService(_message.Message):
+    __slots__ = ("metadata", "spec", "status")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    spec: APIServiceSpec
+    status: APIServiceStatus
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[APIServiceSpec, _Mapping]] = ..., status: _Optional[_Union[APIServiceStatus, _Mapping]] = ...) -> None: ...
+
+class WebhookServiceReference(_message.Message):
+    __slots__ = ("namespace", "name", "port")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    port: int
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
+
+class WebhookClientConfig(_message.Message):
+    __slots__ = ("service", "caBundle", "url")
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    CABUNDLE_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    service: WebhookServiceReference
+    caBundle: bytes
+    url: str
+    def __init__(self, service: _Optional[_Union[WebhookServiceReference, _Mapping]] = ..., caBundle: _Optional[bytes] = ..., url: _Optional[str] = ...) -> None: ...
+
+class AdmissionRule(_message.Message):
+    __slots__ = ("apiGroups", "apiVersions", "resources", "scope")
+    APIGROUPS_FIELD_NUMBER: _ClassVar[int]
+    APIVERSIONS_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    apiGroups: _containers.RepeatedScalarFieldContainer[str]
+    apiVersions: _containers.RepeatedScalarFieldContainer[str]
+    resources: _containers.RepeatedScalarFieldContainer[str]
+    scope: str
+    def __init__(self, apiGroups: _Optional[_Iterable[str]] = ..., apiVersions: _Optional[_Iterable[str]] = ..., resources: _Optional[_Iterable[str]] = ..., scope: _Optional[str] = ...) -> None: ...
+
+class RuleWithOperations(_message.Message):
+    __slots__ = ("operations", "rule")
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    operations: _containers.RepeatedScalarFieldContainer[str]
+    rule: AdmissionRule
+    def __init__(self, operations: _Optional[_Iterable[str]] = ..., rule: _Optional[_Union[AdmissionRule, _Mapping]] = ...) -> None: ...
+
+class ValidatingWebhook(_message.Message):
+    __slots__ = ("name", "clientConfig", "rules", "failurePolicy", "namespaceSelector", "timeoutSeconds", "objectSelector", "matchConditions")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CLIENTCONFIG_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    FAILUREPOLICY_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACESELECTOR_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUTSECONDS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTSELECTOR_FIELD_NUMBER: _ClassVar[int]
+    MATCHCONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    clientConfig: WebhookClientConfig
+    rules: _containers.RepeatedCompositeFieldContainer[RuleWithOperations]
+    failurePolicy: str
+    namespaceSelector: LabelSelector
+    timeoutSeconds: int
+    objectSelector: LabelSelector
+    matchConditions: _containers.RepeatedCompositeFieldContainer[Present]
+    def __init__(self, name: _Optional[str] = ..., clientConfig: _Optional[_Union[WebhookClientConfig, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[RuleWithOperations, _Mapping]]] = ..., failurePolicy: _Optional[str] = ..., namespaceSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., timeoutSeconds: _Optional[int] = ..., objectSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., matchConditions: _Optional[_Iterable[_Union[Present, _Mapping]]] = ...) -> None: ...
+
+class MutatingWebhook(_message.Message):
+    __slots__ = ("name", "clientConfig", "rules", "failurePolicy", "namespaceSelector", "timeoutSeconds", "objectSelector", "matchConditions")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CLIENTCONFIG_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    FAILUREPOLICY_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACESELECTOR_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUTSECONDS_FIELD_NUMBER: _ClassVar[int]
+    OBJECTSELECTOR_FIELD_NUMBER: _ClassVar[int]
+    MATCHCONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    clientConfig: WebhookClientConfig
+    rules: _containers.RepeatedCompositeFieldContainer[RuleWithOperations]
+    failurePolicy: str
+    namespaceSelector: LabelSelector
+    timeoutSeconds: int
+    objectSelector: LabelSelector
+    matchConditions: _containers.RepeatedCompositeFieldContainer[Present]
+    def __init__(self, name: _Optional[str] = ..., clientConfig: _Optional[_Union[WebhookClientConfig, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[RuleWithOperations, _Mapping]]] = ..., failurePolicy: _Optional[str] = ..., namespaceSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., timeoutSeconds: _Optional[int] = ..., objectSelector: _Optional[_Union[LabelSelector, _Mapping]] = ..., matchConditions: _Optional[_Iterable[_Union[Present, _Mapping]]] = ...) -> None: ...
+
+class ValidatingWebhookConfiguration(_message.Message):
+    __slots__ = ("metadata", "webhooks")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    webhooks: _containers.RepeatedCompositeFieldContainer[ValidatingWebhook]
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., webhooks: _Optional[_Iterable[_Union[ValidatingWebhook, _Mapping]]] = ...) -> None: ...
+
+class MutatingWebhookConfiguration(_message.Message):
+    __slots__ = ("metadata", "webhooks")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOKS_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    webhooks: _containers.RepeatedCompositeFieldContainer[MutatingWebhook]
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., webhooks: _Optional[_Iterable[_Union[MutatingWebhook, _Mapping]]] = ...) -> None: ...
+
+class CrossVersionObjectReference(_message.Message):
+    __slots__ = ("kind", "name", "apiVersion")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    APIVERSION_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    apiVersion: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., apiVersion: _Optional[str] = ...) -> None: ...
+
+class ResourceMetricSource(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ContainerResourceMetricSource(_message.Message):
+    __slots__ = ("name", "container")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    container: str
+    def __init__(self, name: _Optional[str] = ..., container: _Optional[str] = ...) -> None: ...
+
+class MetricSpec(_message.Message):
+    __slots__ = ("type", "resource", "containerResource")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    CONTAINERRESOURCE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    resource: ResourceMetricSource
+    containerResource: ContainerResourceMetricSource
+    def __init__(self, type: _Optional[str] = ..., resource: _Optional[_Union[ResourceMetricSource, _Mapping]] = ..., containerResource: _Optional[_Union[ContainerResourceMetricSource, _Mapping]] = ...) -> None: ...
+
+class HorizontalPodAutoscalerSpec(_message.Message):
+    __slots__ = ("scaleTargetRef", "minReplicas", "maxReplicas", "metrics")
+    SCALETARGETREF_FIELD_NUMBER: _ClassVar[int]
+    MINREPLICAS_FIELD_NUMBER: _ClassVar[int]
+    MAXREPLICAS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    scaleTargetRef: CrossVersionObjectReference
+    minReplicas: int
+    maxReplicas: int
+    metrics: _containers.RepeatedCompositeFieldContainer[MetricSpec]
+    def __init__(self, scaleTargetRef: _Optional[_Union[CrossVersionObjectReference, _Mapping]] = ..., minReplicas: _Optional[int] = ..., maxReplicas: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[MetricSpec, _Mapping]]] = ...) -> None: ...
+
+class HorizontalPodAutoscalerCondition(_message.Message):
+    __slots__ = ("type", "status", "lastTransitionTime", "reason", "message")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LASTTRANSITIONTIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    status: str
+    lastTransitionTime: Time
+    reason: str
+    message: str
+    def __init__(self, type: _Optional[str] = ..., status: _Optional[str] = ..., lastTransitionTime: _Optional[_Union[Time, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class HorizontalPodAutoscalerStatus(_message.Message):
+    __slots__ = ("lastScaleTime", "currentReplicas", "desiredReplicas", "conditions")
+    LASTSCALETIME_FIELD_NUMBER: _ClassVar[int]
+    CURRENTREPLICAS_FIELD_NUMBER: _ClassVar[int]
+    DESIREDREPLICAS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    lastScaleTime: Time
+    currentReplicas: int
+    desiredReplicas: int
+    conditions: _containers.RepeatedCompositeFieldContainer[HorizontalPodAutoscalerCondition]
+    def __init__(self, lastScaleTime: _Optional[_Union[Time, _Mapping]] = ..., currentReplicas: _Optional[int] = ..., desiredReplicas: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[HorizontalPodAutoscalerCondition, _Mapping]]] = ...) -> None: ...
+
+class HorizontalPodAutoscaler(_message.Message):
+    __slots__ = ("metadata", "spec", "status")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    spec: HorizontalPodAutoscalerSpec
+    status: HorizontalPodAutoscalerStatus
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[HorizontalPodAutoscalerSpec, _Mapping]] = ..., status: _Optional[_Union[HorizontalPodAutoscalerStatus, _Mapping]] = ...) -> None: ...
+
+class Condition(_message.Message):
+    __slots__ = ("type", "status", "lastTransitionTime", "reason", "message")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LASTTRANSITIONTIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    status: str
+    lastTransitionTime: Time
+    reason: str
+    message: str
+    def __init__(self, type: _Optional[str] = ..., status: _Optional[str] = ..., lastTransitionTime: _Optional[_Union[Time, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class PodDisruptionBudgetSpec(_message.Message):
+    __slots__ = ("minAvailable", "selector", "maxUnavailable")
+    MINAVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    SELECTOR_FIELD_NUMBER: _ClassVar[int]
+    MAXUNAVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    minAvailable: IntOrString
+    selector: LabelSelector
+    maxUnavailable: IntOrString
+    def __init__(self, minAvailable: _Optional[_Union[IntOrString, _Mapping]] = ..., selector: _Optional[_Union[LabelSelector, _Mapping]] = ..., maxUnavailable: _Optional[_Union[IntOrString, _Mapping]] = ...) -> None: ...
+
+class PodDisruptionBudgetStatus(_message.Message):
+    __slots__ = ("observedGeneration", "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods", "conditions")
+    OBSERVEDGENERATION_FIELD_NUMBER: _ClassVar[int]
+    DISRUPTIONSALLOWED_FIELD_NUMBER: _ClassVar[int]
+    CURRENTHEALTHY_FIELD_NUMBER: _ClassVar[int]
+    DESIREDHEALTHY_FIELD_NUMBER: _ClassVar[int]
+    EXPECTEDPODS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    observedGeneration: int
+    disruptionsAllowed: int
+    currentHealthy: int
+    desiredHealthy: int
+    expectedPods: int
+    conditions: _containers.RepeatedCompositeFieldContainer[Condition]
+    def __init__(self, observedGeneration: _Optional[int] = ..., disruptionsAllowed: _Optional[int] = ..., currentHealthy: _Optional[int] = ..., desiredHealthy: _Optional[int] = ..., expectedPods: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...
+
+class PodDisruptionBudget(_message.Message):
+    __slots__ = ("metadata", "spec", "status")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    metadata: ObjectMeta
+    spec: PodDisruptionBudgetSpec
+    status: PodDisruptionBudgetStatus
+    def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[PodDisruptionBudgetSpec, _Mapping]] = ..., status: _Optional[_Union[PodDisruptionBudgetStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
     __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted")

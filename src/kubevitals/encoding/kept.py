@@ -32,8 +32,20 @@ SERVICE_HOST = re.compile(r"(?<![\w-])([a-z0-9][a-z0-9-]{0,62})\.([a-z0-9][a-z0-
 SERVICE_HOSTS, SEARCHED = 8, 4096
 """Names of Services that are kept of one container, and characters of a value or an argument that are searched."""
 
+INGRESS_CLASS = "kubernetes.io/ingress.class"
+"""The annotation with an Ingress' class, from before Kubernetes 1.18; controllers still read it."""
+
+DEFAULT_INGRESS_CLASS = "ingressclass.kubernetes.io/is-default-class"
+"""The annotation of the IngressClass that Ingresses without a class get (kubernetes/api networking/v1/types.go)."""
+
 _READ_ANNOTATIONS = frozenset(
-    {"storageclass.kubernetes.io/is-default-class", "volume.kubernetes.io/selected-node", STORAGE_CLASS}
+    {
+        "storageclass.kubernetes.io/is-default-class",
+        "volume.kubernetes.io/selected-node",
+        STORAGE_CLASS,
+        INGRESS_CLASS,
+        DEFAULT_INGRESS_CLASS,
+    }
 )
 _READ_ARGUMENTS = (CLUSTER_CIDR,)
 _ITEM = 1 << 3 | 2

@@ -42,6 +42,10 @@ CONCERNED = Relation(1, lambda f: [f.obj], lambda f: f.concerns)
 """The symptom concerns the object of the root: a driver that is down, and its pod that crashes."""
 
 
+BOTH_CONCERN = Relation(2, lambda f: f.concerns, lambda f: f.concerns)
+"""Both concern the same object: a webhook, and the pods that are refused because its Service does not answer."""
+
+
 SAME_MISSING = Relation(2, lambda f: f.missing, lambda f: f.missing)
 """The same object is missing for both: a Secret that two pods reference."""
 

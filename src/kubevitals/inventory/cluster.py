@@ -29,6 +29,9 @@ R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
 
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+
+
 class _Version(msgspec.Struct):
     gitVersion: str = ""  # noqa: N815
 
@@ -75,6 +78,13 @@ class Cluster:
     quotas = Listing("/api/v1/resourcequotas", pb.ResourceQuota, namespaced=True)
     limit_ranges = Listing("/api/v1/limitranges", pb.LimitRange, namespaced=True)
     signing_requests = Listing("/apis/certificates.k8s.io/v1/certificatesigningrequests", pb.CertificateSigningRequest)
+    api_services = Listing("/apis/apiregistration.k8s.io/v1/apiservices", pb.APIService)
+    validating_webhooks = Listing(f"{_ADMISSION}/validatingwebhookconfigurations", pb.ValidatingWebhookConfiguration)
+    mutating_webhooks = Listing(f"{_ADMISSION}/mutatingwebhookconfigurations", pb.MutatingWebhookConfiguration)
+    autoscalers = Listing("/apis/autoscaling/v2/horizontalpodautoscalers", pb.HorizontalPodAutoscaler, namespaced=True)
+    disruption_budgets = Listing("/apis/policy/v1/poddisruptionbudgets", pb.PodDisruptionBudget, namespaced=True)
+    ingresses = Listing("/apis/networking.k8s.io/v1/ingresses", pb.Ingress, namespaced=True)
+    ingress_classes = Listing("/apis/networking.k8s.io/v1/ingressclasses", pb.IngressClass)
     system_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", pb.Lease)
     network_policies = Listing("/apis/networking.k8s.io/v1/networkpolicies", pb.NetworkPolicy, namespaced=True)
     node_leases = Listing("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", pb.Lease)
@@ -127,6 +137,7 @@ class Cluster:
         """Return all objects of a kind that a check declares itself, fetched at the first call.
 
         Raises:
+            NotApplicable: the kind is optional, and the cluster does not have it.
             NotObserved: the list could not be fetched, or objects are not as declared.
         """
         return self.fetcher.list(kind)

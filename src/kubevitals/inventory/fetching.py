@@ -40,6 +40,7 @@ class Fetcher:
         """Return a list, fetched at the first call.
 
         Raises:
+            NotApplicable: the kind is optional, and the cluster does not have it.
             NotObserved: it could not be fetched.
         """
         if self._stopped and not _is_complete(self._lists.get(listing.name)):

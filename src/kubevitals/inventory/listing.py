@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, fields_of, prepare
-from kubevitals.errors import BadCheck, NotObserved, Unusable
+from kubevitals.errors import BadCheck, NotApplicable, NotObserved, Unusable
 from kubevitals.source.request import JSON, PROTOBUF, Answer, Request, Source
 from kubevitals.source.scope import LISTED, Scope
 
@@ -49,9 +49,10 @@ class Listing(Generic[M]):
         namespaced: bool = False,
         selector: str = "",
         wanted: Callable[[M], bool] | None = None,
+        optional: bool = False,
     ) -> None:
         self.path, self.schema, self.accept = path, schema, accept
-        self.namespaced, self.selector, self.wanted = namespaced, selector, wanted
+        self.namespaced, self.selector, self.wanted, self.optional = namespaced, selector, wanted, optional
         self.name = self.resource
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -85,13 +86,14 @@ class Kind(Listing[R]):
     Without the right to list them, checks that read them are not observed.
     """
 
-    def __init__(self, path: str, schema: type[R], *, namespaced: bool) -> None:
+    def __init__(self, path: str, schema: type[R], *, namespaced: bool, optional: bool = False) -> None:
         """Declare a kind.
 
         Args:
             path: the path of the list in all namespaces: ``/apis/networking.k8s.io/v1/ingresses``.
             schema: the class that declares the fields to read; its name is the kind.
             namespaced: whether its objects are in namespaces.
+            optional: whether some clusters do not have the kind: checks that read it are not applicable there.
 
         Raises:
             BadCheck: the path or the class is not valid, or the kind is Secret, whose contents are never read.
@@ -106,7 +108,7 @@ class Kind(Listing[R]):
             prepare(schema)
         except TypeError as error:
             raise BadCheck(f"the fields of {path} cannot be decoded: {error}") from error
-        super().__init__(path, schema, JSON, namespaced=namespaced)
+        super().__init__(path, schema, JSON, namespaced=namespaced, optional=optional)
         self.name = f"{path}#{fields_of(schema)}"
 
 
@@ -171,6 +173,7 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Li
     """Return all items of a list.
 
     Raises:
+        NotApplicable: the kind is optional, and the cluster does not have it.
         NotObserved: it is refused, incomplete, or not a list.
     """
     for _ in range(PAGE_RESTARTS):
@@ -179,6 +182,8 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Li
         for number, answer in enumerate(_pages(source, listing, list_)):
             if answer.status == 410 and number:
                 break
+            if answer.status == 404 and listing.optional:
+                raise NotApplicable(f"the cluster has no {listing.resource}")
             items += cast("Sequence[M]", answer.expect(f"list {listing.resource}").page.items)
             date = answer.date
         else:

@@ -42,14 +42,24 @@ class CiliumClusterwideNetworkPolicy(Resource, frozen=True):
 
 
 FOR_ALL_NAMESPACES: tuple[Kind[Any], ...] = (
-    Kind("/apis/crd.projectcalico.org/v1/globalnetworkpolicies", GlobalNetworkPolicy, namespaced=False),
-    Kind("/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies", CiliumClusterwideNetworkPolicy, namespaced=False),
+    Kind("/apis/crd.projectcalico.org/v1/globalnetworkpolicies", GlobalNetworkPolicy, namespaced=False, optional=True),
+    Kind(
+        "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies",
+        CiliumClusterwideNetworkPolicy,
+        namespaced=False,
+        optional=True,
+    ),
 )
 _OTHERS: tuple[Kind[Any], ...] = (
     *FOR_ALL_NAMESPACES,
-    Kind("/apis/crd.projectcalico.org/v1/networkpolicies", NetworkPolicy, namespaced=True),
-    Kind("/apis/cilium.io/v2/ciliumnetworkpolicies", CiliumNetworkPolicy, namespaced=True),
-    Kind("/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies", AdminNetworkPolicy, namespaced=False),
+    Kind("/apis/crd.projectcalico.org/v1/networkpolicies", NetworkPolicy, namespaced=True, optional=True),
+    Kind("/apis/cilium.io/v2/ciliumnetworkpolicies", CiliumNetworkPolicy, namespaced=True, optional=True),
+    Kind(
+        "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
+        AdminNetworkPolicy,
+        namespaced=False,
+        optional=True,
+    ),
 )
 """Paths: projectcalico/calico libcalico-go/config/crd, cilium/cilium pkg/k8s/apis/cilium.io/client/crds,
 kubernetes-sigs/network-policy-api config/crd."""
@@ -109,7 +119,5 @@ def list_if_served(kind: Kind[Any], cluster: Cluster) -> tuple[Any, ...]:
     """
     try:
         return cluster.objects(kind)
-    except NotObserved as error:
-        if "HTTP 404" in error.reason:
-            return ()
-        raise
+    except NotApplicable:
+        return ()

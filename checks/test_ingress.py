@@ -1,0 +1,146 @@
+"""An Ingress, a Gateway or a route leads nowhere: no controller serves it, or its Service does not exist.
+
+Meaning:
+    An Ingress names a class, whose controller serves it, and Services that requests are sent to. Gateways and
+    HTTPRoutes are the same in the Gateway API: their controller says in their conditions what is wrong.
+
+Impact:
+    Requests from outside the cluster get no answer, or 404 or 503.
+
+Diagnosis:
+    `kubectl describe ingress` shows the class, the address and the backends. `kubectl get ingressclass` shows the
+    classes with their controllers. `kubectl describe gateway` and `kubectl describe httproute` show conditions.
+
+Mitigation:
+    Correct the name of the class, the Service or the port, or install the controller.
+"""
+
+from collections.abc import Iterator
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import INGRESS_CLASS
+from kubevitals.facts.apps.services import ServiceName, services
+from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES, SETTLING, Gateway, HTTPRoute, unmet
+from kubevitals.facts.network.ingresses import (
+    CONTROLLERS,
+    Backend,
+    backends,
+    class_of,
+    has_port,
+    is_served,
+    runs_somewhere,
+)
+from kubevitals.findings.declaration import check
+from kubevitals.findings.evidence import event_lines
+from kubevitals.findings.explains import CONCERNED, Explains
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, ref
+from kubevitals.text import clean, near_name
+
+EXPLAINS = (Explains(("ingress[gateway]",), CONCERNED, ("ingress[route]",)),)
+
+
+def _settled(cluster: Cluster) -> Iterator[pb.Ingress]:
+    """Yield the Ingresses that a controller has had time for."""
+    for ingress in cluster.ingresses:
+        if cluster.over(ingress.metadata.creationTimestamp, SETTLING):
+            yield ingress
+
+
+def no_class(cluster: Cluster) -> Iterator[Finding]:
+    """Find Ingresses whose class does not exist, or that have none and there is no default; none has an address."""
+    for ingress in _settled(cluster):
+        is_annotated = bool(ingress.metadata.annotations.get(INGRESS_CLASS))
+        name, classes = class_of(ingress, cluster), [each.metadata.name for each in cluster.ingress_classes]
+        if not is_served(ingress) and not is_annotated and name not in classes:
+            says = f'IngressClass "{clean(name, 253)}" does not exist{near_name(name, classes)}' if name else ""
+            yield Finding(
+                ref(ingress),
+                says=says or "has no class, and the cluster has no default IngressClass: no controller serves it",
+                remedy="correct spec.ingressClassName: kubectl get ingressclass",
+                evidence=event_lines(ingress, cluster),
+                missing=(Ref("IngressClass", "", name),) if name else (),
+            )
+
+
+def no_controller(cluster: Cluster) -> Iterator[Finding]:
+    """Find Ingresses without an address, of a class whose controller is known and does not run."""
+    classes = {each.metadata.name: each for each in cluster.ingress_classes}
+    for ingress in _settled(cluster):
+        of = classes.get(class_of(ingress, cluster))
+        if of is None or is_served(ingress) or of.spec.controller not in CONTROLLERS:
+            continue
+        cluster.scope.need_all("controllers of Ingresses may be in any namespace")
+        if not runs_somewhere(CONTROLLERS[of.spec.controller], cluster):
+            yield Finding(
+                ref(ingress),
+                says=f"no controller serves it: no workload looks like {clean(of.spec.controller, 253)}",
+                remedy=f"install the controller of IngressClass {clean(of.metadata.name, 253)}, or use another class",
+                evidence=event_lines(ingress, cluster),
+                severity=Severity.WARNING,
+                concerns=(ref(of),),
+            )
+
+
+def backend(cluster: Cluster) -> Iterator[Finding]:
+    """Find Ingresses that lead to a Service that does not exist, or to a port that the Service does not have."""
+    for ingress in _settled(cluster):
+        for one in backends(ingress):
+            if why := _why(ingress, one, cluster):
+                of = Ref("Service", ingress.metadata.namespace, one.service)
+                yield Finding(
+                    ref(ingress),
+                    says=f"{clean(one.rule, 200)} leads nowhere: {why}",
+                    remedy="correct the backend of the Ingress, or create the Service or its port",
+                    evidence=event_lines(ingress, cluster),
+                    concerns=(of,),
+                    missing=(of,) if why.endswith("does not exist") else (),
+                    part=one.rule,
+                )
+
+
+def _why(ingress: pb.Ingress, one: Backend, cluster: Cluster) -> str:
+    """Return why requests to a backend get no answer, or an empty text."""
+    service = cluster.derive(services).get(ServiceName(ingress.metadata.namespace, one.service))
+    name = clean(one.service, 253)
+    if service is None:
+        cluster.need_complete(ingress.metadata.namespace)
+        return f'Service "{name}" does not exist'
+    port = clean(one.port.name, 60) or one.port.number
+    return "" if has_port(service, one.port) else f'Service "{name}" has no port {port}'
+
+
+def gateway(cluster: Cluster) -> Iterator[Finding]:
+    """Find Gateways that their controller has not accepted or programmed for longer than `ingress.settling`."""
+    for each in cluster.objects(GATEWAYS):
+        if found := _unmet(each, cluster):
+            yield found
+
+
+def route(cluster: Cluster) -> Iterator[Finding]:
+    """Find HTTPRoutes that a Gateway has not accepted, or whose references do not exist."""
+    for each in cluster.objects(HTTP_ROUTES):
+        if found := _unmet(each, cluster):
+            yield found
+
+
+def _unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Finding | None:
+    if (found := unmet(obj, cluster)) is None:
+        return None
+    condition, parent = found
+    at = f" at Gateway {clean(parent.name, 253)}" if parent else ""
+    place = (parent.namespace or obj.metadata.namespace) if parent else ""
+    return Finding(
+        ref(obj),
+        says=f"is not {condition.type}{at}: {condition.reason}: {condition.message}",
+        remedy="fix what the condition reports",
+        evidence=event_lines(obj, cluster),
+        concerns=(Ref("Gateway", place, parent.name),) if parent else (),
+        since=condition.lastTransitionTime.seconds,
+    )
+
+
+@check(no_class, no_controller, backend, gateway, route, chapter="6.7")
+def test_ingresses_lead_to_services() -> None:
+    """Every Ingress, Gateway and route has a controller, and leads to a Service."""

@@ -1,0 +1,84 @@
+"""The Services that the API server calls, for webhooks and aggregated APIs, and why one cannot answer."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.services import ServiceName, ready_endpoints, services
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
+from kubevitals.text import clean, plural
+from kubevitals.threshold import Threshold
+
+STARTING = Threshold(
+    "api-extensions.starting",
+    180,
+    "seconds that the pods behind a webhook or an aggregated API may take to start, and its configuration may be older "
+    "than they are: metrics-server is ready after about a minute",
+)
+
+NAMED = 10
+"""Pods of a Service that are named."""
+
+
+class Dead(NamedTuple):
+    """A Service that cannot answer.
+
+    Attributes:
+        why: why, as a clause: ``Service shop/hook does not exist``.
+        exists: whether the Service exists.
+        pods: the pods behind it, none of which is ready.
+    """
+
+    service: Ref
+    why: str
+    exists: bool
+    pods: tuple[Ref, ...] = ()
+
+
+def dead(name: ServiceName, port: int, cluster: Cluster) -> Dead | None:
+    """Return why a Service cannot answer at a port; nothing if it can, or if its pods are just being started.
+
+    Raises:
+        NotObserved: its namespace is not in the scope, or its list may be incomplete.
+    """
+    service, called = cluster.derive(services).get(name), f"Service {clean(f'{name.namespace}/{name.name}', 300)}"
+    of = Ref("Service", *name)
+    if service is None:
+        cluster.need_complete(name.namespace)
+        return Dead(of, f"{called} does not exist", exists=False)
+    if service.spec.type == "ExternalName" or not cluster.over(service.metadata.creationTimestamp, STARTING):
+        return None
+    if port not in (each.port for each in service.spec.ports):
+        return Dead(of, f"{called} has no port {port}", exists=True)
+    cluster.need_complete(name.namespace)
+    if cluster.derive(ready_endpoints).get(name):
+        return None
+    return _without_endpoints(service, called, cluster)
+
+
+def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> Dead | None:
+    labels = service.spec.selector
+    pods = [
+        pod
+        for pod in cluster.derive(_unfinished)[service.metadata.namespace]
+        if labels and labels.items() <= pod.metadata.labels.items()
+    ]
+    if any(is_ready(pod) or not cluster.over(turned_at(pod), STARTING) for pod in pods):
+        return None
+    shown = tuple(map(ref, pods[:NAMED]))
+    if not pods:
+        return Dead(ref(service), f"{called} has no endpoint: no pod matches its selector", exists=True)
+    are = "is" if len(pods) == 1 else "are"
+    why = f"{called} has no ready endpoint: {plural(len(pods), 'pod')} behind it {are} not ready"
+    return Dead(ref(service), why, exists=True, pods=shown)
+
+
+def _unfinished(cluster: Cluster) -> Mapping[str, list[pb.Pod]]:
+    """Return the pods that are not finished, by namespace."""
+    pods: dict[str, list[pb.Pod]] = defaultdict(list)
+    for pod in cluster.pods:
+        if not is_finished(pod):
+            pods[pod.metadata.namespace].append(pod)
+    return pods

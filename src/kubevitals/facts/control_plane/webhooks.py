@@ -1,0 +1,96 @@
+"""Admission webhooks: which of them the API server may call, and what it asks them about."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.services import ServiceName
+from kubevitals.facts.control_plane.backends import STARTING
+from kubevitals.facts.nodes.placement import selects
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.text import clean
+
+HTTPS = 443
+"""The port of a webhook's Service, unless it says another (kubernetes/api admissionregistration/v1/types.go)."""
+
+TIMEOUT = 10
+"""Seconds that the API server waits for a webhook, unless it says another (the same file)."""
+
+Configuration = pb.ValidatingWebhookConfiguration | pb.MutatingWebhookConfiguration
+Webhook = pb.ValidatingWebhook | pb.MutatingWebhook
+
+
+class Hook(NamedTuple):
+    """A webhook with the configuration that it is in."""
+
+    configuration: Configuration
+    webhook: Webhook
+
+    @property
+    def refuses(self) -> bool:
+        """Whether requests are refused if the webhook cannot be called, which is the default."""
+        return self.webhook.failurePolicy != "Ignore"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the API server calls a URL, which cannot be seen from the cluster's objects."""
+        return bool(self.webhook.clientConfig.url)
+
+    @property
+    def service(self) -> ServiceName:
+        """The Service that the API server calls."""
+        service = self.webhook.clientConfig.service
+        return ServiceName(service.namespace, service.name)
+
+    @property
+    def port(self) -> int:
+        """The port of the Service that the API server calls."""
+        return self.webhook.clientConfig.service.port or HTTPS
+
+    @property
+    def timeout(self) -> int:
+        """How long the API server waits for an answer, in seconds."""
+        return self.webhook.timeoutSeconds or TIMEOUT
+
+
+def hooks(cluster: Cluster) -> tuple[Hook, ...]:
+    """Return the webhooks that the API server may call, without those of configurations that are just created."""
+    configurations: tuple[Configuration, ...] = (*cluster.validating_webhooks, *cluster.mutating_webhooks)
+    return tuple(
+        Hook(configuration, webhook)
+        for configuration in configurations
+        if cluster.over(configuration.metadata.creationTimestamp, STARTING)
+        for webhook in configuration.webhooks
+        if _may_be_called(webhook, cluster)
+    )
+
+
+def _may_be_called(webhook: Webhook, cluster: Cluster) -> bool:
+    rules = [each.rule for each in webhook.rules]
+    if not any(_is_served(rule, cluster) for rule in rules):
+        return False
+    if not (webhook.namespaceSelector.matchLabels or webhook.namespaceSelector.matchExpressions):
+        return True
+    clusterwide = any(rule.scope == "Cluster" or "namespaces" in rule.resources for rule in rules)
+    return clusterwide or any(selects(webhook.namespaceSelector, each.metadata.labels) for each in cluster.namespaces)
+
+
+def _is_served(rule: pb.AdmissionRule, cluster: Cluster) -> bool:
+    """Return whether the API server has an API group of a rule: CRDs leave webhooks behind when they are removed."""
+    return "*" in rule.apiGroups or not cluster.derive(_groups).isdisjoint(rule.apiGroups)
+
+
+def _groups(cluster: Cluster) -> frozenset[str]:
+    """Return the API groups that are served. The core group is not among the APIServices of every version."""
+    return frozenset({"", *(service.spec.group for service in cluster.api_services)})
+
+
+def asked_about(webhook: Webhook) -> str:
+    """Return what a webhook is asked about: ``CREATE pods, UPDATE pods``."""
+    return clean(", ".join(_asked(webhook)), 300)
+
+
+def _asked(webhook: Webhook) -> Iterator[str]:
+    for each in webhook.rules:
+        resources = "/".join(each.rule.resources).replace("*", "all resources", 1)
+        yield f"{'/'.join(each.operations).replace('*', 'all requests')} {resources}"

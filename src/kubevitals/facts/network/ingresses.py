@@ -1,0 +1,77 @@
+"""Where Ingresses lead: their classes, their backends, and whether a controller has taken them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import DEFAULT_INGRESS_CLASS, INGRESS_CLASS
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import containers
+
+
+class Backend(NamedTuple):
+    """A Service that an Ingress leads to, and the rule that does: ``shop.example.com/cart``."""
+
+    service: str
+    port: pb.ServiceBackendPort
+    rule: str
+
+
+USE_ANNOTATION = "use-annotation"
+"""The port of a backend that stands for an annotation with the action (AWS Load Balancer Controller)."""
+
+CONTROLLERS = {
+    "k8s.io/ingress-nginx": "nginx",
+    "nginx.org/ingress-controller": "nginx",
+    "traefik.io/ingress-controller": "traefik",
+    "haproxy.org/ingress-controller": "haproxy",
+    "haproxy-ingress.github.io/controller": "haproxy",
+    "ingress-controllers.konghq.com/kong": "kong",
+    "projectcontour.io/ingress-controller": "contour",
+}
+"""IngressClass.spec.controller of controllers that run as pods, and a word that is in the names of their images."""
+
+
+def class_of(ingress: pb.Ingress, cluster: Cluster) -> str:
+    """Return the name of an Ingress' class, or of the default one; empty if it has none."""
+    if named := ingress.spec.ingressClassName or ingress.metadata.annotations.get(INGRESS_CLASS, ""):
+        return named
+    defaults = (c for c in cluster.ingress_classes if c.metadata.annotations.get(DEFAULT_INGRESS_CLASS) == "true")
+    return next((default.metadata.name for default in defaults), "")
+
+
+def is_served(ingress: pb.Ingress) -> bool:
+    """Return whether a controller has given the Ingress an address. Some controllers never do."""
+    return any(address.ip or address.hostname for address in ingress.status.loadBalancer.ingress)
+
+
+def backends(ingress: pb.Ingress) -> Iterator[Backend]:
+    """Yield the Services that an Ingress leads to; other backends are not known here."""
+    found = [(ingress.spec.defaultBackend, "the default backend")]
+    for rule in ingress.spec.rules:
+        paths = rule.ingressRuleValue.http.paths
+        found += [(path.backend, f"{rule.host or '*'}{path.path or '/'}") for path in paths]
+    for backend, rule_name in found:
+        if backend.service.name and backend.service.port.name != USE_ANNOTATION:
+            yield Backend(backend.service.name, backend.service.port, rule_name)
+
+
+def has_port(service: pb.Service, port: pb.ServiceBackendPort) -> bool:
+    """Return whether a Service has the port of a backend; an ExternalName needs to declare none."""
+    if service.spec.type == "ExternalName":
+        return True
+    return any(each.name == port.name if port.name else each.port == port.number for each in service.spec.ports)
+
+
+def runs_somewhere(word: str, cluster: Cluster) -> bool:
+    """Return whether a workload has an image or a name with this word.
+
+    Raises:
+        NotObserved: not all workloads are observed.
+    """
+    workloads: tuple[pb.Deployment | pb.DaemonSet | pb.StatefulSet, ...]
+    workloads = (*cluster.deployments, *cluster.daemon_sets, *cluster.stateful_sets)
+    return any(
+        word in workload.metadata.name or any(word in each.image for each in containers(workload.spec.template.spec))
+        for workload in workloads
+    )

@@ -1,0 +1,229 @@
+"""Webhooks and aggregated APIs: which cannot be called, and which only look so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+
+from checks.test_api_extensions import api_service, ca_expired, webhook, webhook_ignored
+from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import Case, roots_of
+from kubevitals.errors import NotObserved
+from kubevitals.facts.control_plane.bundles import expiry
+from kubevitals.findings.explains import declared
+from kubevitals.findings.finding import Finding, Severity
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import SERVICE_NAME, Ref
+from kubevitals.source.scope import Scope
+from scenarios.harness import check_modules
+from tests.certificates import certificate
+from tests.fakes import CREATED, NOW, ago, cluster_of
+from tests.findings import case
+
+DECLARED = declared(check_modules().values())
+EXPIRED, VALID = certificate(NOW - timedelta(days=1)), certificate(NOW + timedelta(days=1))
+
+
+def service(*ports: int, created: pb.Time = CREATED, **spec: Any) -> pb.Service:
+    made = pb.Service(metadata=pb.ObjectMeta(name="guard", namespace="policies", creationTimestamp=created))
+    made.spec.ports.extend(pb.ServicePort(port=port) for port in ports or (443,))
+    made.spec.MergeFrom(pb.ServiceSpec(selector={"app": "guard"}, **spec))
+    return made
+
+
+def pod(*, ready: bool, since: int = 3600) -> pb.Pod:
+    made = pb.Pod(metadata=pb.ObjectMeta(name="guard-0", namespace="policies", labels={"app": "guard"}))
+    made.metadata.creationTimestamp.CopyFrom(CREATED)
+    made.status.conditions.add(type="Ready", status=str(ready), lastTransitionTime=ago(since))
+    return made
+
+
+def endpoints(*, ready: bool) -> pb.EndpointSlice:
+    metadata = pb.ObjectMeta(name="guard-1", namespace="policies", labels={SERVICE_NAME: "guard"})
+    return pb.EndpointSlice(metadata=metadata, endpoints=[pb.Endpoint(conditions=pb.EndpointConditions(ready=ready))])
+
+
+def configuration(
+    policy: str = "Fail", *, created: pb.Time = CREATED, groups: tuple[str, ...] = ("",), **fields: Any
+) -> pb.ValidatingWebhookConfiguration:
+    rule = {"operations": ["CREATE"], "rule": {"apiGroups": groups, "resources": ["pods"], "scope": "*"}}
+    config = {"service": {"namespace": "policies", "name": "guard"}}
+    hook = {"name": "guard.example.com", "failurePolicy": policy, "clientConfig": config, "rules": [rule]} | fields
+    made = json_format.ParseDict({"webhooks": [hook]}, pb.ValidatingWebhookConfiguration())
+    made.metadata.MergeFrom(pb.ObjectMeta(name="guard", creationTimestamp=created))
+    return made
+
+
+def cluster(*webhooks: pb.ValidatingWebhookConfiguration, **lists: Any) -> Cluster:
+    labels = {"kubernetes.io/metadata.name": "shop"}
+    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name="shop", labels=labels))]
+    elsewhere = pb.ObjectMeta(name="x", namespace="policies")
+    return cluster_of(validating_webhooks=webhooks, namespaces=namespaces, jobs=[pb.Job(metadata=elsewhere)], **lists)
+
+
+def found(*webhooks: pb.ValidatingWebhookConfiguration, **lists: Any) -> list[Finding]:
+    seen = cluster(*webhooks, **lists)
+    return [*webhook(seen), *webhook_ignored(seen)]
+
+
+def test_a_webhook_whose_service_does_not_exist_refuses_requests() -> None:
+    (finding,) = found(configuration())
+    assert str(finding.obj) == "ValidatingWebhookConfiguration/guard"
+    assert finding.says == (
+        'webhook "guard.example.com" cannot be called: Service policies/guard does not exist; '
+        "requests that it should look at are refused"
+    )
+    assert finding.severity is Severity.ERROR
+    assert finding.missing == finding.concerns == (Ref("Service", "policies", "guard"),)
+    assert "guard.example.com is asked about: CREATE pods (failurePolicy Fail)" in finding.evidence
+
+
+def test_a_webhook_that_is_ignored_is_a_warning_with_its_time_limit() -> None:
+    (finding,) = found(configuration("Ignore", timeoutSeconds=25))
+    assert finding.severity is Severity.WARNING
+    assert finding.says.endswith("requests are accepted without it")
+    assert "the API server waits for it for up to 25 s at each request" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("lists", "why"),
+    [
+        ({"services": [service()]}, "has no endpoint: no pod matches its selector"),
+        ({"services": [service()], "pods": [pod(ready=False)]}, "no ready endpoint: 1 pod behind it is not ready"),
+        ({"services": [service(8443)], "pods": [pod(ready=True)]}, "has no port 443"),
+    ],
+)
+def test_why_a_service_does_not_answer(lists: dict[str, Any], why: str) -> None:
+    (finding,) = found(configuration(), **lists)
+    assert why in finding.says
+
+
+def test_webhooks_of_one_configuration_at_one_service_are_one_finding() -> None:
+    both = configuration()
+    both.webhooks.add().CopyFrom(both.webhooks[0])
+    (finding,) = found(both)
+    assert finding.says.startswith('webhook "guard.example.com" and 1 other cannot be called')
+
+
+def test_a_mutating_webhook_is_judged_as_well() -> None:
+    mutating = pb.MutatingWebhookConfiguration(metadata=pb.ObjectMeta(name="inject", creationTimestamp=CREATED))
+    added = mutating.webhooks.add(name="inject.example.com", failurePolicy="Fail")
+    added.clientConfig.service.namespace, added.clientConfig.service.name = "policies", "guard"
+    added.rules.add().rule.apiGroups.append("*")
+    (finding,) = found(mutating_webhooks=[mutating])
+    assert str(finding.obj) == "MutatingWebhookConfiguration/inject"
+
+
+SELECTED = {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
+UNSELECTED = {"matchLabels": {"kubernetes.io/metadata.name": "gone"}}
+
+
+@pytest.mark.parametrize(
+    ("hook", "lists"),
+    [
+        (configuration(), {"services": [service()], "endpoint_slices": [endpoints(ready=True)]}),
+        (configuration(created=ago(20)), {}),
+        (configuration(), {"services": [service(created=ago(20))]}),
+        (configuration(), {"services": [service()], "pods": [pod(ready=False, since=20)]}),
+        (configuration(), {"services": [service(type="ExternalName")]}),
+        (configuration(namespaceSelector=UNSELECTED), {}),
+        (configuration(groups=("gone.example.com",)), {}),
+        (configuration(rules=[]), {}),
+        (configuration("Ignore", clientConfig={"url": "https://example.com"}), {}),
+    ],
+    ids=["healthy", "created", "service-created", "restarting", "elsewhere", "no-namespace", "no-kind", "none", "url"],
+)
+def test_a_webhook_that_only_looks_dead_is_not_found(
+    hook: pb.ValidatingWebhookConfiguration, lists: dict[str, Any]
+) -> None:
+    assert not found(hook, **lists)
+
+
+def test_a_webhook_that_selects_a_namespace_is_judged() -> None:
+    assert found(configuration(namespaceSelector=SELECTED))
+
+
+def test_a_webhook_of_kinds_that_are_served_is_judged() -> None:
+    served = pb.APIService(spec=pb.APIServiceSpec(group="here.example.com"))
+    assert found(configuration(groups=("here.example.com",)), api_services=[served])
+
+
+def test_a_webhook_at_a_url_is_not_observed() -> None:
+    with pytest.raises(NotObserved, match=r'"guard\.example\.com" is at a URL'):
+        found(configuration(clientConfig={"url": "https://example.com"}))
+
+
+def test_a_service_outside_the_scope_is_not_observed() -> None:
+    scoped = Cluster(cluster(configuration())._source, scope=Scope(["shop"]))
+    with pytest.raises(NotObserved):
+        list(webhook(scoped))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "expired"),
+    [(EXPIRED, True), (VALID, False), (EXPIRED + VALID, False), (b"", False), (b"\n", False), (b"x" * 99, False)],
+    ids=["expired", "valid", "renewed", "empty", "placeholder", "garbage"],
+)
+def test_a_bundle_has_expired_if_all_its_certificates_have(bundle: bytes, expired: bool) -> None:
+    hook = configuration()
+    hook.webhooks[0].clientConfig.caBundle = bundle
+    findings = list(ca_expired(cluster(hook)))
+    assert [finding.says for finding in findings] == (
+        ['webhook "guard.example.com" cannot be called: its caBundle expired on 2026-02-28'] if expired else []
+    )
+
+
+def test_a_certificate_that_cannot_be_read_has_no_expiry() -> None:
+    assert expiry(EXPIRED.replace(b"\nM", b"\nN", 1)) is None
+    assert expiry(EXPIRED * 201) is None
+
+
+def aggregated(status: str, since: int = 3600) -> pb.APIService:
+    made = pb.APIService(metadata=pb.ObjectMeta(name="v1.metrics.example.com"))
+    made.spec.service.namespace, made.spec.service.name = "policies", "guard"
+    made.status.conditions.add(
+        type="Available",
+        status=status,
+        reason="MissingEndpoints",
+        message="no endpoints",
+        lastTransitionTime=ago(since),
+    )
+    return made
+
+
+def test_an_aggregated_api_that_is_not_available_names_its_pods() -> None:
+    (finding,) = api_service(cluster(api_services=[aggregated("False")], services=[service()], pods=[pod(ready=False)]))
+    assert finding.says == (
+        "is not available: Service policies/guard has no ready endpoint: 1 pod behind it is not ready"
+    )
+    assert Ref("Pod", "policies", "guard-0") in finding.concerns
+
+
+def test_an_aggregated_api_whose_service_is_well_tells_what_the_api_server_says() -> None:
+    (finding,) = api_service(
+        cluster(api_services=[aggregated("False")], services=[service()], endpoint_slices=[endpoints(ready=True)])
+    )
+    assert finding.says == "is not available: MissingEndpoints: no endpoints"
+
+
+@pytest.mark.parametrize(("status", "since"), [("True", 3600), ("False", 30), ("Unknown", 3600)])
+def test_an_aggregated_api_that_is_available_or_starts_is_not_found(status: str, since: int) -> None:
+    assert not list(api_service(cluster(api_services=[aggregated(status, since)])))
+
+
+def test_the_pods_that_a_dead_webhook_refuses_are_its_symptom() -> None:
+    (dead,) = webhook(cluster(configuration()))
+    root = Case("api-extensions", "webhook", dead)
+    guard = Ref("Service", "policies", "guard")
+    refused = case("pod-creation[webhook]", "Deployment/shop/web", concerns=(guard,))
+    other = case("pod-creation[webhook]", "Deployment/shop/api", concerns=(Ref("Service", "policies", "other"),))
+    roots = roots_of([refused, other, root], DECLARED)
+    assert (roots[refused], roots[other]) == (root, other)
+
+
+def test_an_autoscaler_without_its_metrics_api_is_the_symptom_of_its_api_service() -> None:
+    (dead,) = api_service(cluster(api_services=[aggregated("False")]))
+    root = Case("api-extensions", "api-service", dead)
+    blind = case("autoscaling[no-metrics]", "HorizontalPodAutoscaler/shop/web", concerns=(dead.obj,))
+    assert roots_of([blind, root], DECLARED)[blind] is root
