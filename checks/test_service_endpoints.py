@@ -1,4 +1,4 @@
-"""A Service leads nowhere: it selects no pod, none of its pods is ready, or its port is none of theirs.
+"""A Service leads nowhere: it selects no pod, none of its pods is ready, or its pods do not have its port.
 
 Meaning:
     Kubernetes sends a Service's traffic to the ready pods that have all labels of its selector, at its targetPort. A
@@ -35,6 +35,7 @@ from kubevitals.facts.apps.service_ports import WrongPort, wrong_ports
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints
 from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults
+from kubevitals.facts.pods.refused import all_refused
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
@@ -44,7 +45,9 @@ from kubevitals.objects import DNS_SERVICES, Ref, is_dns, is_finished, is_ready,
 from kubevitals.text import plural
 
 EXPLAINS = (
-    Explains((*BROKEN_PODS, "scheduling", "volume-claim"), IN_WORKLOAD, ("service-endpoints[none-ready]",)),
+    Explains(
+        (*BROKEN_PODS, "scheduling", "volume-claim", "pod-creation"), IN_WORKLOAD, ("service-endpoints[none-ready]",)
+    ),
     Explains(("service-endpoints",), CONCERNED, ("startup-error[app-exit]", "startup-error[init-container]")),
 )
 
@@ -155,21 +158,40 @@ def _no_match(service: pb.Service, near: Near | None, needed: Ref | None, severi
 
 
 def none_ready(cluster: Cluster) -> Iterator[Finding]:
-    """Find Services none of whose pods is ready, if at least one pod has a fault."""
+    """Find Services none of whose pods is ready, if a pod has a fault, or if its workload is refused all its pods."""
     for service in _without_endpoints(cluster):
         pods = _pods(service, cluster)
-        published = service.spec.publishNotReadyAddresses
-        if published or any(map(is_ready, pods)) or not any(is_broken(pod, cluster) for pod in pods):
+        if any(map(is_ready, pods)) or service.spec.publishNotReadyAddresses:
             continue
-        broken = [pod for pod in pods if is_broken(pod, cluster)]
-        owners = dict.fromkeys(owner(pod) or ref(pod) for pod in broken)
-        yield Finding(
-            ref(service),
-            says=f"has no ready endpoint: none of the pods that it selects is ready ({plural(len(pods), 'pod')})",
-            remedy="make its pods ready: see what keeps them from it",
-            evidence=[f"not ready: {ref(pod)}" for pod in islice(pods, SHOWN)],
-            concerns=tuple(islice(dict.fromkeys([*owners, *map(ref, broken)]), SHOWN)),
-        )
+        if broken := [pod for pod in pods if is_broken(pod, cluster)]:
+            owners = [owner(pod) or ref(pod) for pod in broken]
+            says = f"none of the pods that it selects is ready ({plural(len(pods), 'pod')})"
+            yield _none_ready(service, says, [*owners, *map(ref, broken)])
+        elif not pods and (workload := _refused(service, cluster)):
+            yield _none_ready(service, f"{workload.kind} {workload.name} has no pods", [workload])
+
+
+def _refused(service: pb.Service, cluster: Cluster) -> Ref | None:
+    """Return a workload of the Service that wants pods and is refused them by the API server.
+
+    Raises:
+        NotObserved: there is none, and not all could be judged.
+    """
+    wanting = [workload.obj for workload in _workloads(service, cluster) if workload.replicas]
+    found, unseen = cluster.derive(all_refused) if wanting else ({}, None)
+    one = next((obj for obj in wanting if obj in found), None)
+    if unseen and not one:
+        raise unseen
+    return one
+
+
+def _none_ready(service: pb.Service, says: str, concerns: list[Ref]) -> Finding:
+    return Finding(
+        ref(service),
+        says=f"has no ready endpoint: {says}",
+        remedy="make its pods ready: see what keeps them from it",
+        concerns=tuple(islice(dict.fromkeys(concerns), SHOWN)),
+    )
 
 
 def _pods(service: pb.Service, cluster: Cluster) -> list[pb.Pod]:

@@ -74,11 +74,10 @@ OVERLAYS = (
     # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
     Overlay("base", BASE, undeciding={("get", "configmaps"), LIMITS}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
-    # EndpointSlices are read only for DNS, which is in another namespace.
     Overlay(
         "namespace",
         granted("overlays/namespace/rbac.yaml"),
-        undeciding={("list", "endpointslices.discovery.k8s.io"), LIMITS},
+        undeciding={LIMITS},
     ),
     Overlay("probe", granted("components/probe/rbac.yaml"), BASE),
 )

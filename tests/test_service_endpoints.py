@@ -50,6 +50,7 @@ def pod(name: str = "web-1", *ports: pb.ContainerPort, ready: bool = True, owner
 
 
 LISTS = (
+    "replica_sets",
     "services",
     "endpoint_slices",
     "pods",
@@ -241,3 +242,23 @@ def test_a_port_of_a_sidecar_counts() -> None:
 @pytest.mark.parametrize(("one", "other"), [("v1", "v2"), ("primary", "replica"), ("true", "false"), ("blue", "green")])
 def test_names_that_differ_on_purpose(one: str, other: str) -> None:
     assert not is_slip(one, other)
+
+
+def test_a_service_whose_workload_is_refused_its_pods_is_a_symptom_of_that() -> None:
+    stateful = pb.StatefulSet(metadata=meta("web"), spec=pb.StatefulSetSpec(replicas=1))
+    stateful.spec.template.metadata.labels["app"] = "web"
+    event = pb.Event(
+        involvedObject=pb.ObjectReference(kind="StatefulSet", namespace="shop", name="web", uid="web"),
+        type="Warning",
+        reason="FailedCreate",
+        message='create Pod web-0 in StatefulSet web failed error: pods "web-0" is forbidden: exceeded quota: compute, '
+        "requested: pods=1, used: pods=3, limited: pods=3",
+        firstTimestamp=ago(600),
+        lastTimestamp=ago(30),
+    )
+    lists: dict[str, Any] = {"stateful_sets": [stateful], "replica_sets": [], "all_events": [event]}
+    (found,) = none_ready(cluster(service({"app": "web"}), **lists))
+    assert found.says == "has no ready endpoint: StatefulSet web has no pods"
+    assert found.concerns == (Ref("StatefulSet", "shop", "web"),)
+    stateful.spec.replicas = 0
+    assert not list(none_ready(cluster(service({"app": "web"}), **lists)))

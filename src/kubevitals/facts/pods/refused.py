@@ -61,7 +61,7 @@ class AllRefused(NamedTuple):
     unseen: NotObserved | None
 
 
-def _all_refused(cluster: Cluster) -> AllRefused:
+def all_refused(cluster: Cluster) -> AllRefused:
     """Judge all controllers.
 
     The condition of a ReplicaSet decides. Other controllers have events only: the latest attempt must be younger than
@@ -184,7 +184,7 @@ def refused_by(cluster: Cluster, by: RefusedBy) -> Iterator[Refused]:
     Raises:
         NotObserved: a list is missing; what the others show is yielded before.
     """
-    found, unseen = cluster.derive(_all_refused)
+    found, unseen = cluster.derive(all_refused)
     yield from (one for one in found.values() if one.refusal.by is by)
     if unseen:
         raise unseen
