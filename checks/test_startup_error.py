@@ -28,7 +28,7 @@ from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.init_waits import waiting_lines
+from kubevitals.facts.pods.init_waits import INITIALIZING
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.sandbox_errors import plain
@@ -122,13 +122,18 @@ def init_waits(cluster: Cluster) -> Iterator[Finding]:
     """Find pods with an init container that waits for something past `pod.initializing`, as its log repeats."""
     for symptom in broken_pods(cluster, PodFault.INIT_WAITS):
         pod, name = symptom.pod, symptom.status.name
-        lines = waiting_lines(cluster.log(pod, name, previous=False))
-        cause = cause_of_exit(lines, pod, name, cluster)
+        lines = cluster.log(pod, name, previous=False)
+        own = f".{pod.metadata.namespace}.svc"
+        cause = cause_of_exit(sorted(lines, key=lambda line: own in line), pod, name, cluster)
         yield pod_finding(
             pod,
             says=f'init container "{name}" keeps waiting: {cause.means if cause else symptom.words}',
             remedy=cause.remedy if cause else "provide what its log says it waits for, or correct what it waits for",
-            evidence=[f'log of "{name}", repeatedly: {symptom.words}', *pod_lines(pod, cluster)],
+            evidence=[
+                f'log of "{name}", repeatedly: {symptom.words}',
+                f"it has run for longer than {duration(cluster.limit(INITIALIZING))} ({INITIALIZING.name})",
+                *pod_lines(pod, cluster),
+            ],
             part=name,
             missing=cause.missing if cause else (),
             concerns=cause.concerns if cause else (),

@@ -24,11 +24,9 @@ from collections.abc import Iterator, Sequence
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.workloads.pod_states import is_gated, state_of
 from kubevitals.facts.workloads.replicas import (
-    EXCEEDED,
-    Workload,
-    condition,
     counts,
     deployments,
+    is_stalled,
     pods_by_owner,
     workloads,
 )
@@ -64,14 +62,14 @@ KEPT = 50
 def replicas_missing(cluster: Cluster) -> Iterator[Finding]:
     """Find workloads with pods that are not ready past `workload.start`, or that their controller fails to create."""
     for shortage in lasting_shortages(cluster):
-        if not _is_stalled(shortage.workload):
+        if not is_stalled(shortage.workload):
             yield _finding(shortage, f"has {_available(shortage)} available: {_why(shortage)}", cluster)
 
 
 def rollout_stalled(cluster: Cluster) -> Iterator[Finding]:
     """Find Deployments whose rollout has made no progress within progressDeadlineSeconds, by their own condition."""
     for deployment in deployments(cluster):
-        if _is_stalled(deployment):
+        if is_stalled(deployment):
             shortage = shortage_of(deployment, cluster) or _old_pods_serve(deployment, cluster)
             limit = duration(deployment.spec.progressDeadlineSeconds)
             says = f"has {_available(shortage)} available, and its rollout has made no progress for {limit}"
@@ -91,16 +89,6 @@ def not_acted_on(cluster: Cluster) -> Iterator[Finding]:
                 replicas=Replicas(counts(workload).desired, counts(workload).desired),
                 since=created.seconds,
             )
-
-
-def _is_stalled(workload: Workload) -> bool:
-    """Return whether the rollout of a Deployment has exceeded its deadline, and is neither paused nor complete."""
-    if not isinstance(workload, pb.Deployment) or workload.spec.paused or not workload.spec.replicas:
-        return False
-    progressing = condition(workload, "Progressing")
-    status, desired = workload.status, workload.spec.replicas
-    complete = status.updatedReplicas == status.replicas == status.availableReplicas == desired
-    return progressing is not None and progressing.reason == EXCEEDED and not complete
 
 
 def _old_pods_serve(deployment: pb.Deployment, cluster: Cluster) -> Shortage:

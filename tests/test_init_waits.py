@@ -51,6 +51,13 @@ def test_it_may_wait_for_some_minutes_and_a_sidecar_runs_for_ever() -> None:
     assert not found(waits, restart="Always")
 
 
+def test_of_all_names_that_a_lookup_tries_the_one_in_the_own_namespace_counts() -> None:
+    tried = ("stock.shop.svc.cluster.local", "stock.svc.cluster.local", "stock.cluster.local")
+    (finding,) = found("".join(f"** server can't find {name}: NXDOMAIN\n" for name in tried) * 4)
+    assert finding.says.endswith("cannot be resolved: Service stock does not exist in namespace shop")
+    assert finding.missing
+
+
 def test_times_make_no_difference() -> None:
     lines = [f"2026-03-01T12:00:{second:02}Z db:5432 - no response, waiting" for second in range(10)]
     assert waiting_lines(lines) == ["db:5432 - no response, waiting"]

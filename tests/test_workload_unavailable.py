@@ -182,7 +182,18 @@ def test_what_is_not_observed_hides_no_workload_of_another_kind() -> None:
 # --- what passes by itself, or is meant ---
 
 
+def initializing(made: list[pb.Pod]) -> None:
+    """Have the pods that are not ready run an init container, which says nothing."""
+    for one in made:
+        if one.status.conditions[0].status == "False":
+            running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=one.metadata.creationTimestamp))
+            one.status.phase = "Pending"
+            one.spec.initContainers.add(name="setup")
+            one.status.initContainerStatuses.add(name="setup", state=running)
+
+
 def new(workload: Listed, made: list[pb.Pod]) -> None:
+    initializing(made)
     for one in made:
         one.metadata.creationTimestamp.CopyFrom(ago(SHORTLY))
         one.status.conditions[0].lastTransitionTime.CopyFrom(ago(SHORTLY))
@@ -196,6 +207,7 @@ def ready_since(workload: Listed, made: list[pb.Pod]) -> None:
 
 def with_a_long_deadline(workload: Listed, made: list[pb.Pod]) -> None:
     assert isinstance(workload, pb.Deployment)
+    initializing(made)
     workload.spec.progressDeadlineSeconds = 2 * LONG
 
 
@@ -278,7 +290,9 @@ def test_a_daemon_set_without_a_node() -> None:
 
 
 def test_workloads_that_have_time_are_named_in_a_remark() -> None:
-    seen = cluster(deployment(2), pods(2, 1, age=SHORTLY, since=SHORTLY))
+    made = pods(2, 1, age=SHORTLY, since=SHORTLY)
+    initializing(made)
+    seen = cluster(deployment(2), made)
     assert not list(replicas_missing(seen))
     assert "not judged yet: 1 workload with replicas that are starting (Deployment/shop/web: 1 of 3)" in seen.remarks
 

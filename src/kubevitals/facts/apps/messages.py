@@ -153,11 +153,12 @@ MESSAGES = (
             rf"host='{_HOST}', port={_PORT}.{{0,300}}(?:Name or service not known|Failed to resolve|name resolution)",
             rf"host not found in upstream \"{_HOST}",
             rf"(?:Name or service not known|Temporary failure in name resolution): '?{_HOST}",
+            rf"server can't find (?P<name>{_NAME}): (?:NXDOMAIN|SERVFAIL)",
             r"Name or service not known|Temporary failure in name resolution",
         ),
         "golang/go net/dnsclient_unix.go, nodejs/node lib/internal/errors.js, glibc posix/gai_strerror-strs.h, "
-        "postgres src/interfaces/libpq/fe-connect.c, curl lib/strerror.c, busybox libbb/xconnect.c, "
-        "nginx src/core/ngx_inet.c",
+        "postgres src/interfaces/libpq/fe-connect.c, curl lib/strerror.c, busybox libbb/xconnect.c "
+        "and networking/nslookup.c, nginx src/core/ngx_inet.c",
         Names.HOST,
     ),
     Message(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.states import Symptom, is_sidecar
+from kubevitals.facts.pods.states import STUCK, Symptom, is_sidecar
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.threshold import Threshold
 
@@ -37,10 +37,11 @@ def init_waits(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         NotObserved: its log cannot be read.
     """
     status = _running(pod)
-    if status is None or not cluster.over(status.state.running.startedAt, INITIALIZING):
+    if status is None or not cluster.over(status.state.running.startedAt, STUCK):
         return None
     words = waiting_lines(cluster.log(pod, status.name, previous=False))
-    return Symptom(pod, words[-1], status) if words else None
+    lasts = cluster.over(status.state.running.startedAt, INITIALIZING)
+    return Symptom(pod, words[-1], status) if words and lasts else None
 
 
 def waiting_lines(lines: Sequence[str]) -> list[str]:

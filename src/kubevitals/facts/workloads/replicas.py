@@ -94,6 +94,16 @@ def condition(
     return next((c for c in workload.status.conditions if c.type == kind), None)
 
 
+def is_stalled(workload: Workload) -> bool:
+    """Return whether the rollout of a Deployment has exceeded its deadline, and is neither paused nor complete."""
+    if not isinstance(workload, pb.Deployment) or workload.spec.paused or not workload.spec.replicas:
+        return False
+    progressing = condition(workload, "Progressing")
+    status, desired = workload.status, workload.spec.replicas
+    complete = status.updatedReplicas == status.replicas == status.availableReplicas == desired
+    return progressing is not None and progressing.reason == EXCEEDED and not complete
+
+
 def pods_by_owner(cluster: Cluster) -> Mapping[Ref, Sequence[pb.Pod]]:
     """Return the unfinished pods of each owner, those that are being deleted included."""
     index: dict[Ref, list[pb.Pod]] = defaultdict(list)

@@ -15,7 +15,15 @@ from kubevitals.facts.pods.faults import is_broken
 from kubevitals.facts.pods.not_started import PULLING
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.facts.pods.unscheduled import SCALE_UP
-from kubevitals.facts.workloads.replicas import UNLIMITED, Workload, condition, counts, pods_by_owner, workloads
+from kubevitals.facts.workloads.replicas import (
+    UNLIMITED,
+    Workload,
+    condition,
+    counts,
+    is_stalled,
+    pods_by_owner,
+    workloads,
+)
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import first_seen
 from kubevitals.objects import is_ready, ref, turned_at
@@ -83,7 +91,7 @@ def _shortages(cluster: Cluster) -> Shortages:
             _add(workload, result, cluster)
     except NotObserved as error:
         result.not_observed = error
-    cluster.remarks += _remarks([shortage for shortage in result.found if not shortage.lasts])
+    cluster.remarks += _remarks([s for s in result.found if not s.lasts and not is_stalled(s.workload)])
     return result
 
 
