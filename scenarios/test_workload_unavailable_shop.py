@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -155,11 +156,12 @@ def test_the_shop_is_broken_with_any_part_of_its_faults(shop: Callable[..., Repo
         assert shop(*random.sample(SHOP, random.randint(2, len(SHOP)))).outcome is Outcome.BROKEN
 
 
-def test_a_run_on_the_shop_fails(judged: Judge, shop: Callable[..., Report]) -> None:
+def test_a_run_on_the_shop_fails(judged: Judge, shop: Callable[..., Report], tmp_path: Path) -> None:
     """The exit code is 1, as for any test that fails."""
-    path = judged.folder / f"{MANIFESTS}.recording"
-    options = [f"--snapshot={path}", f"--namespace={SHOP[0].name}", "-p", "no:cacheprovider", "--html="]
-    run = subprocess.run([sys.executable, "-m", "pytest", "-q", CHECKS, *options], check=False, capture_output=True)
+    path = (judged.folder / f"{MANIFESTS}.recording").absolute()
+    options = [f"--snapshot={path}", f"--namespace={SHOP[0].name}", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", str(CHECKS), *options]
+    run = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
     assert run.returncode == 1
 
 
