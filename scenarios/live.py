@@ -209,7 +209,8 @@ class LiveCluster:
 
 def _is_broken(seen: Seen) -> bool:
     """Return whether an item is not healthy, except for items that the run's options exclude."""
-    return any(verdict.outcome is not Outcome.HEALTHY and not verdict.unasked for verdict in seen.verdicts)
+    fine = (Outcome.HEALTHY, Outcome.NOT_APPLICABLE)
+    return any(verdict.outcome not in fine and not verdict.unasked for verdict in seen.verdicts)
 
 
 def _is_met(judge: Judge, scenario: Scenario) -> bool:
