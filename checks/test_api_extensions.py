@@ -29,7 +29,7 @@ from kubevitals.facts.control_plane.backends import STARTING, Dead, dead
 from kubevitals.facts.control_plane.bundles import expiry
 from kubevitals.facts.control_plane.webhooks import HTTPS, Hook, asked_about, hooks
 from kubevitals.findings.declaration import check
-from kubevitals.findings.explains import BOTH_CONCERN, BROKEN_PODS, IN_WORKLOAD, Explains
+from kubevitals.findings.explains import BOTH_CONCERN, BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
@@ -38,7 +38,9 @@ from kubevitals.text import clean, plural
 EXPLAINS = (
     Explains(("api-extensions[webhook]", "api-extensions[ca-expired]"), BOTH_CONCERN, ("pod-creation[webhook]",)),
     Explains(("api-extensions[webhook]",), BOTH_CONCERN, ("api-extensions[webhook-ignored]",)),
-    Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("api-extensions",)),
+    Explains(("api-extensions[api-service]",), CONCERNED, ("terminating[namespace]",)),
+    Explains((*BROKEN_PODS, "readiness", "scheduling", "pod-creation"), IN_WORKLOAD, ("api-extensions",)),
+    Explains(("service-endpoints",), CONCERNED, ("api-extensions",)),
 )
 
 NAMED = 3

@@ -88,7 +88,11 @@ def test_budget_of_too_few_healthy_pods(seen: Seen) -> None:
 @scenario(
     on=test_budget_of_too_few_healthy_pods,
     later=LASTING,
-    finds=["scheduling[unschedulable] Pod/web-*", "disruption[blocked] PodDisruptionBudget/web (warning)"],
+    finds=[
+        "scheduling[unschedulable] Pod/web-*",
+        "workload-unavailable[replicas-missing] Deployment/web",
+        "disruption[blocked] PodDisruptionBudget/web (warning)",
+    ],
 )
 def test_budget_that_unhealthy_pods_use_up(seen: Seen) -> None:
     """Two of three replicas are healthy, and two must be."""
