@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from checks.test_api_extensions import api_service, ca_expired, webhook, webhook_ignored
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.roots import Case, roots_of
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, observed
 from kubevitals.facts.control_plane.bundles import expiry
 from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Finding, Severity
@@ -77,6 +77,15 @@ def test_a_webhook_whose_service_does_not_exist_refuses_requests() -> None:
     assert finding.severity is Severity.ERROR
     assert finding.missing == finding.concerns == (Ref("Service", "policies", "guard"),)
     assert "guard.example.com is asked about: CREATE pods (failurePolicy Fail)" in finding.evidence
+
+
+@pytest.mark.parametrize(("complete", "count"), [(True, 1), (False, 0)])
+def test_a_webhook_whose_namespace_was_deleted(complete: bool, count: int) -> None:
+    """It is concluded only if all namespaces are listed with all their objects, unlike in a dump of some."""
+    names = ["kube-system", *([] if complete else ["dumped-in-part"])]
+    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=name)) for name in names]
+    seen = cluster_of(validating_webhooks=[configuration()], namespaces=namespaces)
+    assert len(observed(webhook(seen)).items) == count
 
 
 def test_a_webhook_that_is_ignored_is_a_warning_with_its_time_limit() -> None:
