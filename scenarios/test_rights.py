@@ -74,11 +74,7 @@ OVERLAYS = (
     # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
     Overlay("base", BASE, undeciding={("get", "configmaps"), LIMITS}),
     Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
-    Overlay(
-        "namespace",
-        granted("overlays/namespace/rbac.yaml"),
-        undeciding={LIMITS},
-    ),
+    Overlay("namespace", granted("overlays/namespace/rbac.yaml"), undeciding={LIMITS}),
     Overlay("probe", granted("components/probe/rbac.yaml"), BASE),
 )
 

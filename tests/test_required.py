@@ -7,6 +7,7 @@ import pytest
 from kubevitals.diagnosis.history import read
 from kubevitals.diagnosis.result import Item
 from kubevitals.errors import EXIT_NOT_OBSERVED
+from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import PROBE_HINT
 from tests.fakes import ApiServer, Reply, status_json
@@ -61,6 +62,8 @@ def test_with_a_namespaces_rights_no_more_is_required_than_they_let_it_see(run: 
     of_the_cluster = [listing.path for listing in Cluster.listings() if not listing.namespaced]
     for path in of_the_cluster:
         healthy.script(path, FORBIDDEN)
+    for listing in (GATEWAYS, HTTP_ROUTES):
+        healthy.script(listing.path_in("shop"), Reply(b"404 page not found", 404))
     shop = ("--namespace=shop", "--kubelet=none", "--require-observed")
     assert run(*shop).ret == EXIT_NOT_OBSERVED
     assert unseen()["node-ready[silent]"].right == "list nodes"
