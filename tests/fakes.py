@@ -76,6 +76,9 @@ def status_json(message: str) -> bytes:
     return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
+ABSENT = "/apis/gateway.networking.k8s.io/"
+"""Kinds that fake clusters do not have, unless a test says otherwise."""
+
 Said = Answer | str | Callable[[Request], Answer]
 """The answer to a path; a text is the reason of NotObserved."""
 
@@ -93,7 +96,8 @@ class FakeSource:
     def get(self, request: Request) -> Answer:
         """Return the answer."""
         self.requests.append(request)
-        answer = self.answers.get(urlsplit(request.path).path, Answer(200, list_bytes() if request.schema else b""))
+        empty = Answer(404) if request.path.startswith(ABSENT) else Answer(200, list_bytes() if request.schema else b"")
+        answer = self.answers.get(urlsplit(request.path).path, empty)
         if isinstance(answer, str):
             raise NotObserved(answer)
         said = answer(request) if callable(answer) else answer
@@ -198,7 +202,7 @@ class ApiServer:
 
     def behaviour(self, path: str) -> Behaviour:
         """Return the next response of a path."""
-        script = self._scripts.get(path, [self.otherwise])
+        script = self._scripts.get(path, [Reply(status=404) if path.startswith(ABSENT) else self.otherwise])
         return script.pop(0) if len(script) > 1 else script[0]
 
     def hang(self, handler: Handler) -> None:
