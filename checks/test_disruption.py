@@ -30,7 +30,7 @@ from kubevitals.objects import Ref, is_ready, ref
 from kubevitals.text import clean, plural
 from kubevitals.threshold import Threshold
 
-EXPLAINS = (Explains((*BROKEN_PODS, "readiness", "scheduling"), IN_WORKLOAD, ("disruption[blocked]",)),)
+EXPLAINS = (Explains((*BROKEN_PODS, "scheduling"), IN_WORKLOAD, ("disruption[blocked]",)),)
 
 LASTING = Threshold(
     "disruption.lasting",

@@ -38,9 +38,7 @@ EXPLAINS = (
     Explains(
         ("cni-daemonset", "ip-allocation"), SAME_NODE, ("terminating[pod]",), words="cni|network for sandbox|teardown"
     ),
-    Explains(
-        ("terminating[pod]", "volume-claim[delete-failed]", "api-extensions"), CONCERNED, ("terminating[namespace]",)
-    ),
+    Explains(("terminating[pod]", "volume-claim[delete-failed]"), CONCERNED, ("terminating[namespace]",)),
 )
 
 DELETION = Threshold(

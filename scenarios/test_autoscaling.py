@@ -22,6 +22,7 @@ def autoscaler(name: str, target: str = "web") -> Object:
 @scenario(
     deployment("web", resources={"requests": {"cpu": "10m"}}),
     autoscaler("web"),
+    later=600,
     finds=["autoscaling[no-metrics] HorizontalPodAutoscaler/web"],
 )
 def test_autoscaler_without_a_metrics_api(seen: Seen) -> None:
@@ -29,7 +30,7 @@ def test_autoscaler_without_a_metrics_api(seen: Seen) -> None:
     assert seen.says("the metrics API metrics.k8s.io does not answer")
 
 
-@scenario(autoscaler("web", "wep"), finds=["autoscaling[no-target] HorizontalPodAutoscaler/web"])
+@scenario(autoscaler("web", "wep"), later=600, finds=["autoscaling[no-target] HorizontalPodAutoscaler/web"])
 def test_autoscaler_without_its_workload(seen: Seen) -> None:
     """The name of the Deployment is misspelt."""
     assert seen.says("/wep does not exist")

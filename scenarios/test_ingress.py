@@ -31,7 +31,7 @@ WEB = (deployment("web"), service("web"))
 OTHER = ingress_class("other", "example.com/ingress-controller")
 
 
-@scenario(*WEB, OTHER, ingress(ingressClassName="othe"), finds=["ingress[no-class] Ingress/shop"])
+@scenario(*WEB, OTHER, ingress(ingressClassName="othe"), later=600, finds=["ingress[no-class] Ingress/shop"])
 def test_ingress_of_a_class_that_does_not_exist(seen: Seen) -> None:
     """The name of the class is misspelt."""
     assert seen.says('IngressClass "othe" does not exist')
@@ -41,6 +41,7 @@ def test_ingress_of_a_class_that_does_not_exist(seen: Seen) -> None:
     *WEB,
     ingress_class("nginx", "k8s.io/ingress-nginx"),
     ingress(ingressClassName="nginx"),
+    later=600,
     finds=["ingress[no-controller] Ingress/shop (warning)"],
 )
 def test_ingress_without_a_controller(seen: Seen) -> None:
@@ -48,13 +49,13 @@ def test_ingress_without_a_controller(seen: Seen) -> None:
     assert seen.says("no workload looks like k8s.io/ingress-nginx")
 
 
-@scenario(OTHER, ingress("wep", ingressClassName="other"), finds=["ingress[backend] Ingress/shop"])
+@scenario(OTHER, ingress("wep", ingressClassName="other"), later=600, finds=["ingress[backend] Ingress/shop"])
 def test_ingress_to_nowhere(seen: Seen) -> None:
     """The name of the Service is misspelt."""
     assert seen.says('shop.example.com/ leads nowhere: Service "wep" does not exist')
 
 
-@scenario(*WEB, OTHER, ingress(port=8080, ingressClassName="other"), finds=["ingress[backend] Ingress/shop"])
+@scenario(*WEB, OTHER, ingress(port=8080, ingressClassName="other"), later=600, finds=["ingress[backend] Ingress/shop"])
 def test_ingress_to_a_port_that_does_not_exist(seen: Seen) -> None:
     """The Service has port 80 only."""
     assert seen.says('Service "web" has no port 8080')

@@ -61,10 +61,10 @@ def test_containers_declare_no_port(seen: Seen) -> None:
     assert not seen.get("Deployment/web").spec.template.spec.containers[0].ports
 
 
-@scenario(deployment("web", 0), service("web"), service("web-admin", app="wbe"))
+@scenario(deployment("web", 0), service("web"), deployment("api", 0), service("api-admin", app="aip"))
 def test_workload_is_scaled_to_zero(seen: Seen) -> None:
-    """Nothing is expected of its Services."""
-    assert seen.get("Deployment/web").spec.replicas == 0
+    """Nothing is expected of its Services, nor of one whose selector is misspelt."""
+    assert seen.get("Deployment/web").spec.replicas == seen.get("Deployment/api").spec.replicas == 0
 
 
 @scenario(deployment("web", ports=HTTP), web("http", type="ExternalName", externalName="example.com"))

@@ -245,7 +245,7 @@ def test_bare_pod_failed(seen: Seen) -> None:
     assert not seen.says("--previous")
 
 
-@scenario(pod("migrate-1", "exit 6", restartPolicy="Never"), pod("migrate-2", "sleep 10", restartPolicy="Never"))
+@scenario(pod("migrate-1", "exit 6", restartPolicy="Never"), pod("migrate-2", "sleep 60", restartPolicy="Never"))
 def test_bare_pod_failed_and_its_retry_succeeded(seen: Seen) -> None:
     """A later pod of the same name, but for its number, has done the work."""
     assert seen.get("Pod/migrate-1").status.phase == "Failed"
