@@ -4,12 +4,10 @@ Meaning:
     A pod's PVC is not bound to a PersistentVolume (its StorageClass or volume is missing, the provisioner fails or
     does not respond), or the volume cannot be attached to the pod's node (still attached to another node, used by
     another pod, the CSI attacher does not respond) or mounted there (driver missing, wrong file system, server
-    unreachable). Or an expansion or a deletion does not finish. Or a CSI driver is down, so that the next volume cannot
-    be used.
+    unreachable). Or an expansion or a deletion does not finish, or a CSI driver is down.
 
 Impact:
-    Pods that need the volume stay in Pending or ContainerCreating; these are mostly databases and message brokers.
-    Pods that have the volume mounted keep running.
+    Pods that need the volume stay in Pending or ContainerCreating. Pods that have it mounted keep running.
 
 Diagnosis:
     `kubectl describe pvc` and `kubectl describe pod` show the events; `kubectl get storageclass,pv,volumeattachments`

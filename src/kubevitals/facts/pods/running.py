@@ -1,22 +1,18 @@
 """Pods whose containers cannot be created or do not keep running: the table's lines about containers."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probe_events import (
     container_events,
     killed_by,
     probe_kills,
     start_has_event,
-    still_fails,
 )
-from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, container_of
-from kubevitals.facts.pods.inotify import exhausted_line
+from kubevitals.facts.pods.container_probes import KILLERS, container_of
 from kubevitals.facts.pods.memory_limits import is_too_small
-from kubevitals.facts.pods.no_space import NO_SPACE, writable_mounts
 from kubevitals.facts.pods.references import reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
 from kubevitals.facts.pods.states import (
@@ -29,7 +25,7 @@ from kubevitals.facts.pods.states import (
 )
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import last_seen
-from kubevitals.objects import Ref, is_finished, is_ready, statuses, turned_at
+from kubevitals.objects import Ref, is_finished, statuses
 from kubevitals.threshold import Threshold
 
 OOM_PAST = Threshold("memory-limit.past", 86400, "seconds without another OOM kill after which the last one is over")
@@ -226,69 +222,6 @@ def post_start(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
             ):
                 return Symptom(pod, failed[-1].message, status)
     return None
-
-
-def no_space_in_log(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that crashes or is not ready, and reports that no space is left.
-
-    It does so in its termination message, in an answer to a probe, or in its last log lines.
-
-    Raises:
-        NotObserved: its log could not be read, and it does not report it elsewhere.
-    """
-    return _reporting(_no_space, pod, cluster)
-
-
-def inotify(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a container that crashes or is not ready, and reports that it may not watch files any more.
-
-    Raises:
-        NotObserved: its log could not be read, and it does not report it elsewhere.
-    """
-    return _reporting(exhausted_line, pod, cluster)
-
-
-def _reporting(report: Callable[[Sequence[str]], str | None], pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Return the container that crashes or is not ready, with the line that reports why."""
-    for status in statuses(pod):
-        if ended := crash(pod, status, cluster):
-            previous = not status.state.HasField("terminated")
-            line = report([ended.message]) or report(cluster.log(pod, status.name, previous=previous))
-        elif status.state.HasField("running") and not status.ready and is_kept_unready(pod, cluster):
-            line = report(_answers(pod, status, cluster)) or report(_storage_log(pod, status, cluster))
-        else:
-            continue
-        if line:
-            return Symptom(pod, line, status)
-    return None
-
-
-def is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node.
-
-    If nodes are not observed, the pod itself may still say why.
-    """
-    if is_ready(pod) or not cluster.over(turned_at(pod), STUCK):
-        return False
-    try:
-        node = cluster.nodes_by_name.get(pod.spec.nodeName)
-    except NotObserved:
-        return True
-    return node is not None and is_ready(node)
-
-
-def _answers(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> list[str]:
-    failing = (still_fails(pod, status.name, kind, cluster) for kind in ProbeKind)
-    return [events.words for events in failing if events]
-
-
-def _storage_log(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> Sequence[str]:
-    """Return the log of a container with storage of its own; others' logs are not worth a request here."""
-    return cluster.log(pod, status.name, previous=False) if writable_mounts(pod, status.name) else ()
-
-
-def _no_space(lines: Sequence[str]) -> str | None:
-    return next((line for line in reversed(lines) if NO_SPACE in line.lower()), None)
 
 
 def init_container(pod: pb.Pod, cluster: Cluster) -> Symptom | None:

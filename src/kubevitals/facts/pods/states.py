@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
 from kubevitals.facts.pods.restarts import RESTARTS, has_recovered, recent_restarts
@@ -158,3 +159,17 @@ def restarts_on_failure(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
 
 def _restart_policy(pod: pb.Pod, status: pb.ContainerStatus) -> str:
     return container_of(pod, status).restartPolicy or pod.spec.restartPolicy
+
+
+def is_kept_unready(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod has not been ready for longer than `pod.stuck`, and not because of its node.
+
+    If nodes are not observed, the pod itself may still say why.
+    """
+    if is_ready(pod) or not cluster.over(turned_at(pod), STUCK):
+        return False
+    try:
+        node = cluster.nodes_by_name.get(pod.spec.nodeName)
+    except NotObserved:
+        return True
+    return node is not None and is_ready(node)

@@ -6,8 +6,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.container_probe_events import still_fails
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of, timing
-from kubevitals.facts.pods.running import is_kept_unready
-from kubevitals.facts.pods.states import STUCK, Symptom
+from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, condition, is_ready, owner, statuses, turned_at
 from kubevitals.threshold import Threshold
