@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
+from kubevitals import schema_pb2 as pb
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.probed import left_behind
 from kubevitals.probe.plan import Options
 from kubevitals.source.probing.manifests import NETWORKS, Made
+from kubevitals.source.request import Answer
+from tests.fakes import FakeSource, ago, list_bytes
 
 MADE = Made.new(Options(pull_secret="registry"))
 PODS: dict[str, dict[str, Any]] = {str(network): MADE.daemon_set(network)["spec"]["template"] for network in NETWORKS}
@@ -65,3 +70,18 @@ def test_everything_is_known_as_this_runs_own() -> None:
 def test_no_two_runs_are_alike() -> None:
     other = Made.new(Options())
     assert (other.run, other.token) != (MADE.run, MADE.token)
+
+
+def test_leftovers_are_told_by_a_run_without_a_probe() -> None:
+    labels = {"app.kubernetes.io/managed-by": "kubevitals", "kubevitals.io/run": "1", "kubevitals.io/lifetime": "90"}
+    sets = [
+        pb.DaemonSet(
+            metadata=pb.ObjectMeta(name=f"probe-{age}", namespace="p", labels=labels, creationTimestamp=ago(age))
+        )
+        for age in (80, 100)
+    ]
+    source = FakeSource({"/apis/apps/v1/daemonsets": Answer(200, list_bytes(sets))})
+    assert left_behind(Cluster(source)) == [
+        "DaemonSet/p/probe-100 was left behind by a probe that was killed: the next run with --probe removes it"
+    ]
+    assert left_behind(Cluster(source, probe=Options())) == []

@@ -2,8 +2,6 @@
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kubevitals.inventory.probed import understood
 from kubevitals.probe.outcome import RanPod
@@ -13,7 +11,6 @@ from kubevitals.probe.report import (
     Conntrack,
     KernelLimits,
     Lookup,
-    ProbeReport,
     Reach,
     Resolver,
     Route,
@@ -23,25 +20,7 @@ from kubevitals.probe.report import (
 )
 from kubevitals.probe.routes import ROUTES, parse_routes
 from tests.fake_probe import HEALTHY, NODES
-
-TOKEN, RUN = "5ec2e7" * 5, "abc123"
-DNS, NAME = "10.96.0.10", "kubernetes.default.svc.cluster.local"
-
-
-def report(*lines: str, network: str = "pod") -> ProbeReport:
-    """Return the report of a pod that printed these lines."""
-    return parse(RanPod("worker", "host" if network == "host" else "pod", log="\n".join(lines)), RUN, TOKEN)
-
-
-def reached(*lines: str) -> Reach:
-    (only,) = report(*lines).reached
-    return only
-
-
-def looked_up(*lines: str) -> Lookup:
-    (only,) = report(*lines).lookups
-    return only
-
+from tests.probe_logs import DNS, NAME, RUN, TOKEN, looked_up, reached, report
 
 # --- a healthy cluster of kind, as it was ---
 
@@ -253,57 +232,3 @@ def test_routes_are_read_from_both_files() -> None:
         Route("fd00::/64", "", "eth0"),
         Route("::/0", "fd00::1", "eth0"),
     )
-
-
-# --- hostile ---
-
-WORDS = st.sampled_from(
-    [
-        "reach",
-        "lookup",
-        "resolv",
-        "route",
-        "route6",
-        "conntrack",
-        "tracking",
-        "defaults",
-        "limits",
-        "stat",
-        "end",
-        *Target,
-        *Through,
-    ]
-)
-HOSTILE = st.text(max_size=40) | st.sampled_from(
-    ["10.0.0.1", "fe80::1%\x1b[2J", "-1", "9" * 400, "Name:", "Address:", TOKEN, RUN, "FFFFFFFF", "0" * 32]
-)
-LINE = st.builds(lambda word, parts: " ".join([word, *parts]), WORDS, st.lists(HOSTILE, max_size=9))
-
-
-def _texts(report: ProbeReport) -> list[str]:
-    return [text for text in str(msgspec.to_builtins(report)).split("'") if text]
-
-
-@given(st.lists(LINE | st.text(max_size=200), max_size=40), st.sampled_from(["pod", "host"]))
-def test_whatever_a_pod_prints_the_report_is_clean(lines: list[str], network: str) -> None:
-    found = report(*lines, network=network)
-    assert all(text.isprintable() for text in _texts(found))
-    assert msgspec.json.decode(msgspec.json.encode(found), type=ProbeReport) == found
-
-
-@given(st.binary(max_size=4000))
-def test_bytes_that_are_no_log_make_an_incomplete_report(noise: bytes) -> None:
-    assert not report(noise.decode("utf-8", "replace"), network="host").whole
-
-
-def test_an_endless_log_is_bounded() -> None:
-    found = report(*(f"reach peer 10.{n >> 16}.{n >> 8 & 255}.{n & 255} 80 w 1 {'x' * 5000}" for n in range(6000)))
-    assert len(found.reached) <= 4000
-    assert all(len(reach.said) <= 200 for reach in found.reached)
-
-
-@given(st.lists(st.text(max_size=60), max_size=20))
-def test_any_resolv_conf_and_any_counters_can_be_read(lines: list[str]) -> None:
-    parse_resolver(lines)
-    assert all(0 <= value <= 2**63 for value in parse_counters(lines).values())
-    parse_routes([("route", line) for line in lines] + [("route6", line) for line in lines])

@@ -11,18 +11,15 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.interrupts import Interrupts
-from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.probed import left_behind
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
 from kubevitals.source.probing import cleanup as leave_
 from kubevitals.source.probing import run as probe_run
 from kubevitals.source.probing.run import run
-from kubevitals.source.request import Answer
 from scenarios.rights import Right, granted, named, requested
 from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
-from tests.fakes import ApiServer, FakeSource, Reply, ago, list_bytes, status_json
+from tests.fakes import ApiServer, Reply, status_json
 
 PLAN = ProbePlan(Options(timeout=20), NODES, dns_services=("10.96.0.10",))
 BRIEF = PLAN._replace(options=Options(timeout=4))
@@ -242,21 +239,6 @@ def test_leftovers_of_runs_that_are_over_go_and_others_stay(used: ProbedCluster,
     ]
     assert probe().remarks == ()
     assert list(used.objects) == kept
-
-
-def test_leftovers_are_told_by_a_run_without_a_probe() -> None:
-    labels = {"app.kubernetes.io/managed-by": "kubevitals", "kubevitals.io/run": "1", "kubevitals.io/lifetime": "90"}
-    sets = [
-        pb.DaemonSet(
-            metadata=pb.ObjectMeta(name=f"probe-{age}", namespace="p", labels=labels, creationTimestamp=ago(age))
-        )
-        for age in (80, 100)
-    ]
-    source = FakeSource({"/apis/apps/v1/daemonsets": Answer(200, list_bytes(sets))})
-    assert left_behind(Cluster(source)) == [
-        "DaemonSet/p/probe-100 was left behind by a probe that was killed: the next run with --probe removes it"
-    ]
-    assert left_behind(Cluster(source, probe=Options())) == []
 
 
 def test_a_namespace_of_ours_stays_while_another_run_is_in_it(used: ProbedCluster, probe: Probe) -> None:

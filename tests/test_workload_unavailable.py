@@ -1,107 +1,31 @@
 """Workloads that are short of replicas, and all states that pass by themselves or are meant."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from checks.test_workload_unavailable import EXPLAINS, not_acted_on, replicas_missing, rollout_stalled
+from checks.test_workload_unavailable import replicas_missing
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import Case, explain
 from kubevitals.errors import NotObserved
 from kubevitals.findings.finding import Finding, Replicas, Severity
-from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.source.request import Answer
 from tests.built import node
 from tests.fakes import ago, cluster_of, status_bytes
-from tests.findings import case
-
-LONG, SHORTLY = 3600, 120
-
-
-def meta(name: str, generation: int = 1, created: int = 7200) -> pb.ObjectMeta:
-    return pb.ObjectMeta(name=name, namespace="shop", uid=name, generation=generation, creationTimestamp=ago(created))
-
-
-def condition(kind: str, status: str, reason: str, since: int = LONG) -> pb.DeploymentCondition:
-    return pb.DeploymentCondition(type=kind, status=status, reason=reason, lastTransitionTime=ago(since))
-
-
-def deployment(available: int, replicas: int = 3, *conditions: pb.DeploymentCondition, **spec: Any) -> pb.Deployment:
-    status = pb.DeploymentStatus(
-        observedGeneration=1,
-        replicas=replicas,
-        updatedReplicas=replicas,
-        availableReplicas=available,
-        conditions=conditions,
-    )
-    spec = {"progressDeadlineSeconds": 600} | spec
-    return pb.Deployment(metadata=meta("web"), spec=pb.DeploymentSpec(replicas=replicas, **spec), status=status)
-
-
-def stateful_set(available: int, replicas: int = 3) -> pb.StatefulSet:
-    status = pb.StatefulSetStatus(observedGeneration=1, replicas=replicas, availableReplicas=available)
-    return pb.StatefulSet(metadata=meta("web"), spec=pb.StatefulSetSpec(replicas=replicas), status=status)
-
-
-def daemon_set(available: int, desired: int = 3, scheduled: int = 3) -> pb.DaemonSet:
-    status = pb.DaemonSetStatus(
-        observedGeneration=1,
-        desiredNumberScheduled=desired,
-        currentNumberScheduled=scheduled,
-        numberAvailable=available,
-    )
-    return pb.DaemonSet(metadata=meta("web"), status=status)
-
-
-def replica_set(available: int, owner: str = "Rollout") -> pb.ReplicaSet:
-    status = pb.ReplicaSetStatus(observedGeneration=1, replicas=3, availableReplicas=available)
-    metadata = meta("web")
-    metadata.ownerReferences.add(kind=owner, name="web", controller=True)
-    return pb.ReplicaSet(metadata=metadata, spec=pb.ReplicaSetSpec(replicas=3), status=status)
-
-
-def pod(name: str, kind: str = "Deployment", *, ready: bool = True, age: int = LONG, since: int = LONG) -> pb.Pod:
-    """Return a pod that runs; if it is not ready, since so many seconds."""
-    owner = "web"
-    labels = {}
-    if kind == "Deployment":
-        kind, owner, labels = "ReplicaSet", "web-5d", {"pod-template-hash": "5d"}
-    metadata = pb.ObjectMeta(name=name, namespace="shop", uid=name, labels=labels, creationTimestamp=ago(age))
-    metadata.ownerReferences.add(kind=kind, name=owner, controller=True)
-    turned = pb.PodCondition(type="Ready", status=str(ready), lastTransitionTime=ago(since))
-    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(age)))
-    status = pb.ContainerStatus(name="app", ready=ready, state=running)
-    return pb.Pod(
-        metadata=metadata,
-        spec=pb.PodSpec(nodeName="worker-0", containers=[pb.Container(name="app")]),
-        status=pb.PodStatus(phase="Running", conditions=[turned], containerStatuses=[status]),
-    )
-
-
-def pods(ready: int, unready: int, kind: str = "Deployment", **more: int) -> list[pb.Pod]:
-    made = [pod(f"web-5d-{number}", kind) for number in range(ready)]
-    return [*made, *(pod(f"web-5d-{number + ready}", kind, ready=False, **more) for number in range(unready))]
-
-
-Listed = pb.Deployment | pb.StatefulSet | pb.DaemonSet | pb.ReplicaSet
-
-
-def cluster(workload: Listed, made: list[pb.Pod], **lists: Any) -> Cluster:
-    kind = {
-        "Deployment": "deployments",
-        "StatefulSet": "stateful_sets",
-        "DaemonSet": "daemon_sets",
-        "ReplicaSet": "replica_sets",
-    }
-    served: dict[str, Any] = {kind[type(workload).__name__]: [workload], "pods": made, "nodes": [node("worker-0")]}
-    return cluster_of(**served | lists)
-
-
-def missing(workload: Listed, made: list[pb.Pod], **lists: Any) -> list[Finding]:
-    return list(replicas_missing(cluster(workload, made, **lists)))
-
+from tests.workloads import (
+    LONG,
+    SHORTLY,
+    Listed,
+    cluster,
+    condition,
+    daemon_set,
+    deployment,
+    missing,
+    pod,
+    pods,
+    replica_set,
+    stateful_set,
+)
 
 # --- short of replicas ---
 
@@ -302,98 +226,3 @@ def test_workloads_without_status_are_not_observed() -> None:
     old.status.Clear()
     with pytest.raises(NotObserved, match="no Deployment has a status"):
         missing(old, pods(0, 3))
-
-
-# --- rollouts that have stopped ---
-
-
-def stalled(workload: pb.Deployment, made: list[pb.Pod]) -> list[Finding]:
-    seen = cluster(workload, made)
-    assert not [found for found in replicas_missing(seen) if found.obj.name == "web" and list(rollout_stalled(seen))]
-    return list(rollout_stalled(seen))
-
-
-EXCEEDED = condition("Progressing", "False", "ProgressDeadlineExceeded")
-
-
-def test_a_rollout_past_its_deadline_is_found_although_the_old_pods_serve() -> None:
-    workload = deployment(3, 3, EXCEEDED)
-    workload.status.updatedReplicas, workload.status.replicas = 1, 4
-    (finding,) = stalled(workload, pods(3, 1, age=SHORTLY, since=SHORTLY))
-    assert finding.says == (
-        "has 3 of 3 replicas available, and its rollout has made no progress for 10m: "
-        'container "app" is not ready (1 pod)'
-    )
-    assert finding.replicas is None
-
-
-def test_a_rollout_past_its_deadline_counts_the_missing_replicas() -> None:
-    (finding,) = stalled(deployment(1, 3, EXCEEDED), pods(1, 2, age=SHORTLY, since=SHORTLY))
-    assert finding.replicas == Replicas(2, 3)
-
-
-def test_rollouts_that_are_paused_complete_or_in_time() -> None:
-    assert not stalled(deployment(1, 3, EXCEEDED, paused=True), pods(1, 2, age=SHORTLY, since=SHORTLY))
-    assert not stalled(deployment(3, 3, EXCEEDED), pods(3, 0))
-    assert not stalled(deployment(1, 3, condition("Progressing", "True", "ReplicaSetUpdated")), pods(1, 2))
-
-
-# --- workloads on which no controller acts ---
-
-
-def test_a_workload_at_which_no_controller_looks() -> None:
-    other = deployment(3)
-    other.metadata.name = "other"
-    ignored = deployment(0)
-    ignored.status.Clear()
-    (finding,) = not_acted_on(cluster_of(deployments=[other, ignored]))
-    assert finding.obj == Ref("Deployment", "shop", "web")
-    assert finding.replicas == Replicas(3, 3)
-    ignored.metadata.creationTimestamp.CopyFrom(ago(300))
-    assert not list(not_acted_on(cluster_of(deployments=[other, ignored])))
-
-
-# --- roots ---
-
-SHORT = "workload-unavailable[replicas-missing]"
-WEB, WEB_POD = Ref("Deployment", "shop", "web"), Ref("Pod", "shop", "web-5d-0")
-CLAIM, WORKER = Ref("PersistentVolumeClaim", "shop", "data"), Ref("Node", "", "worker-0")
-
-
-@pytest.mark.parametrize(
-    "root",
-    [
-        case("startup-error[image]", str(WEB_POD), owner=WEB),
-        case("own-check[x]", "Pod/shop/web-5d-1", owner=WEB),
-        case("pod-creation[quota]", str(WEB)),
-        case("pod-creation[quota]", "ReplicaSet/shop/web-5d", owner=WEB),
-        case("volume-claim[unbound]", str(CLAIM)),
-        case("node-ready[silent]", str(WORKER)),
-    ],
-    ids=lambda root: f"{root.check} {root.finding.obj.kind}",
-)
-def test_any_error_that_touches_it_explains_it(root: Case) -> None:
-    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
-    assert explain([short, root], EXPLAINS).causes == {short: root}
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        case("memory-limit[near-limit]", str(WEB_POD), owner=WEB, severity=Severity.WARNING),
-        case("service-endpoints[none-ready]", "Service/shop/web", concerns=(WEB, WEB_POD)),
-        case("kube-proxy[rules-wrong]", "Node/worker-1"),
-        case("startup-error[image]", "Pod/shop/api-0", owner=Ref("Deployment", "shop", "api")),
-        case(SHORT, "StatefulSet/shop/web"),
-    ],
-    ids=lambda other: f"{other.check} {other.finding.obj.kind}",
-)
-def test_what_does_not_touch_it_or_suffers_from_it_does_not_explain_it(other: Case) -> None:
-    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
-    assert short not in explain([short, other], EXPLAINS).causes
-
-
-def test_a_pod_explains_more_precisely_than_its_node() -> None:
-    short = case(SHORT, str(WEB), concerns=(WEB_POD, CLAIM, WORKER))
-    image, node_down = case("startup-error[image]", str(WEB_POD), owner=WEB), case("node-ready[silent]", str(WORKER))
-    assert explain([node_down, short, image], EXPLAINS).causes == {short: image}
