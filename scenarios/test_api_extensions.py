@@ -107,7 +107,7 @@ def aggregated(cluster: "LiveCluster") -> Iterator[None]:
         cluster.kubectl("delete apiservice v1.absent.example.com --ignore-not-found")
 
 
-@scenario(fault=aggregated, finds=["api-extensions[api-service] APIService/v1.absent.example.com"])
+@scenario(fault=aggregated, later=600, finds=["api-extensions[api-service] APIService/v1.absent.example.com"])
 def test_aggregated_api_without_a_service(seen: Seen) -> None:
     """Its program was uninstalled, and its APIService was left behind."""
     assert seen.says("is not available: Service default/absent does not exist")
