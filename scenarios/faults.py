@@ -57,6 +57,11 @@ def cordoned(node: str) -> "Fault":
     )
 
 
+def uncordoned_afterwards(node: str) -> "Fault":
+    """Let the scenario cordon a node itself, once its pods run there."""
+    return doing(lambda cluster: None, lambda cluster: cluster.kubectl(f"uncordon {cluster.name}-{node}"))
+
+
 def scaled_down(node: str) -> "Fault":
     """Taint a node as the cluster autoscaler does before it stops the machine."""
     taint = "ToBeDeletedByClusterAutoscaler"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scenarios.faults import cordoned
+from scenarios.faults import uncordoned_afterwards
 from scenarios.harness import Seen, scenario
 from scenarios.objects import HOSTNAME, Object, deployment
 
@@ -53,7 +53,12 @@ def test_two_budgets_over_one_pod(seen: Seen) -> None:
     assert seen.says("selects the same 2 pods as web-too")
 
 
-@scenario(deployment("web", room="a"), budget(minAvailable=1), fault=cordoned("worker"))
+@scenario(
+    deployment("web", room="a"),
+    budget(minAvailable=1),
+    then=["wait --for=condition=Available deployment/web --timeout=60s", "cordon {cluster}-worker"],
+    fault=uncordoned_afterwards("worker"),
+)
 def test_drain_has_just_begun(seen: Seen) -> None:
     """The node of the only replica is cordoned, and the budget has not been in the way for long."""
     assert seen.node("worker").spec.unschedulable
