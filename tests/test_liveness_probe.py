@@ -200,6 +200,14 @@ def test_a_probe_that_fails_every_time_is_found_whatever_its_threshold(
         assert not stricts([seen], events)
 
 
+def test_two_probes_share_the_number_of_events_that_the_kubelet_sends() -> None:
+    seen = pod(app(probe(LIVEZ, period=10, threshold=1000), probe(LIVEZ, period=10)))
+    unready = REFUSED.replace("Liveness", "Readiness")
+    events = [event("Unhealthy", words, 400, 13, 0) for words in (REFUSED, unready)]
+    assert list(failing(cluster_of(pods=[seen], all_events=events)))
+    assert not list(failing(cluster_of(pods=[seen], all_events=events[:1])))
+
+
 def test_a_probe_that_cannot_be_made_fails() -> None:
     seen = pod(app(probe(COMMAND, period=10)))
     (finding,) = failing(cluster_of(pods=[seen], all_events=[event("Unhealthy", ERRORED, 590, 472, -3000)]))

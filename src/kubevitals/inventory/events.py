@@ -26,15 +26,16 @@ class Occurrences:
     first: int
     last: int
 
-    def is_current(self, now: datetime, period: float = 0) -> bool:
+    def is_current(self, now: datetime, period: float = 0, sent: int = 0) -> bool:
         """Return whether it still comes: the last time is not longer ago than a few of the periods in which it comes.
 
         Args:
             now: the time from which ages are counted; an occurrence in the future counts as one of now.
             period: seconds between two occurrences, where known; else it is their average distance.
+            sent: how many events its sender has sent about the object in all, where known.
         """
         average = max(0, self.last - self.first) / (self.count - 1) if self.count > 1 else 0
-        limited = REFILL if self.count >= BURST else 0
+        limited = REFILL if max(self.count, sent) >= BURST else 0
         return now.timestamp() - self.last <= max(LEAST, PERIODS * max(period or average, limited))
 
 

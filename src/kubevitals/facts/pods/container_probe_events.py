@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, Timing, container_of, probe_of, timing
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.inventory.events import Occurrences, last_seen, occurrences
+from kubevitals.inventory.events import Occurrences, last_seen, occurrences, times_seen
 from kubevitals.objects import containers, is_ready, statuses, turned_at
 from kubevitals.text import clean, duration, plural
 
@@ -69,7 +69,14 @@ def _is_current(pod: pb.Pod, container: str, kind: ProbeKind, events: ProbeEvent
     started = max((s.state.running.startedAt.seconds for s in statuses(pod) if s.name == container), default=0)
     turned_ready = turned_at(pod).seconds if is_ready(pod) else 0
     period = timing(probe_of(spec, kind) or pb.Probe()).period
-    return max(started, turned_ready) <= events.seen.last and events.seen.is_current(cluster.now, period)
+    return max(started, turned_ready) <= events.seen.last and events.seen.is_current(
+        cluster.now, period, sent_by_kubelet(pod, cluster)
+    )
+
+
+def sent_by_kubelet(pod: pb.Pod, cluster: Cluster) -> int:
+    """Return how many events the kubelet has sent about a pod: `BURST` is the limit of all together."""
+    return sum(times_seen(event) for event in cluster.events(pod) if event.source.component == "kubelet")
 
 
 def probe_kills(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.pods.container_probe_events import ERRORED, ProbeEvents, probe_kills, still_fails
+from kubevitals.facts.pods.container_probe_events import (
+    ERRORED,
+    ProbeEvents,
+    probe_kills,
+    sent_by_kubelet,
+    still_fails,
+)
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of
 from kubevitals.facts.pods.faults import is_broken
 from kubevitals.facts.pods.restarts import RECENT
@@ -85,7 +91,8 @@ def always_fails(probed: ProbedContainer, cluster: Cluster) -> ProbeEvents | Non
     lasted = failed.seen.last - failed.seen.first
     if failed.seen.first < probed.started_at or _has_succeeded(probed, lasted):
         return None
-    return failed if failed.seen.count >= SENT * min(lasted / probed.numbers.period, BURST) else None
+    others = max(0, sent_by_kubelet(probed.pod, cluster) - failed.seen.count)
+    return failed if failed.seen.count >= SENT * min(lasted / probed.numbers.period, BURST - others) else None
 
 
 def _has_succeeded(probed: ProbedContainer, lasted: int) -> bool:
