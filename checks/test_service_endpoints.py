@@ -208,7 +208,7 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
     listen at ports that they do not declare.
     """
     for service in cluster.services:
-        if not service.spec.selector or service.spec.type == "ExternalName":
+        if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
             continue
         wrong = list(wrong_ports(service, pods)) if (pods := _pods(service, cluster)) else []
         if wrong:

@@ -163,6 +163,10 @@ class Handler(BaseHTTPRequestHandler):
 Behaviour = Reply | Callable[[Handler], None]
 
 
+EMPTY = Reply(list_bytes())
+"""An empty list."""
+
+
 class ApiServer:
     """An API server on 127.0.0.1. `script` sets the responses of a path; every other path is an empty list.
 
@@ -174,7 +178,7 @@ class ApiServer:
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.stopped = Event()
-        self.otherwise: Behaviour = Reply(list_bytes())
+        self.otherwise: Behaviour = EMPTY
         self._scripts: dict[str, list[Behaviour]] = {
             "/version": [Reply(b'{"gitVersion": "v1.34.4"}')],
             "/readyz": [Reply(b"ok")],
@@ -202,7 +206,8 @@ class ApiServer:
 
     def behaviour(self, path: str) -> Behaviour:
         """Return the next response of a path."""
-        script = self._scripts.get(path, [Reply(status=404) if path.startswith(ABSENT) else self.otherwise])
+        lacks = self.otherwise is EMPTY and path.startswith(ABSENT)
+        script = self._scripts.get(path, [Reply(status=404) if lacks else self.otherwise])
         return script.pop(0) if len(script) > 1 else script[0]
 
     def hang(self, handler: Handler) -> None:

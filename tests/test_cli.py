@@ -158,6 +158,7 @@ def test_known_issues_that_are_over_or_match_nothing_are_reported(run: Run, heal
 def test_a_threshold_decides(run: Run, broken: ApiServer) -> None:
     pod = crashing("web-0")
     pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(running=pb.ContainerStateRunning()))
+    pod.status.conditions.add(type="Ready", status="True")
     broken.serve("/api/v1/pods", pod)
     assert run("--threshold=pod.restarts=7").ret == 1
     assert run("--threshold=pod.restarts=8").ret == 0
