@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kubevitals.errors import EXIT_NOT_OBSERVED
 from tests.fakes import ApiServer, Reply, status_json
 from tests.runs import CHECKS, Run, crashing
 
@@ -47,7 +48,7 @@ def test_what_is_not_observed_for_one_reason_is_told_by_cause(run: Run) -> None:
     dns = "service-unreachable, pod-unreachable, resolv-conf-pod, resolv-conf-node, upstream"
     assert lines[reason + 1] == (
         f"  affects cluster-dns[{dns}], cni-daemonset[no-route], conntrack, dns-answer[wrong-answer], "
-        "kube-proxy[rules-wrong, node-port]"
+        "kube-proxy[rules-wrong, node-port], node-limits[open-files, threads]"
     )
 
 
@@ -61,7 +62,7 @@ def test_of_roots_that_explain_nothing_none_is_called_most_probable(run: Run, he
 def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:
     server.otherwise = Reply(status_json("it is forbidden"), 403)
     result = run()
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     result.stdout.fnmatch_lines(
         [
             "2 healthy, * not observed",
@@ -80,7 +81,7 @@ def test_credentials_that_have_expired_are_what_is_told_in_the_end(
     server.otherwise = Reply(status_json("Unauthorized"), 401)
     server.script("/readyz", server.otherwise)
     result = run("--markdown=summary.md")
-    assert result.ret == 1
+    assert result.ret == EXIT_NOT_OBSERVED
     told = "the API server rejects the credentials (401): they are wrong or have expired; log in again"
     assert result.outlines[-3] == f"most common reason: {told}"
     assert (
