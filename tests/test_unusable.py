@@ -21,7 +21,7 @@ UNUSABLE = {
     "broken recording": (["--snapshot=broken"], "broken is not a kubevitals recording"),
     "record a recording": (["--snapshot=broken", "--record=x"], "--record needs a cluster"),
     "record nowhere": (["--record=absent/x"], "the recording cannot be written to absent/x: No such file"),
-    "record a folder": (["--record=."], r"the recording cannot be written to \.: it is a directory"),
+    "record a folder": (["--record=."], r"the recording cannot be written to \.: it is not a regular file"),
     "no known issues": (["--known-issues=absent"], "the known issues absent cannot be read"),
     "broken known issues": (["--known-issues=broken"], "the known issues broken cannot be used"),
     "unknown threshold": (

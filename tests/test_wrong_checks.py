@@ -83,7 +83,7 @@ FAILS = {
     "a number for a text": ("yield Finding(Ref('Node', '', 'a'), 7, 'b')", "a field of Finding must be a str and is 7"),
     "a time": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', since=cluster.now)", "must be a int"),
     "no severity": ("yield Finding(Ref('Node', '', 'a'), 'x', 'b', severity='fatal')", "'fatal' is not a valid"),
-    "a list that is none": ("yield from cluster.ingresses", "a cluster has no ingresses; its lists are all_events, "),
+    "a list that is none": ("yield from cluster.gateways", "a cluster has no gateways; its lists are all_events, "),
     "a field that is not read": (
         "cluster.nodes[0].secret",
         "kubevitals reads metadata, spec, status of a Node, not secret",
