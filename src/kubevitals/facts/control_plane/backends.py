@@ -1,10 +1,9 @@
 """The Services that the API server calls, for webhooks and aggregated APIs, and why one cannot answer."""
 
-from collections import defaultdict
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.selectors import pods_by_label
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints, services
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
@@ -70,12 +69,9 @@ def _sees_all_namespaces(cluster: Cluster) -> bool:
 
 
 def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> Dead | None:
-    labels = service.spec.selector
-    pods = [
-        pod
-        for pod in cluster.derive(_unfinished)[service.metadata.namespace]
-        if labels and labels.items() <= pod.metadata.labels.items()
-    ]
+    place, selector = service.metadata.namespace, service.spec.selector
+    matching = cluster.derive(pods_by_label).matching(place, selector) if selector else []
+    pods = [pod for pod in matching if not is_finished(pod)]
     if any(is_ready(pod) or not cluster.over(turned_at(pod), STARTING) for pod in pods):
         return None
     shown = tuple(map(ref, pods[:NAMED]))
@@ -84,12 +80,3 @@ def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> De
     are = "is" if len(pods) == 1 else "are"
     why = f"{called} has no ready endpoint: {plural(len(pods), 'pod')} behind it {are} not ready"
     return Dead(ref(service), why, exists=True, pods=shown)
-
-
-def _unfinished(cluster: Cluster) -> Mapping[str, list[pb.Pod]]:
-    """Return the pods that are not finished, by namespace."""
-    pods: dict[str, list[pb.Pod]] = defaultdict(list)
-    for pod in cluster.pods:
-        if not is_finished(pod):
-            pods[pod.metadata.namespace].append(pod)
-    return pods
