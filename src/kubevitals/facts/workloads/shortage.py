@@ -13,6 +13,7 @@ from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import meant_for
 from kubevitals.facts.pods.faults import is_broken
 from kubevitals.facts.pods.not_started import PULLING
+from kubevitals.facts.pods.refused import RETRY
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.facts.pods.unscheduled import SCALE_UP
 from kubevitals.facts.workloads.replicas import (
@@ -36,9 +37,6 @@ START = Threshold(
     "seconds that a new pod of a workload may take to become ready; Deployments have as long for each step of a "
     "rollout by default, and longer with a longer progressDeadlineSeconds (kubernetes/api apps/v1/types.go)",
 )
-
-REFUSED = 1200
-"""Seconds for which an event of a refused pod counts: controllers try again after at most 1,000 s (client-go)."""
 
 NAMED = 3
 """Workloads that a remark names."""
@@ -180,6 +178,6 @@ def _is_refused(workload: Workload, cluster: Cluster) -> bool:
         return refused is not None and refused.status == "True" and cluster.over(refused.lastTransitionTime, STUCK)
     failures = [event for event in cluster.events(workload) if event.reason == "FailedCreate"]
     return any(
-        seen_ago(event, cluster) < REFUSED and cluster.over(pb.Time(seconds=first_seen(event)), STUCK)
+        seen_ago(event, cluster) < cluster.limit(RETRY) and cluster.over(pb.Time(seconds=first_seen(event)), STUCK)
         for event in failures
     )
