@@ -8,7 +8,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.admission import Refusal, RefusedBy, refusal
 from kubevitals.facts.pods.states import STUCK
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import first_seen, last_seen
 from kubevitals.objects import Ref, ref
 from kubevitals.threshold import Threshold
@@ -153,7 +153,7 @@ def _latest(controller: Controller, cluster: Cluster) -> pb.Event | None:
 
 def _by_event(controller: Controller, cluster: Cluster) -> _Said | None:
     event = _latest(controller, cluster)
-    if event is None or cluster.now.timestamp() - last_seen(event) > cluster.limit(RETRY):
+    if event is None or seen_ago(event, cluster) > cluster.limit(RETRY):
         return None
     created = cluster.derive(_newest_pods)[ref(controller)]
     return _Said(event.message, max(first_seen(event), created)) if last_seen(event) > created else None

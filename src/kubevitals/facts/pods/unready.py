@@ -8,7 +8,7 @@ from kubevitals.facts.pods.container_probe_events import still_fails
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of, timing
 from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, condition, is_ready, owner, statuses, turned_at
+from kubevitals.objects import Ref, condition, is_ready, owner, ref, statuses, turned_at
 from kubevitals.threshold import Threshold
 
 SLOWEST = Threshold(
@@ -103,8 +103,8 @@ def _is_surplus(pod: pb.Pod, cluster: Cluster) -> bool:
     return any(c.type == "Progressing" and c.status == "True" for c in deployment.status.conditions)
 
 
-def _deployments(cluster: Cluster) -> dict[Ref | None, pb.Deployment]:
-    return {Ref("Deployment", d.metadata.namespace, d.metadata.name): d for d in cluster.deployments}
+def _deployments(cluster: Cluster) -> dict[Ref, pb.Deployment]:
+    return {ref(deployment): deployment for deployment in cluster.deployments}
 
 
 def is_only_one_ready(pod: pb.Pod, cluster: Cluster) -> bool:
