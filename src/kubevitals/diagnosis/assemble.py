@@ -24,7 +24,7 @@ T = TypeVar("T")
 def assemble(run: Run) -> Report:
     """Return the report of a run. If the run was stopped, it is partial."""
     unsorted = reported_findings(run)
-    roots = ranked_roots(unsorted, run.inputs.chapters)
+    roots = ranked_roots(unsorted)
     findings = _in_order(unsorted, roots)
     judged = {verdict.check for verdict in run.verdicts if not verdict.unseen}
     return Report(

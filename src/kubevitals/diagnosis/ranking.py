@@ -1,7 +1,8 @@
-"""Which roots there are, and in which order they are shown: the most probable one first."""
+"""Which roots there are, and in which order every report shows them: by what they cost."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 from kubevitals.diagnosis.chains import chains
@@ -11,56 +12,95 @@ from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.finding import gravest, in_pieces, rank
 
 FRONT = 5
-"""How many roots of one namespace come before equally severe ones of other namespaces, so that none are hidden."""
+"""How many roots of one namespace come before others that reach as far, so that none are hidden."""
+
+
+class Reach(IntEnum):
+    """How much of the cluster a fault can affect; a smaller one reaches further."""
+
+    API_SERVER = 0
+    NODE = 1
+    DNS = 2
+    NETWORK = 3
+    STORAGE = 4
+    WORKLOAD = 5
+
+
+_OF_CAUSES = {
+    "api-server": Reach.API_SERVER,
+    "control-plane": Reach.API_SERVER,
+    "cluster-dns": Reach.DNS,
+    "cni-daemonset": Reach.NETWORK,
+    "conntrack": Reach.NETWORK,
+    "kube-proxy": Reach.NETWORK,
+}
+_OF_KINDS = {
+    "APIServer": Reach.API_SERVER,
+    "APIService": Reach.API_SERVER,
+    "MutatingWebhookConfiguration": Reach.API_SERVER,
+    "ValidatingWebhookConfiguration": Reach.API_SERVER,
+    "Node": Reach.NODE,
+    "PodNetwork": Reach.NETWORK,
+    "CSIDriver": Reach.STORAGE,
+    "StorageClass": Reach.STORAGE,
+}
 
 
 class _Ranked(NamedTuple):
-    """A root with what its place in the order depends on; a smaller tuple comes first."""
+    """A root with what its place in the order depends on: what it costs. A smaller tuple comes first.
+
+    Attributes:
+        severity: what is broken comes before a risk.
+        is_old: whether the earlier run had it as well, and just as bad.
+        missing: how many replicas are not available, as a negative number, like `explains` and `since`.
+        since: seconds since 1970; 0 if the cluster does not say when the state began.
+    """
 
     is_known: bool
     severity: int
-    explains: int
+    is_old: bool
+    reach: Reach
     missing: int
-    chapter: str
-    root: Root
+    explains: int
+    since: float
+    check: str
+    objects: str
     namespace: str
+    root: Root
 
-    @property
-    def order(self) -> tuple[object, ...]:
-        return self.is_known, self.severity, self.explains, self.missing, self.chapter, self.root.objects
-
-    def in_turn(self, before: int) -> tuple[bool, int, bool]:
+    def turn(self, before: int) -> tuple[object, ...]:
         """Return the order once it is known how many roots of the same namespace come before this one."""
-        return self.is_known, self.severity, bool(self.namespace) and before >= FRONT
+        return self.is_known, self.severity, self.is_old, self.reach, bool(self.namespace) and before >= FRONT
 
 
-def ranked_roots(findings: Sequence[ReportedFinding], chapters: Mapping[str, str]) -> list[Root]:
-    """Return the roots: not known ones first, then the gravest, then those that explain most and miss most replicas."""
+def ranked_roots(findings: Sequence[ReportedFinding]) -> list[Root]:
+    """Return the roots in the order of every report: by what they cost, the known ones last."""
     by_id = {finding.id: finding for finding in findings}
-    roots = sorted((_ranked(root, by_id[root.id], chapters) for root in _roots(findings)), key=_order)
-    turns = sorted(counted(roots, _namespace), key=_turn)
-    return [ranked.root for _, ranked in turns]
+    ranked = sorted((_ranked(root, by_id) for root in _roots(findings)), key=lambda ranked: ranked[:-1])
+    turns = counted(ranked, lambda ranked: ranked.namespace)
+    return [ranked.root for _, ranked in sorted(turns, key=lambda pair: pair[1].turn(pair[0]))]
 
 
-def _ranked(root: Root, finding: ReportedFinding, chapters: Mapping[str, str]) -> _Ranked:
-    chapter = chapters.get(cause_in(root.check), "")
-    missing = root.replicas.missing if root.replicas else 0
+def _ranked(root: Root, by_id: Mapping[str, ReportedFinding]) -> _Ranked:
+    first = by_id[root.id]
     return _Ranked(
-        finding.known is not None, rank(root.severity), -root.explains, -missing, chapter, root, finding.namespace
+        root.known,
+        rank(root.severity),
+        first.status == "ongoing",
+        min(_reach(by_id[id_]) for id_ in (root.id, *root.symptoms)),
+        -root.replicas.missing if root.replicas else 0,
+        -len(root.symptoms),
+        -first.since.timestamp() if first.since else 0,
+        root.check,
+        root.objects,
+        first.namespace,
+        root,
     )
 
 
-def _order(ranked: _Ranked) -> tuple[object, ...]:
-    return ranked.order
-
-
-def _namespace(ranked: _Ranked) -> str:
-    return ranked.namespace
-
-
-def _turn(counted_root: tuple[int, _Ranked]) -> tuple[bool, int, bool]:
-    before, ranked = counted_root
-    return ranked.in_turn(before)
+def _reach(finding: ReportedFinding) -> Reach:
+    kind = finding.places[0].object.partition("/")[0]
+    return _OF_CAUSES.get(cause_in(finding.check), _OF_KINDS.get(kind, Reach.WORKLOAD))
 
 
 def _roots(findings: Iterable[ReportedFinding]) -> Iterable[Root]:
@@ -91,9 +131,9 @@ def _root(alike: Sequence[ReportedFinding], symptoms: Sequence[ReportedFinding])
         objects=some(place.object for finding in alike for place in finding.places),
         says=first.says,
         severity=gravest(finding.severity for finding in (first, *symptoms)),
-        explains=sum(len(symptom.places) for symptom in symptoms),
         symptoms=[symptom.id for symptom in symptoms],
         others=[other.id for other in in_turn(alike[1:], lambda finding: finding.namespace)],
+        known=first.known is not None,
         replicas=_replicas([*alike, *symptoms]),
         chains=chains(alike, symptoms),
     )

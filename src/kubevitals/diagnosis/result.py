@@ -154,14 +154,16 @@ class ReportedFinding(Struct, frozen=True):
 
 
 class Root(Struct, frozen=True):
-    """A finding that nothing explains. Findings that say the same about other objects belong to the same root.
+    """A finding that nothing explains.
+
+    Four or more that say the same about objects without a common owner are one root.
 
     Attributes:
         objects: the objects that have the fault, as a text; if there are many, the first ones.
         severity: the gravest severity of the root and its symptoms.
-        explains: how many objects have its symptoms.
         symptoms: the ids of the findings that it explains.
         others: the ids of the findings that say the same about other objects.
+        known: whether a known issue expects it.
         replicas: how many replicas are not available because of it; null if no workload is short of any.
         chains: how it spreads over more than one step: each from the last symptom to the root, and to an object that
             does not exist.
@@ -172,9 +174,9 @@ class Root(Struct, frozen=True):
     objects: str
     says: str
     severity: Severity
-    explains: int
     symptoms: list[Id]
     others: list[Id]
+    known: bool = False
     replicas: Replicas | None = None
     chains: list[list[Link]] = []
 
@@ -223,7 +225,7 @@ class Report(Struct, frozen=True):
         seconds: how long it took.
         outcome: the worst outcome of all checks.
         counts: the number of checks by outcome.
-        roots: the findings that nothing explains, the most probable one first.
+        roots: the findings that nothing explains, in the order of what they cost; known ones are last.
         findings: all findings, each root before its symptoms.
         items: all checks with their outcomes.
         comparison: what has changed since an earlier run; null if there is no such run.

@@ -51,7 +51,7 @@ def annotations(report: Report) -> Iterator[str]:
         yield f"::error title=not observed::{_data(f'{heading(report)}: {reason}')}"
     for severity in ("error", "warning"):
         for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
-            more = f" (explains {plural(root.explains, 'symptom')})" if root.explains else ""
+            more = f" (explains {plural(len(root.symptoms), 'symptom')})" if root.symptoms else ""
             yield f"::{severity} title={_property(root.check)}::{_data(f'{root}{more}')}"
 
 

@@ -58,7 +58,7 @@ def _row(report: Report, root: Root) -> str:
         root.check,
         since(finding, report),
         replicas_line(root.replicas),
-        str(root.explains or ""),
+        str(len(root.symptoms) or ""),
     )
     return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
 

@@ -15,7 +15,6 @@ from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.findings.finding import Finding, Severity, fold
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.wording import (
-    calls_first,
     chain_line,
     changes,
     cluster_line,
@@ -25,6 +24,7 @@ from kubevitals.reports.wording import (
     place_names,
     replicas_line,
     since,
+    start_with,
     why_blind,
 )
 from kubevitals.text import plural
@@ -188,10 +188,9 @@ def _write_verdict(report: Report, tw: TerminalWriter) -> None:
         tw.line(f"most common reason: {reason}", bold=True)
     if line := changes(report):
         tw.line(line)
-    if report.roots:
-        root = report.roots[0]
+    if root := start_with(report):
         finding = next(finding for finding in report.findings if finding.id == root.id)
-        tw.line(f"{calls_first(report)}: {root}", bold=True)
+        tw.line(f"start with: {root}", bold=True)
         _write_help(finding, tw)
 
 
@@ -242,7 +241,7 @@ def _write_root(root: Root, by_id: Mapping[str, ReportedFinding], report: Report
     for links in root.chains[:SHOWN_CHAINS]:
         tw.line(f"  {chain_line(links)}")
     if root.symptoms:
-        tw.line(f"  explains {plural(root.explains, 'symptom')}:")
+        tw.line(f"  explains {plural(len(root.symptoms), 'symptom')}:")
     for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
         symptom = by_id[id_]
         tw.line(f"    {place_names(symptom)}  [{symptom.check}]")

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
-from kubevitals.diagnosis.result import ClusterInfo, Item, Link, Past, Replicas, Report, ReportedFinding
+from kubevitals.diagnosis.result import ClusterInfo, Item, Link, Past, Replicas, Report, ReportedFinding, Root
 from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, check_name, variant_in
@@ -19,7 +19,10 @@ SUPPORTED_MINORS = range(33, 38)
 
 
 def heading(report: Report) -> str:
-    """Return the verdict in one line, such as ``Broken: 2 root causes, with 7 symptoms``, and whether it is partial."""
+    """Return the verdict in one line, and whether it is partial.
+
+    For example ``Broken: 3 root causes (2 errors, 1 warning), with 7 symptoms``.
+    """
     if not report.unjudged:
         return _verdict(report)
     judged = len(report.items)
@@ -37,16 +40,22 @@ def _verdict(report: Report) -> str:
                 return "Healthy: nothing found"
             blind = f"{unseen} of {plural(len(report.items), 'check')} could not see everything they need"
             return f"No fault in what was observed: {blind}"
-    roots = [root for root in report.roots if root.severity == "error"] or report.roots
-    explained = sum(root.explains for root in report.roots)
-    more = f", with {plural(explained, 'symptom')}" if explained else ""
-    return f"{str(report.outcome).capitalize()}: {plural(len(roots), 'root cause')}{more}"
+    symptoms = sum(len(root.symptoms) for root in report.roots)
+    more = f", with {plural(symptoms, 'symptom')}" if symptoms else ""
+    return f"{str(report.outcome).capitalize()}: {plural(len(report.roots), 'root cause')}{_of_which(report)}{more}"
 
 
-def calls_first(report: Report) -> str:
-    """Return how the first root is introduced: as the most probable one if it explains as much as there are others."""
-    others = len(report.roots) - 1
-    return "most probable root cause" if report.roots[0].explains >= others else "start with"
+def _of_which(report: Report) -> str:
+    """Return how many roots are errors, warnings and known, if they are not all the same."""
+    counts = Counter("known" if root.known else str(root.severity) for root in report.roots)
+    told = [plural(counts[each], each) for each in ("error", "warning") if counts[each]]
+    told += [f"{counts['known']:,} known"] if counts["known"] else []
+    return f" ({', '.join(told)})" if len(told) > 1 else ""
+
+
+def start_with(report: Report) -> Root | None:
+    """Return the root to start with: the first one, unless all are known."""
+    return next((root for root in report.roots[:1] if not root.known), None)
 
 
 def cluster_line(cluster: ClusterInfo, taken: datetime) -> str:

@@ -97,7 +97,7 @@ _WORDING: dict[str, object] = {
     "outcomes": list(Outcome),
     "signs": SIGNS,
     "heading": wording.heading,
-    "calls_first": wording.calls_first,
+    "start_with": wording.start_with,
     "changes": wording.changes,
     "why_blind": wording.why_blind,
     "since": wording.since,
