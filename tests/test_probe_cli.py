@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubevitals.diagnosis.history import read
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.probing import run as probe_run
 from tests.fake_probe import NODES, ProbedCluster, serving
@@ -113,6 +114,26 @@ def test_checks_that_are_not_run_start_no_probe(run: Run, kube: ProbedCluster) -
     run("--probe", "--collect-only")
     run("--probe", "-k", "nothing")
     assert changes(kube) == []
+
+
+def test_an_interrupt_of_the_probe_loses_only_the_checks_that_need_it(
+    run: Run, kube: ProbedCluster, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe runs after the checks that need none, whatever their order, and is removed."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt("SIGINT")
+
+    monkeypatch.setattr(probe_run._Run, "look", interrupted)
+    needs_none = CHECK.replace("probed(cluster).missing", "()").replace("silent", "needs_none")
+    Path("own/test_zone.py").write_text(needs_none)
+    result = pytester.runpytest_inprocess("own", "--probe", "--findings=f.json", no_reraise_ctrlc=True)
+    report = read(Path("f.json"))
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [item.check for item in report.items] == ["zone[needs-none]"]
+    assert report.unjudged == ["network[silent]", "network[unanswered]", "zone[unanswered]"]
+    assert kube.namespace is None
+    del run
 
 
 def test_a_recorded_probe_replays_the_same(run: Run, kube: ProbedCluster) -> None:

@@ -39,6 +39,10 @@ class NotObserved(Exception):
         return f"{self.reason} (missing right: {self.right})" if self.right else self.reason
 
 
+class ProbeWaits(Exception):
+    """A check needs the probe, which must not start yet: the check is run again later."""
+
+
 class NotRecorded(NotObserved):
     """A recording has no answer to a request: nothing is known, not even whether the cluster would have answered."""
 

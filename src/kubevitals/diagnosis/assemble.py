@@ -69,7 +69,7 @@ def _observed(look: Callable[[], T]) -> T | None:
 
 def _remarks(run: Run) -> list[str]:
     left = _observed(lambda: left_behind(run.cluster)) or []
-    return list(filter(None, (*run.remarks, *run.cluster.remarks, *left, run.unprobed)))
+    return list(dict.fromkeys(filter(None, (*run.remarks, *run.cluster.remarks, *left, run.unprobed))))
 
 
 def _outcome(run: Run) -> Outcome:

@@ -51,6 +51,7 @@ class Cluster:
             and `need_all(why)` raise NotObserved unless that namespace is, or all are.
         secret_names: whether the names of Secrets are listed.
         ask_kubelets: whether kubelets, and ports of nodes and pods, are queried.
+        probe_waits: whether the probe must not start yet.
         remarks: what the report says about this run in addition to the findings.
     """
 
@@ -101,7 +102,7 @@ class Cluster:
         scope: Scope | None = None,
     ) -> None:
         self.scope, self.secret_names, self.ask_kubelets = scope or Scope(), secret_names, ask_kubelets
-        self.probe_options = probe
+        self.probe_options, self.probe_waits = probe, False
         self.remarks = [] if self.scope.is_all else [f"namespaces: {self.scope}"]
         self._source = source
         self.fetcher = Fetcher(source, self.scope)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, ProbeWaits
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref
 from kubevitals.probe.outcome import Ran
@@ -78,7 +78,10 @@ def probed(cluster: Cluster) -> ProbeResults:
 
     Raises:
         NotObserved: this run has no probe (``--probe`` starts one), or the probe could not be started at all.
+        ProbeWaits: the checks that need no probe are judged first.
     """
+    if cluster.probe_waits:
+        raise ProbeWaits
     results = cluster.derive(_results)
     if isinstance(results, NotObserved):
         failure = copy(results)

@@ -11,7 +11,7 @@ from _pytest.junitxml import xml_key  # noqa: PLC2701
 from kubevitals.diagnosis.assemble import assemble, cluster_info
 from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Inputs, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
-from kubevitals.errors import Unusable
+from kubevitals.errors import ProbeWaits, Unusable
 from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
 from kubevitals.findings.finding import Finding, Severity, in_context
@@ -20,11 +20,12 @@ from kubevitals.plugin import collected, options, probe_options, settings
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
 from kubevitals.plugin.interrupted import InterruptibleRun
+from kubevitals.plugin.probe_last import WAITS, ProbeLast
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
-from kubevitals.reports import github
+from kubevitals.reports import github, progress
 from kubevitals.reports.html.hooks import HtmlReport
-from kubevitals.reports.terminal import Conclusion, FindingsRepr, load, write_details
+from kubevitals.reports.terminal import Conclusion, FindingsRepr, describe, write_details
 from kubevitals.reports.writers import FileReports
 from kubevitals.text import clean
 
@@ -137,6 +138,8 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
+    if run.cluster.probe_options:
+        plugins.register(ProbeLast(run.cluster), "kubevitals.probe_last")
     interruptible = InterruptibleRun(run)
     plugins.register(interruptible, "kubevitals.interruptible")
     interruptible.start(session.config)
@@ -147,13 +150,13 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     run = config.stash.get(RUN, None)
     if not run:
         return []
-    lines = load(run.cluster, config)
+    progress.load(run.cluster, config)
     try:
         run.cluster.remarks += run.cluster.fetcher.check_scope()
         run.inputs.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None
-    return [*lines, *run.cluster.remarks]
+    return [*describe(run.cluster), *run.cluster.remarks]
 
 
 @pytest.fixture(scope="session")
@@ -172,14 +175,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     config = pyfuncitem.config
     run, variant = config.stash[RUN], variant_name(collected.variant_of(pyfuncitem))
-    verdict = judge(
-        collected.cause_of(pyfuncitem.path),
-        variant,
-        lambda: _findings(pyfuncitem),
-        run.inputs.known,
-        run.inputs.fail_on,
-        run.inputs.exempts,
-    )
+    cause, inputs = collected.cause_of(pyfuncitem.path), run.inputs
+    try:
+        verdict = judge(cause, variant, lambda: _findings(pyfuncitem), inputs.known, inputs.fail_on, inputs.exempts)
+    except ProbeWaits:
+        pyfuncitem.stash[WAITS] = True
+        return True
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict
     pyfuncitem.user_properties += _properties(verdict)

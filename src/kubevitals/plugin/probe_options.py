@@ -7,6 +7,7 @@ import yaml
 
 from kubevitals.errors import Unusable
 from kubevitals.probe.plan import Options
+from kubevitals.reports import progress
 from kubevitals.source.probing.manifests import Made
 from kubevitals.text import clean
 from kubevitals.threshold import seconds
@@ -89,7 +90,7 @@ def chosen(config: pytest.Config) -> Options:
     timeout = seconds("--probe-timeout", config.getoption("probe_timeout") or str(defaults.timeout))
     if not MIN_TIMEOUT <= timeout <= MAX_TIMEOUT:
         raise Unusable(f"--probe-timeout: give {MIN_TIMEOUT} to {MAX_TIMEOUT} s")
-    return Options(**values, timeout=timeout)
+    return Options(**values, timeout=timeout, progress=lambda text: progress.show(config, text))
 
 
 def dry_run(config: pytest.Config) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +33,10 @@ OS = "kubernetes.io/os"
 _WORD = re.compile(r"[\w.:/-]{1,253}", re.ASCII)
 
 
+def _unshown(progress: str) -> None:
+    """Show no progress."""
+
+
 class Options(NamedTuple):
     """The user's options for the probe.
 
@@ -41,6 +45,7 @@ class Options(NamedTuple):
         pull_secret: a Secret in the namespace to pull the image with, or nothing.
         outside: the outside name to look up, or nothing to look up none.
         domain: the cluster's domain.
+        progress: shows how far the run is.
     """
 
     image: str = "busybox:1.36"
@@ -49,6 +54,7 @@ class Options(NamedTuple):
     timeout: float = 60
     outside: str = ABSENT
     domain: str = "cluster.local"
+    progress: Callable[[str], None] = _unshown
 
 
 class ProbePlan(NamedTuple):

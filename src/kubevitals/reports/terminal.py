@@ -1,7 +1,6 @@
 """The report in the terminal, written through pytest's own reporter."""
 
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import wait
 
 import pytest
 from _pytest._code.code import TerminalRepr  # noqa: PLC2701
@@ -112,21 +111,6 @@ def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
     for finding, issue in verdict.known:
         tw.line(f"known: {finding.obj}: {finding.says}", blue=True)
         tw.line(f"  {issue}")
-
-
-def load(cluster: Cluster, config: pytest.Config) -> list[str]:
-    """Fetch all lists, show the progress in an interactive terminal, and return which cluster this is."""
-    futures = cluster.prefetch()
-    reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
-    watched = reporter is not None and reporter.isatty and config.get_verbosity() >= 0
-    shown = False
-    while (state := wait(futures, timeout=1)).not_done:
-        if watched and reporter:
-            reporter.rewrite(f"listing the cluster: {len(state.done)} of {len(futures)} kinds", erase=True)
-            shown = True
-    if shown and reporter:
-        reporter.rewrite("", erase=True)
-    return describe(cluster)
 
 
 def describe(cluster: Cluster) -> list[str]:

@@ -23,7 +23,7 @@ from kubevitals.source.probing.api import Api, Writer
 from kubevitals.source.probing.cleanup import remove, remove_leftovers
 from kubevitals.source.probing.manifests import MAIN, NETWORK, NETWORKS, RUN, TARGETS, VITALS, Made
 from kubevitals.source.request import Request
-from kubevitals.text import clean
+from kubevitals.text import clean, plural
 
 T = TypeVar("T")
 
@@ -167,6 +167,8 @@ class _Run:
             pods = self._api.list(pb.Pod, labelSelector=f"{RUN}={self._made.run}")
             by_key = ((_key(pod), pod) for pod in sorted(pods, key=_runs))
             self._pods = {key: pod for key, pod in by_key if key in self._expected}
+            running = sum(map(_runs, self._pods.values()))
+            self._plan.options.progress(f"probe: {running} of {plural(len(self._expected), 'pod')} run")
             if condition() or monotonic() > until:
                 return
             sleep(POLL)
