@@ -254,13 +254,13 @@ class Judge:
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
         """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
-        snapshot = Snapshot(self._path(scenario.recording), timedelta(seconds=later))
+        snapshot = Snapshot(self.path(scenario.recording), timedelta(seconds=later))
         return Cluster(snapshot, secret_names=scenario.secret_names)
 
     def recorded(self, scenario: Scenario) -> bool:
         """Return whether a recording has the scenario; after a live run every scenario must have one."""
         if self.live or scenario.recording != MANIFESTS:
-            return self.live or self._path(scenario.recording).exists()
+            return self.live or self.path(scenario.recording).exists()
         return scenario.name in self._namespaces
 
     def skip_if_unrecorded(self, scenarios: Sequence[Scenario]) -> None:
@@ -274,10 +274,10 @@ class Judge:
     @cached_property
     def _namespaces(self) -> frozenset[str]:
         """The namespaces in the recording that all scenarios of manifests share."""
-        cluster = Cluster(Snapshot(self._path(MANIFESTS)))
+        cluster = Cluster(Snapshot(self.path(MANIFESTS)))
         return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
 
-    def _path(self, recording: str) -> Path:
+    def path(self, recording: str) -> Path:
         path = self.folder / f"{recording}.recording"
         return path if path.exists() else RECORDINGS / path.name
 

@@ -1,10 +1,11 @@
 """Each right of deploy/ is taken away in turn: the checks that need it are not observed, and none of them passes.
 
-Without --kind, the recording of all manifests refuses the requests that need the right. The probe's rights are tested
-only on a real cluster.
+The recording of all manifests refuses the requests that need the right. With --kind a real cluster refuses them, too:
+there containers come and go between two runs, so what is compared is which rights are missed, and the checks that the
+overlay adds. The probe's rights are tested only there.
 """
 
-import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from concurrent.futures import wait
 from functools import cached_property
@@ -19,15 +20,11 @@ from kubevitals.objects import Ref
 from kubevitals.probe.plan import Options
 from kubevitals.source.live import Live
 from kubevitals.source.recording import Snapshot
-from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
-from scenarios.harness import MANIFESTS, RECORDINGS, Judge, scenarios, verdicts
+from scenarios.harness import MANIFESTS, Judge, scenarios, verdicts
 from scenarios.rights import DEPLOY, Refusing, Right, granted, named, requested
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"),
-    pytest.mark.filterwarnings("default:repeated, because"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
 PUBLIC = {("get", "/readyz"), ("get", "/version")}
 """Rights that every account has by Kubernetes' own role system:public-info-viewer."""
@@ -68,28 +65,27 @@ def _broken_namespaces(judge: Judge) -> frozenset[str]:
 
 
 BASE = granted("base/rbac.yaml")
-GONE = "the kubelet no longer has the log"
-
 LIMITS = ("list", "limitranges")
 """A finding only names the LimitRange."""
 
-OVERLAYS = (
+KUBELET = Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE)
+PROBED = Overlay("probe", granted("components/probe/rbac.yaml"), BASE)
+ADDED = (
     # One of these rights identifies the cluster; the other is for the Corefile and kube-proxy's configuration.
     Overlay("base", BASE, undeciding={("get", "configmaps"), LIMITS}),
-    Overlay("kubelet", granted("components/kubelet/rbac.yaml"), BASE),
-    Overlay("namespace", granted("overlays/namespace/rbac.yaml"), undeciding={LIMITS}),
-    Overlay("probe", granted("components/probe/rbac.yaml"), BASE),
+    KUBELET,
 )
+RECORDED = (*ADDED, Overlay("namespace", granted("overlays/namespace/rbac.yaml"), undeciding={LIMITS}))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Take away each right of an overlay; on a real cluster only those that can be taken away."""
-    kind = metafunc.config.getoption("--kind")
+    """Take away each right of each overlay; at a real cluster only those that can be taken away."""
+    live = "at_a_cluster" in metafunc.fixturenames
+    overlays = RECORDED if not live else (*ADDED, PROBED) if metafunc.config.getoption("--kind") else ()
     cases = [
         pytest.param(overlay, right, id=f"{overlay.name}-{'-'.join(right)}")
-        for overlay in OVERLAYS
-        for right in sorted(set(overlay.rights) - set(overlay.others))
-        if (right not in PUBLIC if kind else overlay.name != "probe")
+        for overlay in overlays
+        for right in sorted(set(overlay.rights) - set(overlay.others) - (PUBLIC if live else set()))
     ]
     metafunc.parametrize(("overlay", "right"), cases)
 
@@ -100,113 +96,153 @@ class Seen(NamedTuple):
     verdicts: list[Verdict]
     remarks: list[str]
 
+    def misses(self, right: Right) -> bool:
+        """Return whether the report names a right as missing."""
+        reasons = (str(verdict.unseen) for verdict in self.verdicts)
+        return any(named(right) in line for line in (*reasons, *self.remarks))
 
-class Looks:
-    """Runs the checks on the broken cluster, or on its recording, with all rights of an overlay or without one."""
 
-    def __init__(self, live: Any, judge: Judge) -> None:
-        self._live = live
-        self._places = {"namespace": _broken_namespaces(judge), "probe": frozenset([PROBE.namespace])}
-        """The namespaces in which an overlay grants its rights, unless it grants them in the whole cluster."""
-        self.at_a_cluster = live is not None
+class Looks(ABC):
+    """Runs the checks with all rights of an overlay or without one, and keeps the results with all rights."""
+
+    def __init__(self) -> None:
         self._whole: dict[str, Seen] = {}
 
-    def has_recorded(self, right: Right) -> bool:
-        """Return whether the recording has an answer to a request that needs a right, or there is a real cluster."""
-        return self.at_a_cluster or right in self._recorded
-
-    @cached_property
-    def _recorded(self) -> frozenset[Right]:
-        paths = Snapshot(RECORDINGS / f"{MANIFESTS}.recording").paths
-        return frozenset(requested(f"GET {urlsplit(path).path}" for path in paths))
-
-    def whole(self, overlay: Overlay, *, again: bool = False) -> Seen:
-        """Return the results with all rights, from an earlier run unless `again` is set."""
-        if again or overlay.name not in self._whole:
+    def whole(self, overlay: Overlay) -> Seen:
+        """Return the results with all rights."""
+        if overlay.name not in self._whole:
             self._whole[overlay.name] = self.without(overlay, None)
         return self._whole[overlay.name]
 
     def without(self, overlay: Overlay, taken: Right | None) -> Seen:
         """Return the results without a right."""
-        left = [right for right in overlay.rights if right != taken]
-        recorded = None if self._live else Snapshot(RECORDINGS / f"{MANIFESTS}.recording")
-        source = Refusing(recorded, [*left, *overlay.others]) if recorded else self._open(overlay, left)
-        chosen = self._places[overlay.name] if overlay.name == "namespace" else ()
-        cluster = Cluster(
-            source,
-            ask_kubelets=overlay.name == "kubelet",
-            probe=PROBE if overlay.name == "probe" else None,
-            scope=Scope(chosen, within=recorded.scope if recorded else None, namespaced_only=bool(chosen)),
-        )
+        cluster = self.open(overlay, [right for right in overlay.rights if right != taken])
         wait(cluster.prefetch())
         seen = Seen(verdicts(cluster), cluster.remarks)
         cluster.close()
         return seen
 
-    def _open(self, overlay: Overlay, rights: Collection[Right]) -> Source:
+    @abstractmethod
+    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
         """Return the cluster as seen by an account that has these rights, and those that the overlay builds on."""
-        if overlay.name == "probe":
+
+
+class RecordedLooks(Looks):
+    """Looks at the recording of the broken cluster."""
+
+    def __init__(self, judge: Judge) -> None:
+        super().__init__()
+        self._snapshot = Snapshot(judge.path(MANIFESTS))
+        self._broken = _broken_namespaces(judge)
+
+    def has(self, right: Right) -> bool:
+        """Return whether the recording has an answer to a request that needs a right."""
+        return right in self._recorded
+
+    @cached_property
+    def _recorded(self) -> frozenset[Right]:
+        return frozenset(requested(f"GET {urlsplit(path).path}" for path in self._snapshot.paths))
+
+    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
+        """Return the recorded cluster; the overlay for namespaces sees those with a fault of each kind."""
+        chosen = self._broken if overlay.name == "namespace" else ()
+        return Cluster(
+            Refusing(self._snapshot, [*rights, *overlay.others]),
+            ask_kubelets=overlay == KUBELET,
+            scope=Scope(chosen, within=self._snapshot.scope, namespaced_only=bool(chosen)),
+        )
+
+
+class LiveLooks(Looks):
+    """Looks at the broken cluster itself."""
+
+    def __init__(self, live: Any) -> None:
+        super().__init__()
+        self._live = live
+
+    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
+        """Return the cluster; the rights of the probe are granted in its namespace only."""
+        probe = PROBE if overlay == PROBED else None
+        if probe:
             self._live.kubectl(["apply", "-f", str(DEPLOY / "components/probe/rbac.yaml")])
-            self._live.kubectl(f"-n {PROBE.namespace} delete daemonsets,services --all")
-        grants = dict.fromkeys(self._places.get(overlay.name, [""]), rights)
-        if overlay.others:
-            grants[""] = [*grants.get("", ()), *overlay.others]
-        return Live(kubeconfig=str(self._live.account(grants)), ask_kubelets_directly=True, kubelet_insecure_tls=True)
+            self._live.kubectl(f"-n {probe.namespace} delete daemonsets,services --all")
+            grants = {probe.namespace: rights, "": overlay.others}
+        else:
+            grants = {"": [*rights, *overlay.others]}
+        kubeconfig = str(self._live.account(grants))
+        source = Live(kubeconfig=kubeconfig, ask_kubelets_directly=True, kubelet_insecure_tls=True)
+        return Cluster(source, ask_kubelets=overlay == KUBELET, probe=probe)
 
 
 @pytest.fixture(scope="module")
-def looks(live: Any, judged: Judge) -> Looks:
-    return Looks(live, judged)
+def recorded(judged: Judge) -> RecordedLooks:
+    return RecordedLooks(judged)
 
 
-def test_without_a_right_what_it_lets_be_seen_is_not_observed(looks: Looks, overlay: Overlay, right: Right) -> None:
+@pytest.fixture(scope="module")
+def at_a_cluster(live: Any) -> LiveLooks:
+    return LiveLooks(live)
+
+
+def test_without_a_right_what_it_lets_be_seen_is_not_observed(
+    recorded: RecordedLooks, overlay: Overlay, right: Right
+) -> None:
     """On a cluster with all faults, what is no longer found is not observed, and the report names the missing right.
 
-    A check that was not observed before may name another reason. A real cluster changes between two runs: a container
-    crashes or runs again, so a difference counts only if a second pair of runs has it too. The log of a container that
-    restarts is missing for a moment, which no right changes.
+    A check that was not observed before may name another reason.
     """
-    if not looks.has_recorded(right):
+    if not recorded.has(right):
         pytest.skip(f"the recording is older than the request for {named(right)}")
-    whole, without = looks.whole(overlay), looks.without(overlay, right)
-    wrong = _misjudged(whole, without, right)
-    if wrong and looks.at_a_cluster:
-        warnings.warn(f"repeated, because of: {'; '.join(sorted(wrong))}", stacklevel=1)
-        whole, without = looks.whole(overlay, again=True), looks.without(overlay, right)
-        wrong &= _misjudged(whole, without, right)
-    assert not wrong
-    reasons = [*(str(after.unseen) for _, after in _affected(whole, without)), *without.remarks]
-    assert any(named(right) in line for line in reasons) == (right not in overlay.undeciding)
+    whole, without = recorded.whole(overlay), recorded.without(overlay, right)
+    wrong = {_misjudged(*changed, right) for changed in _affected(whole, without)}
+    assert wrong <= {""}
+    assert not _found_objects(without) - _found_objects(whole)
+    assert without.misses(right) == (right not in overlay.undeciding)
 
 
-def _misjudged(whole: Seen, without: Seen, right: Right) -> set[str]:
-    """Describe checks that pass or find faults wrongly without a right, or name another reason."""
-    wrong = set()
-    for before, after in _affected(whole, without):
-        if after.unseen is None or after.outcome not in (Outcome.NOT_OBSERVED, Outcome.BROKEN):
-            lost = sorted(map(str, _objects(before) - _objects(after)))
-            wrong.add(f"{after.check} is {after.outcome}, without {', '.join(lost) or 'the missing right'}")
-        elif not before.unseen and not any(words in str(after.unseen) for words in (named(right), GONE)):
-            wrong.add(f"{after.check} is not observed: {after.unseen}")
-    return wrong | {
-        f"{obj} has a finding only without the right" for obj in _found_objects(without) - _found_objects(whole)
-    }
+def test_a_real_cluster_refuses_what_needs_a_right(at_a_cluster: LiveLooks, overlay: Overlay, right: Right) -> None:
+    """Without a right, the report names it and no other, and what the overlay adds to the base is not observed."""
+    base, whole = at_a_cluster.whole(ADDED[0]), at_a_cluster.whole(overlay)
+    without = at_a_cluster.without(overlay, right)
+    added = {after.check for before, after in zip(base.verdicts, whole.verdicts, strict=True) if _gained(before, after)}
+    wrong = {_misjudged(*changed, right) for changed in _affected(whole, without) if changed[0].check in added}
+    assert wrong <= {""}
+    assert all(named(right) in missed for missed in _missed(without) - _missed(whole))
+    assert without.misses(right) == (right not in overlay.undeciding)
 
 
-def _found_objects(seen: Seen) -> set[Ref]:
-    return {obj for verdict in seen.verdicts for obj in _objects(verdict)}
+def _misjudged(before: Verdict, after: Verdict, right: Right) -> str:
+    """Describe what a check says wrongly without a right: that it passes, or another reason; empty if it does not."""
+    if after.unseen is None or after.outcome not in (Outcome.NOT_OBSERVED, Outcome.BROKEN):
+        lost = sorted(map(str, _objects(before) - _objects(after)))
+        return f"{after.check} is {after.outcome}, without {', '.join(lost) or 'the missing right'}"
+    if not before.unseen and named(right) not in str(after.unseen):
+        return f"{after.check} is not observed: {after.unseen}"
+    return ""
 
 
 def _affected(whole: Seen, without: Seen) -> Iterator[tuple[Verdict, Verdict]]:
     """Yield the verdicts that find less or name another missing right than before."""
     for before, after in zip(whole.verdicts, without.verdicts, strict=True):
-        if _objects(before) - _objects(after) or _unseen(before) != _unseen(after):
+        if _objects(before) - _objects(after) or _right_missed(before) != _right_missed(after):
             yield before, after
 
 
-def _unseen(verdict: Verdict) -> str | None:
+def _gained(before: Verdict, after: Verdict) -> bool:
+    return before.unseen is not None and after.unseen is None
+
+
+def _right_missed(verdict: Verdict) -> str | None:
     """Return the right that a verdict misses: empty if it is not observed for another reason."""
     return verdict.unseen.right if verdict.unseen else None
+
+
+def _missed(seen: Seen) -> set[str]:
+    return set(filter(None, map(_right_missed, seen.verdicts)))
+
+
+def _found_objects(seen: Seen) -> set[Ref]:
+    return {obj for verdict in seen.verdicts for obj in _objects(verdict)}
 
 
 def _objects(verdict: Verdict) -> set[Ref]:
