@@ -25,12 +25,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.errors import NotObserved
+from kubevitals.facts.address_pools.accounts import supplies
+from kubevitals.facts.address_pools.supply import Supply, pods_left
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, use_of_networks
 from kubevitals.facts.network.ip_pools import ip_pool_lines
 from kubevitals.facts.network.pod_cidrs import unused_because
-from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.sandbox_errors import EXHAUSTED, SandboxError, Shared, explain, is_refused, plain
 from kubevitals.facts.pods.states import Symptom
@@ -142,28 +143,43 @@ def sandbox_failed(cluster: Cluster) -> Iterator[Finding]:
 
 
 def headroom(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes with most of their pod addresses in use, before the next pod gets none.
+    """Find pools with most of their addresses in use, before the next pod gets none.
 
-    On a dual-stack node, the fuller of the two address ranges counts.
+    Each CNI's own account is read: Calico's IPPools and blocks, Cilium's nodes and pools, and the podCIDRs of nodes
+    where pods get their addresses from them. A node whose addresses suffice for all pods that it takes is not found.
     """
-    by_node = cluster.derive(pools)
-    if not by_node:
-        raise NotApplicable("no node has a podCIDR: pod addresses come from elsewhere, a cloud's subnet for instance")
-    if reason := unused_because(cluster):
-        raise NotApplicable(reason)
-    for node in cluster.derive(our_nodes):
-        fullest = next(iter(by_node.get(node.metadata.name, ())), None)
-        if fullest and fullest.percent >= cluster.limit(HEADROOM):
+    for supply in supplies(cluster):
+        if supply.percent >= cluster.limit(HEADROOM) and not _suffices(supply, cluster):
+            starved = _starved(supply, cluster)
+            of = f"{supply} are in use" + (f" ({supply.who})" if supply.who else "")
             yield Finding(
-                ref(node),
-                says=f"has few pod addresses left: {fullest} are in use",
-                remedy="move pods to other nodes or add nodes; new nodes can be given larger podCIDRs",
-                evidence=[
-                    *(f"{pool} are in use" for pool in by_node[node.metadata.name]),
-                    *event_lines(node, cluster),
-                ],
+                supply.at,
+                says=f"has few pod addresses left: {of}",
+                remedy=supply.remedy,
+                evidence=[*supply.lines, *_node_lines(supply, cluster)],
                 severity=Severity.WARNING,
+                concerns=(*starved, *([_POD_NETWORK] if starved else [])),
+                part=supply.part,
             )
+
+
+def _suffices(supply: Supply, cluster: Cluster) -> bool:
+    """Return whether a node has an address for each pod that it still takes."""
+    left = cluster.derive(pods_left).get(supply.at.name)
+    return supply.at.kind == "Node" and left is not None and supply.size - supply.used >= left
+
+
+def _node_lines(supply: Supply, cluster: Cluster) -> Iterator[str]:
+    if supply.at.kind == "Node" and (node := cluster.nodes_by_name.get(supply.at.name)):
+        yield from event_lines(node, cluster)
+
+
+def _starved(supply: Supply, cluster: Cluster) -> list[Ref]:
+    """Return the pods that get no address on the nodes of a supply, if it is not of one node, which explains itself."""
+    if supply.at.kind == "Node":
+        return []
+    symptoms = broken_pods(cluster, PodFault.POOL_EXHAUSTED)
+    return [ref(symptom.pod) for symptom in symptoms if symptom.pod.spec.nodeName in supply.nodes]
 
 
 class _Fault(NamedTuple):

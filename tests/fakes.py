@@ -115,8 +115,12 @@ class FakeSource:
 
 
 def cluster_of(answers: Answers | None = None, /, **lists: Sequence[Message]) -> Cluster:
-    """Return a cluster with these objects (``cluster_of(pods=[…])``) and these answers to other paths."""
+    """Return a cluster with these objects (``cluster_of(pods=[…])``) and these answers to other paths.
+
+    It serves the API groups of these paths.
+    """
     lists["config_maps"] = [*lists.get("config_maps", ()), *_root_cas(lists)]
+    lists["api_services"] = [*lists.get("api_services", ()), *_api_services(answers or {})]
     served = {getattr(_Paths, name): Answer(200, list_bytes(items)) for name, items in lists.items()}
     return Cluster(FakeSource(served | dict(answers or {})))
 
@@ -126,6 +130,13 @@ def _root_cas(lists: Mapping[str, Sequence[Any]]) -> Iterator[pb.ConfigMap]:
     namespaces = {getattr(obj.metadata, "namespace", "") for objects in lists.values() for obj in objects}
     for namespace in sorted(namespaces - {""} | {"kube-system"}):
         yield pb.ConfigMap(metadata=pb.ObjectMeta(name=ROOT_CA, namespace=namespace))
+
+
+def _api_services(answers: Answers) -> Iterator[pb.APIService]:
+    for group, version in sorted({tuple(path.split("/")[2:4]) for path in answers if path.startswith("/apis/")}):
+        yield pb.APIService(
+            metadata=pb.ObjectMeta(name=f"{version}.{group}"), spec=pb.APIServiceSpec(group=group, version=version)
+        )
 
 
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})

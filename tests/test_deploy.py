@@ -13,9 +13,13 @@ import pytest
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
+from kubevitals.facts.address_pools import calico_kinds, cilium
 from kubevitals.facts.dns import corefile
 from kubevitals.facts.network import kube_proxy_config
+from kubevitals.facts.network.enforcement import OTHERS
+from kubevitals.facts.network.ip_pools import IP_POOLS
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.listing import Kind
 from kubevitals.probe.plan import Options, ProbePlan
 from kubevitals.source.live import Live
 from kubevitals.source.probing import run as probe_run
@@ -38,10 +42,16 @@ def recorded() -> set[Right]:
     return set(requested(f"GET {path}" for path in paths))
 
 
+def of_cnis() -> set[Right]:
+    """Return the rights on kinds of CNIs, which are not requested where a cluster does not have them."""
+    kinds = [kind for module in (calico_kinds, cilium) for kind in vars(module).values() if isinstance(kind, Kind)]
+    return {("list", kind.resource) for kind in (*kinds, *OTHERS, IP_POOLS)}
+
+
 def test_the_base_and_the_kubelet_component_grant_exactly_what_is_requested() -> None:
     base, kubelet = granted("base/rbac.yaml"), granted("components/kubelet/rbac.yaml")
     configuration = {("get", "configmaps")}
-    assert base | kubelet | {("list", "secrets")} == recorded() | configuration
+    assert base | kubelet | {("list", "secrets")} == recorded() | configuration | of_cnis()
     (role,) = (obj for obj in objects(DEPLOY / "base/rbac.yaml") if obj["kind"] == "Role")
     folder, (rule,) = f"/api/v1/namespaces/{role['metadata']['namespace']}/configmaps", role["rules"]
     assert {f"{folder}/{name}" for name in rule["resourceNames"]} == {corefile.PATH, kube_proxy_config.PATH}

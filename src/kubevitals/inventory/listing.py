@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Message | Resource)
 R = TypeVar("R", bound=Resource)
 
 PAGE = 1000
-"""Objects of one page. The API server does not page a list from its watch cache."""
+"""Objects of one page. The API server does not page a list from its watch cache; smaller pages are read from etcd."""
 
 PAGES = 1000
 """Pages of one list: a million objects. A server that sends more is faulty."""
@@ -50,7 +50,9 @@ class Listing(Generic[M]):
         selector: str = "",
         wanted: Callable[[M], bool] | None = None,
         optional: bool = False,
+        page: int = PAGE,
     ) -> None:
+        self.page = page
         self.path, self.schema, self.accept = path, schema, accept
         self.namespaced, self.selector, self.wanted, self.optional = namespaced, selector, wanted, optional
         self.name = self.resource
@@ -86,7 +88,9 @@ class Kind(Listing[R]):
     Without the right to list them, checks that read them are not observed.
     """
 
-    def __init__(self, path: str, schema: type[R], *, namespaced: bool, optional: bool = False) -> None:
+    def __init__(
+        self, path: str, schema: type[R], *, namespaced: bool, optional: bool = False, page: int = PAGE
+    ) -> None:
         """Declare a kind.
 
         Args:
@@ -94,6 +98,7 @@ class Kind(Listing[R]):
             schema: the class that declares the fields to read; its name is the kind.
             namespaced: whether its objects are in namespaces.
             optional: whether some clusters do not have the kind: checks that read it are not applicable there.
+            page: how many objects one answer has, which is in memory as a whole; fewer if they are large.
 
         Raises:
             BadCheck: the path or the class is not valid, or the kind is Secret, whose contents are never read.
@@ -108,7 +113,7 @@ class Kind(Listing[R]):
             prepare(schema)
         except TypeError as error:
             raise BadCheck(f"the fields of {path} cannot be decoded: {error}") from error
-        super().__init__(path, schema, JSON, namespaced=namespaced, optional=optional)
+        super().__init__(path, schema, JSON, namespaced=namespaced, optional=optional, page=page)
         self.name = f"{path}#{fields_of(schema)}"
 
 
@@ -193,7 +198,9 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Li
 
 def _pages(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Iterator[Answer]:
     selected = {"fieldSelector": list_.selector} if list_.selector else {}
-    query: Mapping[str, str] = {"limit": str(PAGE), "resourceVersion": "0"}
+    query: Mapping[str, str] = {"limit": str(listing.page)}
+    if listing.page == PAGE:
+        query = {**query, "resourceVersion": "0"}
     tokens: set[str] = set()
     for _ in range(PAGES):
         path = f"{list_.path}?{urlencode({**query, **selected})}"
@@ -204,5 +211,5 @@ def _pages(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Iterat
         if token in tokens:
             raise NotObserved(f"the list of {listing.resource} repeats a continue token")
         tokens.add(token)
-        query = {"limit": str(PAGE), "continue": token}
+        query = {"limit": str(listing.page), "continue": token}
     raise NotObserved(f"the list of {listing.resource} does not end after {PAGES:,} pages")

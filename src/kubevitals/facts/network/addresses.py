@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
@@ -42,16 +42,16 @@ class Pool(NamedTuple):
 
 def pod_networks(node: pb.Node) -> list[IPNetwork]:
     """Return the node's podCIDRs, one for each IP family."""
-    return _networks(node.spec.podCIDRs or [node.spec.podCIDR])
+    return networks(node.spec.podCIDRs or [node.spec.podCIDR])
 
 
-def _networks(cidrs: Iterable[str]) -> list[IPNetwork]:
+def networks(cidrs: Iterable[str]) -> list[IPNetwork]:
     """Return the networks; text that is not a CIDR is skipped."""
-    networks: list[IPNetwork] = []
+    found: list[IPNetwork] = []
     for cidr in cidrs:
         with suppress(ValueError):
-            networks.append(ip_network(cidr, strict=False))
-    return networks
+            found.append(ip_network(cidr, strict=False))
+    return found
 
 
 def used_addresses(pod: pb.Pod) -> list[IPAddress]:
@@ -61,19 +61,29 @@ def used_addresses(pod: pb.Pod) -> list[IPAddress]:
     return list(_addresses([ip.ip for ip in pod.status.podIPs] or [pod.status.podIP]))
 
 
-def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
-    """Return the pools of every node that has podCIDRs, by the node's name, the fullest first."""
+def used_by_node(cluster: Cluster) -> Mapping[str, list[IPAddress]]:
+    """Return the addresses of the pods on each node, by its name."""
     cluster.scope.need_all("pods of all namespaces use a node's addresses")
     used: dict[str, list[IPAddress]] = defaultdict(list)
     for pod in cluster.pods:
         used[pod.spec.nodeName] += used_addresses(pod)
+    return used
+
+
+def fullest_first(ranges: Iterable[IPNetwork], used: Sequence[IPAddress]) -> list[Pool]:
+    """Return how many of some addresses are in each range, the fullest range first."""
+    return sorted(
+        (Pool(network, sum(ip in network for ip in used)) for network in ranges), key=lambda pool: -pool.percent
+    )
+
+
+def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:
+    """Return the pools of every node that has podCIDRs, by the node's name, the fullest first."""
+    used = cluster.derive(used_by_node)
     return {
-        node.metadata.name: sorted(
-            (Pool(network, sum(ip in network for ip in used[node.metadata.name])) for network in networks),
-            key=lambda pool: -pool.percent,
-        )
+        node.metadata.name: fullest_first(ranges, used.get(node.metadata.name, ()))
         for node in cluster.nodes
-        if (networks := pod_networks(node))
+        if (ranges := pod_networks(node))
     }
 
 
@@ -85,7 +95,7 @@ NETWORKS_NAMED = 4
 
 def use_of_networks(message: str, cluster: Cluster) -> list[str]:
     """Return how many addresses of the networks that a message names are in use, and on which nodes."""
-    return [_use(network, cluster) for network in _networks(_CIDR.findall(message)[:NETWORKS_NAMED])]
+    return [_use(network, cluster) for network in networks(_CIDR.findall(message)[:NETWORKS_NAMED])]
 
 
 def _use(network: IPNetwork, cluster: Cluster) -> str:
@@ -130,7 +140,7 @@ def cluster_networks(cluster: Cluster) -> list[IPNetwork]:
         for argument in [*container.command, *container.args]
         if argument.startswith(CLUSTER_CIDR)
     )
-    return _networks(cidr for argument in arguments for cidr in argument.removeprefix(CLUSTER_CIDR).split(","))
+    return networks(cidr for argument in arguments for cidr in argument.removeprefix(CLUSTER_CIDR).split(","))
 
 
 def strays(cluster: Cluster) -> Iterator[tuple[pb.Node, IPNetwork]]:

@@ -9,6 +9,7 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
+from kubevitals.inventory.served import list_if_served
 from kubevitals.text import clean
 
 ENFORCERS = ("kube-network-policies", "azure-npm", "kube-router")
@@ -50,7 +51,7 @@ FOR_ALL_NAMESPACES: tuple[Kind[Any], ...] = (
         optional=True,
     ),
 )
-_OTHERS: tuple[Kind[Any], ...] = (
+OTHERS: tuple[Kind[Any], ...] = (
     *FOR_ALL_NAMESPACES,
     Kind("/apis/crd.projectcalico.org/v1/networkpolicies", NetworkPolicy, namespaced=True, optional=True),
     Kind("/apis/cilium.io/v2/ciliumnetworkpolicies", CiliumNetworkPolicy, namespaced=True, optional=True),
@@ -104,20 +105,8 @@ def need_no_other_policies(cluster: Cluster) -> None:
     Raises:
         NotObserved: there are some, or that cannot be seen.
     """
-    for kind in _OTHERS:
+    for kind in OTHERS:
         if policies := list_if_served(kind, cluster):
             raise NotObserved(
                 f"{kind.schema.__name__} {clean(policies[0].metadata.name, 300)} may allow what NetworkPolicies do not"
             )
-
-
-def list_if_served(kind: Kind[Any], cluster: Cluster) -> tuple[Any, ...]:
-    """Return the objects of a kind; nothing if the API server does not serve it.
-
-    Raises:
-        NotObserved: they cannot be listed.
-    """
-    try:
-        return cluster.objects(kind)
-    except NotApplicable:
-        return ()

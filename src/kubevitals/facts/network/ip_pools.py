@@ -6,6 +6,7 @@ from kubevitals.encoding.declared import Fields, Resource
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
+from kubevitals.inventory.served import list_if_served
 from kubevitals.text import plural
 
 SHOWN = 5
@@ -19,32 +20,36 @@ class IPPoolSpec(Fields, frozen=True):
     blockSize: int = 0  # noqa: N815
     disabled: bool = False
     nodeSelector: str = ""  # noqa: N815
+    namespaceSelector: str = ""  # noqa: N815
+    allowedUses: tuple[str, ...] = ()  # noqa: N815
+    assignmentMode: str = ""  # noqa: N815
 
 
 class IPPool(Resource, frozen=True):
-    """A pool of addresses (projectcalico/calico libcalico-go/config/crd/crd.projectcalico.org_ippools.yaml)."""
+    """A pool of addresses (projectcalico/calico api/pkg/apis/projectcalico/v3/ippool.go)."""
 
     spec: IPPoolSpec = IPPoolSpec()
 
 
-_IP_POOLS = Kind("/apis/crd.projectcalico.org/v1/ippools", IPPool, namespaced=False)
+IP_POOLS = Kind("/apis/crd.projectcalico.org/v1/ippools", IPPool, namespaced=False, optional=True)
 
 
 def ip_pool_lines(cluster: Cluster) -> Iterator[str]:
     """Yield the cluster's IPPools, a line each, or why they cannot be read."""
     try:
-        pools = cluster.objects(_IP_POOLS)
+        pools = list_if_served(IP_POOLS, cluster)
     except NotObserved as unseen:
         yield f"IPPools not observed: {unseen}"
         return
-    yield from (_line(pool) for pool in pools[:SHOWN])
+    yield from (ip_pool_line(pool) for pool in pools[:SHOWN])
     if len(pools) > SHOWN:
         yield f"and {plural(len(pools) - SHOWN, 'more IPPool')}"
     if not pools:
         yield "there is no IPPool"
 
 
-def _line(pool: IPPool) -> str:
+def ip_pool_line(pool: IPPool) -> str:
+    """Return what matters of a pool, in one line."""
     spec = pool.spec
     parts = [spec.cidr, "disabled" if spec.disabled else ""]
     parts += [f"blockSize {spec.blockSize}" if spec.blockSize else ""]

@@ -7,6 +7,7 @@ from kubevitals.facts.network.enforcement import FOR_ALL_NAMESPACES
 from kubevitals.facts.network.reach import reached
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import ProbeResults
+from kubevitals.inventory.served import list_if_served
 from kubevitals.probe.plan import Options
 from kubevitals.probe.report import ProbeReport, Target, Through
 
@@ -44,7 +45,7 @@ def policies_on_probe(cluster: Cluster) -> str:
         names = []
     for kind in FOR_ALL_NAMESPACES:
         try:
-            names += [f"{kind.schema.__name__} {policy.metadata.name}" for policy in cluster.objects(kind)]
+            names += [f"{kind.schema.__name__} {policy.metadata.name}" for policy in list_if_served(kind, cluster)]
         except NotObserved:
             continue
     return ", ".join(names[:5]) or "see kubectl get networkpolicies -A, and the policies of your CNI for all namespaces"
