@@ -145,16 +145,16 @@ def sandbox_failed(cluster: Cluster) -> Iterator[Finding]:
 def headroom(cluster: Cluster) -> Iterator[Finding]:
     """Find pools with most of their addresses in use, before the next pod gets none.
 
-    Each CNI's own account is read: Calico's IPPools and blocks, Cilium's nodes and pools, and the podCIDRs of nodes
-    where pods get their addresses from them. A node whose addresses suffice for all pods that it takes is not found.
+    Each CNI's own account is read where the cluster has one (Calico, Cilium, Azure CNI, Kube-OVN, OVN-Kubernetes,
+    Antrea, Whereabouts), and the podCIDRs of nodes where pods get their addresses from them (flannel, kindnet,
+    host-local). A node whose addresses suffice for all pods that it takes is not found.
     """
     for supply in supplies(cluster):
         if supply.percent >= cluster.limit(HEADROOM) and not _suffices(supply, cluster):
             starved = _starved(supply, cluster)
-            of = f"{supply} are in use" + (f" ({supply.who})" if supply.who else "")
             yield Finding(
                 supply.at,
-                says=f"has few pod addresses left: {of}",
+                says=f"has few pod addresses left: {supply}" + (f" ({supply.who})" if supply.who else ""),
                 remedy=supply.remedy,
                 evidence=[*supply.lines, *_node_lines(supply, cluster)],
                 severity=Severity.WARNING,

@@ -1,272 +1,20 @@
 """Address pools of CNIs, by objects as each CNI writes them: full, nearly full, free, and in another mode."""
 
-import json
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from checks.test_ip_allocation import EXPLAINS, headroom, pool_exhausted
+from checks.test_ip_allocation import headroom
 from kubevitals import schema_pb2 as pb
-from kubevitals.diagnosis.roots import Case, roots_of
-from kubevitals.errors import NotApplicable
-from kubevitals.facts.address_pools.calico_selectors import parsed
-from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster
-from kubevitals.source.request import JSON, Answer, Request
+from kubevitals.source.request import Answer
 from tests.built import node
-from tests.fakes import Answers, FakeSource, Said, cluster_of, list_bytes, status_json
-from tests.networks import judged
-from tests.test_ip_allocation import event, stuck
-
-Objects = Mapping[str, Any]
-
-
-def listed(*objects: Objects) -> Answer:
-    return Answer(200, json.dumps({"metadata": {}, "items": objects}).encode())
-
-
-def named(name: str, spec: Objects, status: Objects | None = None, **metadata: Any) -> Objects:
-    return {"metadata": {"name": name, **metadata}, "spec": spec, "status": status or {}}
-
-
-NAMESPACES = "/api/v1/namespaces"
-
-
-def in_json(answer: Answer) -> Callable[[Request], Answer]:
-    """Answer so if JSON is asked for, which an own kind is; the list of the cluster itself is in protobuf."""
-    return lambda request: answer if request.accept == JSON else Answer(200, list_bytes())
+from tests.custom_resources import Objects, cluster_for, in_json, listed, named, says
+from tests.fakes import Answers, cluster_of, status_json
+from tests.networks import daemon_set, judged
 
 
 def running(address: str, on: str = "one") -> pb.Pod:
     return pb.Pod(spec=pb.PodSpec(nodeName=on), status=pb.PodStatus(phase="Running", podIP=address))
-
-
-def cluster_for(answers: Answers, *, nodes: int = 2, **lists: Any) -> Cluster:
-    names = ("one", "two", "three")[:nodes]
-    return cluster_of(answers, nodes=[node(name, f"10.244.{len(name)}.0/24") for name in names], **lists)
-
-
-def says(findings: list[Finding]) -> dict[str, str]:
-    """Return what is said of each object, without the words that are always the same."""
-    return {str(f.obj): f.says.removeprefix("has few pod addresses left: ") for f in findings}
-
-
-# --- Calico ---
-
-CALICO = "/apis/crd.projectcalico.org/v1/"
-
-
-def pool(name: str, cidr: str = "10.0.0.0/29", **spec: Any) -> Objects:
-    allowed = {"allowedUses": ["Workload", "Tunnel"], "assignmentMode": "Automatic", "nodeSelector": "all()"}
-    return named(name, {"cidr": cidr, "blockSize": 30, **allowed, **spec})
-
-
-def block(cidr: str, on: str, used: int, size: int = 4) -> Objects:
-    affinity = {"affinity": f"host:{on}"} if on else {}
-    allocations = [0] * used + [None] * (size - used)
-    free = list(range(used, size))
-    name = cidr.replace(".", "-").replace("/", "-")
-    return named(name, {"cidr": cidr, **affinity, "allocations": allocations, "unallocated": free, "deleted": False})
-
-
-def calico(
-    pools: list[Objects], blocks: list[Objects], *, namespaces: tuple[Objects, ...] = (), **config: Any
-) -> dict[str, Said]:
-    configs = [named("default", {"strictAffinity": False, "maxBlocksPerHost": 0, "autoAllocateBlocks": True} | config)]
-    return {
-        f"{CALICO}ippools": listed(*pools),
-        f"{CALICO}ipamblocks": listed(*blocks),
-        f"{CALICO}ipamconfigs": listed(*(configs if config else [])),
-        NAMESPACES: in_json(listed(*(namespaces or (named("shop", {}),)))),
-    }
-
-
-FULL = [block("10.0.0.0/30", "one", 4), block("10.0.0.4/30", "one", 4)]
-NEARLY = [block("10.0.0.0/30", "one", 4), block("10.0.0.4/30", "two", 3)]
-ONE_LEFT = [block("10.0.0.0/29", "one", 8, 8), block("10.0.0.8/29", "two", 7, 8)]
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        (calico([pool("small")], FULL), {"IPPool/small": "8 of 8 addresses of 10.0.0.0/29 are in use"}),
-        (calico([pool("small")], NEARLY), {}),
-        (calico([pool("a", "10.0.0.0/28")], ONE_LEFT), {"IPPool/a": "15 of 16 addresses of 10.0.0.0/28 are in use"}),
-        (calico([pool("small")], [block("10.0.0.0/30", "one", 4)]), {}),
-        (calico([pool("small"), pool("large", "10.1.0.0/16")], FULL), {}),
-        (
-            calico(
-                [pool("small", nodeSelector="rack in {'a'}"), pool("large", "10.1.0.0/16", nodeSelector="!has(rack)")],
-                FULL,
-            ),
-            {"IPPool/small": "8 of 8 addresses of 10.0.0.0/29 are in use (pods on node two)"},
-        ),
-        (
-            calico(
-                [pool("small")], [block("10.0.0.0/30", "one", 4), block("10.0.0.4/30", "three", 1)], strictAffinity=True
-            ),
-            {
-                "Node/one": "4 of 4 addresses of the blocks of IPPool small that the node has or can get, with strict "
-                "affinity are in use",
-                "Node/two": "0 of 0 addresses of the blocks of IPPool small that the node has or can get, with strict "
-                "affinity are in use",
-            },
-        ),
-        (calico([pool("small")], [block("10.0.0.0/30", "one", 4)], strictAffinity=True), {}),
-        (
-            calico([pool("large", "10.0.0.0/16")], FULL, maxBlocksPerHost=2),
-            {
-                "Node/one": "8 of 8 addresses of the node's blocks of IPPool large, and it may have no more than 2 "
-                "blocks are in use"
-            },
-        ),
-        (calico([pool("large", "10.0.0.0/16")], FULL, maxBlocksPerHost=3), {}),
-    ],
-    ids=[
-        "full",
-        "one left of eight",
-        "one left of sixteen",
-        "a block that nobody has",
-        "another pool has room",
-        "full for one rack",
-        "full blocks of a node, strict affinity",
-        "a block is left, strict affinity",
-        "as many blocks as a node may have",
-        "one block more is allowed",
-    ],
-)
-def test_calico(answers: Answers, expected: dict[str, str]) -> None:
-    cluster = cluster_for(answers)
-    cluster.nodes[1].metadata.labels["rack"] = "a"
-    findings, unseen = judged(headroom, cluster)
-    assert (says(findings), unseen) == (expected, None)
-
-
-def test_a_namespace_with_pools_of_its_own_is_judged_apart() -> None:
-    own = named("dmz", {}, annotations={"cni.projectcalico.org/ipv4pools": '["small"]'})
-    odd = named("odd", {}, annotations={"cni.projectcalico.org/ipv4pools": "small"})
-    pools = [pool("small"), pool("large", "10.1.0.0/16")]
-    answers = calico(pools, FULL, namespaces=(named("shop", {}), own, odd))
-    (finding,), unseen = judged(headroom, cluster_for(answers))
-    assert finding.says.endswith("8 of 8 addresses of 10.0.0.0/29 are in use (pods of namespace dmz)")
-    assert unseen is None
-
-
-@pytest.mark.parametrize(
-    "spec", [{"disabled": True}, {"allowedUses": ["Tunnel"]}, {"nodeSelector": "!all()"}, {"assignmentMode": "Manual"}]
-)
-def test_a_pool_that_gives_no_addresses_is_not_judged(spec: Objects) -> None:
-    answers = calico([pool("small", **spec)], FULL) | {"/api/v1/pods": in_json(listed(named("web-0", {})))}
-    with pytest.raises(NotApplicable):
-        list(headroom(cluster_for(answers)))
-
-
-@pytest.mark.parametrize("annotation", ['["small"]', '["10.0.0.0/29"]'])
-def test_a_pool_that_only_some_pods_ask_for_is_judged_for_them(annotation: str) -> None:
-    asking = named("web-0", {}, namespace="shop", annotations={"cni.projectcalico.org/ipv4pools": annotation})
-    answers = calico([pool("small", nodeSelector="!all()")], FULL) | {"/api/v1/pods": in_json(listed(asking))}
-    (finding,) = headroom(cluster_for(answers))
-    assert finding.says.endswith("8 of 8 addresses of 10.0.0.0/29 are in use (pods that ask for this pool)")
-
-
-def test_a_pool_for_some_namespaces_is_judged_apart() -> None:
-    pools = [
-        pool("small", namespaceSelector="zone == 'dmz'"),
-        pool("large", "10.1.0.0/16", namespaceSelector="!has(zone)"),
-    ]
-    namespaces = (named("shop", {}), named("dmz", {}, labels={"zone": "dmz"}))
-    (finding,), _ = judged(headroom, cluster_for(calico(pools, FULL, namespaces=namespaces)))
-    assert "(pods of namespace dmz)" in finding.says
-
-
-def test_a_full_pool_says_which_nodes_have_its_blocks_and_is_the_root_of_pods_without_an_address() -> None:
-    pods = [stuck("web-1"), stuck("api-1", "two")]
-    words = "Assigned 0 out of 1 requested IPv4 addresses; No IPs available in pools: [10.0.0.0/29]"
-    cluster = cluster_for(calico([pool("small")], FULL), pods=pods, all_events=[event(each, words) for each in pods])
-    (finding,) = headroom(cluster)
-    assert (
-        "IPPool small: 10.0.0.0/29, blockSize 30: 8 of 8 addresses in use; in blocks of one 8 of 8" in finding.evidence
-    )
-    cases = [Case("ip-allocation", "headroom", finding)]
-    cases += [Case("ip-allocation", "pool-exhausted", each) for each in pool_exhausted(cluster)]
-    assert {str(root.finding.obj) for root in roots_of(cases, EXPLAINS).values()} == {"IPPool/small"}
-
-
-@pytest.mark.parametrize("path", ["ippools", "ipamblocks", "ipamconfigs"])
-def test_what_may_not_be_listed_is_not_observed(path: str) -> None:
-    refused = {f"{CALICO}{path}": Answer(403, status_json("no"))}
-    findings, unseen = judged(headroom, cluster_for(calico([pool("small")], FULL) | refused))
-    assert not findings
-    assert unseen is not None
-    assert unseen.right == f"list {path}.crd.projectcalico.org"
-
-
-def test_a_selector_that_cannot_be_read_is_not_observed() -> None:
-    _, unseen = judged(headroom, cluster_for(calico([pool("small", nodeSelector="rack === 'a'")], FULL)))
-    assert "the selector rack === 'a' of IPPool small cannot be read" in str(unseen)
-
-
-def test_a_cluster_without_the_kinds_is_not_asked_for_them() -> None:
-    source = FakeSource()
-    with pytest.raises(NotApplicable):
-        list(headroom(Cluster(source)))
-    assert not [request.path for request in source.requests if "calico" in request.path or "cilium" in request.path]
-
-
-def test_blocks_are_requested_in_small_pages() -> None:
-    cluster = cluster_for(calico([pool("small")], FULL))
-    source = cluster._source
-    assert isinstance(source, FakeSource)
-    list(headroom(cluster))
-    (asked,) = [request.path for request in source.requests if "ipamblocks" in request.path]
-    assert asked == f"{CALICO}ipamblocks?limit=100"
-
-
-LABELS = {"rack": "a", "example.com/zone": "eu-west"}
-
-
-@pytest.mark.parametrize(
-    ("selector", "matches"),
-    [
-        ("", True),
-        ("all()", True),
-        ("!all()", False),
-        ("global()", False),
-        ("has( rack )", True),
-        ("!has(gpu)", True),
-        ("!!has(gpu)", False),
-        ('rack == "a"', True),
-        ("rack != 'a'", False),
-        ("gpu != 'a'", True),
-        ("rack in {'a', 'b'}", True),
-        ("rack in {}", False),
-        ("rack not in { 'a' }", False),
-        ("gpu not in {'a'}", True),
-        ("gpu in {'a'}", False),
-        ("example.com/zone starts with 'eu' && example.com/zone ends with 'west'", True),
-        ("example.com/zone contains 'us'", False),
-        ("gpu contains ''", False),
-        ("has(gpu) || rack == 'b' || all()", True),
-        ("has(gpu) && has(rack) || has(rack)", True),
-        ("has(gpu) && (has(rack) || has(rack))", False),
-        ("!(rack == 'a')", False),
-    ],
-)
-def test_selectors_of_calico(selector: str, matches: bool) -> None:
-    assert parsed(selector)(LABELS) is matches
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        *("rack", "rack ==", "rack == a", "== 'a'", "(all()", "all())", "rack in {'a'", "rack = 'a'", "!", "'a'"),
-        *("(" * 500, "rack == 'a' || " * 60, f"rack == '{'a' * 5000}'", "rack has 'a'", "rack == 'a"),
-    ],
-)
-def test_what_is_no_selector_of_calico(selector: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        parsed(selector)
 
 
 # --- Cilium ---
@@ -350,6 +98,150 @@ def test_cilium(answers: Answers, expected: str | None) -> None:
 def test_why_ciliums_operator_adds_no_addresses_stands_in_the_evidence() -> None:
     (finding,), _ = judged(headroom, cluster_for({CILIUM: listed(cloud(20, 20, error="subnet full"))}))
     assert "CiliumNode one: cilium-operator: subnet full" in finding.evidence
+
+
+# --- others: subnets and pools that count by themselves, and ranges of nodes ---
+
+WHEREABOUTS = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools"
+ANTREA = "/apis/crd.antrea.io/v1beta1/ippools"
+SUBNETS = "/apis/kubeovn.io/v1/subnets"
+KUBE_OVN_POOLS = "/apis/kubeovn.io/v1/ippools"
+AZURE = "/apis/acn.azure.com/v1alpha/nodenetworkconfigs"
+AZURE_SUBNETS = "/apis/acn.azure.com/v1alpha1/clustersubnetstates"
+
+
+def store(used: int, cidr: str = "10.0.7.0/28") -> Answers:
+    allocations = {str(place): {"id": "c", "podref": "shop/web"} for place in range(1, used + 1)}
+    pool = named("10.0.7.0-28", {"range": cidr, "allocations": allocations}, namespace="kube-system")
+    return {WHEREABOUTS: listed(pool)}
+
+
+def antrea(used: int, total: int) -> Answers:
+    return {ANTREA: listed(named("blue", {"ipRanges": []}, {"usage": {"used": used, "total": total}}))}
+
+
+def kube_ovn(used: Any, free: Any, pool: Objects | None = None, **spec: Any) -> Answers:
+    status = {"v4usingIPs": used, "v4availableIPs": free, "v6usingIPs": 0, "v6availableIPs": 2**70}
+    subnet = named("ovn-default", {"default": True, "provider": "ovn", "cidrBlock": "10.16.0.0/24"} | spec, status)
+    return {SUBNETS: listed(subnet), KUBE_OVN_POOLS: listed(*([pool] if pool else []))}
+
+
+def of_three(used: int) -> Objects:
+    status = {"v4UsingIPs": used, "v4AvailableIPs": 3 - used}
+    return named("fixed", {"subnet": "ovn-default", "namespaces": ["shop", "bank"]}, status)
+
+
+def azure(assigned: int, most: int = 0, status: str = "NCUpdateSuccess", *, exhausted: bool = False) -> Answers:
+    parts = [{"subnetName": "pods", "status": status}]
+    config = {"assignedIPCount": assigned, "scaler": {"maxIPCount": most}, "networkContainers": parts}
+    return {
+        AZURE: listed(named("one", {}, config, namespace="kube-system")),
+        AZURE_SUBNETS: listed(named("pods", {}, {"exhausted": exhausted}, namespace="kube-system")),
+    }
+
+
+def test_ovn_kubernetes_has_a_subnet_for_each_node() -> None:
+    for subnets, expected in (
+        (
+            '{"default":["10.3.0.0/29"],"blue":["10.9.0.0/30"]}',
+            {"Node/one": "5 of 5 addresses of 10.3.0.0/29 are in use"},
+        ),
+        ('{"default":"10.3.0.0/29"}', {"Node/one": "5 of 5 addresses of 10.3.0.0/29 are in use"}),
+        ('{"default":["10.3.0.0/24","fd00::/64"]}', {}),
+    ):
+        annotated = named("one", {}, annotations={"k8s.ovn.org/node-subnets": subnets})
+        broken = named("two", {}, annotations={"k8s.ovn.org/node-subnets": "10.3.0.0/24"})
+        nodes = [node("one"), node("two")]
+        daemons = [daemon_set("ovnkube-node", "ovn-kubernetes")]
+        lists = {"/api/v1/nodes": in_json(listed(annotated, broken), nodes)}
+        findings, unseen = judged(headroom, cluster_of(lists, daemon_sets=daemons, pods=PODS))
+        assert (says(findings), unseen) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (store(14), {"IPPool/kube-system/10.0.7.0-28": "14 of 14 addresses of 10.0.7.0/28 are in use"}),
+        (store(13), {"IPPool/kube-system/10.0.7.0-28": "13 of 14 addresses of 10.0.7.0/28 are in use"}),
+        (store(12), {}),
+        (store(300, "fd00::/64"), {}),
+        (antrea(20, 20), {"IPPool/blue": "20 of 20 addresses of its ranges are in use"}),
+        (antrea(19, 20), {"IPPool/blue": "19 of 20 addresses of its ranges are in use"}),
+        (antrea(10, 20), {}),
+        (antrea(0, 0), {}),
+        (kube_ovn(253, 0), {"Subnet/ovn-default": "253 of 253 addresses of 10.16.0.0/24 are in use"}),
+        (kube_ovn("250", "3"), {"Subnet/ovn-default": "250 of 253 addresses of 10.16.0.0/24 are in use"}),
+        (kube_ovn(100, 153), {}),
+        (kube_ovn(0, 0), {}),
+        (kube_ovn(253, 0, provider="external.kube-system"), {}),
+        (
+            kube_ovn(253, 0, provider="blue.shop.ovn", default=False, namespaces=["shop"]),
+            {"Subnet/ovn-default": "253 of 253 addresses of 10.16.0.0/24 are in use (pods of namespace shop)"},
+        ),
+        (
+            kube_ovn(9, 200, of_three(3)),
+            {
+                "IPPool/fixed": "3 of 3 addresses of Subnet ovn-default that are for it are in use "
+                "(pods of 2 namespaces (bank, shop))"
+            },
+        ),
+        (kube_ovn(9, 200, of_three(2)), {}),
+        (azure(5, most=250), {}),
+        (azure(5), {"Node/one": "5 of 5 addresses of NodeNetworkConfig are in use"}),
+        (azure(5, 250, "NCUpdateSubnetFullError"), {"Node/one": "5 of 5 addresses of NodeNetworkConfig are in use"}),
+        (azure(16, 250, "NCUpdateSubnetFullError"), {}),
+        (
+            azure(5, 250, exhausted=True),
+            {
+                "ClusterSubnetState/kube-system/pods": "Azure reports that the subnet is exhausted",
+                "Node/one": "5 of 5 addresses of NodeNetworkConfig are in use",
+            },
+        ),
+    ],
+    ids=[
+        "Whereabouts, full",
+        "Whereabouts, nearly full",
+        "Whereabouts, free",
+        "Whereabouts, IPv6",
+        "Antrea, full",
+        "Antrea, nearly full",
+        "Antrea, free",
+        "Antrea, without figures",
+        "Kube-OVN, full",
+        "Kube-OVN, nearly full, figures as texts",
+        "Kube-OVN, free",
+        "Kube-OVN, without figures",
+        "Kube-OVN, a network that is not for pods",
+        "Kube-OVN, a namespace's own subnet",
+        "Kube-OVN, a pool of a subnet, full",
+        "Kube-OVN, a pool of a subnet, free",
+        "Azure, the node gets more",
+        "Azure, a fixed block, full",
+        "Azure, the subnet is full, and the node too",
+        "Azure, the subnet is full, the node has room",
+        "Azure, the subnet is exhausted",
+    ],
+)
+def test_other_cnis(answers: Answers, expected: dict[str, str]) -> None:
+    cluster = cluster_of(answers, nodes=[node("one", "10.3.0.0/16")], pods=PODS)
+    findings, unseen = judged(headroom, cluster)
+    assert (says(findings), unseen) == (expected, None)
+
+
+@pytest.mark.parametrize("path", [WHEREABOUTS, ANTREA, SUBNETS, AZURE, CILIUM])
+def test_kinds_of_other_cnis_that_may_not_be_listed_are_not_observed(path: str) -> None:
+    nodes, full = [node("one", "10.3.0.0/29")], {path: Answer(403, status_json("no"))}
+    findings, unseen = judged(headroom, cluster_of(full, nodes=nodes, pods=PODS))
+    assert says(findings) == {"Node/one": "5 of 5 addresses of 10.3.0.0/29 are in use"}
+    assert unseen is not None
+    assert unseen.right == f"list {path.split('/')[-1]}.{path.split('/')[2]}"
+
+
+def test_where_pod_cidrs_are_used_only_networks_beside_the_pod_network_are_asked_for() -> None:
+    answers = {**store(14), **{path: Answer(403, status_json("no")) for path in (SUBNETS, AZURE, CILIUM)}}
+    cluster = cluster_of(answers, nodes=[node("one", "10.3.0.0/24")], daemon_sets=[daemon_set("kindnet")])
+    findings, unseen = judged(headroom, cluster)
+    assert (list(says(findings)), unseen) == (["IPPool/kube-system/10.0.7.0-28"], None)
 
 
 # --- pods that a node takes ---

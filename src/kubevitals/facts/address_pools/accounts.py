@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.facts.address_pools import calico, cilium, pod_cidrs
+from kubevitals.facts.address_pools import calico, cilium, named_pools, node_ranges, pod_cidrs
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import recognised
 from kubevitals.inventory.cluster import Cluster
@@ -26,6 +26,11 @@ class Account(NamedTuple):
 ACCOUNTS = (
     Account("Calico", calico.read),
     Account("Cilium", cilium.read),
+    Account("Azure CNI", node_ranges.read_azure),
+    Account("Kube-OVN", named_pools.read_kube_ovn),
+    Account("OVN-Kubernetes", node_ranges.read_ovn_kubernetes),
+    Account("Antrea", named_pools.read_antrea, instead=False),
+    Account("Whereabouts", named_pools.read_whereabouts, instead=False),
 )
 
 

@@ -14,16 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from kubevitals.errors import NotObserved
-from kubevitals.facts.address_pools.calico_kinds import (
-    BLOCKS,
-    CONFIGS,
-    NAMESPACES,
-    PODS,
-    IPAMBlock,
-    IPAMConfigSpec,
-    Namespace,
-    Pod,
-)
+from kubevitals.facts.address_pools.annotated import NAMESPACES, PODS, Namespace, Pod
+from kubevitals.facts.address_pools.calico_kinds import BLOCKS, CONFIGS, IPAMBlock, IPAMConfigSpec
 from kubevitals.facts.address_pools.calico_selectors import Labels, Matches, parsed
 from kubevitals.facts.address_pools.supply import NAMED, Supply, some
 from kubevitals.facts.network.addresses import IPNetwork

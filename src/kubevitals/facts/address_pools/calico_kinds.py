@@ -1,8 +1,6 @@
-"""The objects of Calico's IPAM, reduced to what is read of them, and namespaces with the pools that they ask for."""
+"""The objects of Calico's IPAM, reduced to what is read of them."""
 
-import msgspec
-
-from kubevitals.encoding.declared import Fields, Metadata, Resource
+from kubevitals.encoding.declared import Fields, Resource
 from kubevitals.inventory.listing import Kind
 
 
@@ -35,25 +33,5 @@ class IPAMConfig(Resource, frozen=True):
     spec: IPAMConfigSpec = IPAMConfigSpec()
 
 
-class AnnotatedMeta(Metadata, frozen=True):
-    """The metadata of a namespace or a pod."""
-
-    annotations: dict[str, str] = msgspec.field(default_factory=dict)
-
-
-class Namespace(Resource, frozen=True):
-    """A namespace with its annotations, which `Cluster.namespaces` does not have."""
-
-    metadata: AnnotatedMeta = AnnotatedMeta()
-
-
-class Pod(Resource, frozen=True):
-    """A pod with its annotations, which `Cluster.pods` does not have."""
-
-    metadata: AnnotatedMeta = AnnotatedMeta()
-
-
 BLOCKS = Kind("/apis/crd.projectcalico.org/v1/ipamblocks", IPAMBlock, namespaced=False, optional=True, page=100)
 CONFIGS = Kind("/apis/crd.projectcalico.org/v1/ipamconfigs", IPAMConfig, namespaced=False, optional=True)
-NAMESPACES = Kind("/api/v1/namespaces", Namespace, namespaced=False)
-PODS = Kind("/api/v1/pods", Pod, namespaced=True, page=500)

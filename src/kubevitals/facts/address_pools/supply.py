@@ -28,6 +28,7 @@ class Supply(NamedTuple):
         remedy: how to get more.
         lines: evidence.
         part: what distinguishes several supplies of one object.
+        said: what the CNI says of it, if it gives no numbers.
     """
 
     at: Ref
@@ -39,6 +40,7 @@ class Supply(NamedTuple):
     remedy: str = ENLARGE
     lines: tuple[str, ...] = ()
     part: str = ""
+    said: str = ""
 
     @property
     def percent(self) -> float:
@@ -46,7 +48,7 @@ class Supply(NamedTuple):
         return 100 * self.used / self.size if self.size > 0 else 100.0
 
     def __str__(self) -> str:
-        return f"{self.used} of {self.size} addresses of {self.of}"
+        return self.said or f"{self.used} of {self.size} addresses of {self.of} are in use"
 
 
 def some(names: Iterable[str], noun: str) -> str:
