@@ -2154,7 +2154,7 @@ class PodDisruptionBudget(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[PodDisruptionBudgetSpec, _Mapping]] = ..., status: _Optional[_Union[PodDisruptionBudgetStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted")
+    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted", "incompleteNamespaces")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -2164,6 +2164,7 @@ class RecordingHeader(_message.Message):
     NAMESPACEDONLY_FIELD_NUMBER: _ClassVar[int]
     LEFTOUT_FIELD_NUMBER: _ClassVar[int]
     UNREDACTED_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETENAMESPACES_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
     context: str
@@ -2173,18 +2174,21 @@ class RecordingHeader(_message.Message):
     namespacedOnly: bool
     leftOut: _containers.RepeatedScalarFieldContainer[str]
     unredacted: bool
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ...) -> None: ...
+    incompleteNamespaces: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ..., incompleteNamespaces: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Exchange(_message.Message):
-    __slots__ = ("request", "status", "body", "unasked", "date")
+    __slots__ = ("request", "status", "body", "unasked", "date", "unrecorded")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     BODY_FIELD_NUMBER: _ClassVar[int]
     UNASKED_FIELD_NUMBER: _ClassVar[int]
     DATE_FIELD_NUMBER: _ClassVar[int]
+    UNRECORDED_FIELD_NUMBER: _ClassVar[int]
     request: str
     status: int
     body: bytes
     unasked: bool
     date: float
-    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ..., unasked: _Optional[bool] = ..., date: _Optional[float] = ...) -> None: ...
+    unrecorded: bool
+    def __init__(self, request: _Optional[str] = ..., status: _Optional[int] = ..., body: _Optional[bytes] = ..., unasked: _Optional[bool] = ..., date: _Optional[float] = ..., unrecorded: _Optional[bool] = ...) -> None: ...

@@ -153,8 +153,10 @@ class Cluster:
 
     def is_complete(self, namespace: str) -> bool:
         """Return whether this run lists all objects of a namespace, so that one that is not listed does not exist."""
+        if namespace in self.scope.incomplete or not self.scope.covers(namespace):
+            return False
         published = self._namespaces_with_root_ca
-        return self.scope.covers(namespace) and (published is None or namespace in published)
+        return published is None or namespace in published
 
     def need_complete(self, *namespaces: str) -> None:
         """Require that this run lists all objects of these namespaces.

@@ -66,11 +66,16 @@ def _add_cluster(group: pytest.OptionGroup) -> None:
         action="store_true",
         help="keep texts that look like credentials in reports and recordings",
     )
-    group.addoption("--snapshot", metavar="PATH", help="replay a recording; `demo` is a bundled one")
+    group.addoption(
+        "--snapshot",
+        metavar="PATH",
+        help="replay a recording (`demo` comes with the package), or judge a support bundle: a folder or an archive",
+    )
+    group.addoption("--now", metavar="TIME", help="the time of a support bundle, such as 2026-03-01T12:00:00Z")
     group.addoption(
         "--later",
         metavar="DURATION",
-        help="replay the recording as if DURATION had passed since it was taken, for example 24h",
+        help="judge the recording or bundle as if DURATION had passed since it was taken, for example 24h",
     )
 
 

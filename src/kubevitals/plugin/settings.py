@@ -11,6 +11,9 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import probe_options
 from kubevitals.plugin.options import NO_REDACT
 from kubevitals.redaction import redacting
+from kubevitals.source.bundle.bundle import Bundle
+from kubevitals.source.bundle.files import is_bundle
+from kubevitals.source.bundle.kinds import Kind
 from kubevitals.source.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
@@ -28,10 +31,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: the value of an option cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
-    names, excluded = config.getoption("namespace"), config.getoption("exclude_namespace")
-    scope = Scope(names, excluded, namespaced_only=config.getoption("namespaced_only"))
-    source = _source(config, scope)
-    recorded = source.scope if isinstance(source, Snapshot) else None
+    source, scope = _source(config)
     cluster = Cluster(
         source,
         values,
@@ -39,7 +39,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         ask_kubelets=config.getoption("kubelet") != "none",
         cni_daemon_sets=_cni_daemon_sets(config),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
-        scope=Scope(names, excluded, recorded, namespaced_only=scope.namespaced_only),
+        scope=scope,
     )
     cluster.remarks += kept_credentials(source)
     return cluster
@@ -83,32 +83,65 @@ def expected(config: pytest.Config) -> known_issues.KnownIssues:
     return known_issues.load(config.getoption("known_issues"), datetime.now(UTC).date())
 
 
-def _source(config: pytest.Config, scope: Scope) -> Source:
-    snapshot, later = config.getoption("snapshot"), config.getoption("later")
+def _source(config: pytest.Config) -> tuple[Source, Scope]:
+    """Return the source that the options choose, and the namespaces of it that are checked."""
     _refuse_contradictions(config)
-    if snapshot:
-        path = DEMO if snapshot == "demo" else Path(snapshot)
-        return Snapshot(path, timedelta(seconds=seconds("--later", later or "0")))
-    if later:
-        raise Unusable("--later moves the time of a recording: add --snapshot")
-    return _live(config, scope)
+    names, excluded = config.getoption("namespace"), config.getoption("exclude_namespace")
+    namespaced_only: bool = config.getoption("namespaced_only")
+    scope = Scope(names, excluded, namespaced_only=namespaced_only)
+    if not (given := config.getoption("snapshot")):
+        return _recorded(_live(config), scope, config), scope
+    path = DEMO if given == "demo" else Path(given)
+    later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
+    if is_bundle(path):
+        bundle = Bundle(path, bundle_kinds(), _now(config), later)
+        scope = bundle.scope(names, excluded, namespaced_only=namespaced_only)
+        return _recorded(bundle, scope, config), scope
+    _refuse_for_recordings(config)
+    snapshot = Snapshot(path, later)
+    return snapshot, Scope(names, excluded, snapshot.scope, namespaced_only=namespaced_only)
 
 
-def _live(config: pytest.Config, scope: Scope) -> Source:
+def bundle_kinds() -> list[Kind]:
+    """Return the kinds that are read from a bundle: those that checks read."""
+    return [Kind.of_list(listing.path, listing.schema, namespaced=listing.namespaced) for listing in Cluster.listings()]
+
+
+def _now(config: pytest.Config) -> datetime | None:
+    """Return the time that --now gives.
+
+    Raises:
+        Unusable: it is not a time.
+    """
+    if not (text := config.getoption("now")):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Unusable(f"--now {clean(text, 60)}: give a time such as 2026-03-01T12:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _live(config: pytest.Config) -> Source:
     from kubevitals.source.live import Live
 
     timeout = seconds("--request-timeout", config.getoption("request_timeout"))
     if not 0 < timeout <= MAX_TIMEOUT:
         raise Unusable(f"--request-timeout: give more than 0 and at most {MAX_TIMEOUT} s")
-    way, record = config.getoption("kubelet"), config.getoption("record")
-    live = Live(
+    way = config.getoption("kubelet")
+    return Live(
         config.getoption("context"),
         config.getoption("kubeconfig", None),  # an option of pytest-kind, honoured if that is installed
         timeout,
         ask_kubelets_directly=way == "direct" if way else None,
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
-    return Recording(live, record, scope, _left_out(config)) if record else live
+
+
+def _recorded(source: Source, scope: Scope, config: pytest.Config) -> Source:
+    """Return the source, whose answers are recorded if the user wants that."""
+    record = config.getoption("record")
+    return Recording(source, record, scope, _left_out(config)) if record else source
 
 
 def _refuse_contradictions(config: pytest.Config) -> None:
@@ -123,13 +156,24 @@ def _refuse_contradictions(config: pytest.Config) -> None:
         if config.getoption(option) == "":
             raise Unusable(f"--{option} is empty: give a value, or omit the option")
     if not config.getoption("snapshot"):
-        return
-    if config.getoption("probe"):
+        _refuse_without_snapshot(config)
+    elif config.getoption("probe"):
         raise Unusable("--probe needs a cluster, and a recording replays its own probe: omit --probe or --snapshot")
-    if config.getoption("record"):
-        raise Unusable("--record needs a cluster: omit --record or --snapshot")
-    if config.getoption("context"):
+    elif config.getoption("context"):
         raise Unusable("--context chooses a cluster, and --snapshot a recording: omit one of them")
+
+
+def _refuse_without_snapshot(config: pytest.Config) -> None:
+    for option in ("later", "now"):
+        if config.getoption(option):
+            raise Unusable(f"--{option} sets the time of a recording or bundle: add --snapshot")
+
+
+def _refuse_for_recordings(config: pytest.Config) -> None:
+    if config.getoption("record"):
+        raise Unusable("--record needs a cluster or a support bundle: omit --record or --snapshot")
+    if config.getoption("now"):
+        raise Unusable("--now sets the time of a support bundle: a recording has its own, which --later moves on")
 
 
 def _left_out(config: pytest.Config) -> list[str]:

@@ -88,6 +88,7 @@ class Recording:
                 namespacedOnly=scope is not None and scope.namespaced_only,
                 leftOut=left_out,
                 unredacted=not redacting(),
+                incompleteNamespaces=scope.incomplete if scope else (),
             )
         )
 
@@ -101,7 +102,7 @@ class Recording:
         try:
             answer = _reduced(request, self._source.get(request))
         except NotObserved as error:
-            self._write(request, Answer(_NO_ANSWER, error.reason.encode()), unasked=error.unasked)
+            self._write(request, Answer(_NO_ANSWER, error.reason.encode()), error)
             raise
         self._write(request, answer)
         return answer
@@ -118,10 +119,16 @@ class Recording:
         self._write(_PROBE, Answer(200, body))
         return body
 
-    def _write(self, request: Request, answer: Answer, *, unasked: bool = False) -> None:
+    def _write(self, request: Request, answer: Answer, error: NotObserved | None = None) -> None:
         body = _body(request, answer)
         size = sum(map(len, body))
-        exchange = pb.Exchange(request=request.key, status=answer.status, unasked=unasked, date=answer.date)
+        exchange = pb.Exchange(
+            request=request.key,
+            status=answer.status,
+            unasked=error is not None and error.unasked,
+            date=answer.date,
+            unrecorded=isinstance(error, NotRecorded),
+        )
         head = exchange.SerializeToString() + _BODY + varint(size)
         with self._lock:
             self._file.write(varint(len(head) + size) + head)
@@ -203,7 +210,12 @@ class Snapshot:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
         self.context = f"{clean(self.header.context)} (recording)"
         chosen, excluded = self.header.namespaces, self.header.excludedNamespaces
-        self.scope = Scope(chosen, excluded, namespaced_only=self.header.namespacedOnly)
+        self.scope = Scope(
+            chosen,
+            excluded,
+            namespaced_only=self.header.namespacedOnly,
+            incomplete=self.header.incompleteNamespaces,
+        )
         try:
             self.now = taken + later
         except OverflowError as error:
@@ -223,7 +235,8 @@ class Snapshot:
             fields = "" if request.key == request.path else " with the fields that the check declares"
             raise self._missing(f"the recording has no answer to {request.path}{fields}", _option(request))
         if exchange.status == _NO_ANSWER:
-            raise NotObserved(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
+            kind = NotRecorded if exchange.unrecorded else NotObserved
+            raise kind(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
         return answered(request, exchange.status, [exchange.body])._replace(date=exchange.date)
 
     def probe(self, plan: ProbePlan | None) -> bytes:

@@ -22,6 +22,7 @@ class Scope:
     Attributes:
         within: the scope of the recording that is replayed: its lists are requested as they were recorded.
         namespaced_only: whether cluster-scoped objects, such as nodes, are skipped.
+        incomplete: namespaces of which the source may have only some objects, such as a support bundle.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Scope:
         within: "Scope | None" = None,
         *,
         namespaced_only: bool = False,
+        incomplete: Iterable[str] = (),
     ) -> None:
         """Choose namespaces.
 
@@ -39,6 +41,7 @@ class Scope:
         """
         self.chosen, self.excluded, self.within = tuple(chosen), tuple(excluded), within
         self.namespaced_only: bool = namespaced_only or (within is not None and within.namespaced_only)
+        self.incomplete: frozenset[str] = frozenset(incomplete) | (within.incomplete if within else frozenset())
         self.covers = cache(self._covers)
         for pattern in (*self.chosen, *self.excluded):
             if not _PATTERN.fullmatch(pattern):

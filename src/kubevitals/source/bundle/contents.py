@@ -1,0 +1,198 @@
+"""What a bundle holds: its objects by kind, and of which lists all objects are there."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.json_objects import message_of
+from kubevitals.encoding.kept import Compact, reduce
+from kubevitals.encoding.parts import End, Item, Part, Single
+from kubevitals.errors import Unusable
+from kubevitals.source.bundle.kinds import Kind, Kinds, Named, named
+from kubevitals.source.bundle.layouts import ALL, ListPlace
+from kubevitals.text import clean
+
+OTHERS = 32 << 20
+"""Bytes of objects of other kinds, which checks declare themselves."""
+
+_NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_DUMPED = frozenset({"Node", "Event", "Service", "DaemonSet", "Deployment", "ReplicaSet", "Pod"})
+"""The kinds that `kubectl cluster-info dump` lists."""
+
+
+class Contents:
+    """The objects of a bundle, and which lists are complete.
+
+    Attributes:
+        unread: how many objects were not read, by why.
+        system_uids: the uids of the namespace kube-system, by the file with the first object that has it.
+        definitions: the names of CustomResourceDefinitions: ``gateways.gateway.networking.k8s.io``.
+    """
+
+    def __init__(self, kinds: Kinds) -> None:
+        self.kinds = kinds
+        self.unread: Counter[str] = Counter()
+        self.system_uids: dict[str, str] = {}
+        self.definitions: set[str] = set()
+        self._objects = {kind: Compact(kind.schema) for kind in kinds}
+        self._seen: dict[Kind, set[tuple[str, str]]] = defaultdict(set)
+        self._complete: dict[Kind, set[str]] = defaultdict(set)
+        self._others: dict[tuple[str, str, str], dict[tuple[str, str], bytes]] = defaultdict(dict)
+        self._other_bytes = 0
+        self._by_kind: dict[Kind, list[Any]] = {}
+
+    def add(self, value: Any, head: Mapping[str, Any], place: Kind | None, file: str) -> Kind | None:
+        """Keep an object; return its kind, if checks read it."""
+        if not isinstance(value, dict) or not (name := named(value, head, place)):
+            return None
+        if name.kind.startswith("Secret"):
+            return None
+        if kind := self.kinds.of(name):
+            self._add(kind, value, file)
+            return kind
+        if self.kinds.is_outdated(name):
+            self.unread[f"{name}, whose fields differ from those of today's version"] += 1
+        else:
+            self._add_other(name, value)
+        return None
+
+    def _add(self, kind: Kind, value: Mapping[str, Any], file: str) -> None:
+        try:
+            message: Any = message_of(kind.schema, value)
+        except ValueError as error:
+            self.unread[f"{kind.name}: {error}"] += 1
+            return
+        metadata = message.metadata
+        if not kind.namespaced:
+            metadata.ClearField("namespace")
+        elif not _NAMESPACE.fullmatch(metadata.namespace):
+            self.unread[f"{kind.name} without a namespace"] += 1
+            return
+        key = (metadata.namespace, metadata.name)
+        if key in self._seen[kind]:
+            return
+        self._seen[kind].add(key)
+        if kind.schema is pb.Namespace and metadata.name == "kube-system" and metadata.uid:
+            self.system_uids.setdefault(metadata.uid, file)
+        reduce(message)
+        self._objects[kind].add(message)
+
+    def _add_other(self, name: Named, value: Mapping[str, Any]) -> None:
+        metadata = value.get("metadata")
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+            return
+        if name.kind == "CustomResourceDefinition":
+            self.definitions.add(metadata["name"])
+            return
+        if not name.group or self._other_bytes > OTHERS:
+            return
+        kept = {**value, "metadata": {key: part for key, part in metadata.items() if key != "managedFields"}}
+        encoded = msgspec.json.encode(kept)
+        self._other_bytes += len(encoded)
+        self._others[name][str(metadata.get("namespace") or ""), metadata["name"]] = encoded
+
+    def complete(self, kind: Kind, namespace: str) -> None:
+        """Note that all objects of a kind in a namespace are there; in `ALL`, or of a cluster-scoped kind."""
+        self._complete[kind].add(namespace)
+
+    def completed(self, kind: Kind) -> set[str]:
+        """Return the namespaces, or `ALL`, in which all objects of a kind are there."""
+        return self._complete[kind]
+
+    def has(self, kind: Kind) -> bool:
+        """Return whether anything is known of a kind: an object, or that there is none."""
+        return bool(self._seen[kind] or self._complete[kind])
+
+    def namespaces_of(self, kind: Kind) -> set[str]:
+        """Return the namespaces with objects of a kind."""
+        return {namespace for namespace, _ in self._seen[kind] if namespace}
+
+    def objects(self, kind: Kind) -> Sequence[Any]:
+        """Return the objects of a kind."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = self._objects[kind].all()
+        return self._by_kind[kind]
+
+    def others(self, group: str, version: str, kind: str) -> Mapping[tuple[str, str], bytes] | None:
+        """Return the objects of a kind that a check declares, in JSON; nothing if there is none."""
+        return self._others.get(Named(group, version, kind))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no object was found that checks read."""
+        return not any(self._seen.values()) and not any(self._complete.values())
+
+    def refuse_mixed(self) -> None:
+        """Refuse objects of more than one cluster.
+
+        Raises:
+            Unusable: there are several kube-system namespaces with different uids.
+        """
+        if len(self.system_uids) > 1:
+            which = ", ".join(
+                f"{clean(uid, 60)} in {clean(file, 200)}" for uid, file in [*self.system_uids.items()][:3]
+            )
+            raise Unusable(f"the bundle holds several clusters, by the uids of kube-system: {which}; give one of them")
+
+
+class FileReader:
+    """Reads the parts of one file into the contents, and notes of what all objects are there."""
+
+    def __init__(self, contents: Contents, file: str, place: ListPlace | None) -> None:
+        self._contents, self._file = contents, file
+        self._kind = contents.kinds.by_plural(place.plural) if place else None
+        self._namespaces: set[str] = set()
+        self._listed: set[Kind] = set()
+        self._is_dump = self._is_list = False
+
+    def read(self, part: Part) -> Any:
+        """Read a part; return a single value that is not an object."""
+        if isinstance(part, Item):
+            if kind := self._add(part.value, part.head):
+                self._listed.add(kind)
+        elif isinstance(part, End):
+            self._end(part.head)
+        elif isinstance(part, Single):
+            if not _is_object(part.value):
+                return part.value
+            self._add(part.value, {})
+        return None
+
+    def _add(self, value: Any, head: Mapping[str, Any]) -> Kind | None:
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        if isinstance(metadata, dict) and isinstance(namespace := metadata.get("namespace"), str):
+            self._namespaces.add(namespace)
+        return self._contents.add(value, head, self._kind, self._file)
+
+    def _end(self, head: Mapping[str, Any]) -> None:
+        self._is_list = True
+        group, _, version = str(head.get("apiVersion") or "").rpartition("/")
+        name = str(head.get("kind") or "")
+        self._is_dump |= name == "ReplicationControllerList"
+        if kind := self._contents.kinds.of(Named(group, version, name.removesuffix("List"))):
+            self._listed.add(kind)
+
+    def close(self, place: ListPlace | None) -> None:
+        """Note of what the file, which was read to its end, has all objects."""
+        kind = self._contents.kinds.by_plural(place.plural) if place else None
+        if not place or not kind:
+            self._close_list()
+        elif self._is_list or place.namespace == ALL or (place.folder and kind.schema is not pb.Namespace):
+            self._contents.complete(kind, place.namespace if kind.namespaced else "")
+
+    def _close_list(self) -> None:
+        """Note of what a list is complete whose place says nothing: it may be a part of a namespace, by a selector."""
+        for kind in self._listed if self._is_list else ():
+            if not kind.namespaced:
+                self._contents.complete(kind, "")
+            elif self._is_dump and kind.name in _DUMPED:
+                for namespace in self._namespaces:
+                    self._contents.complete(kind, namespace)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("metadata"), dict)

@@ -1,0 +1,58 @@
+"""How much of a cluster a bundle holds: which namespaces, and in which of them objects may be missing."""
+
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.source.bundle.contents import Contents
+from kubevitals.source.bundle.kinds import Kind
+from kubevitals.source.bundle.layouts import ALL
+
+EVERYWHERE = frozenset({"default", "kube-system", "kube-public"})
+"""Namespaces that every cluster has: a tool that lists the pods of all of them lists all namespaces."""
+
+_EXPLAINING = (pb.Event, pb.Lease)
+"""Kinds of which no absent object is a fault."""
+
+
+class Extent(NamedTuple):
+    """How much of a cluster a bundle holds.
+
+    Attributes:
+        namespaces: the namespaces of which it holds something.
+        is_all: whether these are all namespaces of the cluster.
+        incomplete: the namespaces of which objects may be missing, of a kind that the bundle holds.
+    """
+
+    namespaces: frozenset[str]
+    is_all: bool
+    incomplete: frozenset[str]
+
+
+def extent_of(contents: Contents, *, omits_empty: bool, is_cut: bool) -> Extent:
+    """Return how much of a cluster a bundle holds.
+
+    Args:
+        contents: what was read of it.
+        omits_empty: whether its tool writes no file for an empty list.
+        is_cut: whether the rest of the bundle is missing.
+    """
+    namespaced = [kind for kind in contents.kinds if kind.namespaced and contents.has(kind)]
+    names = frozenset(name for kind in namespaced for name in _names(contents, kind))
+    pods = {name for kind in namespaced if kind.schema is pb.Pod for name in contents.completed(kind)}
+    is_all = not is_cut and (ALL in pods or (names if omits_empty and pods else pods) >= EVERYWHERE)
+    if is_all:
+        names |= {node.metadata.name for node in _namespaces(contents)}
+    lacking = set(names) if is_cut else set()
+    for kind in namespaced:
+        complete = contents.completed(kind)
+        if not (ALL in complete or (omits_empty and complete) or kind.schema in _EXPLAINING):
+            lacking |= names - complete
+    return Extent(names, is_all, frozenset(lacking))
+
+
+def _names(contents: Contents, kind: Kind) -> set[str]:
+    return (contents.completed(kind) | contents.namespaces_of(kind)) - {ALL}
+
+
+def _namespaces(contents: Contents) -> list[pb.Namespace]:
+    return [obj for kind in contents.kinds if kind.schema is pb.Namespace for obj in contents.objects(kind)]

@@ -1,0 +1,425 @@
+"""Lays the objects of a recording out as the tools that dump clusters do."""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import yaml
+from google.protobuf.message import Message
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.json_objects import INLINE
+from kubevitals.errors import NotObserved
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.listing import Listing
+from kubevitals.plugin.settings import bundle_kinds
+from kubevitals.source.bundle.bundle import Bundle
+from kubevitals.source.bundle.kinds import group_of
+from kubevitals.source.recording import Snapshot
+
+Json = dict[str, Any]
+Layout = dict[str, str]
+"""Files by their paths."""
+
+_Log = tuple[str, str, str, bool]
+
+
+def to_json(message: Message) -> Json:
+    """Return a message as the API server would write it in JSON, as far as it was kept."""
+    out: Json = {}
+    for field, value in message.ListFields():
+        if f"{message.DESCRIPTOR.name}.{field.name}" in INLINE:
+            out |= to_json(value)
+        elif field.message_type and field.message_type.GetOptions().map_entry:
+            out[field.name] = {key: _value(part) for key, part in value.items()}
+        elif field.is_repeated:
+            out[field.name] = [_value(part) for part in value]
+        else:
+            out[field.name] = _value(value)
+    return out
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case pb.Time():
+            return _time(value)
+        case pb.Quantity():
+            return value.string
+        case pb.IntOrString():
+            return value.strVal if value.type else value.intVal
+        case bytes():
+            return base64.b64encode(value).decode()
+        case Message():
+            return to_json(value)
+    return value
+
+
+def _time(time: pb.Time) -> str | None:
+    if not time.seconds:
+        return None
+    moment = datetime.fromtimestamp(time.seconds, UTC).replace(microsecond=time.nanos // 1000)
+    return moment.isoformat(timespec="microseconds" if time.nanos else "seconds").replace("+00:00", "Z")
+
+
+class Recorded:
+    """The objects and logs of a recording, for the exporters below.
+
+    Attributes:
+        objects: the objects of each kind, by its plural.
+        logs: the log of each container, by namespace, pod, container and whether it is the previous instance's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.snapshot = Snapshot(path)
+        cluster = Cluster(self.snapshot)
+        self.objects: dict[str, list[Json]] = defaultdict(list)
+        self.listings: dict[str, Listing[Any]] = {}
+        for listing in Cluster.listings():
+            self._add(cluster, listing)
+        self.version = cluster.server_version
+        cluster.close()
+        self.logs = dict(self._logs())
+        self.namespaces = sorted(obj["metadata"]["name"] for obj in self.objects["namespaces"])
+
+    def _add(self, cluster: Cluster, listing: Listing[Any]) -> None:
+        plural = listing.path.rpartition("/")[2]
+        if listing.selector or plural == "secrets":
+            return
+        try:
+            items = cluster.fetcher.list(listing)
+        except NotObserved:
+            return
+        self.listings[plural] = listing
+        self.objects[plural] += [self._object(listing, item) for item in items]
+
+    def _object(self, listing: Listing[Any], item: Message) -> Json:
+        group, version = group_of(listing.path), listing.path.split("/")[-2]
+        if "/namespaces/" in listing.path:
+            version = listing.path.split("/")[3]
+        return {"apiVersion": f"{group}/{version}".lstrip("/"), "kind": type(item).__name__, **to_json(item)}
+
+    def _logs(self) -> Iterator[tuple[_Log, str]]:
+        for path in self.snapshot.paths:
+            url = urlsplit(path)
+            if url.path.endswith("/log"):
+                exchange = self.snapshot._answers[path]
+                query = parse_qs(url.query)
+                if exchange.status == 200 and query["tailLines"] == ["20"]:
+                    _, _, _, _, namespace, _, pod, _ = url.path.split("/")
+                    key = (namespace, unquote(pod), query["container"][0], "previous" in query)
+                    yield key, exchange.body.decode("utf-8", "replace")
+
+    def of(self, plural: str, namespace: str) -> list[Json]:
+        """Return the objects of a kind in a namespace."""
+        return [obj for obj in self.objects[plural] if obj["metadata"].get("namespace", "") == namespace]
+
+    def is_namespaced(self, plural: str) -> bool:
+        return self.listings[plural].namespaced or plural == "leases"
+
+
+def _bare(objects: Iterable[Json]) -> list[Json]:
+    return [{key: value for key, value in obj.items() if key not in ("apiVersion", "kind")} for obj in objects]
+
+
+def _typed(objects: list[Json], kind: str, version: str = "v1") -> str:
+    """Return a list as kubectl's JSON printer writes a typed one: its items have no kinds."""
+    return json.dumps({"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": _bare(objects)}, indent=4)
+
+
+def _list(objects: list[Json]) -> Json:
+    return {"apiVersion": "v1", "items": objects, "kind": "List", "metadata": {"resourceVersion": ""}}
+
+
+_DUMPED = {
+    "events": ("Event", "v1"),
+    "services": ("Service", "v1"),
+    "daemonsets": ("DaemonSet", "apps/v1"),
+    "deployments": ("Deployment", "apps/v1"),
+    "replicasets": ("ReplicaSet", "apps/v1"),
+    "pods": ("Pod", "v1"),
+}
+
+
+def cluster_info_dump(recorded: Recorded) -> Layout:
+    """`kubectl cluster-info dump -A --output-directory`."""
+    files = {"nodes.json": _typed(recorded.objects["nodes"], "Node")}
+    for namespace in recorded.namespaces:
+        files[f"{namespace}/replication-controllers.json"] = _typed([], "ReplicationController")
+        for plural, (kind, version) in _DUMPED.items():
+            files[f"{namespace}/{plural}.json"] = _typed(recorded.of(plural, namespace), kind, version)
+        for pod in recorded.of("pods", namespace):
+            files[f"{namespace}/{pod['metadata']['name']}/logs.txt"] = _sections(recorded, pod)
+    return files
+
+
+def _sections(recorded: Recorded, pod: Json) -> str:
+    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    out = ""
+    for container in (*pod["spec"].get("initContainers", ()), *pod["spec"].get("containers", ())):
+        of = f"logs for container {container['name']} of pod {namespace}/{name} ====\n"
+        out += f"==== START {of}{recorded.logs.get((namespace, name, container['name'], False), '')}==== END {of}"
+    return out
+
+
+def cluster_info_stream(recorded: Recorded) -> Layout:
+    """`kubectl cluster-info dump -A > cluster-info.txt`."""
+    files = cluster_info_dump(recorded)
+    order = [*_DUMPED, "replication-controllers"]
+    texts = [files["nodes.json"]]
+    for namespace in recorded.namespaces:
+        texts += [files[f"{namespace}/{plural}.json"] for plural in order]
+        pods = recorded.of("pods", namespace)
+        texts += [files[f"{namespace}/{pod['metadata']['name']}/logs.txt"] for pod in pods]
+    return {"cluster-info.txt": "\n".join(texts)}
+
+
+def collected(recorded: Recorded) -> Layout:
+    """`deploy/collect`."""
+    files = {f"{plural}.json": json.dumps(_list(objects)) for plural, objects in recorded.objects.items()}
+    files["kubevitals-bundle"] = f"{recorded.snapshot.now:%Y-%m-%dT%H:%M:%SZ}\n"
+    files["version.json"] = json.dumps({"clientVersion": {}, "serverVersion": {"gitVersion": recorded.version}})
+    files["readyz.txt"] = "[+]ping ok\nreadyz check passed\n"
+    names = [_metadata_only(obj) for obj in recorded.objects["configmaps"]]
+    files["configmaps.json"] = "\n".join(map(json.dumps, names))
+    return files | _logs(recorded, "logs/{0}/{1}/{2}.log", ".1")
+
+
+def _metadata_only(obj: Json) -> Json:
+    kept = {key: obj["metadata"][key] for key in ("name", "namespace")}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept}
+
+
+def _logs(recorded: Recorded, form: str, previous: str, *, before: str = "") -> Layout:
+    files = {}
+    for (namespace, pod, container, is_previous), text in recorded.logs.items():
+        stem, dot, ending = form.format(namespace, pod, container).rpartition(".")
+        if previous.startswith("-"):
+            path = stem + (previous if is_previous else "") + dot + ending
+        else:
+            path = stem + dot + ending + (previous if is_previous else "")
+        files[path] = "".join(f"{before}{line}\n" for line in text.splitlines())
+    return files
+
+
+def kubectl_files(recorded: Recorded) -> Layout:
+    """`kubectl get … -A -o yaml`, into files with any names."""
+    return {
+        f"out/{plural}-all.yaml": yaml.dump(_list(objects), Dumper=yaml.CSafeDumper)
+        for plural, objects in recorded.objects.items()
+    }
+
+
+_INSPECTED = (
+    ("core", "pods", "configmaps", "events", "persistentvolumeclaims", "services"),
+    ("apps", "deployments", "daemonsets", "replicasets", "statefulsets"),
+    ("batch", "jobs", "cronjobs"),
+    ("discovery.k8s.io", "endpointslices"),
+    ("policy", "poddisruptionbudgets"),
+    ("autoscaling", "horizontalpodautoscalers"),
+)
+_CLUSTER_SCOPED = (
+    "nodes",
+    "persistentvolumes",
+    "storageclasses",
+    "csinodes",
+    "csidrivers",
+    "volumeattachments",
+    "validatingwebhookconfigurations",
+    "mutatingwebhookconfigurations",
+    "apiservices",
+)
+
+
+def must_gather(recorded: Recorded) -> Layout:
+    """`oc adm must-gather`, which inspects namespaces (here all of them) and some cluster-scoped kinds."""
+    root = "must-gather.local.1/quay-io-image-sha256-0123456789abcdef"
+    at = f"{recorded.snapshot.now:%Y-%m-%d %H:%M:%S}.123456789 +0000 UTC m=+0.1"
+    files = {f"{root}/timestamp": f"{at}\n{at}\n", f"{root}/version": "openshift/must-gather\n4.16\n"}
+    for namespace in recorded.namespaces:
+        place = f"{root}/namespaces/{namespace}"
+        files[f"{place}/{namespace}.yaml"] = _yaml(_named(recorded.objects["namespaces"], namespace))
+        for group, *plurals in _INSPECTED:
+            for plural in plurals:
+                objects = recorded.of(plural, namespace)
+                files[f"{place}/{group}/{plural}.yaml"] = _yaml(_list(objects) | {"kind": "List"})
+    for plural in _CLUSTER_SCOPED:
+        for obj in recorded.objects[plural]:
+            name = obj["metadata"]["name"]
+            files[f"{root}/cluster-scoped-resources/{group_of(obj['apiVersion']) or 'x'}/{plural}/{name}.yaml"] = _yaml(
+                obj
+            )
+    form = f"{root}/namespaces/{{0}}/pods/{{1}}/{{2}}/{{2}}/logs/"
+    for key, text in recorded.logs.items():
+        file = "previous.log" if key[3] else "current.log"
+        files[form.format(*key) + file] = "".join(
+            f"2026-03-01T12:00:00.123456789Z {line}\n" for line in text.splitlines()
+        )
+    return files
+
+
+def _yaml(value: Any) -> str:
+    return "---\n" + yaml.dump(value, Dumper=yaml.CSafeDumper)
+
+
+def _named(objects: list[Json], name: str) -> Json:
+    return next(obj for obj in objects if obj["metadata"]["name"] == name)
+
+
+_OF_TROUBLESHOOT = {
+    "pods": "pods",
+    "services": "services",
+    "deployments": "deployments",
+    "statefulsets": "statefulsets",
+    "daemonsets": "daemonsets",
+    "replicasets": "statefulsets-errors.json",
+    "jobs": "jobs",
+    "cronjobs": "cronjobs",
+    "ingresses": "ingress",
+    "networkpolicies": "network-policy",
+    "resourcequotas": "resource-quota",
+    "limitranges": "limitranges",
+    "events": "events",
+    "persistentvolumeclaims": "pvcs",
+    "poddisruptionbudgets": "pod-disruption-budgets",
+    "endpointslices": "endpointslices",
+    "configmaps": "configmaps",
+    "leases": "leases",
+}
+
+
+def troubleshoot(recorded: Recorded) -> Layout:
+    """`kubectl support-bundle`, of all namespaces."""
+    root = "support-bundle-2026-03-01T12_00_00/cluster-resources"
+    files = {
+        f"{root}/namespaces.json": _typed(recorded.objects["namespaces"], "Namespace"),
+        f"{root}/nodes.json": _typed(recorded.objects["nodes"], "Node"),
+        f"{root}/pvs.json": _typed(recorded.objects["persistentvolumes"], "PersistentVolume"),
+        f"{root}/storage-classes.json": json.dumps(_bare(recorded.objects["storageclasses"])),
+        f"{root}/volumeattachments.json": _typed(
+            recorded.objects["volumeattachments"], "VolumeAttachment", "storage.k8s.io/v1"
+        ),
+        f"{root}/pods-errors.json": "{}",
+        "support-bundle-2026-03-01T12_00_00/cluster-info/cluster_version.json": json.dumps(
+            {"info": {"gitVersion": recorded.version}, "string": recorded.version}
+        ),
+    }
+    for plural, folder in _OF_TROUBLESHOOT.items():
+        for namespace in recorded.namespaces:
+            files[f"{root}/{folder}/{namespace}.json"] = json.dumps(_bare(recorded.of(plural, namespace)), indent=2)
+    return files | _logs(recorded, f"{root}/pods/logs/{{0}}/{{1}}/{{2}}.log", "-previous")
+
+
+def sonobuoy(recorded: Recorded) -> Layout:
+    """`sonobuoy retrieve`: no file for an empty list."""
+    files = {"serverversion.json": json.dumps({"major": "1", "gitVersion": recorded.version})}
+    for plural, objects in recorded.objects.items():
+        if not objects:
+            continue
+        group = (group_of(f"/apis/{objects[0]['apiVersion']}") or "core") if "/" in objects[0]["apiVersion"] else "core"
+        name = f"{group}_v1_{plural}.json"
+        if not recorded.is_namespaced(plural):
+            files[f"resources/cluster/{name}"] = json.dumps(_list(objects))
+            continue
+        for namespace in recorded.namespaces:
+            if of_it := recorded.of(plural, namespace):
+                files[f"resources/ns/{namespace}/{name}"] = json.dumps(_list(of_it))
+    current = {key: text for key, text in recorded.logs.items() if not key[3]}
+    return files | {f"podlogs/{ns}/{pod}/logs/{name}.txt": text for (ns, pod, name, _), text in current.items()}
+
+
+def rancher(recorded: Recorded) -> Layout:
+    """The support-bundle-kit of Rancher, Harvester and Longhorn, here for all namespaces."""
+    root = "supportbundle_0123_2026-03-01T12-00-00Z"
+    about = {
+        "projectName": "Longhorn",
+        "kubernetesVersion": recorded.version,
+        "bundleCreatedAt": f"{recorded.snapshot.now:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    files = {f"{root}/metadata.yaml": yaml.dump(about)}
+    for plural, objects in recorded.objects.items():
+        version = recorded.listings[plural].path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")[0]
+        version = version.partition("/namespaces/")[0]
+        if not recorded.is_namespaced(plural):
+            files[f"{root}/yamls/cluster/{version}/{plural}.yaml"] = _yaml(_list(objects))
+            continue
+        for namespace in recorded.namespaces:
+            files[f"{root}/yamls/namespaced/{namespace}/{version}/{plural}.yaml"] = _yaml(
+                _list(recorded.of(plural, namespace))
+            )
+    return files | _logs(recorded, f"{root}/logs/{{0}}/{{1}}/{{2}}.log", ".1")
+
+
+_OF_SOS = {
+    "events": "events",
+    "deployments": "deployments",
+    "ingresses": "ingresses",
+    "pods": "pods",
+    "persistentvolumeclaims": "pvc",
+    "services": "services",
+    "daemonsets": "daemonsets",
+    "replicasets": "replicasets",
+    "statefulsets": "statefulsets",
+    "configmaps": "configmaps",
+    "jobs": "jobs",
+    "cronjobs": "cronjobs",
+    "limitranges": "limitranges",
+    "resourcequotas": "resourcequotas",
+}
+
+
+def sos(recorded: Recorded) -> Layout:
+    """`sos report -k kubernetes.all -k kubernetes.podlogs` on a control-plane node."""
+    root = "sosreport-control-plane-2026-03-01-abcdefg/sos_commands/kubernetes/cluster-info"
+    command = "kubectl_--kubeconfig_.etc.kubernetes.admin.conf"
+    files = {
+        f"{root}/{command}_get_-o_json_nodes": json.dumps(_list(recorded.objects["nodes"])),
+        f"{root}/{command}_get_-o_json_sc": json.dumps(_list(recorded.objects["storageclasses"])),
+        f"{root}/{command}_get_-o_json_pv": json.dumps(_list(recorded.objects["persistentvolumes"])),
+        f"{root}/{command}_get_namespaces": "NAME STATUS AGE\ndefault Active 1d\n",
+    }
+    for namespace in recorded.namespaces:
+        for plural, name in _OF_SOS.items():
+            path = f"{root}/{namespace}/{command}_get_-o_json_--namespace_{namespace}_{name}"
+            files[path] = json.dumps(_list(recorded.of(plural, namespace)))
+    for (namespace, pod, container, previous), text in recorded.logs.items():
+        if not previous:
+            place = f"{root}/{namespace}/podlogs/{pod}/{command}_--namespace_{namespace}_logs_{pod}_-c_{container}"
+            files[place] = text
+    return files
+
+
+LAYOUTS: Mapping[str, Callable[[Recorded], Layout]] = {
+    "deploy/collect": collected,
+    "kubectl get": kubectl_files,
+    "kubectl cluster-info dump": cluster_info_dump,
+    "must-gather": must_gather,
+    "Troubleshoot": troubleshoot,
+    "Sonobuoy": sonobuoy,
+    "Rancher": rancher,
+    "sos": sos,
+}
+"""The formats by the names that docs/bundles.md has."""
+
+
+def write(files: Layout, folder: Path) -> Path:
+    """Write files into a folder."""
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return folder
+
+
+def bundle(path: Path, **more: Any) -> Bundle:
+    """Return a bundle as the option --snapshot opens it."""
+    return Bundle(path, bundle_kinds(), **more)
+
+
+def cluster_in(opened: Bundle) -> Cluster:
+    """Return the cluster in a bundle, as a run without options sees it."""
+    return Cluster(opened, scope=opened.scope((), (), namespaced_only=False))
