@@ -66,6 +66,7 @@ def navigation() -> list[dict[str, object]]:
                 {"Outcomes and known issues": "outcomes.md"},
                 {"Reports": "reports.md"},
                 {"Recordings": "recordings.md"},
+                {"Support bundles": "bundles.md"},
                 {"Rights": "rights.md"},
                 {"Scheduled runs": "scheduled-runs.md"},
                 {"Performance": "performance.md"},

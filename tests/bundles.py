@@ -2,8 +2,8 @@
 
 import base64
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,30 +72,30 @@ class Recorded:
     Attributes:
         objects: the objects of each kind, by its plural.
         logs: the log of each container, by namespace, pod, container and whether it is the previous instance's.
+        current_logs: what `kubectl logs` prints: the previous instance's if the container waits for its restart.
     """
 
     def __init__(self, path: Path) -> None:
         self.snapshot = Snapshot(path)
         cluster = Cluster(self.snapshot)
-        self.objects: dict[str, list[Json]] = defaultdict(list)
+        self.objects: dict[str, list[Json]] = {}
         self.listings: dict[str, Listing[Any]] = {}
         for listing in Cluster.listings():
             self._add(cluster, listing)
         self.version = cluster.server_version
         cluster.close()
         self.logs = dict(self._logs())
+        self.current_logs = {key[:3]: text for key, text in sorted(self.logs.items(), key=lambda item: not item[0][3])}
         self.namespaces = sorted(obj["metadata"]["name"] for obj in self.objects["namespaces"])
 
     def _add(self, cluster: Cluster, listing: Listing[Any]) -> None:
         plural = listing.path.rpartition("/")[2]
         if listing.selector or plural == "secrets":
             return
-        try:
-            items = cluster.fetcher.list(listing)
-        except NotObserved:
-            return
         self.listings[plural] = listing
-        self.objects[plural] += [self._object(listing, item) for item in items]
+        objects = self.objects.setdefault(plural, [])
+        with suppress(NotObserved):  # the recording is older than the list: none of its objects is a fault
+            objects += [self._object(listing, item) for item in cluster.fetcher.list(listing)]
 
     def _object(self, listing: Listing[Any], item: Message) -> Json:
         group, version = group_of(listing.path), listing.path.split("/")[-2]
@@ -113,6 +113,13 @@ class Recorded:
                     _, _, _, _, namespace, _, pod, _ = url.path.split("/")
                     key = (namespace, unquote(pod), query["container"][0], "previous" in query)
                     yield key, exchange.body.decode("utf-8", "replace")
+
+    def padded(self) -> "Recorded":
+        """Return the same with an object of each kind."""
+        for plural, listing in self.listings.items():
+            made = listing.schema(metadata={"name": "made-up", "namespace": "default"})
+            self.objects[plural] = self.objects[plural] or [self._object(listing, made)]
+        return self
 
     def of(self, plural: str, namespace: str) -> list[Json]:
         """Return the objects of a kind in a namespace."""
@@ -161,8 +168,9 @@ def _sections(recorded: Recorded, pod: Json) -> str:
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     out = ""
     for container in (*pod["spec"].get("initContainers", ()), *pod["spec"].get("containers", ())):
-        of = f"logs for container {container['name']} of pod {namespace}/{name} ====\n"
-        out += f"==== START {of}{recorded.logs.get((namespace, name, container['name'], False), '')}==== END {of}"
+        if (text := recorded.current_logs.get((namespace, name, container["name"]))) is not None:
+            of = f"logs for container {container['name']} of pod {namespace}/{name} ====\n"
+            out += f"==== START {of}{text}==== END {of}"
     return out
 
 
@@ -207,9 +215,9 @@ def _logs(recorded: Recorded, form: str, previous: str, *, before: str = "") -> 
 
 
 def kubectl_files(recorded: Recorded) -> Layout:
-    """`kubectl get … -A -o yaml`, into files with any names."""
+    """`kubectl get … -A -o yaml`, into one file for each kind."""
     return {
-        f"out/{plural}-all.yaml": yaml.dump(_list(objects), Dumper=yaml.CSafeDumper)
+        f"out/{plural}.yaml": yaml.dump(_list(objects), Dumper=yaml.CSafeDumper)
         for plural, objects in recorded.objects.items()
     }
 
@@ -328,8 +336,8 @@ def sonobuoy(recorded: Recorded) -> Layout:
         for namespace in recorded.namespaces:
             if of_it := recorded.of(plural, namespace):
                 files[f"resources/ns/{namespace}/{name}"] = json.dumps(_list(of_it))
-    current = {key: text for key, text in recorded.logs.items() if not key[3]}
-    return files | {f"podlogs/{ns}/{pod}/logs/{name}.txt": text for (ns, pod, name, _), text in current.items()}
+    logs = recorded.current_logs
+    return files | {f"podlogs/{ns}/{pod}/logs/{name}.txt": text for (ns, pod, name), text in logs.items()}
 
 
 def rancher(recorded: Recorded) -> Layout:
@@ -386,10 +394,9 @@ def sos(recorded: Recorded) -> Layout:
         for plural, name in _OF_SOS.items():
             path = f"{root}/{namespace}/{command}_get_-o_json_--namespace_{namespace}_{name}"
             files[path] = json.dumps(_list(recorded.of(plural, namespace)))
-    for (namespace, pod, container, previous), text in recorded.logs.items():
-        if not previous:
-            place = f"{root}/{namespace}/podlogs/{pod}/{command}_--namespace_{namespace}_logs_{pod}_-c_{container}"
-            files[place] = text
+    for (namespace, pod, container), text in recorded.current_logs.items():
+        place = f"{root}/{namespace}/podlogs/{pod}/{command}_--namespace_{namespace}_logs_{pod}_-c_{container}"
+        files[place] = text
     return files
 
 

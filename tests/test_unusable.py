@@ -38,7 +38,10 @@ UNUSABLE = {
     "findings into a folder": (["--findings=."], r"--findings \. cannot be written: Is a directory"),
     "bad CNI": (["--cni-daemonset=kindnet"], "--cni-daemonset kindnet: give NAMESPACE/NAME"),
     "bad later": (["--snapshot=broken", "--later=soon"], "--later: 'soon' is not a duration"),
-    "later live": (["--later=1h"], "--later moves the time of a recording: add --snapshot"),
+    "later live": (["--later=1h"], "--later sets the time of a recording or bundle: add --snapshot"),
+    "now live": (["--now=2026-03-01"], "--now sets the time of a recording or bundle: add --snapshot"),
+    "now of a recording": (["--snapshot=demo", "--now=2026-03-01"], "--now sets the time of a support bundle"),
+    "a folder without objects": (["--snapshot=."], "holds no objects of Kubernetes in JSON or YAML"),
 }
 
 

@@ -105,7 +105,7 @@ class _Lines:
 
     def load(self) -> Any:
         """Return the value of the lines, and forget them."""
-        text = "\n".join(_without_unread(self.lines))
+        text = "".join(f"{line}\n" for line in _without_unread(self.lines))
         self.lines, self._size = [], 0
         return yaml_value(text)
 

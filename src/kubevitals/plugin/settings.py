@@ -1,7 +1,9 @@
 """Reads the command-line options: which cluster is checked, and what is compared."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -31,17 +33,17 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         Unusable: the value of an option cannot be used.
     """
     values = parse_thresholds(config.getoption("threshold"), thresholds)
-    source, scope = _source(config)
+    opened = _opened(config)
     cluster = Cluster(
-        source,
+        opened.source,
         values,
         secret_names=config.getoption("secret_names"),
         ask_kubelets=config.getoption("kubelet") != "none",
         cni_daemon_sets=_cni_daemon_sets(config),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
-        scope=scope,
+        scope=opened.scope,
     )
-    cluster.remarks += kept_credentials(source)
+    cluster.remarks += [*opened.remarks, *kept_credentials(opened.source)]
     return cluster
 
 
@@ -83,23 +85,30 @@ def expected(config: pytest.Config) -> known_issues.KnownIssues:
     return known_issues.load(config.getoption("known_issues"), datetime.now(UTC).date())
 
 
-def _source(config: pytest.Config) -> tuple[Source, Scope]:
-    """Return the source that the options choose, and the namespaces of it that are checked."""
+class _Opened(NamedTuple):
+    """The source that the options choose, the namespaces of it that are checked, and what to know of it."""
+
+    source: Source
+    scope: Scope
+    remarks: Sequence[str] = ()
+
+
+def _opened(config: pytest.Config) -> _Opened:
     _refuse_contradictions(config)
     names, excluded = config.getoption("namespace"), config.getoption("exclude_namespace")
     namespaced_only: bool = config.getoption("namespaced_only")
     scope = Scope(names, excluded, namespaced_only=namespaced_only)
     if not (given := config.getoption("snapshot")):
-        return _recorded(_live(config), scope, config), scope
+        return _Opened(_recorded(_live(config), scope, config), scope)
     path = DEMO if given == "demo" else Path(given)
     later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
     if is_bundle(path):
         bundle = Bundle(path, bundle_kinds(), _now(config), later)
         scope = bundle.scope(names, excluded, namespaced_only=namespaced_only)
-        return _recorded(bundle, scope, config), scope
+        return _Opened(_recorded(bundle, scope, config), scope, bundle.remarks)
     _refuse_for_recordings(config)
     snapshot = Snapshot(path, later)
-    return snapshot, Scope(names, excluded, snapshot.scope, namespaced_only=namespaced_only)
+    return _Opened(snapshot, Scope(names, excluded, snapshot.scope, namespaced_only=namespaced_only))
 
 
 def bundle_kinds() -> list[Kind]:

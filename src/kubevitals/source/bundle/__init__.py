@@ -1,5 +1,5 @@
-"""Dumps of a cluster as a source: folders and archives that kubectl and support tools write.
+"""Dumps of a cluster as a source: the folders and archives that kubectl and support tools write.
 
-Objects are known by their apiVersion and kind, wherever they are; the layout only says where logs are and what is
-complete. Nothing is written, no link is followed, and Secrets are not read.
+It knows objects by their apiVersion and kind; the layout only says where logs are and what is complete. It must not
+write anything, follow a link, or read a Secret.
 """

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -13,6 +13,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, decode_resources
 from kubevitals.encoding.protobuf import Page
 from kubevitals.errors import NotRecorded, Unusable
+from kubevitals.objects import statuses
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.bundle.clock import Taken, estimated
 from kubevitals.source.bundle.extent import Extent, extent_of
@@ -48,19 +49,19 @@ class Bundle:
         """
         self.context = f"{clean(path.resolve().name)} (bundle)"
         self._kinds = Kinds(kinds)
-        self._read = read(path, self._kinds)
-        self._contents = self._read.contents
+        self.read = read(path, self._kinds)
+        self._contents = self.read.contents
         if self._contents.is_empty:
             raise Unusable(f"{path} holds no objects of Kubernetes in JSON or YAML: is it a dump of a cluster?")
         self._contents.refuse_mixed()
-        taken = _taken(self._read, now)
+        taken = _taken(self.read, now)
         if taken is None:
             raise Unusable(f"{path} does not say when it was taken: give --now, such as --now 2026-03-01T12:00:00Z")
         self.extent: Extent = extent_of(
-            self._contents, omits_empty=self._read.omits_empty, is_cut=bool(self._read.files.cut)
+            self._contents, omits_empty=self.read.omits_empty, is_cut=bool(self.read.files.cut)
         )
         self.now = taken.time + later
-        self.remarks = [f"the time is {taken.how}", *self._read.remarks()][:REMARKS]
+        self.remarks = [f"the time is {taken.how}", *self.read.remarks()][:REMARKS]
 
     def scope(self, chosen: Sequence[str], excluded: Sequence[str], *, namespaced_only: bool) -> Scope:
         """Return the scope of a run: the chosen namespaces that the bundle holds.
@@ -86,8 +87,8 @@ class Bundle:
             return self._list(request, url.path, parse_qs(url.query))
         if match := _LOG.fullmatch(url.path):
             return self._log(unquote(match[1]), unquote(match[2]), parse_qs(url.query))
-        if url.path in self._read.answers:
-            return Answer(200, self._read.answers[url.path])
+        if url.path in self.read.answers:
+            return Answer(200, self.read.answers[url.path])
         raise NotRecorded(f"the bundle has no answer to {request.path}", unasked=True)
 
     def _list(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
@@ -144,11 +145,25 @@ class Bundle:
         container = query.get("container", [""])[0]
         lines, size = (int(query.get(name, ["20"])[0]) for name in ("tailLines", "limitBytes"))
         previous = "previous" in query
-        body = self._read.logs.tail(namespace, pod, container, lines, size, previous=previous)
+        body = self.read.logs.tail(namespace, pod, container, lines, size, previous=previous)
+        if body is None and previous and (namespace, pod, container) in self._restarting:
+            body = self.read.logs.tail(namespace, pod, container, lines, size, previous=False)
         if body is None:
             what = "previous log" if previous else "log"
             return Answer(404, msgspec.json.encode({"message": f"the bundle has no {what} of container {container}"}))
         return Answer(200, body)
+
+    @cached_property
+    def _restarting(self) -> set[tuple[str, str, str]]:
+        """The containers that wait for their restart: `kubectl logs` shows the previous instance's log until then."""
+        return {
+            (pod.metadata.namespace, pod.metadata.name, status.name)
+            for kind in self._kinds
+            if kind.schema is pb.Pod
+            for pod in self._contents.objects(kind)
+            for status in statuses(pod)
+            if status.state.HasField("waiting") and status.lastState.HasField("terminated")
+        }
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Raise NotObserved: no tool that writes bundles probes the network."""

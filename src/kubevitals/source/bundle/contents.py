@@ -31,6 +31,7 @@ class Contents:
         unread: how many objects were not read, by why.
         system_uids: the uids of the namespace kube-system, by the file with the first object that has it.
         definitions: the names of CustomResourceDefinitions: ``gateways.gateway.networking.k8s.io``.
+        empty: kinds of which a list without objects was read.
     """
 
     def __init__(self, kinds: Kinds) -> None:
@@ -38,6 +39,7 @@ class Contents:
         self.unread: Counter[str] = Counter()
         self.system_uids: dict[str, str] = {}
         self.definitions: set[str] = set()
+        self.empty: set[Kind] = set()
         self._objects = {kind: Compact(kind.schema) for kind in kinds}
         self._seen: dict[Kind, set[tuple[str, str]]] = defaultdict(set)
         self._complete: dict[Kind, set[str]] = defaultdict(set)
@@ -72,12 +74,12 @@ class Contents:
         elif not _NAMESPACE.fullmatch(metadata.namespace):
             self.unread[f"{kind.name} without a namespace"] += 1
             return
+        if kind.schema is pb.Namespace and metadata.name == "kube-system" and metadata.uid:
+            self.system_uids.setdefault(metadata.uid, file)
         key = (metadata.namespace, metadata.name)
         if key in self._seen[kind]:
             return
         self._seen[kind].add(key)
-        if kind.schema is pb.Namespace and metadata.name == "kube-system" and metadata.uid:
-            self.system_uids.setdefault(metadata.uid, file)
         reduce(message)
         self._objects[kind].add(message)
 
@@ -105,7 +107,7 @@ class Contents:
 
     def has(self, kind: Kind) -> bool:
         """Return whether anything is known of a kind: an object, or that there is none."""
-        return bool(self._seen[kind] or self._complete[kind])
+        return bool(self._seen[kind] or self._complete[kind] or kind in self.empty)
 
     def namespaces_of(self, kind: Kind) -> set[str]:
         """Return the namespaces with objects of a kind."""
@@ -186,12 +188,21 @@ class FileReader:
 
     def _close_list(self) -> None:
         """Note of what a list is complete whose place says nothing: it may be a part of a namespace, by a selector."""
-        for kind in self._listed if self._is_list else ():
+        if not self._is_list:
+            return
+        if not self._listed and (kind := self._named_by_file()):
+            self._listed.add(kind)
+            self._contents.empty.add(kind)
+        for kind in self._listed:
             if not kind.namespaced:
                 self._contents.complete(kind, "")
             elif self._is_dump and kind.name in _DUMPED:
                 for namespace in self._namespaces:
                     self._contents.complete(kind, namespace)
+
+    def _named_by_file(self) -> Kind | None:
+        """Return the kind whose plural the file is named by: an empty list of kubectl does not say its kind."""
+        return self._contents.kinds.by_plural(self._file.rpartition("/")[2].partition(".")[0])
 
 
 def _is_object(value: Any) -> bool:
