@@ -25,11 +25,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
-from kubevitals.facts.address_pools.accounts import supplies
+from kubevitals.errors import NotApplicable
+from kubevitals.facts.address_pools.accounts import known
 from kubevitals.facts.address_pools.supply import Supply, pods_left
 from kubevitals.facts.network import cni
-from kubevitals.facts.network.addresses import cluster_networks, overlaps, pools, strays, use_of_networks
+from kubevitals.facts.network.addresses import cluster_networks, overlaps, strays, use_of_networks
 from kubevitals.facts.network.ip_pools import ip_pool_lines
 from kubevitals.facts.network.pod_cidrs import unused_because
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -149,7 +149,8 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
     Antrea, Whereabouts), and the podCIDRs of nodes where pods get their addresses from them (flannel, kindnet,
     host-local). A node whose addresses suffice for all pods that it takes is not found.
     """
-    for supply in supplies(cluster):
+    supplies, unseen, elsewhere = cluster.derive(known)
+    for supply in supplies:
         if supply.percent >= cluster.limit(HEADROOM) and not _suffices(supply, cluster):
             starved = _starved(supply, cluster)
             yield Finding(
@@ -161,6 +162,10 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
                 concerns=(*starved, *([_POD_NETWORK] if starved else [])),
                 part=supply.part,
             )
+    if unseen:
+        raise unseen
+    if not supplies:
+        raise NotApplicable(elsewhere)
 
 
 def _suffices(supply: Supply, cluster: Cluster) -> bool:
@@ -215,9 +220,11 @@ def _sandbox_findings(kind: PodFault, says: tuple[str, str], remedy: str, cluste
             where = _POD_NETWORK if error.shared is Shared.CLUSTER else Ref("Node", "", pod.spec.nodeName)
             fault = _Fault(where, f"{says[1]}: {why}", error.remedy or remedy, is_refused(symptom.words))
             by_fault[fault].append(pod)
-        if error.variant == EXHAUSTED and why not in use:
-            use[why] = use_of_networks(symptom.words, cluster)
-        lines = [*use.get(why, ()), *_network_lines(pod, error, cluster)]
+        lines = list(_network_lines(pod, error, cluster))
+        if error.variant == EXHAUSTED and not any(" in use" in line for line in lines):
+            if why not in use:
+                use[why] = use_of_networks(symptom.words, cluster)
+            lines[:0] = use[why]
         yield _pod_finding(symptom, f"{says[0]}: {why}", error.remedy or remedy, lines, cluster)
     for fault, pods in by_fault.items():
         if fault.of_all or len({owner(pod) or ref(pod) for pod in pods}) > 1:
@@ -258,11 +265,12 @@ def _pod_finding(symptom: Symptom, says: str, remedy: str, more: Sequence[str], 
 
 def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterator[str]:
     """Yield how many of the node's addresses are in use, Calico's pools, and the CNI's pod, as far as they matter."""
-    try:
-        if error.variant == EXHAUSTED and not unused_because(cluster):
-            yield from (f"{pool} are in use" for pool in cluster.derive(pools).get(pod.spec.nodeName, ()))
-    except NotObserved as unseen:
-        yield f"addresses not observed: {unseen}"
+    if error.variant == EXHAUSTED:
+        supplies, unseen, _ = cluster.derive(known)
+        of_node = [line for supply in supplies if pod.spec.nodeName in supply.nodes for line in supply.lines]
+        yield from dict.fromkeys(of_node)
+        if unseen:
+            yield f"addresses not observed: {unseen}"
     if error.ip_pools:
         yield from ip_pool_lines(cluster)
     yield from _daemon_lines(cni.pod_on(pod.spec.nodeName, cluster))

@@ -154,9 +154,10 @@ def test_sandbox_image_missing(seen: Seen) -> None:
     finds=["ip-allocation[sandbox-failed] Pod/web-*"],
 )
 def test_runtime_not_installed(seen: Seen) -> None:
-    """An unknown error is reported in the runtime's words, and the same for pods of one owner."""
+    """The RuntimeClass asks for a handler that no node has; it is the same for all pods of one owner."""
     findings = [finding for verdict in seen.verdicts for finding in verdict.findings if finding.obj.kind == "Pod"]
     says = {finding.says for finding in findings if finding.obj.namespace == seen.scenario.name}
     assert says == {
-        'pod sandbox cannot be created: failed to get sandbox runtime: no runtime for "not-installed" is configured'
+        'pod sandbox cannot be created: the container runtime on the node has no handler "not-installed", which the '
+        "pod's RuntimeClass asks for"
     }

@@ -13,7 +13,7 @@ def test_application_gives_up(seen: Seen) -> None:
     assert seen.says("exit code 3")
     assert seen.says("log: cannot open database")
     assert seen.says(" -c app --tail=50 --previous")
-    assert seen.says("×, now CrashLoopBackOff")
+    assert seen.says(", restarted ")
 
 
 @scenario(

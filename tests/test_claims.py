@@ -161,6 +161,8 @@ NFS = "Mounting arguments: -t nfs 192.0.2.1:/x /y\nOutput: mount: /y: bad option
         ("mount.nfs: Connection refused", "storage server"),
         ("dial unix /var/lib/kubelet/plugins/x/csi.sock: connect: connection refused", "driver's pod"),
         ("mount: special device /dev/sdb does not exist", "attached"),
+        ("hostPath type check failed: /etc/hosts is not a directory", "create the path"),
+        ("hostPath type check failed: /etc/hosts is not a directory, it's a file", "hostPath.type"),
     ],
 )
 def test_the_remedy_is_for_the_file_system_and_the_device_of_the_message(words: str, remedy: str) -> None:
@@ -215,6 +217,13 @@ SOCKET = "dial unix /var/lib/kubelet/plugins/csi.example/csi.sock: connect: conn
         (
             'MountVolume.SetUp failed for volume "x" : open /var/lib/kubelet/pods/1/x: no such file',
             "open no such file",
+        ),
+        *(
+            (
+                f'{start} for volume "pvc-1" Volume is already used by pod(s) web-0',
+                "Volume is already used by pod(s) web-0",
+            )
+            for start in ("Multi-Attach error", "Waiting for detach")
         ),
     ],
 )

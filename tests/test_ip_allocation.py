@@ -85,6 +85,18 @@ def found(rule: Rule, message: str, *pods: pb.Pod, others: tuple[pb.Pod, ...] = 
         (cni_misconfigured, f"{CALICO}cannot find a qualified ippool", "all are disabled or select other", "ippools"),
         (cni_misconfigured, f"{CALICO}no configured Calico pools for node one", "no Calico IPPool selects", "label"),
         (
+            sandbox_failed,
+            'Failed: unable to get OCI runtime for sandbox "5f5f": no runtime for "kata" is configured',
+            'has no handler "kata", which the pod\'s RuntimeClass asks for',
+            "RuntimeClass",
+        ),
+        (
+            sandbox_failed,
+            "Failed to create pod sandbox: failed to find runtime handler runsc from runtime list map[runc:0xc00012]",
+            'has no handler "runsc"',
+            "RuntimeClass",
+        ),
+        (
             cni_unreachable,
             f'{HEAD}plugin type="flannel" failed (add): open /run/flannel/subnet.env: no such file or directory',
             "flanneld has not written its lease",
@@ -145,7 +157,7 @@ def found(rule: Rule, message: str, *pods: pb.Pod, others: tuple[pb.Pod, ...] = 
             "free addresses",
         ),
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_a_message_has_its_meaning_and_its_remedy(rule: Rule, message: str, says: str, remedy: str) -> None:
     finding = next(finding for finding in found(rule, message) if finding.obj.kind == "Pod")

@@ -1,6 +1,6 @@
 """The CNIs whose own account of pod addresses is read, and what all of them have."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from kubevitals.errors import NotApplicable, NotObserved
@@ -34,31 +34,46 @@ ACCOUNTS = (
 )
 
 
-def supplies(cluster: Cluster) -> Iterator[Supply]:
-    """Yield what there is of pod addresses, by the account of each CNI that the cluster has.
+class Known(NamedTuple):
+    """What all accounts have.
 
-    Raises:
-        NotApplicable: no account is known for where pods get their addresses from.
-        NotObserved: after the last, if an account could not be read.
+    Attributes:
+        unseen: why an account could not be read; nothing if all were.
+        elsewhere: why there are no supplies although all accounts were read.
     """
-    cluster.scope.need_all("pods of all namespaces use a node's addresses")
-    uses_pod_cidrs = any(cni.uses_pod_cidrs for cni in recognised(cluster))
-    elsewhere, nothing, unseen = False, True, None
+
+    supplies: list[Supply]
+    unseen: NotObserved | None
+    elsewhere: str = ""
+
+
+def known(cluster: Cluster) -> Known:
+    """Return what there is of pod addresses, by the account of each CNI that the cluster has.
+
+    If the CNI is one that uses the nodes' podCIDRs, only networks beside the pod network are asked for.
+    """
+    try:
+        cluster.scope.need_all("pods of all namespaces use a node's addresses")
+        uses_pod_cidrs = any(cni.uses_pod_cidrs for cni in recognised(cluster))
+    except NotObserved as error:
+        return Known([], error)
+    found: list[Supply] = []
+    unseen, elsewhere = None, False
     for account in ACCOUNTS:
-        if uses_pod_cidrs and account.instead:
-            continue
-        try:
-            found = account.read(cluster)
-        except NotObserved as error:
-            unseen = unseen or error
-            continue
-        yield from found
-        elsewhere, nothing = elsewhere or (account.instead and bool(found)), nothing and not found
-    if not elsewhere:
-        try:
-            yield from pod_cidrs.read(cluster)
-        except NotApplicable:
-            if nothing and not unseen:
-                raise
-    if unseen:
-        raise unseen
+        if not (uses_pod_cidrs and account.instead):
+            seen = _read(account.read, cluster)
+            found, unseen = found + seen.supplies, unseen or seen.unseen
+            elsewhere = elsewhere or (account.instead and bool(seen.supplies))
+    if elsewhere:
+        return Known(found, unseen)
+    rest = _read(pod_cidrs.read, cluster)
+    return Known(found + rest.supplies, unseen or rest.unseen, rest.elsewhere)
+
+
+def _read(read: Callable[[Cluster], list[Supply]], cluster: Cluster) -> Known:
+    try:
+        return Known(read(cluster), None)
+    except NotObserved as error:
+        return Known([], error)
+    except NotApplicable as error:
+        return Known([], None, str(error))

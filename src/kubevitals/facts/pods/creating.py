@@ -141,7 +141,7 @@ def _disk_is_full(pod: pb.Pod, cluster: Cluster) -> bool:
     return cluster.derive(full_disks).get(pod.spec.nodeName, False)
 
 
-_VOLUME = re.compile(r'(?:failed|error) for volume "(?P<volume>[^"]{1,253})"')
+_VOLUME = re.compile(r'(?:failed|error|detach) for volume "(?P<volume>[^"]{1,253})"')
 
 _ANY_VOLUME = re.compile(r'(?:volume |volumes=\[)"?(?P<volume>[^"\s\],]{1,253})')
 

@@ -68,6 +68,11 @@ SANDBOX_IMAGE = (
 
 RUNTIME = "check the container runtime on the node (systemctl status containerd, crio or docker), and read its log"
 
+HANDLER = (
+    "install the runtime and its handler in the container runtime's configuration on the node, or let the RuntimeClass "
+    "select nodes that have it (scheduling.nodeSelector)"
+)
+
 IP_POOLS = "look at kubectl get ippools -o yaml: enable a pool or add one"
 
 KUBE_OVN = "look at kubectl get subnets.kubeovn.io for free addresses, and at the log of kube-ovn-controller"
@@ -101,6 +106,22 @@ ERRORS = (
         "the container runtime on the node does not answer at {socket}",
         "kubernetes/cri-client pkg/remote_runtime.go, containerd/containerd defaults/defaults_unix.go",
         RUNTIME,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"no runtime for \"(?P<handler>[^\"]{1,253})\" is configured",
+        'the container runtime on the node has no handler "{handler}", which the pod\'s RuntimeClass asks for',
+        "containerd/containerd internal/cri/config/config.go (2.x), pkg/cri/server/helpers.go (1.x)",
+        HANDLER,
+        Shared.POD,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"failed to find runtime handler (?P<handler>\S{1,253}) from runtime list",
+        'the container runtime on the node has no handler "{handler}", which the pod\'s RuntimeClass asks for',
+        "cri-o/cri-o internal/oci/oci.go",
+        HANDLER,
+        Shared.POD,
     ),
     SandboxError(
         MISCONFIGURED,

@@ -53,11 +53,16 @@ MOUNT_ERRORS = (
     (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
     (r"access denied|permission denied", "allow the node in the storage server's export, or correct the credentials"),
     (
+        r"hostPath type check failed: \S{1,4096} is not a [\w ]{1,40}, it's a ",
+        "correct hostPath.type of the volume, or put what the pod expects at the path on the node",
+    ),
+    (
         r"does not exist|no such file|hostPath type check failed",
         "create the path on the node, or correct it in the volume",
     ),
 )
-"""Texts of the kubelet (k8s.io/mount-utils mount_linux.go), mount(8) of util-linux and nfs-utils, with what helps.
+"""Texts of the kubelet (k8s.io/mount-utils mount_linux.go; `it's a` is from kubernetes/kubernetes
+pkg/volume/hostpath/host_path.go since 1.37), mount(8) of util-linux and nfs-utils, with what helps.
 
 The helper that mount(8) names for every wrong option is for remote file systems; `-t` says which one it is."""
 
@@ -78,6 +83,11 @@ _MOUNT = re.compile(r"Mounting arguments: [^\n]{0,300}?-t (?P<type>\S{1,40}) (?:
 """How the kubelet reports a mount command (k8s.io/mount-utils mount_linux.go)."""
 
 
+_OPERATION = r"(?:\S+(?: \w+)* (?:failed|error)|Waiting for detach)"
+"""What the kubelet and the attach/detach controller put before a volume's name. `Waiting for detach` is what Kubernetes
+1.37 says instead of `Multi-Attach error` (kubernetes/kubernetes pull 138837)."""
+
+
 def volume_words(words: str) -> str:
     """Return the error without the kubelet's prefix and the mount command, which differ from pod to pod.
 
@@ -87,7 +97,7 @@ def volume_words(words: str) -> str:
     what = f"{mount['type']} {mount['source']}: " if mount and "\nOutput: " in words else ""
     words = what + words.rpartition("\nOutput: ")[2]
     words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", lambda path: path[0] if ".sock" in path[0] else "", words)
-    return re.sub(r'^\S+(?: \w+)* (?:failed|error) for volume "[^"]*"\s*:?\s*', "", words)
+    return re.sub(rf'^{_OPERATION} for volume "[^"]*"\s*:?\s*', "", words)
 
 
 def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
