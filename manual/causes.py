@@ -11,6 +11,7 @@ from typing import Any
 from kubevitals import threshold
 from kubevitals.findings.check_names import check_name
 from kubevitals.findings.declaration import Rule
+from kubevitals.findings.documentation import documentation
 from kubevitals.plugin.collected import library_modules
 from kubevitals.threshold import Threshold
 from manual.relations import module_of
@@ -65,7 +66,7 @@ def causes() -> tuple[Cause, ...]:
 
 def _cause(name: str) -> Cause:
     module = check_modules()[module_of(name)]
-    title, *sections = re.split(r"^([A-Z]\w+):\n", cleandoc(module.__doc__ or ""), flags=re.MULTILINE)
+    title, sections = documentation(module.__doc__ or "")
     variants = tuple(
         Variant(variant, rule, needs()[name, variant], _severities(name, variant, rule))
         for (cause, variant), (_, rule) in rules().items()
@@ -75,8 +76,8 @@ def _cause(name: str) -> Cause:
     return Cause(
         name,
         _chapter(name),
-        title.strip(),
-        {head: cleandoc(f"\n{text}") for head, text in zip(sections[::2], sections[1::2], strict=True)},
+        title,
+        sections,
         variants,
         tuple(threshold for threshold in thresholds() if _belongs(threshold, name, used)),
         tuple(

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-PHONE, DESKTOP = 390, 1280
+PHONE, TABLET, DESKTOP = 390, 768, 1400
 """Widths in pixels."""
 
 
@@ -19,8 +19,8 @@ def missing() -> str:
 
 
 @contextmanager
-def chromium(*, scripts: bool = True) -> Iterator[Chrome]:
-    """Open a browser that runs scripts or does not."""
+def chromium() -> Iterator[Chrome]:
+    """Open a browser."""
     with TemporaryDirectory(prefix="kubevitals-chromium-") as profile:
         options = ChromeOptions()
         options.binary_location = str(shutil.which("chromium"))
@@ -28,8 +28,6 @@ def chromium(*, scripts: bool = True) -> Iterator[Chrome]:
             options.add_argument(f"--{argument}")
         options.add_argument(f"--user-data-dir={profile}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        if not scripts:
-            options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
         browser = Chrome(options, Service(str(shutil.which("chromedriver"))))
         try:
             yield browser
@@ -43,3 +41,13 @@ def show(browser: Chrome, width: int, height: int = 900, *, dark: bool = False) 
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+@contextmanager
+def scripting(browser: Chrome, *, enabled: bool) -> Iterator[None]:
+    """Let pages run scripts or not."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not enabled})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": enabled})

@@ -1,14 +1,18 @@
-"""The HTML report in a real browser."""
+"""The HTML report in a real browser, which all tests share."""
 
+import base64
+import gzip
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -17,16 +21,18 @@ from selenium.webdriver.support.wait import WebDriverWait
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.known_issues import KnownIssue
-from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.result import Place, Report, ReportedFinding, Root
 from kubevitals.errors import NotObserved
 from kubevitals.findings.explains import SAME_NODE, Explains
+from kubevitals.findings.finding import Replicas, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.reports.html import adapter, page
-from kubevitals.reports.html.page import EVIDENCE, render
-from kubevitals.source.recording import DEMO, Recording
+from kubevitals.reports.html.adapter import taken_apart
+from kubevitals.reports.html.cards import EVIDENCE
+from kubevitals.reports.html.page import FIRST, page, render
+from kubevitals.source.recording import Recording
 from kubevitals.source.request import Answer, Request
 from scenarios.harness import CHECKS
-from tests.browser import DESKTOP, PHONE, chromium, missing, show
+from tests.browser import DESKTOP, PHONE, TABLET, chromium, missing, scripting, show
 from tests.fakes import FakeSource, list_bytes
 from tests.findings import finding, report_of, verdict
 from tests.networks import node
@@ -42,17 +48,59 @@ ATTACKS = (
     "'-document.title='pwned'-'",
     "</script><script>document.title='pwned'</script>",
     "</style><svg onload=\"document.title='pwned'\">",
+    "</noscript><script>document.title='pwned'</script>",
     "javascript:document.title='pwned'",
     "{{ 7 * 7 }}${7 * 7}",
 )
 
+PYTEST = (
+    '<html><head><title id="head-title">x</title><style type="text/css">p {color: red}</style></head>'
+    '<body><h1 id="title">x</h1><p id="theirs"></p><script>window.pytestRan = true</script></body></html>'
+)
+"""A page of pytest-html, without what does not matter here."""
 
-def run(recording: Path, folder: Path, *options: str) -> Path:
-    """Judge a recording as a user does, and return the page."""
-    command = [sys.executable, "-m", "pytest", "-q", str(CHECKS), f"--snapshot={recording}"]
-    done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    return folder / "reports" / "health.html"
+DOCSTRING = """A node is down.
+
+Meaning:
+    The kubelet is <silent>.
+
+Impact:
+    Its pods are `Unknown`.
+
+Mitigation:
+    Restart it.
+"""
+
+
+def incident() -> Report:
+    """Return a report with everything in it: a chain, many alike, known and new ones, and more than are drawn first."""
+    issue = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
+    before = report_of(verdict("disk[full]", finding("Node/gone")), verdict("crash[exit]", finding("Pod/team-1/app-1")))
+    down = finding("Node/worker-1", says="is down: no heartbeat", node="worker-1", evidence=["no <heartbeat> for 5m"])
+    lost = finding("Pod/shop/web", node="worker-1", replicas=Replicas(3, 4), says="is lost with its node")
+    crashes = [
+        finding(f"Pod/team-{n % 7}/app-{n}", says=f"keeps crashing: exit code {n}", node=f"worker-{n % 5}")
+        for n in range(FIRST + 50)
+    ]
+    return report_of(
+        verdict("node[down]", down),
+        verdict("net[gone]", lost, finding("Pod/legacy/old"), known=[issue]),
+        verdict("claim[unbound]", *(finding(f"Claim/{namespace}/data") for namespace in "abcd")),
+        verdict("crash[exit]", *crashes),
+        verdict("disk[full]", finding("Node/fresh", severity=Severity.WARNING)),
+        verdict("dns[dead]", unseen=NotObserved("forbidden: pods", "list pods")),
+        rules=[Explains(("node",), SAME_NODE, ("net",))],
+        history=History(before),
+    )
+
+
+INCIDENT = incident()
+TOTAL = len(INCIDENT.roots)
+
+
+def drawn(report: Report, path: Path) -> Path:
+    path.write_text(page(report, taken_apart(PYTEST), {"node": DOCSTRING}, "https://docs.example"), "utf-8")
+    return path
 
 
 def recorded(path: Path, **lists: list[Any]) -> Path:
@@ -70,223 +118,352 @@ def recorded(path: Path, **lists: list[Any]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the demo recording."""
-    return run(DEMO, tmp_path_factory.mktemp("demo"))
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run, as a user starts it, on a cluster whose names and texts are attacks."""
+    folder = tmp_path_factory.mktemp("hostile")
+    pods = [crashing(f"web-{attack}", attack, namespace=attack, on="worker-7") for attack in ATTACKS]
+    nodes = [node(attack, "False", attack) for attack in ATTACKS]
+    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=attack)) for attack in ATTACKS]
+    recording = recorded(folder / "hostile.recording", pods=pods, nodes=nodes, namespaces=namespaces)
+    command = [sys.executable, "-m", "pytest", "-q", str(CHECKS), f"--snapshot={recording}"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return folder / "reports" / "health.html"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the incident."""
+    return drawn(INCIDENT, tmp_path_factory.mktemp("incident") / "health.html")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    """A browser that runs scripts."""
     with chromium() as opened:
         yield opened
 
 
-def open_page(browser: Chrome, path: Path, width: int = DESKTOP, *, dark: bool = False) -> None:
+@pytest.fixture
+def opened(browser: Chrome, path: Path) -> Chrome:
+    """A browser with the page of the incident."""
+    open_page(browser, path)
+    return browser
+
+
+def open_page(browser: Chrome, path: Path, width: int = DESKTOP, fragment: str = "", *, dark: bool = False) -> None:
     show(browser, width, dark=dark)
-    browser.get(path.as_uri())
+    browser.get("about:blank")
+    browser.get(path.as_uri() + fragment)
+
+
+def names(browser: Chrome) -> list[str]:
+    """Return the objects of the root causes that are listed."""
+    listed = "return [...document.querySelectorAll('#roots > .root')].map(row => row.querySelector('b').textContent)"
+    return list(browser.execute_script(listed))
+
+
+def wait_for(browser: Chrome, script: str) -> Any:
+    """Return what a script returns, once that is true."""
+    return WebDriverWait(browser, 10, poll_frequency=0.02).until(lambda b: b.execute_script(f"return {script}"))
+
+
+def filtered(browser: Chrome, field: str, value: str) -> list[str]:
+    """Set a field of the filter, and return what is listed."""
+    browser.execute_script(
+        "const field = document.forms.filter.elements[arguments[0]]; field.value = arguments[1];"
+        "field.dispatchEvent(new Event('input', {bubbles: true}))",
+        field,
+        value,
+    )
+    return names(browser)
 
 
 def requests(browser: Chrome) -> set[str]:
     """Return what was asked for since the last look, without the browser's own pages."""
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    return {url for url in asked if not url.startswith(("data:", "chrome:"))}
+    return {url for url in asked if not url.startswith(("data:", "chrome:", "about:", "blob:"))}
 
 
 # --- safe ---
 
 
 @needs_browser
-def test_nothing_that_a_cluster_says_acts(browser: Chrome, tmp_path: Path) -> None:
-    pods = [crashing(f"web-{attack}", attack, namespace=attack, on="worker-7") for attack in ATTACKS]
-    nodes = [node(attack, "False", attack) for attack in ATTACKS]
-    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=attack)) for attack in ATTACKS]
-    path = run(recorded(tmp_path / "hostile.recording", pods=pods, nodes=nodes, namespaces=namespaces), tmp_path)
+def test_nothing_that_a_cluster_says_acts_and_the_page_stands_alone(browser: Chrome, hostile: Path) -> None:
     browser.get_log("browser")
     requests(browser)
-    open_page(browser, path)
-    for fold in browser.find_elements(By.TAG_NAME, "details"):
-        browser.execute_script("arguments[0].open = true", fold)
-    shown = browser.find_element(By.TAG_NAME, "main").text
+    open_page(browser, hostile)
+    browser.execute_script("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+    wait_for(browser, "document.querySelector('#results-table .results-table-row') !== null")
+    shown = browser.find_element(By.TAG_NAME, "body").text
     for attack in ATTACKS:
         assert attack in shown
-    assert browser.title == "Cluster health"
+    assert browser.title.startswith("Broken: ")
     assert browser.get_log("browser") == []
-    assert requests(browser) == {path.as_uri()}
+    assert requests(browser) == {hostile.as_uri()}
 
 
 @needs_browser
-def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, demo: Path, tmp_path: Path) -> None:
-    path = tmp_path / "injected.html"
-    path.write_text(demo.read_text().replace("<main", f"{ATTACKS[0]}{ATTACKS[1][2:]}<main", 1))
-    open_page(browser, path)
-    assert browser.title == "Cluster health"
+def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, path: Path, tmp_path: Path) -> None:
+    injected = tmp_path / "injected.html"
+    injected.write_text(path.read_text("utf-8").replace("<main", f"{ATTACKS[0]}{ATTACKS[1][2:]}<main", 1), "utf-8")
+    open_page(browser, injected)
+    assert browser.title.startswith("Broken: ")
     assert any("Content Security Policy" in entry["message"] for entry in browser.get_log("browser"))
 
 
-@needs_browser
-def test_the_page_stands_alone(browser: Chrome, demo: Path) -> None:
-    requests(browser)
-    open_page(browser, demo)
-    assert requests(browser) == {demo.as_uri()}
+def test_the_head_says_what_the_page_is(path: Path) -> None:
+    html = path.read_text("utf-8")
+    assert re.search(r"<title>Broken: \d+ root causes .* \| fake</title>", html)
+    assert re.search(r'<meta name="generator" content="kubevitals \d', html)
+    assert '<html lang="en">' in html
+    assert html.index("<h1>") < html.index("pytest&#39;s results" if "pytest&#39;s" in html else "pytest's results")
+    assert html.count("<h1") == 1
 
 
 # --- readable ---
 
 
 @needs_browser
-def test_with_scripts_off_everything_is_there(demo: Path) -> None:
-    with chromium(scripts=False) as plain:
-        open_page(plain, demo)
-        text = plain.find_element(By.TAG_NAME, "main").text
-        assert not plain.find_element(By.ID, "filter").is_displayed()
-    for part in ("Broken: ", "Start with", "Remedy: ", "kubectl -n ", "Checks by chapter", "Not observed"):
+def test_with_scripts_off_everything_is_there(browser: Chrome, path: Path) -> None:
+    with scripting(browser, enabled=False):
+        open_page(browser, path)
+        assert len(browser.find_elements(By.CSS_SELECTOR, ".root")) == TOTAL
+        browser.find_element(By.CSS_SELECTOR, ".root > summary").click()
+        text = browser.find_element(By.TAG_NAME, "main").text
+    for part in ("Broken: ", "Remedy: ", "kubectl ", "no <heartbeat>", "Checks by chapter", "Not observed"):
         assert part in text
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_page_fits_its_screen(browser: Chrome, demo: Path, width: int) -> None:
-    open_page(browser, demo, width)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+@pytest.mark.parametrize("width", [PHONE, TABLET, DESKTOP])
+def test_the_page_fits_its_screen(opened: Chrome, width: int) -> None:
+    show(opened, width)
+    assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    heights = "return [...document.querySelectorAll('.root > summary')].slice(0, 20).map(row => row.offsetHeight)"
+    assert max(opened.execute_script(heights)) < (40 if width == DESKTOP else 110)
+    first = "return document.querySelector('.root').getBoundingClientRect().top"
+    assert opened.execute_script(first) < 420
+    cut = (
+        "return [...document.querySelectorAll('.chip')].filter("
+        "chip => chip.offsetHeight > 30 && !/[ -]/.test(chip.textContent.trim())).length"
+    )
+    assert opened.execute_script(cut) == 0
 
 
 @needs_browser
 @pytest.mark.skipif(not AXE.is_file(), reason="KUBEVITALS_AXE names no axe.min.js (npm install axe-core)")
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_no_serious_violation(browser: Chrome, demo: Path, width: int, dark: bool) -> None:
-    open_page(browser, demo, width, dark=dark)
-    for fold in browser.find_elements(By.TAG_NAME, "details"):
-        browser.execute_script("arguments[0].open = true", fold)
+@pytest.mark.parametrize(("width", "dark"), [(PHONE, True), (DESKTOP, False)], ids=["phone-dark", "desktop-light"])
+def test_axe_finds_no_violation(browser: Chrome, path: Path, width: int, dark: bool) -> None:
+    open_page(browser, path, width, f"#q=worker-1&open={INCIDENT.roots[0].id}", dark=dark)
+    browser.execute_script("document.querySelectorAll('details:not(.root)').forEach(fold => { fold.open = true })")
     browser.execute_script(AXE.read_text())
     result = browser.execute_async_script("axe.run().then(arguments[0])")
-    serious = [
-        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
-        for violation in result["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
     assert len(result["passes"]) > 10
-    assert serious == []
+    assert [f"{broken['id']}: {broken['nodes'][0]['html'][:200]}" for broken in result["violations"]] == []
+
+
+@needs_browser
+def test_it_prints_on_few_pages(opened: Chrome) -> None:
+    def pages() -> int:
+        pdf = base64.b64decode(
+            opened.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.7})["data"]
+        )
+        return len(re.findall(rb"/Type\s*/Page\b", pdf))
+
+    whole = pages()
+    opened.execute_script("document.getElementById('findings').remove()")
+    assert pages() <= 3
+    assert whole <= 3 + TOTAL / 40
+
+
+# --- a card ---
+
+
+@needs_browser
+def test_a_root_opens_with_its_chain_its_knowledge_and_what_can_be_copied(opened: Chrome) -> None:
+    summary = opened.find_element(By.CSS_SELECTOR, ".root > summary")
+    assert summary.text.split("\n") == ["error", "Node/worker-1", "3 of 4", "down", "new is down: no heartbeat"]
+    summary.send_keys(" ")
+    wait_for(opened, "document.querySelector('.root[open] .copy') !== null")
+    card = opened.find_element(By.CSS_SELECTOR, ".card")
+    for part in ("3 of 4 replicas missing", "no <heartbeat> for 5m", "Explains 1 symptom", "Pod/shop/web is lost"):
+        assert part in card.text
+    buttons = [button.text for button in card.find_elements(By.CLASS_NAME, "copy") if button.is_displayed()]
+    assert buttons == ["Copy", "Copy", "Copy the link", "Copy as text"]
+    knowledge = card.find_element(By.CSS_SELECTOR, ".card > details")
+    assert "The kubelet" not in card.text
+    knowledge.find_element(By.TAG_NAME, "summary").click()
+    assert "Meaning: The kubelet is <silent>." in knowledge.text
+    assert knowledge.find_element(By.TAG_NAME, "code").text == "Unknown"
+    assert knowledge.find_element(By.TAG_NAME, "a").get_attribute("href") == "https://docs.example/node/"
+    assert opened.current_url.endswith(f"#open={INCIDENT.roots[0].id}")
+
+
+@needs_browser
+def test_permalinks_open_what_is_not_drawn_yet(browser: Chrome, path: Path) -> None:
+    symptom, last = INCIDENT.roots[0].symptoms[0], INCIDENT.roots[-1].id
+    for id_ in (symptom, last):
+        open_page(browser, path, fragment=f"#f-{id_}")
+        wait_for(
+            browser, f"document.getElementById('f-{id_}')?.checkVisibility() && document.getElementById('f-{id_}').open"
+        )
+
+
+@needs_browser
+def test_the_keyboard_is_enough(opened: Chrome) -> None:
+    focused = "(document.activeElement.name ?? document.activeElement.textContent)"
+    opened.find_element(By.TAG_NAME, "body").send_keys("/")
+    assert wait_for(opened, focused) == "q"
+    rows = opened.find_elements(By.CSS_SELECTOR, ".root > summary")[:2]
+    rows[0].send_keys("\ue015")  # arrow down
+    assert opened.switch_to.active_element == rows[1]
+    rows[1].send_keys("\ue013")  # arrow up
+    assert opened.switch_to.active_element == rows[0]
+
+
+# --- the filter ---
+
+
+@needs_browser
+def test_the_filter_finds_words_in_any_order_and_is_in_the_address(opened: Chrome) -> None:
+    assert wait_for(opened, "document.querySelectorAll('#roots > .root').length") <= TOTAL
+    assert filtered(opened, "q", "heartbeat WORKER-1 5m") == ["Node/worker-1"]
+    assert opened.current_url.endswith("#q=heartbeat+WORKER-1+5m")
+    assert opened.find_element(By.ID, "count").text == f"1 of {TOTAL}"
+    assert filtered(opened, "q", "no such thing") == []
+    assert filtered(opened, "q", "") == names(opened)
+    assert len(names(opened)) == TOTAL
+    assert filtered(opened, "namespace", "shop") == ["Node/worker-1"]
+    assert filtered(opened, "namespace", "c") == ["Claim/a/data+3"]
+    assert filtered(opened, "node", "worker-1") == []
+    opened.find_element(By.CSS_SELECTOR, "#facets [type=reset]").click()
+    wait_for(opened, "location.hash === ''")
+    assert len(names(opened)) == TOTAL
+    assert filtered(opened, "cause", "net")[0] == "Node/worker-1"
+
+
+@needs_browser
+def test_the_state_of_the_page_is_restored_from_its_address(browser: Chrome, path: Path) -> None:
+    root = INCIDENT.roots[0].id
+    open_page(browser, path, fragment=f"#node=worker-1&group=cause&open={root}")
+    wait_for(browser, "document.querySelector('.root[open]') !== null")
+    groups = [heading.text.split("\n")[0] for heading in browser.find_elements(By.CLASS_NAME, "group")]
+    assert groups == ["node", "crash"]
+    assert browser.find_element(By.CSS_SELECTOR, ".root[open]").get_attribute("id") == f"f-{root}"
+    assert browser.execute_script("return document.forms.filter.elements.node.value") == "worker-1"
+
+
+@needs_browser
+def test_counts_and_the_heat_map_filter(opened: Chrome) -> None:
+    chips = {chip.text: chip for chip in opened.find_elements(By.CSS_SELECTOR, ".counts a")}
+    assert list(chips) == [f"✗ {TOTAL - 2} errors", "! 1 warning", f"+ {TOTAL - 1} new", "≈ 1 known"]
+    chips["! 1 warning"].click()
+    assert names(opened) == ["Node/fresh"]
+    assert chips["! 1 warning"].get_attribute("aria-current") is not None
+    chips["! 1 warning"].click()
+    assert len(names(opened)) == TOTAL
+    cell = opened.find_element(By.CSS_SELECTOR, "svg a[aria-label^='worker-3, crash: ']")
+    opened.execute_script(
+        "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))", cell
+    )
+    wait_for(opened, "location.hash.includes('node=worker-3')")
+    assert len(names(opened)) == sum(n % 5 == 3 for n in range(FIRST + 50))
+
+
+# --- what is saved, what others write, and very much ---
+
+
+@needs_browser
+def test_the_findings_can_be_saved(opened: Chrome, path: Path) -> None:
+    packed = re.search(r'href="data:application/gzip;base64,([^"]+)"', path.read_text("utf-8"))
+    assert packed
+    assert msgspec.json.decode(gzip.decompress(base64.b64decode(packed[1])), type=Report) == INCIDENT
+    saved = opened.execute_async_script(
+        "const done = arguments[0]; HTMLAnchorElement.prototype.click = () => {};"
+        "URL.createObjectURL = (blob) => { blob.text().then(done); return '#'; };"
+        "document.getElementById('save').dispatchEvent(new MouseEvent('click', {cancelable: true}))"
+    )
+    assert msgspec.json.decode(saved, type=Report) == INCIDENT
+
+
+@needs_browser
+def test_the_table_of_pytest_is_closed_and_drawn_when_it_is_opened(opened: Chrome) -> None:
+    assert not opened.execute_script("return window.pytestRan ?? false")
+    opened.execute_script("document.getElementById('pytest').open = true")
+    assert wait_for(opened, "window.pytestRan")
+    color = "return getComputedStyle(document.querySelector('.verdict p')).color"
+    assert opened.execute_script(color) != "rgb(255, 0, 0)"
+
+
+def very_many(count: int) -> Report:
+    """Return a report with this many roots."""
+    says = 'container "app" keeps crashing: exit code 1 (general error): cannot open its database'
+    findings = [
+        msgspec.structs.replace(
+            INCIDENT.findings[0],
+            id=f"{n:020x}",
+            check="crash[exit]",
+            namespace=f"team-{n % 80}",
+            says=f"{says} {n}",
+            remedy="fix what the log reports: the configuration, the database or the service it cannot reach",
+            evidence=[f"{n}.{line}: cannot open /var/lib/app/{n}.db" for line in range(10)],
+            places=[Place(f"Pod/team-{n % 80}/checkout-{n}-7c7d855d8f-{n:05x}", f"pool-{n % 300}")],
+        )
+        for n in range(count)
+    ]
+    return msgspec.structs.replace(INCIDENT, findings=findings, roots=list(map(_root, findings)), comparison=None)
+
+
+def _root(finding: ReportedFinding) -> Root:
+    return Root(finding.id, finding.check, finding.places[0].object, finding.says, Severity.ERROR, [], [])
+
+
+@needs_browser
+def test_five_thousand_roots_are_read_at_once(browser: Chrome, tmp_path: Path) -> None:
+    path = drawn(very_many(5000), tmp_path / "many.html")
+    assert path.stat().st_size < 3_000_000
+    measured = (
+        "const done = arguments[0], at = performance.getEntriesByName('first-contentful-paint')[0].startTime;"
+        "const blocked = (list) => list.getEntries().reduce((sum, task) => sum + task.duration - 50, 0);"
+        "new PerformanceObserver((list) => done([at, blocked(list)]))"
+        ".observe({type: 'longtask', buffered: true}); setTimeout(() => done([at, 0]), 300)"
+    )
+
+    def loaded() -> tuple[float, float]:
+        open_page(browser, path)
+        wait_for(browser, "performance.getEntriesByName('first-contentful-paint').length")
+        paint, blocked = browser.execute_async_script(measured)
+        return float(paint), float(blocked)
+
+    paint, blocked = map(min, zip(*(loaded() for _ in range(2)), strict=True))
+    assert paint < 1000
+    assert blocked < 200
+    assert len(filtered(browser, "q", "team-3/ CHECKOUT")) == 63
+
+
+def test_evidence_is_shown_for_as_long_as_the_page_stays_small() -> None:
+    lines = [f"{'x' * 900} {n}" for n in range(60)]
+    report = report_of(
+        verdict("a[b]", *(finding(f"Node/{n}", says=f"is broken {n} times", evidence=lines) for n in range(60)))
+    )
+    html = render(report)
+    assert len(html) < 3_000_000
+    assert 0 < html.count('class="card"') < 60
+    much = [finding(f"Pod/a/{n}", node="a", says=f"is lost {n}", evidence=lines) for n in range(20)]
+    rules = [Explains(("node",), SAME_NODE, ("net",))]
+    html = render(report_of(verdict("node[down]", finding("Node/a")), verdict("net[gone]", *much), rules=rules))
+    assert len(html) < EVIDENCE + 100_000
+    assert "Evidence: in the findings file." in html
 
 
 def test_what_was_not_observed_what_is_known_and_what_changed_is_told_with_its_reasons() -> None:
-    issue = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
-    before = report_of(verdict("disk[full]", finding("Node/gone")), verdict("net[gone]"))
-    report = report_of(
-        verdict("net[gone]", finding("Pod/legacy/old"), known=[issue]),
-        verdict("disk[full]", finding("Node/fresh")),
-        verdict("dns[dead]", unseen=NotObserved("forbidden: pods", "list pods")),
-        history=History(before),
-    )
-    html = render(report)
+    html = render(INCIDENT)
     for part in (
-        "kept for the auditors</td><td>9999-01-01",
+        "until 9999-01-01: kept for the auditors",
         "forbidden: pods (missing right: list pods)",
         "<h3>New</h3>",
         "<h3>Resolved</h3>",
         "Node/gone: is broken",
     ):
         assert part in html
-
-
-# --- the filter ---
-
-
-@pytest.fixture
-def filtered(browser: Chrome, demo: Path) -> Callable[[str, str], list[str]]:
-    """Sets a field of the filter, and returns the headings of what is shown then."""
-    open_page(browser, demo)
-
-    def filtered(field: str, value: str) -> list[str]:
-        browser.find_element(By.ID, f"filter-{field}").send_keys(value)
-        count = browser.find_element(By.ID, "filter-count")
-        WebDriverWait(browser, 5).until(lambda _: count.text)
-        return [
-            heading.text for heading in browser.find_elements(By.CSS_SELECTOR, ".root h3") if heading.is_displayed()
-        ]
-
-    return filtered
-
-
-@needs_browser
-def test_the_filter_finds_text_in_objects_and_evidence(filtered: Callable[[str, str], list[str]]) -> None:
-    assert filtered("text", "APP-CONFG")[0] == "Pod/config-map-misspelt/app"
-
-
-@needs_browser
-def test_the_filter_shows_a_namespace(filtered: Callable[[str, str], list[str]]) -> None:
-    assert filtered("namespace", "config-map-misspelt") == ["Pod/config-map-misspelt/app"]
-
-
-@needs_browser
-def test_the_filter_shows_a_severity(filtered: Callable[[str, str], list[str]], browser: Chrome) -> None:
-    shown = filtered("severity", "warning")
-    cards = [card for card in browser.find_elements(By.CSS_SELECTOR, ".root") if card.is_displayed()]
-    assert len(shown) == len(cards) > 0
-    assert {card.get_attribute("data-severity") for card in cards} == {"warning"}
-
-
-@needs_browser
-def test_one_of_many_alike_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
-    path = tmp_path / "page.html"
-    claims = [finding(f"Claim/{namespace}/data") for namespace in "abcd"]
-    path.write_text(adapter.finished(shell(report_of(verdict("claim[unbound]", *claims))), page.SCRIPT))
-    open_page(browser, path)
-    browser.find_element(By.ID, "filter-namespace").send_keys("c")
-    assert [li.text for li in browser.find_elements(By.CSS_SELECTOR, ".root li") if li.is_displayed()] == [
-        "Claim/c/data"
-    ]
-
-
-@needs_browser
-def test_a_symptom_can_be_filtered_too(browser: Chrome, tmp_path: Path) -> None:
-    report = report_of(
-        verdict("node[down]", finding("Node/a"), finding("Node/b")),
-        verdict("net[gone]", finding("Pod/shop/web", node="a")),
-        rules=[Explains(("node",), SAME_NODE, ("net",))],
-    )
-    path = tmp_path / "page.html"
-    path.write_text(adapter.finished(shell(report), page.SCRIPT))
-    open_page(browser, path)
-    browser.find_element(By.ID, "filter-namespace").send_keys("shop")
-    assert [h.text for h in browser.find_elements(By.CSS_SELECTOR, "h3, h4") if h.is_displayed()] == [
-        "Node/a",
-        "Pod/shop/web",
-    ]
-
-
-def shell(report: Report) -> str:
-    """Return the report on a page, as pytest-html puts it there."""
-    body = f"<body>{render(report)}<script></script></body>"
-    return f'<!DOCTYPE html><html><head><meta charset="utf-8"/></head>{body}</html>'
-
-
-# --- large ---
-
-
-@needs_browser
-def test_a_thousand_nodes_are_read_at_once(browser: Chrome, tmp_path: Path) -> None:
-    nodes = [node(f"worker-{n}", "True" if n % 3 else "Unknown") for n in range(1000)]
-    pods = [crashing(f"web-{n}", "it died " * 40, namespace=f"team-{n % 40}", on="worker-7") for n in range(2000)]
-    path = run(recorded(tmp_path / "large.recording", nodes=nodes, pods=pods), tmp_path)
-    assert path.stat().st_size < 3_000_000
-
-    def loaded() -> float:
-        open_page(browser, path)
-        timing = "const [t] = performance.getEntriesByType('navigation'); return t.loadEventEnd - t.startTime"
-        return float(WebDriverWait(browser, 10).until(lambda b: b.execute_script(timing)))
-
-    assert min(loaded() for _ in range(3)) < 2000
-
-
-def test_evidence_is_shown_for_as_long_as_the_page_stays_small() -> None:
-    lines = [f"{'x' * 900} {n}" for n in range(60)]
-    report = report_of(
-        verdict("a[b]", *(finding(f"Node/{n}", says=f"is broken {n} times", evidence=lines) for n in range(100)))
-    )
-    html = render(report)
-    assert len(html) < EVIDENCE + 300_000
-    assert html.count("Evidence (60 lines)") < 100
-    assert "see the findings file" in html

@@ -33,6 +33,7 @@ class Inputs:
         causes: all causes in the folders of the checks, including those that were not selected.
         variants: all variants of the causes of this run, including those that were not selected.
         chapters: the chapter of the guide for each cause.
+        docstrings: the documentation of each cause.
         rules: which finding explains which.
         planned: the selected checks, each ``cause[variant]``.
         history: what an earlier run found.
@@ -46,6 +47,7 @@ class Inputs:
     causes: frozenset[str]
     variants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     chapters: Mapping[str, str] = field(default_factory=dict)
+    docstrings: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Explains] = ()
     planned: Sequence[str] = ()
     history: History = field(default_factory=History)

@@ -59,6 +59,11 @@ class Collected:
         return {cause_of(item.path): chapter_of(item) for item in self.items}
 
     @property
+    def docstrings(self) -> dict[str, str]:
+        """The documentation of each cause."""
+        return {cause_of(item.path): item.module.__doc__ or "" for item in self.items}
+
+    @property
     def modules(self) -> list[object]:
         """The modules of the checks, which declare rules, thresholds and what explains what."""
         return list(dict.fromkeys(item.module for item in self.items))

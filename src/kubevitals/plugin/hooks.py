@@ -115,6 +115,7 @@ def _run(planned: collected.Collected, config: pytest.Config) -> Run:
         causes=planned.causes,
         variants=planned.variants,
         chapters=planned.chapters,
+        docstrings=planned.docstrings,
         rules=explains.declared(planned.modules),
         planned=planned.checks,
         history=earlier,

@@ -1,5 +1,6 @@
 """The command-line options, as they are declared; `kubevitals.plugin.settings` reads them."""
 
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from kubevitals.diagnosis import known_issues
 from kubevitals.findings.finding import Severity
 from kubevitals.plugin import probe_options
+from kubevitals.text import clean
 
 REPORTS = {
     "--findings": "write the result as JSON, for --compare and for other programs",
@@ -33,6 +35,12 @@ def add(parser: pytest.Parser) -> None:
     _add_known(group)
     for option, text in REPORTS.items():
         group.addoption(option, metavar="PATH", type=_path, help=text)
+    group.addoption(
+        "--docs-url",
+        metavar="URL",
+        type=_url,
+        help="where the pages of the causes are published; the HTML page links to URL/CAUSE/",
+    )
 
 
 def _path(text: str) -> Path:
@@ -44,6 +52,17 @@ def _path(text: str) -> Path:
     if not text:
         raise ArgumentTypeError("the path is empty: give a path, or omit the option")
     return Path("/dev/stdout" if text == "-" else text)
+
+
+def _url(text: str) -> str:
+    """Return a URL without the slash at its end.
+
+    Raises:
+        ArgumentTypeError: it is not a URL of a web site.
+    """
+    if not re.match(r"https?://[^/]", text):
+        raise ArgumentTypeError(f"{clean(text, 80)!r} is not a URL: give one that begins with https:// or http://")
+    return text.rstrip("/")
 
 
 def _add_cluster(group: pytest.OptionGroup) -> None:

@@ -87,10 +87,15 @@ def moment(time: datetime) -> str:
 
 def since(finding: ReportedFinding, report: Report) -> str:
     """Return since when a finding is known to exist; nothing if that is only known from this run."""
+    ago = age(finding, report)
+    return f"{finding.began:%Y-%m-%d %H:%M} UTC ({ago})" if ago else ""
+
+
+def age(finding: ReportedFinding, report: Report) -> str:
+    """Return for how long a finding is known to exist; nothing if that is only known from this run."""
     if not finding.since and finding.first_seen >= report.taken:
         return ""
-    ago = duration((report.taken - finding.began).total_seconds())
-    return f"{finding.began:%Y-%m-%d %H:%M} UTC ({ago})"
+    return duration((report.taken - finding.began).total_seconds())
 
 
 def changes(report: Report) -> str:

@@ -5,29 +5,48 @@ tests/test_pytest_html.py fails if a new version of pytest-html has changed any 
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import pytest_html.plugin
 from pytest_html.basereport import BaseReport
 from pytest_metadata.plugin import metadata_key
 
-REPLACED = {
-    "<html>": '<html lang="en">',
-    ' onclick="location.reload()"': "",
-}
-"""What is replaced in the page. The button that reloads it serves unfinished pages only, and the policy forbids it."""
+RELOAD = ' onclick="location.reload()"'
+"""The button that reloads the page serves unfinished pages only, and the policy forbids it."""
 
-HEAD = "<head>"
+HEAD, BODY, SCRIPT, END = "</title>", "<body>", "<script>", "</script>"
+"""What stands before the style, the body and the script of pytest-html's page, and after its script."""
+
+STYLE = '<style type="text/css">'
 STYLESHEET = "<link href="
-"""What a page has that is not self-contained: it may load its stylesheet."""
+"""How a self-contained page has its style, and how another one loads it."""
+
+TITLE = re.compile(r'<h1 id="title">.*?</h1>', re.DOTALL)
 
 CHECKBOX = re.compile(r'(<input [^>]*data-test-result="(\w+)")')
 """The check boxes by which pytest-html's table is filtered. They have no label."""
 
-VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+
+class PytestPage(NamedTuple):
+    """What pytest-html writes, taken apart.
+
+    Attributes:
+        style: an element with its style, which applies to nothing else; or one that loads a stylesheet.
+        script: it draws the table when that is opened.
+    """
+
+    style: str
+    body: str
+    script: str
+
+    @property
+    def is_self_contained(self) -> bool:
+        """Whether the page loads nothing."""
+        return STYLESHEET not in self.style
 
 
 def reports(config: pytest.Config) -> list[BaseReport]:
@@ -63,26 +82,20 @@ def cancel(config: pytest.Config, path: Path | None = None) -> None:
             config.pluginmanager.unregister(report)
 
 
-def finished(html: str, script: str) -> str:
-    """Return the page with a language, a width that suits phones, labels, and a Content-Security-Policy.
-
-    The policy allows only `script` and the script of pytest-html, and no other file unless the page has a stylesheet.
-    """
-    head = VIEWPORT
-    if STYLESHEET not in html:
-        own_script = html[html.rindex("<script>") + len("<script>") : html.rindex("</script>")]
-        head = f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, own_script)}"/>{VIEWPORT}'
-    html = _replaced(html, REPLACED | {HEAD: f"{HEAD}{head}"})
-    return CHECKBOX.sub(r'\1 aria-label="show \2"', html)
-
-
-def _replaced(html: str, replacements: Mapping[str, str]) -> str:
-    for old, new in replacements.items():
-        html = html.replace(old, new, 1)
-    return html
+def taken_apart(html: str) -> PytestPage:
+    """Return the parts of a page that pytest-html has written."""
+    style = html[html.index(HEAD) + len(HEAD) : html.index("</head>")].strip()
+    if style.startswith(STYLE):
+        style = f"<style>@scope (#pytest-html) {{{style.removeprefix(STYLE).removesuffix('</style>')}}}</style>"
+    start, end = html.rindex(SCRIPT), html.rindex(END)
+    body = html[html.index(BODY) + len(BODY) : start] + html[end + len(END) : html.rindex("</body>")]
+    body = CHECKBOX.sub(r'\1 aria-label="show \2"', TITLE.sub("", body, count=1).replace(RELOAD, "", 1))
+    draw = html[start + len(SCRIPT) : end]
+    script = f'document.getElementById("pytest").addEventListener("toggle", () => {{{draw}\n}}, {{ once: true }});'
+    return PytestPage(style, body, script)
 
 
-def _policy(*scripts: str) -> str:
+def policy(*scripts: str) -> str:
     """Return a policy under which only these scripts run and nothing is loaded, whatever texts a cluster contains."""
     return (
         f"default-src 'none'; script-src {' '.join(_digests(scripts))}; style-src 'unsafe-inline'; img-src data:; "

@@ -26,6 +26,8 @@ class Cell:
 
     x: int
     y: int
+    node: str
+    cause: str
     severity: Severity
     count: int
     says: str
@@ -46,9 +48,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A cause, with a question mark if not all of it was observed."""
+    """A cause; its name has a question mark if not all of it was observed."""
 
     x: int
+    cause: str
     name: str
 
 
@@ -103,7 +106,7 @@ def _columns(report: Report, label: int) -> dict[str, Column]:
     causes = dict.fromkeys(cause for _, cause in sorted((item.chapter, cause_in(item.check)) for item in report.items))
     unseen = {cause_in(item.check) for item in report.items if item.unseen}
     return {
-        cause: Column(label + CELL * position, f"{cause} ?" if cause in unseen else cause)
+        cause: Column(label + CELL * position, cause, f"{cause} ?" if cause in unseen else cause)
         for position, cause in enumerate(causes)
     }
 
@@ -121,7 +124,7 @@ def _cell(column: Column, row: Row, findings: list[ReportedFinding]) -> Cell:
     worst = Severity.ERROR if any(f.severity is Severity.ERROR for f in findings) else Severity.WARNING
     cause = cause_in(findings[0].check)
     says = f"{row.name}, {cause}: {plural(count, 'finding')}: {findings[0].says}"
-    return Cell(column.x, row.y, worst, count, says)
+    return Cell(column.x, row.y, row.name, cause, worst, count, says)
 
 
 def _left_out(nodes: int, with_findings: int, drawn: int) -> str:

@@ -37,8 +37,9 @@ class HtmlReport:
         """Write the report in one step, once there is a result; pytest-html would write it after every test."""
         if not self._run.report:
             return
+        pytest_page, url = adapter.taken_apart(html), config.getoption("docs_url") or ""
         try:
-            atomic_file.write(path, adapter.finished(html, page.SCRIPT))
+            atomic_file.write(path, page.page(self._run.report, pytest_page, self._run.inputs.docstrings, url))
         except OSError as error:
             self._run.cannot_write(f"--html {path}", error)
             adapter.cancel(config, path)
@@ -47,11 +48,6 @@ class HtmlReport:
     def cancel(config: pytest.Config) -> None:
         """Write no report: the run does not start."""
         adapter.cancel(config)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_html_report_title(self, report: object) -> None:
-        """Give the report its title."""
-        report.title = "Cluster health"  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
@@ -72,9 +68,3 @@ class HtmlReport:
         """Show a summary of the verdict in place of the test's output."""
         if verdict := getattr(report, REPORTED, None):
             data[:] = [page.row(verdict)]
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        """Show the whole result above pytest-html's table."""
-        if report := self._run.report:
-            prefix.append(page.render(report))
