@@ -10,23 +10,43 @@ REDACTED = "[redacted]"
 _ALWAYS = r"(?:password|passwd|pwd|passphrase)"
 
 
-_NAME = rf"(?:{_ALWAYS}|secret|token|api[_-]?key|(?:access|account)[_-]?key|private[_-]?key|credentials?)"
+_NAME = (
+    rf"(?:{_ALWAYS}|secret|token|credentials?"
+    r"|(?:api|access|account|auth|encryption|hmac|master|private|session|shared|signing)[_-]?key)"
+)
 
 
-_VALUE = r"(?:\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^\s,;&\"'])[^\s,;&\"']*"
+_SAYS = r"(?!(?:are|cannot|empty|eof|invalid|is|missing|must|no|not|required|unset|yes)(?:[\s.,;:)]|$))"
+"""Not a word that says something of a credential instead of being one: ``using password: NO``."""
+
+
+_REST = (
+    r"[\w-]{0,40}+(?<!file)(?<!files)(?<!path)(?<!dir)(?<!name)(?<!names)"
+    r"(?!(?<=tokens)\s{0,3}[=:]\s{0,3}\d)(?!\s{0,3}[=:]\s{0,3}/(?:etc|home|mnt|opt|run|tmp|usr|var)/)"
+)
+"""The rest of a name, unless it is of something that all may see, such as ``secretName``, or a path or a number of
+tokens follows.
+"""
+
+
+_VALUE = _SAYS + r"(?:\\?\"[^\"\n]*\"?|\\?'[^'\n]*'?|[^\s,;&\"'])[^\s,;&\"']*"
 
 
 _PROSE = r"(?-i:[A-Z]?[a-z]+)\s+\S"
 """A word with more text behind it: in ``failed to fetch token: unexpected status`` it is not a credential."""
 
 
-_EQUALS = r"[\w.-]{0,40}\\?[\"']?\s{0,3}=>?\s{0,3}"
+_EQUALS = r"(?:\.[\w.-]{0,40}+)?\\?[\"']?\s{0,3}=>?\s{0,3}"
 
 
-_QUOTED = r"[\w-]{0,40}\\?[\"']?\s{0,3}:\s{0,3}(?=\\?[\"'])"
+_QUOTED = r"\\?[\"']?\s{0,3}:\s{0,3}(?=\\?[\"'])"
 
 
-_PLAIN = rf"[\w-]{{0,40}}:\s{{1,3}}(?!{_PROSE})"
+_PLAIN = rf":\s{{1,3}}(?!{_PROSE})"
+
+
+_BLOCK = r"\S[^\n]*(?:\n[ \t]{1,40}[^\n]+)*"
+"""The rest of a line, and the lines after it that are indented: a block of YAML."""
 
 
 _KEY = r"[A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
@@ -36,9 +56,13 @@ _NO_NAME = r"(?=[\w-]{0,100}[A-Z])"
 """At least one capital letter, which names of Kubernetes objects do not have."""
 
 
+_AWS_PAIR = r"(?:[:/,;\s]{1,3}[\w/+]{40}(?![\w/+]))?"
+"""The secret that belongs to an access key, where it comes right after it."""
+
+
 _KNOWN = (
-    ("akia", r"AKIA[0-9A-Z]{16}"),
-    ("asia", r"ASIA[0-9A-Z]{16}"),
+    ("akia", rf"AKIA[0-9A-Z]{{16}}{_AWS_PAIR}"),
+    ("asia", rf"ASIA[0-9A-Z]{{16}}{_AWS_PAIR}"),
     ("aiza", r"AIza[\w-]{30,}"),
     ("ya29.", r"ya29\.[\w-]{20,}"),
     *((f"gh{kind}_", rf"gh{kind}_\w{{20,}}") for kind in "pousr"),
@@ -56,11 +80,21 @@ _KNOWN = (
     ("hvs.", rf"hvs\.{_NO_NAME}[\w-]{{20,}}"),
     ("ls0tls1crudjt", r"LS0tLS1CRUdJTi(?!BDRVJU)[\w+/=]+"),
     ("zxlk", r"ZXlK[\w+/]{20,}={0,2}"),
+    ("cgfzc3dvcmq", r"cGFzc3dvcmQ[6-9][\w+/=]+"),
+    ("rk_", r"rk_(?:live|test)_\w{10,}"),
+    ("whsec_", r"whsec_[\w+/=]{20,}"),
+    ("pyp", r"pypi-[\w-]{40,}"),
+    ("_v1_", r"do[opr]_v1_[0-9a-f]{64}"),
+    ("dap", r"dapi[0-9a-f]{32}"),
+    ("shp", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    ("glsa_", r"glsa_\w{32}_[0-9a-fA-F]{8}"),
+    ("glc_", r"glc_[\w+/=]{32,}"),
+    ("age-secret-key-1", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
 )
-"""Credentials of a well-known form: how each begins, in lower case, and its pattern.
+"""Credentials of a well-known form: what each contains, in lower case, and its pattern.
 
-They are those of AWS, Google, GitHub, GitLab, Slack, Stripe, OpenAI, SendGrid, npm, Hugging Face, Docker and Vault,
-and base64 of private keys and JSON web tokens.
+They are those of AWS, Google, GitHub, GitLab, Slack, Stripe, OpenAI, SendGrid, npm, PyPI, Hugging Face, Docker, Vault,
+DigitalOcean, Databricks, Shopify, Grafana and age, and base64 of private keys, JSON web tokens and passwords.
 """
 
 
@@ -72,8 +106,34 @@ _SECRETS = (
     ),
     (("eyj",), (r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", REDACTED)),
     (tuple(start for start, _ in _KNOWN), (rf"\b(?-i:{'|'.join(form for _, form in _KNOWN)})", REDACTED)),
-    (("://",), (r"([a-z][a-z0-9+.-]{0,20}://)[^\s/]+@", rf"\1{REDACTED}@")),
+    (("://",), (r"([a-z][a-z0-9+.-]{0,20}://)(?!git@)[^\s/]+@(?!sha\d{3}:)", rf"\1{REDACTED}@")),
+    (("@tcp(", "@un"), (r"(?<![\w.-])([\w.-]{1,40}:)[^\s/@]{1,200}(?=@(?:tcp|unix)\()", rf"\1{REDACTED}")),
+    (
+        ("@",),
+        (
+            r"(\b(?:jdbc:oracle:[a-z]{1,10}:|(?:sqlplus|connect|expdp|impdp)\s{1,3})[\w.$#]{1,40}/)[^\s/@]+(?=@)",
+            rf"\1{REDACTED}",
+        ),
+        (r"(?<![\w.$#/@])([\w.$#]{1,40}/)[^\s/@]+(?=@//|@[\w.-]{1,253}:\d{2,5}/)", rf"\1{REDACTED}"),
+    ),
     (("hooks.slack.com/",), (r"(hooks\.slack\.com/[\w-]{1,40}/)[\w/-]+", rf"\1{REDACTED}")),
+    (("/webhooks/",), (r"(/api/webhooks/\d{1,30}/)[\w-]+", rf"\1{REDACTED}")),
+    ((":aa",), (r"\b(?-i:\d{8,10}:AA[\w-]{33})", REDACTED)),
+    (("seed", "nkey"), (r"((?:seed|nkey)[^\w\n]{1,20})(?-i:S[ACNOUX][A-Z2-7]{56})", rf"\1{REDACTED}")),
+    (("$",), (r"\$(?:apr1|2[aby]|[156]|argon2[a-z]{1,2})\$[\w./$=,+]{20,}", REDACTED)),
+    (("{s",), (r"(\{(?-i:SSHA|SHA)[\d-]{0,4}\})[\w+/=]{20,}", rf"\1{REDACTED}")),
+    (
+        ("curl",),
+        (r"(\bcurl\b[^\n]{0,200}?\s-(?:u|-user)[\s=]{0,3}[\"']?[^\s:\"']{1,60}:)[^\s\"']+", rf"\1{REDACTED}"),
+    ),
+    (
+        ("dent",),
+        (
+            r"(\bidentified\s{1,3}(?:with\s{1,3}\S{1,60}\s{1,3})?(?:by|as)\s{1,3}(?:password\s{1,3})?[\"'])"
+            r"[^\"'\n]+",
+            rf"\1{REDACTED}",
+        ),
+    ),
     (("sig=", "signature="), (r"\b(?-i:(sig|[Ss]ignature)=)[\w%+/=.-]{16,}", rf"\1={REDACTED}")),
     (
         ("auth",),
@@ -91,7 +151,11 @@ _SECRETS = (
     ),
     (
         ("pass", "pwd", "secret", "token", "key", "cred"),
-        (rf"({_NAME}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
+        (rf"({_NAME}[\w-]{{0,40}}+:\s{{1,3}}[|>][-+]?\s{{1,20}}){_BLOCK}", rf"\1{REDACTED}"),
+        (rf"(passphrase\\?[\"']?\s{{0,3}}[:=]\s{{0,3}}){_SAYS}[^\n,;\"']+", rf"\1{REDACTED}"),
+        (rf"({_NAME}{_REST}(?:{_EQUALS}|{_QUOTED}|{_PLAIN})){_VALUE}", rf"\1{REDACTED}"),
+        (rf"({_NAME}[\w-]{{0,40}}+%3D)[^\s&%\"']+", rf"\1{REDACTED}"),
+        (rf"({_ALWAYS}\s{{1,3}}(?:(?:is|was)\s{{1,3}})?)(\"[^\"\n]+\"|'[^'\n]+')", rf"\1{REDACTED}"),
         (rf"({_ALWAYS}:\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),
         (rf"((?<![a-z])pass\\?[\"']?\s{{0,3}}=>?\s{{0,3}})(?!\d+(?:\W|$)){_VALUE}", rf"\1{REDACTED}"),
         (rf"([_-]pass\\?[\"']?\s{{0,3}}(?::|=>?)\s{{0,3}}){_VALUE}", rf"\1{REDACTED}"),

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from kubevitals.redaction import redact, redacting
 
-_FREE_TEXTS = frozenset({"message", "path", "url"})
+_FREE_TEXTS = frozenset({"message", "path", "reason", "url"})
 
 _redacted = lru_cache(maxsize=4096)(redact)
 """Cached, because pods of one owner have the same texts."""
