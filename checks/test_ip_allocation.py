@@ -3,7 +3,8 @@
 Meaning:
     The pod is scheduled, but the container runtime cannot create its sandbox, the network namespace that its
     containers share: no IP address is free, the CNI's daemon does not answer, the CNI's plugin or configuration is
-    wrong on that node, or the runtime itself fails. Or a node is about to run out of pod addresses.
+    wrong on that node, or the runtime itself fails. Or a node, an address pool or a subnet is about to run out of pod
+    addresses, by the CNI's own account.
 
 Impact:
     The pod stays in ContainerCreating, and so does every new pod on that node or in that subnet. Pods that already
@@ -12,7 +13,9 @@ Impact:
 Diagnosis:
     `kubectl describe pod` shows the event FailedCreatePodSandBox with the plugin's message, and the pod's node.
     On that node look at `/etc/cni/net.d` and `/opt/cni/bin`, and read the log of the CNI's pod. host-local keeps one
-    file for each reserved address under `/var/lib/cni/networks`.
+    file for each reserved address under `/var/lib/cni/networks`. How full pools are is read from the objects of Calico,
+    Cilium, Azure CNI, Kube-OVN, OVN-Kubernetes, Antrea and Whereabouts. This was tried on real clusters with Calico;
+    for the others, with objects as their sources write them.
 
 Mitigation:
     Free addresses (leaked reservations), or give the node or the subnet more. Get the CNI's pod running again, or
@@ -233,6 +236,7 @@ def _sandbox_findings(kind: PodFault, says: tuple[str, str], remedy: str, cluste
 
 def _shared_finding(fault: _Fault, pods: Sequence[pb.Pod], cluster: Cluster) -> Finding:
     on_node = fault.where.kind == "Node"
+    nodes = () if on_node else sorted({Ref("Node", "", pod.spec.nodeName) for pod in pods})
     daemon = cni.pod_on(fault.where.name, cluster) if on_node else None
     return Finding(
         fault.where,
@@ -243,7 +247,7 @@ def _shared_finding(fault: _Fault, pods: Sequence[pb.Pod], cluster: Cluster) -> 
             *(_removal_lines(cluster) if fault.of_all else ()),
             *_daemon_lines(daemon),
         ],
-        concerns=tuple(map(ref, pods)),
+        concerns=(*map(ref, pods), *nodes),
         look=daemon_look(daemon) or ref(pods[0]).kubectl("describe"),
     )
 
@@ -265,14 +269,17 @@ def _pod_finding(symptom: Symptom, says: str, remedy: str, more: Sequence[str], 
 
 def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterator[str]:
     """Yield how many of the node's addresses are in use, Calico's pools, and the CNI's pod, as far as they matter."""
+    lines: dict[str, None] = {}
     if error.variant == EXHAUSTED:
         supplies, unseen, _ = cluster.derive(known)
-        of_node = [line for supply in supplies if pod.spec.nodeName in supply.nodes for line in supply.lines]
-        yield from dict.fromkeys(of_node)
+        lines |= dict.fromkeys(
+            line for supply in supplies if pod.spec.nodeName in supply.nodes for line in supply.lines
+        )
         if unseen:
-            yield f"addresses not observed: {unseen}"
+            lines[f"addresses not observed: {unseen}"] = None
+    yield from lines
     if error.ip_pools:
-        yield from ip_pool_lines(cluster)
+        yield from (line for line in ip_pool_lines(cluster) if not any(shown.startswith(line) for shown in lines))
     yield from _daemon_lines(cni.pod_on(pod.spec.nodeName, cluster))
 
 
