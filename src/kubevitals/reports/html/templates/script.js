@@ -220,14 +220,14 @@
     whenIdle(readOn);
   }
 
-  byId("save")?.addEventListener("click", async (event) => {
+  const save = async (event) => {
     event.preventDefault();
-    const { href, download } = event.currentTarget;
+    const { href, download } = byId("save");
     const packed = Uint8Array.from(atob(href.split(",")[1]), (letter) => letter.charCodeAt(0));
     const json = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).blob();
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(json), download: download.replace(".gz", "") });
-    link.click();
-  });
-  addEventListener("hashchange", follow);
+    Object.assign(document.createElement("a"), { href: URL.createObjectURL(json), download: download.replace(".gz", "") }).click();
+  };
+  for (const link of document.querySelectorAll("#save, [href='#save']")) link.addEventListener("click", save);
+  addEventListener("hashchange", () => (location.hash ? follow() : form?.reset()));
   follow();
 })();
