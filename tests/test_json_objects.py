@@ -15,6 +15,8 @@ from kubevitals.encoding.json_stream import json_parts
 from kubevitals.encoding.parts import PART_LIMIT, Damaged, End, Item, Log, Part, Single
 from kubevitals.encoding.yaml_stream import yaml_parts
 from kubevitals.encoding.yaml_values import yaml_value
+from kubevitals.errors import NotObserved
+from kubevitals.source.request import PROTOBUF, Request, answered
 from tests.bundles import to_json
 from tests.mutations import HOSTILE
 
@@ -236,3 +238,24 @@ def test_json_and_yaml_are_read_alike(value: Any) -> None:
 def test_a_message_survives_json() -> None:
     message = pod(spec={"containers": [{"name": "app", "ports": [{"containerPort": 80}]}]}, status={"phase": "Running"})
     assert message_of(pb.Pod, to_json(message)) == message
+
+
+def sent(*items: Any, kind: str = "PodList") -> bytes:
+    head = {"kind": kind, "apiVersion": "v1", "metadata": {"continue": "next"}}
+    return json.dumps(head | {"items": [{"metadata": {"name": item}} for item in items]}).encode()
+
+
+def test_a_server_without_protobuf_is_read_in_json() -> None:
+    body = sent("web-0", "web-1")
+    request = Request("/api/v1/pods", pb.Pod, PROTOBUF, wanted=lambda pod: pod.metadata.name != "web-0")
+    page = answered(request, 200, [body[:30], body[30:]]).page
+    assert [pod.metadata.name for pod in page.items] == ["web-1"]
+    assert getattr(page.metadata, "continue") == "next"
+
+
+@pytest.mark.parametrize(
+    "body", [sent("web-0")[:-9], sent(kind="NodeList"), b"{}", b"{", sent("web-0") + b"{}", sent("")]
+)
+def test_what_is_no_list_in_json_is_not_observed(body: bytes) -> None:
+    with pytest.raises(NotObserved, match="the answer is not a list of Pod in JSON"):
+        answered(Request("/api/v1/pods", pb.Pod, PROTOBUF), 200, [body])

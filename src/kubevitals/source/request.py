@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
@@ -9,13 +10,18 @@ from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, decode_resources, fields_of
+from kubevitals.encoding.json_list import decode_json_list
 from kubevitals.encoding.protobuf import Page, decode_list, error_message
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
 
 JSON = "application/json"
-PROTOBUF = "application/vnd.kubernetes.protobuf"
-NAMES_ONLY = f"{PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_ONLY_PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF = f"{_ONLY_PROTOBUF},{JSON};q=0.9"
+"""JSON is for servers that have no protobuf: gateways, and what serves a dump as an API."""
+
+NAMES_ONLY = f"{_ONLY_PROTOBUF};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Never JSON: a server that knows no PartialObjectMetadataList would send the contents of Secrets."""
 
 
 PROBE_HINT = "--probe creates 2 pods per node for less than a minute"
@@ -184,7 +190,10 @@ def _page(
 ) -> Page:
     if issubclass(schema, Resource):
         return Page(*decode_resources(b"".join(chunks), schema, wanted))
-    return Page(*decode_list(chunks, schema, wanted))
+    pieces = iter(chunks)
+    first = next(pieces, b"")
+    decode = decode_json_list if first.lstrip()[:1] == b"{" else decode_list
+    return Page(*decode(chain([first], pieces), schema, wanted))
 
 
 class Source(Protocol):
