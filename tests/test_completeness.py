@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from checks.test_cni_daemonset import not_running as without_cni
 from checks.test_config_mount import dangling_reference
 from checks.test_kube_proxy import not_running
 from checks.test_volume_claim import unbound
@@ -117,3 +118,21 @@ def test_a_namespace_outside_the_scope_is_not_complete() -> None:
     with pytest.raises(NotObserved) as caught:
         cluster.need_complete("shop", "billing")
     assert caught.value.unasked
+
+
+def test_what_a_bundle_holds_only_a_part_of_is_not_missing() -> None:
+    daemons = pb.DaemonSet(
+        metadata=pb.ObjectMeta(name="kindnet", namespace="kube-system", uid="k", creationTimestamp=CREATED)
+    )
+    answers = FakeSource(
+        {
+            "/apis/apps/v1/daemonsets": Answer(200, list_bytes([daemons])),
+            "/api/v1/nodes": Answer(200, list_bytes([node("worker", cidr="10.244.1.0/24")])),
+            "/api/v1/configmaps": Answer(200, list_bytes([config_map("kube-system")])),
+        }
+    )
+    judged: Any = observed(without_cni(Cluster(answers)))
+    assert [finding.obj.name for finding in judged.items] == ["worker"]
+    judged = observed(without_cni(Cluster(answers, scope=Scope(incomplete=["kube-system"]))))
+    assert judged.items == []
+    assert "the bundle may have only some of the objects in kube-system, so others may exist" in judged.unseen.reason

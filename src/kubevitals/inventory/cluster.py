@@ -167,7 +167,7 @@ class Cluster:
         for namespace in namespaces:
             self.scope.need(namespace)
         if partial := [namespace for namespace in namespaces if not self.is_complete(namespace)]:
-            raise incomplete(partial)
+            raise incomplete(partial, self.scope.incomplete)
 
     @cached_property
     def _namespaces_with_root_ca(self) -> frozenset[str] | None:

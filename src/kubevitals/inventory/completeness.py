@@ -4,7 +4,7 @@ A list that is refused or cut off raises NotObserved. But a source may also answ
 some namespaces that something serves as an API, or a proxy that filters lists.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Protocol
 
 from kubevitals import schema_pb2 as pb
@@ -33,10 +33,13 @@ def namespaces_with_root_ca(lists: _Lists) -> frozenset[str] | None:
         return None
 
 
-def incomplete(namespaces: Iterable[str]) -> NotObserved:
-    """Return that the source may have only a part of these namespaces."""
+def incomplete(namespaces: Iterable[str], by_source: Container[str]) -> NotObserved:
+    """Return that the source may have only a part of these namespaces, some of which it has named itself."""
     names = sorted(set(namespaces))
-    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    stated = [name for name in names if name in by_source]
+    listed = ", ".join((stated or names)[:3]) + (", …" if len(stated or names) > 3 else "")
+    if stated:
+        return NotObserved(f"the bundle may have only some of the objects in {listed}, so others may exist")
     return NotObserved(
         f"the source may have only a part of the cluster, so an object that is not listed may exist: "
         f"the ConfigMap {ROOT_CA}, which every namespace has, is not listed in {listed}"

@@ -67,14 +67,22 @@ def nodes_without_daemon(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) 
 
     DaemonSets and pods younger than `daemon-set.start` are skipped. Whether the node itself is ready is for the caller
     to judge.
+
+    Raises:
+        NotObserved: after the last one, if a pod is not listed and the list may be incomplete.
     """
     pods = cluster.derive(pods_by_daemon)
     settled = [ds for ds in daemon_sets if cluster.over(ds.metadata.creationTimestamp, START)]
+    namespaces = {ds.metadata.namespace for ds in settled}
+    unseen: set[str] = set()
     for node in cluster.derive(settled_nodes):
         if any(belongs_on(ds.spec.template.spec, node) for ds in settled):
             node_pods = [pod for ds in daemon_sets for pod in pods.get((ds.metadata.uid, node.metadata.name), ())]
-            if all(is_down(pod, cluster, START) for pod in node_pods):
+            if not node_pods and not all(map(cluster.is_complete, namespaces)):
+                unseen |= namespaces
+            elif all(is_down(pod, cluster, START) for pod in node_pods):
                 yield NodeWithoutDaemon(node, node_pods[-1] if node_pods else None)
+    cluster.need_complete(*unseen)
 
 
 EXCLUDED = "let the DaemonSet run on this node: add the toleration, or correct its nodeSelector or node affinity"

@@ -109,6 +109,7 @@ def nodes_without_kube_proxy(cluster: Cluster) -> list[NodeWithoutDaemon]:
 
     Raises:
         NotApplicable: there is no kube-proxy, or a nodeSelector keeps it off all nodes, as Calico's eBPF guide advises.
+        NotObserved: a pod of it is not listed, and the list may be incomplete.
     """
     proxies, static = daemon_sets(cluster), static_pods(cluster)
     specs = [ds.spec.template.spec for ds in proxies]
@@ -136,6 +137,7 @@ def _without_static(static: Collection[pb.Pod], cluster: Cluster) -> Iterator[No
     for node in cluster.derive(settled_nodes):
         name = node.metadata.name
         if name not in have and not is_windows(node) and not on_node(daemon_sets(cluster), name, cluster):
+            cluster.need_complete(NAMESPACE)
             yield NodeWithoutDaemon(node, None, "although other nodes run it as a static pod", STATIC)
 
 
