@@ -46,6 +46,9 @@ UNUSED = (
 SLIM = " ".join(f"-p no:{plugin}" for plugin in UNUSED)
 """Options for a run of checks inside a test, without the plugins of pytest that it does not need."""
 
+WIDE = "2000"
+"""Columns of a terminal in which no line of a report is wrapped."""
+
 gc.disable()
 
 
@@ -121,6 +124,7 @@ def broken(healthy: ApiServer) -> ApiServer:
 def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the checks in an empty folder, on the fake API server unless the options say otherwise."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("COLUMNS", WIDE)
 
     def run(*options: str | Path) -> pytest.RunResult:
         reports = ("--junitxml=junit.xml", "--findings=findings.json")
@@ -183,6 +187,7 @@ def own(pytester: pytest.Pytester) -> Path:
 def look(pytester: pytest.Pytester, own: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Runs the checks of the folder."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("COLUMNS", WIDE)
 
     def look(*options: str | Path) -> pytest.RunResult:
         files = ("--findings=findings.json", "--metrics=metrics.prom", "--markdown=summary.md", "--junitxml=junit.xml")

@@ -106,7 +106,7 @@ class FakeSource:
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Return the answer for the probe in the table."""
         if plan is None or "probe" not in self.answers:
-            raise NotObserved(f"no probe ({PROBE_HINT})", unasked=True, no_probe=True)
+            raise NotObserved(f"no probe ({PROBE_HINT})", unasked=True)
         return self.get(Request("probe")).body
 
     def close(self) -> None:

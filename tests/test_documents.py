@@ -18,7 +18,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
 PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
 CHECK, SCENARIOS, EXPLAINS = map(dedent, PYTHON)
-(OUTPUT,) = re.findall(r"```\n(Pod/.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+(OUTPUT,) = re.findall(r"```\n(error: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
 def load(name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -47,5 +47,6 @@ def test_the_relations_are_valid() -> None:
     assert len(names["EXPLAINS"]) == 3
 
 
-def test_the_demo_prints_what_the_readme_shows(run: Run) -> None:
-    assert OUTPUT in run("--snapshot=demo", "-k", "test_config_mount").stdout.str()
+def test_the_demo_prints_what_the_readme_shows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert OUTPUT in run("--snapshot=demo", "-v", "-k", "test_config_mount").stdout.str()

@@ -12,6 +12,7 @@ import yaml
 from kubevitals.diagnosis.history import read
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.probing import run as probe_run
+from tests.conftest import WIDE
 from tests.fake_probe import NODES, ProbedCluster, serving
 from tests.fakes import ApiServer, Reply, list_bytes, status_json
 
@@ -56,6 +57,7 @@ def kube(server: ApiServer) -> ProbedCluster:
 def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs that check in an empty folder."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("COLUMNS", WIDE)
     for name, value in {"POLL": 0.01, "QUIET": 0.1, "READING": 0.1}.items():
         monkeypatch.setattr(probe_run, name, value)
     pytester.mkdir("own").joinpath("test_network.py").write_text(CHECK)
@@ -69,7 +71,7 @@ def changes(kube: ProbedCluster) -> list[str]:
 def test_a_healthy_cluster_passes_with_everything_observed(run: Run, kube: ProbedCluster) -> None:
     result = run("--probe", "--require-observed")
     assert result.ret == 0
-    result.assert_outcomes(passed=2)
+    assert result.parseoutcomes() == {"healthy": 2}
     assert len([request for request in changes(kube) if request.startswith("POST")]) == 4
     assert (kube.objects, kube.namespace) == ({}, None)
     assert "creates 2 pods" not in result.stdout.str()
@@ -80,8 +82,8 @@ def test_without_the_option_nothing_is_created_and_the_summary_says_what_it_woul
 ) -> None:
     result = run()
     assert changes(kube) == []
-    words = "2 network checks not observed: --probe creates 2 pods per node for less than a minute"
-    result.stdout.fnmatch_lines([words])
+    words = "only visible from inside the cluster's network (--probe creates 2 pods per node for less than a minute)"
+    result.stdout.fnmatch_lines([f"not observed (2 checks): {words}"])
     assert words in html.unescape(Path("reports/health.html").read_text()).replace("\\n", "")
 
 
@@ -89,7 +91,7 @@ def test_a_pod_that_does_not_start_is_found(run: Run, kube: ProbedCluster) -> No
     kube.on(f"GET .*pod-.*{NODES[0]}/log", lambda: Reply(status_json("no such file"), 500))
     result = run("--probe")
     assert result.ret == 1
-    result.stdout.fnmatch_lines([f"Node/{NODES[0]}", "*pod: its log cannot be read: *no such file"])
+    result.stdout.fnmatch_lines([f"error: Node/{NODES[0]}: pod: its log cannot be read: *no such file"])
 
 
 def test_a_probe_that_may_not_be_started_is_tried_once_and_not_observed(run: Run, kube: ProbedCluster) -> None:
@@ -98,7 +100,7 @@ def test_a_probe_that_may_not_be_started_is_tried_once_and_not_observed(run: Run
     assert result.ret == EXIT_NOT_OBSERVED
     assert sum(request.endswith("/daemonsets") for request in changes(kube)) == 1
     result.stdout.fnmatch_lines(
-        ["*forbidden: no pods here (missing right: create daemonsets in namespace kubevitals-probe)*"]
+        ["asked for, but not observed (2 checks): forbidden: no pods here (missing right: create daemonsets in *probe)"]
     )
 
 
@@ -147,13 +149,13 @@ def test_a_recorded_probe_replays_the_same(run: Run, kube: ProbedCluster) -> Non
 
 
 def _found(result: pytest.RunResult) -> list[str]:
-    return [line for line in result.outlines if line.startswith(("Node/", "  silent:", "  unanswered:"))]
+    return [line for line in result.outlines if line.startswith("error: Node/")]
 
 
 def test_a_recording_without_a_probe_says_so(run: Run, kube: ProbedCluster) -> None:
     run("--record=cluster.recording")
     result = run("--snapshot=cluster.recording")
-    result.stdout.fnmatch_lines(["the recorded run had no probe: it was recorded without --probe"])
+    result.stdout.fnmatch_lines(["*: the recorded run had no probe: it was recorded without --probe"])
     assert "--probe creates" not in result.stdout.str()
 
 

@@ -1,56 +1,118 @@
-"""What a person reads in the terminal: the verdict last, in few words, whatever pytest's options leave out."""
+"""What a person reads in the terminal: one screen, and more of it with each -v."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from kubevitals.diagnosis.assemble import assemble
 from kubevitals.errors import EXIT_NOT_OBSERVED
+from kubevitals.reports.terminal import EVIDENCE, SHOWN, Level, lines_of
+from kubevitals.reports.terminal import ROWS as ROWS_SHOWN
 from tests.fakes import ApiServer, Reply, status_json
+from tests.findings import finding, run_of, verdict
 from tests.runs import CHECKS, Run, crashing
 
 pytest_plugins = ["pytester"]
 
 TWO_FAULTS = f"--snapshot={CHECKS.parent / 'scenarios/recordings/two-faults-at-once.recording'}"
-COREDNS = "Deployment/kube-system/coredns: does not serve DNS: its Corefile has an error"
-NODE = "Node/kubevitals-7bb40c-worker2: has no network for pods: KubeletNotReady: "
-EVIDENCE = "    | log: /etc/coredns/Corefile:13 - Error during parsing: Unknown directive 'forwrd'"
+CHOSEN = ("-k", "cni_daemonset or cluster_dns or node_ready or startup_error")
+VERDICT = "Broken: 2 root causes, with 3 symptoms"
+ROWS = re.findall(r"^\| (`-\w+`|none) \|.*\| (.*) \|$", (CHECKS.parent / "docs/reports.md").read_text(), re.MULTILINE)
+"""The options of the table of levels, and the beginnings of the lines that each adds."""
 
 
-@pytest.mark.parametrize("options", [[], ["-q"], ["-qq"], ["-v"], ["--tb=no"], ["-rA"], ["--no-summary"]])
-def test_the_verdict_is_the_last_that_is_shown(run: Run, options: list[str]) -> None:
-    lines = [line for line in run(TWO_FAULTS, *options).outlines if not re.search(r" in [\d.]+s", line)]
-    assert re.match(r"\d+ healthy, \d+ broken, \d+ not observed", lines[-4])
-    assert lines[-3].startswith(f"start with: {NODE}")
-    assert lines[-2:] == [
-        "  remedy: restart the CNI's pod on the node: usually it then writes its configuration and routes again",
-        "  look:   kubectl -n kube-system logs pod/kindnet-b76k2 --tail=50",
+def told(lines: list[str]) -> list[str]:
+    """Return the lines of the report, without those of pytest."""
+    return [line for line in lines[lines.index(VERDICT) :] if not re.search(r" in [\d.]+s\b", line)]
+
+
+def is_part(lines: list[str], of: list[str]) -> bool:
+    """Return whether all lines are among the others, in the same order."""
+    rest = iter(of)
+    return all(line in rest for line in lines)
+
+
+def test_each_level_adds_the_lines_that_the_documentation_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    below: list[str] = []
+    seen = []
+    for option, beginnings in ROWS:
+        lines = told(run(TWO_FAULTS, *CHOSEN, *([] if option == "none" else [option.strip("`")])).outlines)
+        assert is_part(below, lines), option
+        assert (lines[0], lines[-1]) == (VERDICT, VERDICT)
+        for beginning in re.findall(r"`(.*?)`", beginnings):
+            assert any(line.startswith(beginning) for line in lines), (option, beginning)
+            assert not any(line.startswith(beginning) for line in below), (option, beginning)
+        assert not [line for line in lines if len(line) > 80 and " " in line.strip() and "look: " not in line]
+        below = lines
+        seen.append(option)
+    assert seen == ["`-qq`", "`-q`", "none", "`-v`", "`-vv`"]
+
+
+def test_pytest_lists_no_check_among_its_failures_but_its_other_tests(
+    run: Run, pytester: pytest.Pytester, broken: ApiServer
+) -> None:
+    pytester.makepyfile(test_mine="def test_mine(): assert 1 == 2")
+    result = run("test_mine.py", "-rA")
+    text = result.stdout.str()
+    assert result.ret == 1
+    assert text.count("Pod/shop/web-0: ") == 1
+    assert "assert 1 == 2" in text
+    assert [line.partition("::")[2] for line in result.outlines if line.startswith("FAILED")] == [
+        "test_mine - assert 1 == 2"
     ]
 
 
-def test_a_quiet_run_has_the_diagnosis_and_a_very_quiet_one_has_not(run: Run) -> None:
-    diagnosis = "*= diagnosis: broken: 2 root causes, with 4 symptoms =*"
-    run(TWO_FAULTS, "-q").stdout.fnmatch_lines(
-        [diagnosis, COREDNS, "  cluster-dns[[]failing]", "  explains 2 symptoms:"]
-    )
-    run(TWO_FAULTS, "-qq").stdout.no_fnmatch_line(diagnosis)
+@pytest.mark.parametrize("options", [["--tb=short", "-rA"], ["--no-summary"], ["--tb=no"]])
+def test_no_option_of_pytest_hides_the_verdict(run: Run, options: list[str]) -> None:
+    assert told(run(TWO_FAULTS, *CHOSEN, "-qq", *options).outlines)[-1] == VERDICT
 
 
-def test_a_line_is_all_that_is_shown_of_a_failure_where_no_more_is_asked_for(run: Run) -> None:
-    lines = run(TWO_FAULTS, "--tb=line").outlines
-    assert f"cluster-dns[failing]: {COREDNS}" in lines
-    assert EVIDENCE not in lines
-    assert EVIDENCE in run(TWO_FAULTS, "--tb=short").outlines
+def test_the_dots_are_on_a_line_of_their_own_and_their_letters_are_told(run: Run) -> None:
+    lines = run(TWO_FAULTS, *CHOSEN).outlines
+    dots = next(number for number, line in enumerate(lines) if line.startswith("dots: . healthy, F broken, "))
+    assert re.match(r"[.FwkoE-]+ ", lines[dots + 1])
+    assert not [line for line in lines if line.startswith("checks/")]
 
 
-def test_what_is_not_observed_for_one_reason_is_told_by_cause(run: Run) -> None:
-    lines = run(TWO_FAULTS).outlines
-    (reason,) = [number for number, line in enumerate(lines) if line == "the recorded run had no probe"]
-    dns = "service-unreachable, pod-unreachable, resolv-conf-pod, resolv-conf-node, upstream"
-    assert lines[reason + 1] == (
-        f"  affects cluster-dns[{dns}], cni-daemonset[no-route], conntrack, dns-answer[wrong-answer], "
-        "kube-proxy[rules-wrong, node-port], node-limits[open-files, threads]"
-    )
+def test_of_very_many_roots_ten_are_shown_and_evidence_is_bounded() -> None:
+    lines = ["x" * 900] * 60
+    crowd = [finding(f"Pod/crowd/{n}", says=f"is broken in way {n}.", evidence=lines) for n in range(1000)]
+    run = run_of(verdict("pod[broken]", *crowd))
+    run.report = assemble(run)
+    shown = list(lines_of(run, 80))
+    roots = [line.level for line in shown if line.text.startswith("error: ")]
+    assert (roots.count(Level.Q), roots.count(Level.VV)) == (SHOWN, 1000 - SHOWN)
+    assert [line.text for line in shown if line.text.startswith("and ")] == ["and 990 more root causes (-vv shows all)"]
+    assert sum(len(line.text) for line in shown if line.text.startswith("| ")) <= EVIDENCE + 1000
+
+
+def test_names_are_not_broken_and_long_texts_are_cut_until_more_is_asked_for() -> None:
+    name = f"Pod/shop/{'a' * 63}-{'b' * 63}"
+    run = run_of(verdict("pod[broken]", finding(name, says="fails " * 60, look=f"kubectl describe {name} " + "x" * 60)))
+    run.report = assemble(run)
+    lines = list(lines_of(run, 80))
+    (root,) = (line for line in lines if line.level == Level.Q)
+    rows = root.rows(80)
+    assert name in rows[1]
+    assert len(rows) == ROWS_SHOWN
+    assert rows[-1].endswith(" …")
+    (full,) = (line for line in lines if line.text.startswith("in full: "))
+    assert full.level == Level.V
+    assert " ".join(" ".join(full.rows(80)).split()).count("fails") == 60
+    (look,) = (line for line in lines if line.text.startswith("look: "))
+    assert len(look.rows(80)) == 1
+
+
+def test_what_was_asked_for_and_cannot_be_done_comes_after_the_verdict_and_fails_the_run(
+    run: Run, healthy: ApiServer
+) -> None:
+    result = run("--cni-daemonset=kube-system/absent", "-qq")
+    assert result.ret == EXIT_NOT_OBSERVED
+    verdict_line = next(n for n, line in enumerate(result.outlines) if line.startswith("No fault in what was observed"))
+    assert result.outlines[verdict_line + 1].startswith("asked for, but not observed (")
+    assert "there is no DaemonSet kube-system/absent" in result.outlines[verdict_line + 1]
 
 
 def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:
@@ -59,16 +121,15 @@ def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, s
     assert result.ret == EXIT_NOT_OBSERVED
     result.stdout.fnmatch_lines(
         [
-            "2 healthy, * not observed",
-            "nothing was observed: this run says nothing about the cluster",
-            "most common reason: it is forbidden (missing right: list pods)",
+            "Not observed: this run says nothing about the cluster",
+            "not observed (* checks): it is forbidden (missing right: list pods)",
         ]
     )
     assert "Healthy" not in Path("reports/health.html").read_text().partition('id="pytest"')[0]
     assert run("-k", "test_api_server").ret == 0
 
 
-def test_credentials_that_have_expired_are_what_is_told_in_the_end(
+def test_credentials_that_have_expired_are_the_first_reason(
     run: Run, server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -77,7 +138,7 @@ def test_credentials_that_have_expired_are_what_is_told_in_the_end(
     result = run("--markdown=summary.md")
     assert result.ret == EXIT_NOT_OBSERVED
     told = "the API server rejects the credentials (401): they are wrong or have expired; log in again"
-    assert result.outlines[-3] == f"most common reason: {told}"
+    result.stdout.fnmatch_lines(["Not observed: *", f"not observed (* checks): {told}"])
     assert (
         f"::error title=not observed::Not observed: this run says nothing about the cluster: {told}" in result.outlines
     )
@@ -88,7 +149,7 @@ def test_credentials_that_have_expired_are_what_is_told_in_the_end(
 def test_commands_are_for_the_context_that_was_named(run: Run, healthy: ApiServer) -> None:
     healthy.serve("/api/v1/pods", crashing("web-0"))
     for options, command in ([], "kubectl -n shop"), (["--context=fake"], "kubectl --context fake -n shop"):
-        run(*options).stdout.fnmatch_lines([f"  look:   {command} *web-0*"])
+        run(*options, "-v").stdout.fnmatch_lines([f"  look: {command} *web-0*"])
         assert f"{command} " in Path("findings.json").read_text()
 
 

@@ -21,18 +21,14 @@ class NotObserved(Exception):
         reason: why, in one line.
         right: the missing RBAC right (``list pods``), or an empty text.
         unasked: whether the options of this run exclude it, or no option would show it.
-        no_probe: whether ``--probe`` would have shown it, and this run has no probe.
         asked: whether an option of this run asks for just this: a probe that cannot start, a DaemonSet that is absent.
     """
 
-    def __init__(
-        self, reason: str, right: str = "", *, unasked: bool = False, no_probe: bool = False, asked: bool = False
-    ) -> None:
+    def __init__(self, reason: str, right: str = "", *, unasked: bool = False, asked: bool = False) -> None:
         super().__init__(reason, right)
         self.reason = clean(reason)
         self.right = clean(right)
         self.unasked = unasked
-        self.no_probe = no_probe
         self.asked = asked
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def _observed(look: Callable[[], T]) -> T | None:
 
 def _remarks(run: Run) -> list[str]:
     left = _observed(lambda: left_behind(run.cluster)) or []
-    return list(dict.fromkeys(filter(None, (*run.remarks, *run.cluster.remarks, *left, run.unprobed))))
+    return list(dict.fromkeys((*run.remarks, *run.cluster.remarks, *left)))
 
 
 def _outcome(run: Run) -> Outcome:
@@ -102,5 +102,6 @@ def _item(verdict: Verdict, run: Run, ids: Mapping[str, list[str]]) -> Item:
         findings=ids.get(verdict.check, []),
         unseen=verdict.unseen.reason if verdict.unseen else "",
         right=verdict.unseen.right if verdict.unseen else "",
+        asked=verdict.unseen is not None and verdict.unseen.asked,
         inapplicable=verdict.inapplicable,
     )

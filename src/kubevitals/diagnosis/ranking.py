@@ -23,7 +23,8 @@ class Reach(IntEnum):
     DNS = 2
     NETWORK = 3
     STORAGE = 4
-    WORKLOAD = 5
+    API_EXTENSION = 5
+    WORKLOAD = 6
 
 
 _OF_CAUSES = {
@@ -36,9 +37,9 @@ _OF_CAUSES = {
 }
 _OF_KINDS = {
     "APIServer": Reach.API_SERVER,
-    "APIService": Reach.API_SERVER,
-    "MutatingWebhookConfiguration": Reach.API_SERVER,
-    "ValidatingWebhookConfiguration": Reach.API_SERVER,
+    "APIService": Reach.API_EXTENSION,
+    "MutatingWebhookConfiguration": Reach.API_EXTENSION,
+    "ValidatingWebhookConfiguration": Reach.API_EXTENSION,
     "Node": Reach.NODE,
     "PodNetwork": Reach.NETWORK,
     "CSIDriver": Reach.STORAGE,

@@ -56,6 +56,7 @@ class Item(Struct, frozen=True):
         findings: the ids of its findings.
         unseen: why it could not see everything that it needs.
         right: the RBAC right that is missing.
+        asked: whether an option of the run asks for just what could not be seen.
         inapplicable: why it does not apply to this cluster.
     """
 
@@ -66,6 +67,7 @@ class Item(Struct, frozen=True):
     findings: list[Id] = []
     unseen: str = ""
     right: str = ""
+    asked: bool = False
     inapplicable: str = ""
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -18,8 +18,6 @@ from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.source.request import PROBE_HINT
-from kubevitals.text import plural
 
 API_SERVER = "api-server"
 """The cause that needs no right: a user who may see nothing else still sees that the API server is up."""
@@ -73,6 +71,7 @@ class Run:
         seconds: how long each check took.
         remarks: what the user should know about the run itself.
         report: the result, once all checks are judged.
+        page: the path of the HTML report, once it is written.
         unwritten: whether a report could not be written.
         required: how many checks failed only because they had to observe something and could not.
     """
@@ -82,6 +81,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     report: Report | None = None
+    page: Path | None = None
     unwritten: bool = False
     required: int = 0
 
@@ -94,22 +94,6 @@ class Run:
         """Note that a report could not be written, which the user is told and which fails the run."""
         self.unwritten = True
         self.remarks.append(f"{what} cannot be written: {error.strerror}")
-
-    def explanation(self, check: str, finding: Finding) -> str:
-        """Return the root that explains a finding; nothing if there is none, or before the report is made."""
-        return self._explanations.get((check, str(finding.obj)), "") if self.report else ""
-
-    @cached_property
-    def _explanations(self) -> Mapping[tuple[str, str], str]:
-        if not self.report:
-            return {}
-        roots = {id_: str(root) for root in self.report.roots for id_ in (root.id, *root.others)}
-        return {
-            (finding.check, place.object): roots[finding.root]
-            for finding in self.report.findings
-            if finding.root
-            for place in finding.places
-        }
 
     @property
     def counts(self) -> Counter[Outcome]:
@@ -129,12 +113,6 @@ class Run:
         unseen = (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)
         seen = {verdict.cause for verdict in self.verdicts if verdict.outcome not in unseen}
         return bool(seen - {API_SERVER}) or (bool(seen) and judged == {API_SERVER})
-
-    @property
-    def unprobed(self) -> str:
-        """How many checks a probe would have let see more, and what the probe does; nothing if none would."""
-        count = sum(verdict.unseen is not None and verdict.unseen.no_probe for verdict in self.verdicts)
-        return f"{plural(count, 'network check')} not observed: {PROBE_HINT}" if count else ""
 
     @property
     def unexplained(self) -> list[str]:

@@ -36,7 +36,7 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
     yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         reason = f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}"
-        raise NotObserved(reason, no_probe=no_probe.no_probe)
+        raise NotObserved(reason)
 
 
 def _request(pod: pb.Pod) -> Request:

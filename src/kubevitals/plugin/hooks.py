@@ -1,7 +1,7 @@
 """The hooks of the pytest plugin, which judge findings and report them. They do nothing if no check is collected."""
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack
 from inspect import signature
 
@@ -24,12 +24,15 @@ from kubevitals.plugin.probe_last import WAITS, ProbeLast
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
 from kubevitals.reports import github, progress
+from kubevitals.reports.failure import Failure
 from kubevitals.reports.html.hooks import HtmlReport
-from kubevitals.reports.terminal import Conclusion, FindingsRepr, describe, write_details
+from kubevitals.reports.terminal import Level, TerminalReport, header
 from kubevitals.reports.writers import FileReports
 from kubevitals.text import clean
 
 _STATUS = {
+    Outcome.HEALTHY: (".", {"green": True}),
+    Outcome.BROKEN: ("F", {"red": True}),
     Outcome.WARNED: ("w", {"yellow": True}),
     Outcome.KNOWN: ("k", {"blue": True}),
     Outcome.NOT_OBSERVED: ("o", {"yellow": True}),
@@ -37,6 +40,7 @@ _STATUS = {
 }
 
 
+_CRASHED = "crashed", "E", ("CRASHED", {"red": True})
 _REMARKS = pytest.StashKey[list[str]]()
 """What the report says about the files of this run."""
 
@@ -135,7 +139,7 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     html = HtmlReport(run)
     plugins.register(html, "kubevitals.html")
     plugins.register(FileReports(run, report_paths(session.config)), "kubevitals.files")
-    plugins.register(Conclusion(run), "kubevitals.conclusion")
+    plugins.register(TerminalReport(run), "kubevitals.terminal")
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
@@ -146,8 +150,8 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     interruptible.start(session.config)
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Say which cluster is checked."""
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+    """Say which cluster is checked, and what the letters mean that follow."""
     run = config.stash.get(RUN, None)
     if not run:
         return []
@@ -157,7 +161,12 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         run.inputs.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None
-    return [*describe(run.cluster), *run.cluster.remarks]
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
+    if not reporter:
+        return []
+    if config.get_verbosity() == Level.DEFAULT and all(map(_is_check, items)):
+        reporter.showfspath = False
+    return list(header(run.cluster, reporter))
 
 
 @pytest.fixture(scope="session")
@@ -187,12 +196,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     pyfuncitem.user_properties += _properties(verdict)
     if verdict.outcome is Outcome.BROKEN:
         pytest.fail("broken", pytrace=False)
-    if verdict.outcome is Outcome.NOT_OBSERVED and config.getoption("require_observed") and not verdict.unasked:
+    if verdict.unseen and verdict.outcome is Outcome.NOT_OBSERVED and _is_required(verdict, config):
         run.required += 1
+        verdict.unseen.asked = True
         pytest.fail(f"not observed: {verdict.unseen}", pytrace=False)
     if verdict.outcome in (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE):
         pytest.skip(str(verdict.unseen or verdict.inapplicable))
     return True
+
+
+def _is_required(verdict: Verdict, config: pytest.Config) -> bool:
+    return config.getoption("require_observed") and not verdict.unasked
 
 
 def _findings(item: pytest.Function) -> Iterable[Finding]:
@@ -217,7 +231,7 @@ def pytest_runtest_makereport(
         setattr(report, REPORTED, verdict)
         item.config.stash[RUN].seconds[verdict.check] = report.duration
         if report.failed:
-            report.longrepr = FindingsRepr(verdict, item.config.stash[RUN], getattr(item.config.option, "tbstyle", ""))
+            report.longrepr = Failure(verdict)
     return report
 
 
@@ -231,21 +245,17 @@ def _properties(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def pytest_report_teststatus(
-    report: pytest.TestReport,
-) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Give outcomes that pytest does not have a category of their own; healthy is passed, broken is failed."""
-    verdict: Verdict | None = getattr(report, REPORTED, None)
-    if verdict is None or report.failed or verdict.outcome not in _STATUS:
+    report: pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+    """Give each outcome a category of its own, so that pytest lists no check among its failures and summaries."""
+    if isinstance(report.longrepr, Crash):
+        status = _CRASHED
+    elif verdict := getattr(report, REPORTED, None):
+        letter, markup = _STATUS[verdict.outcome]
+        status = verdict.outcome, letter, (verdict.outcome.upper(), markup)
+    else:
         return None
-    letter, markup = _STATUS[verdict.outcome]
-    return verdict.outcome, letter, (verdict.outcome.upper(), markup)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Show what pytest's own sections do not."""
-    run = config.stash.get(RUN, None)
-    if run and exitstatus != pytest.ExitCode.USAGE_ERROR and terminalreporter.verbosity >= 0:
-        write_details(run, terminalreporter)
+    return status if config.get_verbosity() > Level.QQ else (status[0], "", "")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

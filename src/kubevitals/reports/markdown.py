@@ -46,7 +46,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"### Not judged\n\n{escape(', '.join(report.unjudged))}\n"
     if unseen := not_observed(report):
         yield "### Not observed\n"
-        yield from (f"- {escape(reason)}: {escape(', '.join(checks))}" for reason, checks in unseen.items())
+        yield from (f"- {escape(each.reason)}: {escape(', '.join(each.affected))}" for each in unseen)
 
 
 def _row(report: Report, root: Root) -> str:

@@ -1,19 +1,25 @@
-"""The report in the terminal, written through pytest's own reporter."""
+"""The report in the terminal: one list of lines, each with the least verbose level of ``-q`` and ``-v`` that shows it.
 
-from collections.abc import Generator, Mapping, Sequence
+So a level adds lines to those of the level below, and the order is the same at all levels.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from enum import IntEnum
+from os.path import relpath
+from textwrap import wrap
+from typing import NamedTuple, TypeVar
 
 import pytest
-from _pytest._code.code import TerminalRepr  # noqa: PLC2701
 from _pytest._io import TerminalWriter
 
 from kubevitals.diagnosis.assemble import cluster_info
 from kubevitals.diagnosis.result import Report, ReportedFinding, Root
 from kubevitals.diagnosis.run import Run
-from kubevitals.diagnosis.turns import counted, some
-from kubevitals.diagnosis.verdict import Outcome, Verdict
-from kubevitals.findings.finding import Finding, Severity, fold
+from kubevitals.diagnosis.turns import some
+from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.wording import (
+    Unseen,
     chain_line,
     changes,
     cluster_line,
@@ -22,114 +28,74 @@ from kubevitals.reports.wording import (
     past_line,
     place_names,
     replicas_line,
+    root_line,
     since,
-    start_with,
-    why_blind,
 )
 from kubevitals.text import plural
 
-SHOWN_OBJECTS = 5
-"""How many objects are listed of findings that say the same."""
+T = TypeVar("T")
 
-DETAILED = 100
-"""How many findings of one check and namespace are shown with evidence and remedy; others get one line each."""
+SHOWN = 10
+"""How many roots, reasons and remarks are shown below ``-vv``."""
 
-SHOWN_ROOTS, SHOWN_SYMPTOMS, SHOWN_CHAINS, SHOWN_CHANGES = 20, 5, 3, 20
-"""How many roots the diagnosis shows, symptoms and chains of each, and findings of each kind of change."""
+SHOWN_SYMPTOMS = 5
+"""How many symptoms of a root are shown below ``-vv``."""
 
+ROWS = 3
+"""How many rows of the terminal a text takes below ``-v``, which shows it in full."""
 
-class FindingsRepr(TerminalRepr):
-    """The findings of a failed check, which replace the traceback; with ``--tb=line`` only one line."""
+EVIDENCE = 500_000
+"""How many characters of evidence are shown. The findings file has everything."""
 
-    def __init__(self, verdict: Verdict, run: Run, style: str = "auto") -> None:
-        self.verdict, self._run, self._style = verdict, run, style
-        self.reprcrash = _Line(verdict.check, headline(verdict))
-
-    def toterminal(self, tw: TerminalWriter) -> None:
-        """Write the findings, the expected ones, and what was not observed."""
-        if self._style == "line":
-            return
-        write_all(tw, self.verdict, self._run)
-        if self.verdict.unseen:
-            tw.line(f"not observed: {self.verdict.unseen}", yellow=True)
+LETTERS = "dots: . healthy, F broken, w warned, k known, o not observed, - not applicable"
 
 
-class _Line:
-    """One line about a failed check: without its name for pytest's short summary, with it for ``--tb=line``."""
+class Level(IntEnum):
+    """The options that show a line, as pytest counts them."""
 
-    def __init__(self, check: str, message: str) -> None:
-        self._check, self.message = check, message
-
-    def __str__(self) -> str:
-        return f"{self._check}: {self.message}"
-
-
-def headline(verdict: Verdict) -> str:
-    """Return the first finding of a verdict, and how many more there are, in one line."""
-    groups = fold(verdict.findings)
-    if not groups:
-        return f"not observed: {verdict.unseen}"
-    first = groups[0][0]
-    more = f" (and {plural(len(verdict.findings) - 1, 'more finding')})" if len(verdict.findings) > 1 else ""
-    return f"{first.obj}: {first.says}{more}"
+    QQ = -2
+    Q = -1
+    DEFAULT = 0
+    V = 1
+    VV = 2
 
 
-def write_all(tw: TerminalWriter, verdict: Verdict, run: Run) -> None:
-    """Write the findings of a verdict; if one namespace has very many, most of them in one line each."""
-    for before, group in counted(fold(verdict.findings), lambda group: group[0].obj.namespace):
-        if before < DETAILED:
-            write_findings(tw, group, verdict, run)
-        else:
-            tw.line(f"{title(group)}: {group[0].says}")
-    write_known(tw, verdict)
+class Line(NamedTuple):
+    """A line of the report.
+
+    Attributes:
+        level: the least verbose level that shows it.
+        indent: columns before the text; a row that continues it has two more.
+        limit: how many rows are shown; nothing for all of them.
+        is_command: whether it stays in one row, so that it can be copied.
+    """
+
+    level: Level
+    text: str
+    indent: int = 0
+    colour: str = ""
+    limit: int | None = None
+    is_command: bool = False
+
+    def rows(self, width: int) -> list[str]:
+        """Return the rows of a terminal of this width. Names are never broken."""
+        begin = " " * self.indent
+        if self.is_command:
+            return [begin + self.text]
+        return wrap(
+            self.text,
+            width,
+            initial_indent=begin,
+            subsequent_indent=f"{begin}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            max_lines=self.limit,
+            placeholder=" …",
+        )
 
 
-def write_findings(tw: TerminalWriter, group: list[Finding], verdict: Verdict, run: Run) -> None:
-    """Write findings that say the same as one, with the evidence and the remedy of the first one."""
-    first = group[0]
-    colour = "red" if first.severity is Severity.ERROR else "yellow"
-    tw.line(title(group), bold=True, **{colour: True})
-    tw.line(f"  {verdict.variant}: {first.says}")
-    for root in dict.fromkeys(filter(None, (run.explanation(verdict.check, finding) for finding in group))):
-        tw.line(f"  symptom of: {root}", bold=True)
-    for line in first.evidence:
-        tw.line(f"    | {line}")
-    _write_help(first, tw)
-
-
-def title(group: list[Finding]) -> str:
-    """Return the objects of findings that say the same; if there are many, the first ones."""
-    first = group[0]
-    if len(group) == 1:
-        return f"{first.obj}{f'  (of {first.owner.kind} {first.owner.name})' if first.owner else ''}"
-    of = f" of {first.owner}" if first.owner else ""
-    return f"{len(group):,}× {first.obj.kind}{of}: {some((str(finding.obj) for finding in group), SHOWN_OBJECTS)}"
-
-
-def write_known(tw: TerminalWriter, verdict: Verdict) -> None:
-    """Write the findings that known issues expect."""
-    for finding, issue in verdict.known:
-        tw.line(f"known: {finding.obj}: {finding.says}", blue=True)
-        tw.line(f"  {issue}")
-
-
-def describe(cluster: Cluster) -> list[str]:
-    """Return which cluster this is, and the time of its state."""
-    return [f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}"]
-
-
-def write_details(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write warnings, known issues, unexplained events, and what was not observed."""
-    tw: TerminalWriter = reporter._tw  # noqa: SLF001
-    reporter.ensure_newline()
-    _write_warnings(run, reporter, tw)
-    if run.report:
-        _write_unexplained(run.report, reporter, tw)
-        _write_unseen(run.report, reporter, tw)
-
-
-class Conclusion:
-    """Writes the diagnosis and the verdict at the very end, where users look first."""
+class TerminalReport:
+    """Hooks that write the report after all other plugins, and the verdict once more as the last line."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -138,123 +104,161 @@ class Conclusion:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> Generator[None, None, None]:
-        """Write after all other plugins."""
+        """Write the report."""
         yield
         if exitstatus != pytest.ExitCode.USAGE_ERROR:
-            conclude(self._run, terminalreporter)
+            self._write(terminalreporter)
+
+    def _write(self, reporter: pytest.TerminalReporter) -> None:
+        tw: TerminalWriter = reporter._tw  # noqa: SLF001
+        reporter.ensure_newline()
+        if reporter.verbosity >= Level.DEFAULT:
+            reporter.section("cluster health", sep="=")
+        for line in lines_of(self._run, tw.fullwidth):
+            if line.level <= reporter.verbosity:
+                _write(line, tw)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Write the verdict after all that pytest writes."""
+        yield
+        reporter: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
+        if reporter and self._run.report:
+            _write(_verdict(self._run.report), reporter._tw)  # noqa: SLF001
 
 
-def conclude(run: Run, reporter: pytest.TerminalReporter) -> None:
-    """Write the diagnosis, remarks on the run, the counts of outcomes, and the root cause to start with."""
-    tw: TerminalWriter = reporter._tw  # noqa: SLF001
-    report, counts = run.report, run.counts
-    if report and reporter.verbosity > -2:
-        _write_diagnosis(report, reporter, tw)
-        _write_changes(report, reporter, tw)
-    for line in [*(f"known issue {line}" for line in run.stale), *run.remarks, *run.cluster.remarks]:
-        tw.line(line, yellow=True)
-    reporter.section("cluster health", sep="=")
-    tw.line(
-        ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome]) or "no check was judged"
-    )
-    if run.unprobed:
-        tw.line(run.unprobed, yellow=True)
-    if run.verdicts and not run.observed:
-        tw.line("nothing was observed: this run says nothing about the cluster", red=True)
-    if report:
-        _write_verdict(report, tw)
+def _write(line: Line, tw: TerminalWriter) -> None:
+    for row in line.rows(tw.fullwidth):
+        tw.line(row, **{line.colour: True} if line.colour else {})
 
 
-def _write_verdict(report: Report, tw: TerminalWriter) -> None:
-    if report.unjudged:
-        tw.line(heading(report), yellow=True)
-    if reason := why_blind(report):
-        tw.line(f"most common reason: {reason}", bold=True)
-    if line := changes(report):
-        tw.line(line)
-    if root := start_with(report):
-        finding = next(finding for finding in report.findings if finding.id == root.id)
-        tw.line(f"start with: {root}", bold=True)
-        _write_help(finding, tw)
+def header(cluster: Cluster, reporter: pytest.TerminalReporter) -> Iterator[str]:
+    """Yield which cluster this is, the time of its state, remarks, and what the letters mean that follow."""
+    which = Line(Level.QQ, f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}")
+    remarks = (Line(Level.Q, remark) for remark in cluster.remarks)
+    for line in (which, *remarks, Line(Level.Q, LETTERS)):
+        if line.level <= reporter.verbosity:
+            yield from line.rows(reporter._tw.fullwidth)  # noqa: SLF001
 
 
-def _write_help(finding: Finding | ReportedFinding, tw: TerminalWriter) -> None:
-    tw.line(f"  remedy: {finding.remedy}", green=True)
-    tw.line(f"  look:   {finding.look}")
+def _verdict(report: Report) -> Line:
+    colours = {Outcome.BROKEN: "red", Outcome.HEALTHY: "green"}
+    return Line(Level.QQ, heading(report), colour=colours.get(report.outcome, "yellow"))
 
 
-def _write_diagnosis(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    if not report.roots:
-        return
-    reporter.section(f"diagnosis: {heading(report).lower()}", sep="=")
-    by_id = {finding.id: finding for finding in report.findings}
-    for root in report.roots[:SHOWN_ROOTS]:
-        _write_root(root, by_id, report, tw)
-    if len(report.roots) > SHOWN_ROOTS:
-        tw.line(f"and {plural(len(report.roots) - SHOWN_ROOTS, 'more root cause')}")
+def lines_of(run: Run, width: int) -> Iterator[Line]:
+    """Return the lines of a report for a terminal of this width."""
+    return _Lines(run, width).all()
 
 
-def _write_changes(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
+class _Lines:
+    """The lines of a report for a terminal of this width."""
+
+    def __init__(self, run: Run, width: int) -> None:
+        self._run, self._width = run, width
+        self._evidence = EVIDENCE
+
+    def all(self) -> Iterator[Line]:
+        """Yield all lines, each with its level."""
+        report = self._run.report
+        if not report:
+            yield from self._remarks(self._run.remarks, Level.QQ)
+            yield Line(Level.QQ, "no check was judged", colour="red")
+            return
+        by_id = {finding.id: finding for finding in report.findings}
+        yield _verdict(report)
+        if line := changes(report):
+            yield Line(Level.QQ, line)
+        yield from self._remarks(self._run.remarks, Level.QQ)
+        yield from _first(not_observed(report), self._unseen, Level.QQ, "more reason")
+        yield from self._remarks([line for line in _notes(report) if line not in self._run.remarks], Level.Q)
+        yield from _first(report.roots, lambda root, at: self._root(root, by_id, at), Level.Q, "more root cause")
+        yield from _past(report)
+        yield from _rest(report)
+        if self._run.page:
+            yield Line(Level.DEFAULT, f"page: {relpath(self._run.page)}")
+
+    def _remarks(self, remarks: Sequence[str], level: Level) -> Iterator[Line]:
+        yield from _first(remarks, lambda text, at: self._short(at, text, colour="yellow"), level, "more remark")
+
+    def _short(self, level: Level, text: str, indent: int = 0, colour: str = "") -> Iterator[Line]:
+        """Yield a text in a few rows; if it is longer, also the whole text for ``-v``."""
+        line = Line(level, text, indent, colour, ROWS)
+        yield line
+        if len(line._replace(limit=None).rows(self._width)) > ROWS:
+            yield Line(max(level, Level.V), f"in full: {text}", indent + 2)
+
+    def _unseen(self, unseen: Unseen, level: Level) -> Iterator[Line]:
+        what = "asked for, but not observed" if unseen.asked else "not observed"
+        text = f"{what} ({plural(unseen.checks, 'check')}): {unseen.reason}"
+        yield from self._short(level, text, colour="red" if unseen.asked else "yellow")
+        yield Line(max(level, Level.V), f"affects {', '.join(unseen.affected)}", 2)
+
+    def _root(self, root: Root, by_id: Mapping[str, ReportedFinding], level: Level) -> Iterator[Line]:
+        first, report = by_id[root.id], self._run.report
+        colour = "red" if root.severity == "error" and not root.known else "yellow"
+        yield from self._short(level, root_line(root, by_id), colour=colour)
+        yield from self._short(max(level, Level.DEFAULT), f"remedy: {first.remedy}", indent=2)
+        detail = max(level, Level.V)
+        yield Line(detail, f"look: {first.look}", 2, is_command=True)
+        began = since(first, report) if report else ""
+        facts = (root.check, replicas_line(root.replicas), f"since {began}" if began else "", first.owner)
+        yield Line(detail, ", ".join(filter(None, facts)), 2)
+        yield Line(Level.VV, f"objects: {some(_places(root, by_id), 100)}", 2)
+        if first.known:
+            yield Line(detail, f"known until {first.known.until}: {first.known.reason}", 2)
+        yield from (Line(detail, chain_line(links), 2) for links in root.chains)
+        yield from self._details(first, detail)
+        for number, symptom in enumerate(by_id[id_] for id_ in root.symptoms):
+            at = detail if number < SHOWN_SYMPTOMS else Level.VV
+            yield Line(at, f"explains {place_names(symptom)}: {symptom.says} [{symptom.check}]", 2)
+            yield from self._details(symptom, Level.VV)
+        if (more := len(root.symptoms) - SHOWN_SYMPTOMS) > 0:
+            yield Line(detail, f"explains {plural(more, 'more symptom')} (-vv)", 2)
+
+    def _details(self, finding: ReportedFinding, level: Level) -> Iterator[Line]:
+        yield from (Line(level, f"also: {says}", 2) for says in finding.also)
+        for line in finding.evidence:
+            self._evidence -= len(line)
+            if self._evidence > 0:
+                yield Line(level, f"| {line}", 4)
+
+
+def _first(
+    items: Sequence[T], write: Callable[[T, Level], Iterable[Line]], level: Level, noun: str, shown: int = SHOWN
+) -> Iterator[Line]:
+    """Yield the lines of the first items at this level, how many more there are, and those for ``-vv``."""
+    for number, item in enumerate(items):
+        if number == shown:
+            yield Line(level, f"and {plural(len(items) - shown, noun)} (-vv shows all)")
+        yield from write(item, level if number < shown else Level.VV)
+
+
+def _places(root: Root, by_id: Mapping[str, ReportedFinding]) -> list[str]:
+    return [place.object for id_ in (root.id, *root.others) for place in by_id[id_].places]
+
+
+def _notes(report: Report) -> list[str]:
+    return [*report.remarks, *(f"known issue {line}" for line in report.stale)]
+
+
+def _past(report: Report) -> Iterator[Line]:
+    """Yield the findings of the earlier run that are gone."""
     if not (comparison := report.comparison):
         return
-    reporter.section("changes", sep="=")
-    for status in ("new", "worse"):
-        changed = [finding for finding in report.findings if finding.status == status]
-        _write_some(
-            status, [f"{place_names(finding)}: {finding.says}  [{finding.check}]" for finding in changed], tw, red=True
-        )
-    _write_some("resolved", list(map(past_line, comparison.resolved)), tw, green=True)
-    _write_some("not checked again", list(map(past_line, comparison.unconfirmed)), tw, yellow=True)
+    for what, gone in (("resolved", comparison.resolved), ("not checked again", comparison.unconfirmed)):
+        lines = [f"{what}: {past_line(past)}" for past in gone]
+        yield from _first(lines, lambda line, at: [Line(at, line)], Level.V, f"more {what}")
 
 
-def _write_some(what: str, lines: Sequence[str], tw: TerminalWriter, **markup: bool) -> None:
-    for line in lines[:SHOWN_CHANGES]:
-        tw.line(f"{what}: {line}", **markup)
-    if len(lines) > SHOWN_CHANGES:
-        tw.line(f"{what}: {len(lines) - SHOWN_CHANGES} more", **markup)
-
-
-def _write_root(root: Root, by_id: Mapping[str, ReportedFinding], report: Report, tw: TerminalWriter) -> None:
-    finding = by_id[root.id]
-    tw.line(str(root), bold=True, red=root.severity == Severity.ERROR)
-    began = since(finding, report)
-    known = "known" if finding.known else ""
-    missing = replicas_line(root.replicas)
-    facts = filter(None, (missing, root.check, finding.status, known, f"since {began}" if began else ""))
-    tw.line(f"  {', '.join(facts)}", light=True)
-    for links in root.chains[:SHOWN_CHAINS]:
-        tw.line(f"  {chain_line(links)}")
-    if root.symptoms:
-        tw.line(f"  explains {plural(len(root.symptoms), 'symptom')}:")
-    for id_ in root.symptoms[:SHOWN_SYMPTOMS]:
-        symptom = by_id[id_]
-        tw.line(f"    {place_names(symptom)}  [{symptom.check}]")
-    if len(root.symptoms) > SHOWN_SYMPTOMS:
-        tw.line(f"    and {len(root.symptoms) - SHOWN_SYMPTOMS:,} more")
-
-
-def _write_warnings(run: Run, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    warned = [verdict for verdict in run.verdicts if verdict.outcome is not Outcome.BROKEN and verdict.all_findings]
-    if not warned:
-        return
-    reporter.section("warnings and known issues", sep="=")
-    for verdict in warned:
-        tw.line(verdict.check, bold=True)
-        write_all(tw, verdict, run)
-
-
-def _write_unseen(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    unseen = not_observed(report)
-    if not unseen:
-        return
-    reporter.section("not observed", sep="=")
-    for reason, checks in unseen.items():
-        tw.line(reason, yellow=True)
-        tw.line(f"  affects {', '.join(checks)}")
-
-
-def _write_unexplained(report: Report, reporter: pytest.TerminalReporter, tw: TerminalWriter) -> None:
-    if lines := report.unexplained:
-        reporter.section("warning events that no finding explains (they do not affect the verdict)", sep="=")
-        for line in lines:
-            tw.line(line)
+def _rest(report: Report) -> Iterator[Line]:
+    if report.unexplained:
+        yield Line(Level.V, "Warning events that no finding explains (they do not affect the verdict):")
+        yield from (Line(Level.V, line, 2) for line in report.unexplained)
+    if report.unjudged:
+        yield Line(Level.V, f"not judged: {', '.join(report.unjudged)}")
+    yield from (
+        Line(Level.VV, f"not applicable: {item.check}: {item.inapplicable}")
+        for item in report.items
+        if item.inapplicable
+    )

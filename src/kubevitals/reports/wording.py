@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from kubevitals.diagnosis.result import ClusterInfo, Item, Link, Past, Replicas, Report, ReportedFinding, Root
 from kubevitals.diagnosis.turns import some
@@ -152,21 +153,54 @@ def _reason(item: Item) -> str:
     return f"{item.unseen} (missing right: {item.right})" if item.right else item.unseen
 
 
-def not_observed(report: Report) -> dict[str, list[str]]:
-    """Return the reasons why something was not observed, each with the affected checks, by cause."""
+class Unseen(NamedTuple):
+    """A reason why something was not observed.
+
+    Attributes:
+        checks: how many checks could not see everything they need because of it.
+        affected: these checks, by cause.
+        asked: whether an option of this run asks for just this.
+    """
+
+    reason: str
+    checks: int
+    affected: list[str]
+    asked: bool
+
+
+def not_observed(report: Report) -> list[Unseen]:
+    """Return the reasons why something was not observed: first what was asked for, then what affects most checks."""
     variants: dict[str, list[str]] = defaultdict(list)
-    reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for item in sorted(report.items, key=lambda item: item.unseen):
-        cause, variant = cause_in(item.check), variant_in(item.check)
-        variants[cause].append(variant)
+    items: dict[str, list[Item]] = defaultdict(list)
+    for item in report.items:
+        variants[cause_in(item.check)].append(variant_in(item.check))
         if item.unseen:
-            reasons[_reason(item)][cause].append(variant)
-    return {
-        reason: [_affected(cause, unseen, variants[cause]) for cause, unseen in causes.items()]
-        for reason, causes in reasons.items()
-    }
+            items[_reason(item)].append(item)
+    reasons = [
+        Unseen(reason, len(unseen), _affected(unseen, variants), any(item.asked for item in unseen))
+        for reason, unseen in items.items()
+    ]
+    return sorted(reasons, key=lambda unseen: (not unseen.asked, -unseen.checks, unseen.reason))
 
 
-def _affected(cause: str, affected: list[str], variants: list[str]) -> str:
-    """Return the affected variants of a cause, or only the cause if all its variants in this run are affected."""
-    return cause if len(affected) == len(variants) > 1 else check_name(cause, ", ".join(affected))
+def _affected(items: Iterable[Item], variants: Mapping[str, list[str]]) -> list[str]:
+    """Return the names of checks; only the cause if all its variants in this run are among them."""
+    unseen: dict[str, list[str]] = defaultdict(list)
+    for item in items:
+        unseen[cause_in(item.check)].append(variant_in(item.check))
+    return [
+        cause if len(names) == len(variants[cause]) > 1 else check_name(cause, ", ".join(names))
+        for cause, names in unseen.items()
+    ]
+
+
+def root_line(root: Root, by_id: Mapping[str, ReportedFinding]) -> str:
+    """Return a root in one line, such as ``error, new: Deployment/shop/cart (2 pods): is not ready``."""
+    first = by_id[root.id]
+    changed = first.status if first.status in ("new", "worse") else ""
+    kind = "known" if root.known else ", ".join(filter(None, (root.severity, changed)))
+    places = [place.object for id_ in (root.id, *root.others) for place in by_id[id_].places]
+    name = some(places, 1)
+    if len(places) > 1 and first.owner and not root.others:
+        name = f"{first.owner} ({plural(len(places), places[0].partition('/')[0].lower())})"
+    return f"{kind}: {name}: {first.says}"

@@ -117,7 +117,7 @@ class Live:
         """
         if plan is None:
             reason = f"only visible from inside the cluster's network ({PROBE_HINT})"
-            raise NotObserved(reason, unasked=True, no_probe=True)
+            raise NotObserved(reason, unasked=True)
         return msgspec.json.encode(run(self, plan))
 
     def _explained(self, ask: Callable[[], Answer], kubelet: Server | None = None) -> Answer:

@@ -34,15 +34,19 @@ class HtmlReport:
             adapter.start(report, session, write)
 
     def _write(self, path: Path, html: str, config: pytest.Config) -> None:
-        """Write the report in one step, once there is a result; pytest-html would write it after every test."""
+        """Write the report in one step, once there is a result; pytest-html would write it after every test.
+
+        The report is then unregistered, so that pytest-html does not announce it: the terminal report does.
+        """
         if not self._run.report:
             return
         pytest_page, url = adapter.taken_apart(html), config.getoption("docs_url") or ""
         try:
             atomic_file.write(path, page.page(self._run.report, pytest_page, self._run.inputs.docstrings, url))
+            self._run.page = path
         except OSError as error:
             self._run.cannot_write(f"--html {path}", error)
-            adapter.cancel(config, path)
+        adapter.cancel(config, path)
 
     @staticmethod
     def cancel(config: pytest.Config) -> None:
