@@ -14,8 +14,8 @@ Diagnosis:
     `kubectl describe pod` shows the event FailedCreatePodSandBox with the plugin's message, and the pod's node.
     On that node look at `/etc/cni/net.d` and `/opt/cni/bin`, and read the log of the CNI's pod. host-local keeps one
     file for each reserved address under `/var/lib/cni/networks`. How full pools are is read from the objects of Calico,
-    Cilium, Azure CNI, Kube-OVN, OVN-Kubernetes, Antrea and Whereabouts. This was tried on real clusters with Calico;
-    for the others, with objects as their sources write them.
+    Cilium, Azure CNI, Kube-OVN, OVN-Kubernetes, Antrea and Whereabouts, and from the metrics of the AWS VPC CNI's
+    pods. This was tried on real clusters with Calico; for the others, with objects as their sources write them.
 
 Mitigation:
     Free addresses (leaked reservations), or give the node or the subnet more. Get the CNI's pod running again, or
@@ -148,9 +148,9 @@ def sandbox_failed(cluster: Cluster) -> Iterator[Finding]:
 def headroom(cluster: Cluster) -> Iterator[Finding]:
     """Find pools with most of their addresses in use, before the next pod gets none.
 
-    Each CNI's own account is read where the cluster has one (Calico, Cilium, Azure CNI, Kube-OVN, OVN-Kubernetes,
-    Antrea, Whereabouts), and the podCIDRs of nodes where pods get their addresses from them (flannel, kindnet,
-    host-local). A node whose addresses suffice for all pods that it takes is not found.
+    Each CNI's own account is read where the cluster has one (Calico, Cilium, AWS VPC CNI, Azure CNI, Kube-OVN,
+    OVN-Kubernetes, Antrea, Whereabouts), and the podCIDRs of nodes where pods get their addresses from them (flannel,
+    kindnet, host-local). A node whose addresses suffice for all pods that it takes is not found.
     """
     supplies, unseen, elsewhere = cluster.derive(known)
     for supply in supplies:

@@ -1,10 +1,10 @@
 """The CNIs whose own account of pod addresses is read, and what all of them have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.facts.address_pools import calico, cilium, named_pools, node_ranges, pod_cidrs
+from kubevitals.errors import NotApplicable, NotObserved, observed
+from kubevitals.facts.address_pools import aws, calico, cilium, named_pools, node_ranges, pod_cidrs
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import recognised
 from kubevitals.inventory.cluster import Cluster
@@ -19,13 +19,14 @@ class Account(NamedTuple):
     """
 
     cni: str
-    read: Callable[[Cluster], list[Supply]]
+    read: Callable[[Cluster], Iterable[Supply]]
     instead: bool = True
 
 
 ACCOUNTS = (
     Account("Calico", calico.read),
     Account("Cilium", cilium.read),
+    Account("AWS VPC CNI", aws.read),
     Account("Azure CNI", node_ranges.read_azure),
     Account("Kube-OVN", named_pools.read_kube_ovn),
     Account("OVN-Kubernetes", node_ranges.read_ovn_kubernetes),
@@ -70,10 +71,12 @@ def known(cluster: Cluster) -> Known:
     return Known(found + rest.supplies, unseen or rest.unseen, rest.elsewhere)
 
 
-def _read(read: Callable[[Cluster], list[Supply]], cluster: Cluster) -> Known:
+def _read(read: Callable[[Cluster], Iterable[Supply]], cluster: Cluster) -> Known:
+    def supplies() -> Iterator[Supply]:
+        yield from read(cluster)
+
     try:
-        return Known(read(cluster), None)
-    except NotObserved as error:
-        return Known([], error)
+        seen = observed(supplies())
     except NotApplicable as error:
         return Known([], None, str(error))
+    return Known(seen.items, seen.unseen)
