@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kubevitals.encoding.parts import PART_LIMIT, Damaged, End, Item, Log, Part,
 from kubevitals.encoding.yaml_stream import yaml_parts
 from kubevitals.encoding.yaml_values import yaml_value
 from kubevitals.errors import NotObserved
+from kubevitals.source.bundle.texts import parts_of
 from kubevitals.source.request import PROTOBUF, Request, answered
 from tests.bundles import to_json
 from tests.mutations import HOSTILE
@@ -259,3 +261,20 @@ def test_a_server_without_protobuf_is_read_in_json() -> None:
 def test_what_is_no_list_in_json_is_not_observed(body: bytes) -> None:
     with pytest.raises(NotObserved, match="the answer is not a list of Pod in JSON"):
         answered(Request("/api/v1/pods", pb.Pod, PROTOBUF), 200, [body])
+
+
+WHOLE = [*LISTS.values(), sent("web-0", "web-1").decode(), "==== START logs for container a of pod b/c ====\nx\n"]
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(WHOLE),
+    st.lists(st.tuples(st.integers(0, 200), st.sampled_from('{}[]":,-&*|>\n #\x00é')), max_size=5),
+)
+def test_changed_texts_are_damaged_or_read(text: str, changes: list[tuple[int, str]]) -> None:
+    for at, sign in changes:
+        text = text[:at] + sign + text[at + 1 :]
+    for name in ("a.json", "a.yaml"):
+        with suppress(Damaged):
+            for part in parts_of(name, iter([text])) or ():
+                assert isinstance(part, Single | Item | End | Log)
