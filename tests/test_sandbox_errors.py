@@ -62,6 +62,28 @@ SAID = [
         "172.16.0.1 / - 172.16.0.6 / range: net.IPNet{IP:net.IP{0xac, 0x10, 0x0, 0x0}}",
     ),
     (MISCONFIGURED, "cni plugin not initialized"),
+    (
+        MISCONFIGURED,
+        'plugin type="flannel" failed (add): "cni0" already has an IP address different from 10.244.2.1/24',
+    ),
+    (
+        MISCONFIGURED,
+        "failed to allocate for range 0: requested IP address 10.1.2.7 is not available in range set 10.1.2.0/24",
+    ),
+    (
+        MISCONFIGURED,
+        'error getting ClusterInformation: Get "https://10.96.0.1:443/apis": tls: failed to verify certificate: x509: '
+        "certificate signed by unknown authority",
+    ),
+    (
+        UNREACHABLE,
+        "unable to create endpoint: [PUT /endpoint/{id}][429] putEndpointIdTooManyRequests ",
+    ),
+    (
+        UNREACHABLE,
+        "istio-cni cmdAdd failed to contact node Istio CNI agent: unable to push CNI event (status code 500): no "
+        "ztunnel connection",
+    ),
     (MISCONFIGURED, 'plugin type="ptp" failed (add): failed to find plugin "dhcp" in path [/opt/cni/bin]'),
     (MISCONFIGURED, 'plugin type="ptp" failed (add): invalid CIDR address: 10.244.1.1.0/24'),
     (MISCONFIGURED, "no CNI configuration file in /etc/cni/net.d/. Has your network provider started?"),
@@ -131,6 +153,7 @@ def test_what_differs_between_pods_is_cut_out() -> None:
     uid = "9c6a7f37-dd43-4f7c-a01f-1ff41653609c"
     words = f"(combined from similar events): {HEAD}[shop/web-66bc5c9577-6g2g5/{uid}] {ID}: cannot"
     assert plain(words, pod) == "[shop/…/…] …: cannot"
+    assert plain("link veth5f3a21bc (0a:58:0a:f4:01:02) not found", pod) == "link … (…) not found"
 
 
 @given(st.text(alphabet="abcdef0123456789-: \"'[]()=", max_size=400))

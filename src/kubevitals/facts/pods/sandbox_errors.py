@@ -139,6 +139,29 @@ ERRORS = (
         CREDENTIALS,
     ),
     SandboxError(
+        MISCONFIGURED,
+        r"x509: certificate (?P<why>signed by unknown authority|has expired or is not yet valid)",
+        "the CNI does not accept the API server's certificate ({why})",
+        "golang/go src/crypto/x509/verify.go",
+        CREDENTIALS,
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r'"(?P<bridge>[\w.-]{1,15})" already has an IP address different from (?P<address>[\w.:/]{1,50})',
+        "the bridge {bridge} on the node has an address of another range than {address}, which the node has now",
+        "containernetworking/plugins plugins/main/bridge/bridge.go",
+        "drain the node, delete the bridge there (ip link delete), and restart the CNI's pod: the bridge is created "
+        "again with the node's range",
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"requested IP address (?P<address>[\w.:]{2,45}) is not available in range set",
+        "the fixed address {address} is in use (host-local)",
+        "containernetworking/plugins plugins/ipam/host-local/backend/allocator/allocator.go",
+        "remove the pod that has the address, or its reservation under /var/lib/cni/networks if that pod is gone",
+        Shared.POD,
+    ),
+    SandboxError(
         EXHAUSTED,
         r"no IP addresses available in range set",
         "all addresses of the node's range are in use (host-local)",
@@ -314,6 +337,20 @@ ERRORS = (
     ),
     SandboxError(
         UNREACHABLE,
+        r"\[429\]\s?putEndpointIdTooManyRequests",
+        "the Cilium agent on the node sets up no more pods at a time: it is slow or still starting",
+        "cilium/cilium api/v1/client/endpoint/put_endpoint_id_responses.go",
+        "check that the agent on the node is ready, and read its log; it sets pods up one after the other",
+    ),
+    SandboxError(
+        UNREACHABLE,
+        r"unable to push CNI event",
+        "Istio's CNI agent on the node cannot set pods up",
+        "istio/istio cni/pkg/plugin/cnieventclient.go",
+        "check that the pods istio-cni-node and ztunnel run on the node, and read their logs",
+    ),
+    SandboxError(
+        UNREACHABLE,
         r"unable to connect to Cilium agent",
         "the Cilium agent on the node does not answer",
         "cilium/cilium plugins/cilium-cni/cmd/cmd.go",
@@ -400,7 +437,11 @@ _PREAMBLE = re.compile(
     r"^(?:\(combined from similar events\): |Failed to create pod sandbox: |rpc error: code = \w{1,40} desc = "
     r"|failed to setup network for sandbox \"[0-9a-f]{0,64}\": )+"
 )
-_RANDOM = re.compile(r"\b(?:[0-9a-f]{12,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_RANDOM = re.compile(
+    r"\b(?:[0-9a-f]{12,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?:azv|cali|eni|lxc|veth)[0-9a-f]{6,12}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2})\b"
+)
+"""Ids, names of a pod's network interface on its node, and its MAC address."""
 
 
 def plain(message: str, pod: pb.Pod) -> str:
