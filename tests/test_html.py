@@ -59,6 +59,8 @@ PYTEST = (
 )
 """A page of pytest-html, without what does not matter here."""
 
+LONG = "recommendations-for-customers-who-have-seen-all-there-is-7c7d855d8f"
+
 DOCSTRING = """A node is down.
 
 Meaning:
@@ -75,11 +77,13 @@ Mitigation:
 def incident() -> Report:
     """Return a report with everything in it: a chain, many alike, known and new ones, and more than are drawn first."""
     issue = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
-    before = report_of(verdict("disk[full]", finding("Node/gone")), verdict("crash[exit]", finding("Pod/team-1/app-1")))
+    before = report_of(
+        verdict("disk[full]", finding("Node/gone")), verdict("crash[exit]", finding(f"Pod/team-1/{LONG}-1"))
+    )
     down = finding("Node/worker-1", says="is down: no heartbeat", node="worker-1", evidence=["no <heartbeat> for 5m"])
     lost = finding("Pod/shop/web", node="worker-1", replicas=Replicas(3, 4), says="is lost with its node")
     crashes = [
-        finding(f"Pod/team-{n % 7}/app-{n}", says=f"keeps crashing: exit code {n}", node=f"worker-{n % 5}")
+        finding(f"Pod/team-{n % 7}/{LONG}-{n}", says=f"keeps crashing: exit code {n}", node=f"worker-{n % 5}")
         for n in range(FIRST + 50)
     ]
     return report_of(
@@ -274,7 +278,7 @@ def test_it_prints_on_few_pages(opened: Chrome) -> None:
     whole = pages()
     opened.execute_script("document.getElementById('findings').remove()")
     assert pages() <= 3
-    assert whole <= 3 + TOTAL / 40
+    assert whole <= 3 + TOTAL / 25
 
 
 # --- a card ---
@@ -436,9 +440,7 @@ def test_five_thousand_roots_are_read_at_once(browser: Chrome, tmp_path: Path) -
         paint, blocked = browser.execute_async_script(measured)
         return float(paint), float(blocked)
 
-    paint, blocked = map(min, zip(*(loaded() for _ in range(2)), strict=True))
-    assert paint < 1000
-    assert blocked < 200
+    assert any(paint < 1000 and blocked < 200 for paint, blocked in (loaded() for _ in range(4)))
     assert len(filtered(browser, "q", "team-3/ CHECKOUT")) == 63
 
 

@@ -135,7 +135,7 @@ _WORDING: dict[str, object] = {
 
 def _saved(report: Report) -> str:
     """Return the run's JSON, compressed; nothing if it is too large."""
-    text = b64encode(gzip.compress(msgspec.json.encode(report), mtime=0)).decode()
+    text = b64encode(gzip.compress(msgspec.json.encode(report), 6, mtime=0)).decode()
     return text if len(text) <= SAVED else ""
 
 
