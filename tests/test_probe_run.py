@@ -283,3 +283,9 @@ def test_an_interrupted_run_says_what_may_be_left(used: ProbedCluster, probe: Pr
     used.on("DELETE .*/services", lambda: FORBIDDEN)
     with pytest.raises(KeyboardInterrupt, match=r"SIGINT; Service/kubevitals-probe/probe-.* may be left behind"):
         probe()
+
+
+def test_a_run_shows_how_many_of_its_pods_run(kube: ProbedCluster, probe: Probe) -> None:
+    shown: list[str] = []
+    probe(PLAN._replace(options=Options(timeout=20, progress=shown.append)))
+    assert shown[-1] == f"probe: {2 * len(NODES)} of {2 * len(NODES)} pods run"

@@ -92,7 +92,7 @@ def test_the_outcome_is_that_of_the_worst_item(outcome: str) -> None:
 
 def test_nothing_found_is_no_clean_bill_where_not_all_was_seen() -> None:
     blind = report_of(verdict("a[b]"), verdict("c[d]", unseen=NotObserved("no")))
-    assert heading(blind) == "No fault in what was observed: 1 of 2 checks could not see everything they need"
+    assert heading(blind) == "No fault in what was observed: 1 of 2 checks could not see everything"
     assert heading(report_of(verdict("a[b]"))) == "Healthy: nothing found"
 
 

@@ -3,7 +3,7 @@
 So a level adds lines to those of the level below, and the order is the same at all levels.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from enum import IntEnum
 from os.path import relpath
 from textwrap import wrap
@@ -13,7 +13,7 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from kubevitals.diagnosis.assemble import cluster_info
-from kubevitals.diagnosis.result import Report, ReportedFinding, Root
+from kubevitals.diagnosis.result import Link, Report, ReportedFinding, Root
 from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
@@ -38,8 +38,8 @@ T = TypeVar("T")
 SHOWN = 10
 """How many roots, reasons and remarks are shown below ``-vv``."""
 
-SHOWN_SYMPTOMS = 5
-"""How many symptoms of a root are shown below ``-vv``."""
+SYMPTOMS, CHAINS, OBJECTS = 5, 3, 100
+"""How many symptoms and chains of a root are shown below ``-vv``, and how many of its objects with it."""
 
 ROWS = 3
 """How many rows of the terminal a text takes below ``-v``, which shows it in full."""
@@ -147,46 +147,50 @@ def _verdict(report: Report) -> Line:
 
 
 def lines_of(run: Run, width: int) -> Iterator[Line]:
-    """Return the lines of a report for a terminal of this width."""
-    return _Lines(run, width).all()
+    """Yield the lines of the report for a terminal of this width, each with its level."""
+    if not run.report:
+        yield Line(Level.QQ, "no check was judged", colour="red")
+        yield from (Line(Level.QQ, remark) for remark in run.remarks)
+        return
+    yield from _Lines(run.report, width).all(run.remarks)
+    if run.page:
+        yield Line(Level.DEFAULT, f"page: {relpath(run.page)}")
 
 
 class _Lines:
     """The lines of a report for a terminal of this width."""
 
-    def __init__(self, run: Run, width: int) -> None:
-        self._run, self._width = run, width
+    def __init__(self, report: Report, width: int) -> None:
+        self._report, self._width = report, width
+        self._by_id = {finding.id: finding for finding in report.findings}
         self._evidence = EVIDENCE
 
-    def all(self) -> Iterator[Line]:
-        """Yield all lines, each with its level."""
-        report = self._run.report
-        if not report:
-            yield from self._remarks(self._run.remarks, Level.QQ)
-            yield Line(Level.QQ, "no check was judged", colour="red")
-            return
-        by_id = {finding.id: finding for finding in report.findings}
+    def all(self, refusals: Sequence[str]) -> Iterator[Line]:
+        """Yield all lines.
+
+        Args:
+            refusals: what could not be done, such as to write a report or to import a file.
+        """
+        report = self._report
         yield _verdict(report)
         if line := changes(report):
             yield Line(Level.QQ, line)
-        yield from self._remarks(self._run.remarks, Level.QQ)
+        yield from _first(refusals, self._remark, Level.QQ, "more remark")
         yield from _first(not_observed(report), self._unseen, Level.QQ, "more reason")
-        yield from self._remarks([line for line in _notes(report) if line not in self._run.remarks], Level.Q)
-        yield from _first(report.roots, lambda root, at: self._root(root, by_id, at), Level.Q, "more root cause")
+        remarks = [*report.remarks, *(f"known issue {line}" for line in report.stale)]
+        yield from _first([each for each in remarks if each not in refusals], self._remark, Level.Q, "more remark")
+        yield from _first(report.roots, self._root, Level.Q, "more root cause")
         yield from _past(report)
         yield from _rest(report)
-        if self._run.page:
-            yield Line(Level.DEFAULT, f"page: {relpath(self._run.page)}")
-
-    def _remarks(self, remarks: Sequence[str], level: Level) -> Iterator[Line]:
-        yield from _first(remarks, lambda text, at: self._short(at, text, colour="yellow"), level, "more remark")
 
     def _short(self, level: Level, text: str, indent: int = 0, colour: str = "") -> Iterator[Line]:
         """Yield a text in a few rows; if it is longer, also the whole text for ``-v``."""
-        line = Line(level, text, indent, colour, ROWS)
-        yield line
-        if len(line._replace(limit=None).rows(self._width)) > ROWS:
+        yield Line(level, text, indent, colour, ROWS)
+        if len(text) > self._width and len(Line(level, text, indent).rows(self._width)) > ROWS:
             yield Line(max(level, Level.V), f"in full: {text}", indent + 2)
+
+    def _remark(self, text: str, level: Level) -> Iterator[Line]:
+        yield from self._short(level, text, colour="yellow")
 
     def _unseen(self, unseen: Unseen, level: Level) -> Iterator[Line]:
         what = "asked for, but not observed" if unseen.asked else "not observed"
@@ -194,52 +198,52 @@ class _Lines:
         yield from self._short(level, text, colour="red" if unseen.asked else "yellow")
         yield Line(max(level, Level.V), f"affects {', '.join(unseen.affected)}", 2)
 
-    def _root(self, root: Root, by_id: Mapping[str, ReportedFinding], level: Level) -> Iterator[Line]:
-        first, report = by_id[root.id], self._run.report
+    def _root(self, root: Root, level: Level) -> Iterator[Line]:
+        first, detail = self._by_id[root.id], max(level, Level.V)
         colour = "red" if root.severity == "error" and not root.known else "yellow"
-        yield from self._short(level, root_line(root, by_id), colour=colour)
+        yield from self._short(level, root_line(root, self._by_id), colour=colour)
         yield from self._short(max(level, Level.DEFAULT), f"remedy: {first.remedy}", indent=2)
-        detail = max(level, Level.V)
         yield Line(detail, f"look: {first.look}", 2, is_command=True)
-        began = since(first, report) if report else ""
-        facts = (root.check, replicas_line(root.replicas), f"since {began}" if began else "", first.owner)
+        began = since(first, self._report)
+        facts = (root.check, replicas_line(root.replicas), f"since {began}" if began else "")
         yield Line(detail, ", ".join(filter(None, facts)), 2)
-        yield Line(Level.VV, f"objects: {some(_places(root, by_id), 100)}", 2)
+        places = [place.object for id_ in (root.id, *root.others) for place in self._by_id[id_].places]
+        yield Line(Level.VV, f"objects: {some(places, OBJECTS)}", 2)
         if first.known:
             yield Line(detail, f"known until {first.known.until}: {first.known.reason}", 2)
-        yield from (Line(detail, chain_line(links), 2) for links in root.chains)
-        yield from self._details(first, detail)
-        for number, symptom in enumerate(by_id[id_] for id_ in root.symptoms):
-            at = detail if number < SHOWN_SYMPTOMS else Level.VV
-            yield Line(at, f"explains {place_names(symptom)}: {symptom.says} [{symptom.check}]", 2)
-            yield from self._details(symptom, Level.VV)
-        if (more := len(root.symptoms) - SHOWN_SYMPTOMS) > 0:
-            yield Line(detail, f"explains {plural(more, 'more symptom')} (-vv)", 2)
+        yield from self._evidence_of(first, detail)
+        yield from _first(root.chains, _chain, detail, "more chain", CHAINS, 2)
+        symptoms = [self._by_id[id_] for id_ in root.symptoms]
+        yield from _first(symptoms, self._symptom, detail, "more symptom", SYMPTOMS, 2)
 
-    def _details(self, finding: ReportedFinding, level: Level) -> Iterator[Line]:
-        yield from (Line(level, f"also: {says}", 2) for says in finding.also)
-        for line in finding.evidence:
+    def _symptom(self, symptom: ReportedFinding, level: Level) -> Iterator[Line]:
+        yield Line(level, f"explains {place_names(symptom)}: {symptom.says} [{symptom.check}]", 2)
+        yield from self._evidence_of(symptom, Level.VV)
+
+    def _evidence_of(self, finding: ReportedFinding, level: Level) -> Iterator[Line]:
+        for line in (*(f"also: {says}" for says in finding.also), *finding.evidence):
             self._evidence -= len(line)
             if self._evidence > 0:
                 yield Line(level, f"| {line}", 4)
 
 
+def _chain(links: Sequence[Link], level: Level) -> Iterator[Line]:
+    yield Line(level, chain_line(links), 2)
+
+
 def _first(
-    items: Sequence[T], write: Callable[[T, Level], Iterable[Line]], level: Level, noun: str, shown: int = SHOWN
+    items: Sequence[T],
+    lines: Callable[[T, Level], Iterable[Line]],
+    level: Level,
+    noun: str,
+    shown: int = SHOWN,
+    indent: int = 0,
 ) -> Iterator[Line]:
     """Yield the lines of the first items at this level, how many more there are, and those for ``-vv``."""
     for number, item in enumerate(items):
         if number == shown:
-            yield Line(level, f"and {plural(len(items) - shown, noun)} (-vv shows all)")
-        yield from write(item, level if number < shown else Level.VV)
-
-
-def _places(root: Root, by_id: Mapping[str, ReportedFinding]) -> list[str]:
-    return [place.object for id_ in (root.id, *root.others) for place in by_id[id_].places]
-
-
-def _notes(report: Report) -> list[str]:
-    return [*report.remarks, *(f"known issue {line}" for line in report.stale)]
+            yield Line(level, f"and {plural(len(items) - shown, noun)} (-vv shows all)", indent)
+        yield from lines(item, level if number < shown else Level.VV)
 
 
 def _past(report: Report) -> Iterator[Line]:
@@ -248,7 +252,7 @@ def _past(report: Report) -> Iterator[Line]:
         return
     for what, gone in (("resolved", comparison.resolved), ("not checked again", comparison.unconfirmed)):
         lines = [f"{what}: {past_line(past)}" for past in gone]
-        yield from _first(lines, lambda line, at: [Line(at, line)], Level.V, f"more {what}")
+        yield from _first(lines, lambda line, at: [Line(at, line)], Level.V, "more finding")
 
 
 def _rest(report: Report) -> Iterator[Line]:

@@ -39,7 +39,7 @@ def _verdict(report: Report) -> str:
             unseen = sum(item.unseen != "" for item in report.items)
             if not unseen:
                 return "Healthy: nothing found"
-            blind = f"{unseen} of {plural(len(report.items), 'check')} could not see everything they need"
+            blind = f"{unseen} of {plural(len(report.items), 'check')} could not see everything"
             return f"No fault in what was observed: {blind}"
     symptoms = sum(len(root.symptoms) for root in report.roots)
     more = f", with {plural(symptoms, 'symptom')}" if symptoms else ""
