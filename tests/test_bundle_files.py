@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import Unusable
+from kubevitals.errors import NotApplicable, NotObserved, Unusable
+from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.bundle import files as files_module
 from kubevitals.source.bundle.bundle import Bundle
@@ -201,9 +202,6 @@ def test_old_versions_are_read_if_their_fields_are_todays(tmp_path: Path) -> Non
 
 
 def test_kinds_that_checks_declare_are_read_too(tmp_path: Path) -> None:
-    from kubevitals.errors import NotApplicable, NotObserved
-    from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
-
     version = "gateway.networking.k8s.io/v1"
     gateway = {"apiVersion": version, "kind": "Gateway", "metadata": meta("edge", "shop"), "spec": {}}
     cluster = cluster_in(bundle(write(FILES | {"gateways.json": listed(gateway)}, tmp_path)))
@@ -231,3 +229,31 @@ def test_redacted_values_are_missing_and_texts_stay(tmp_path: Path) -> None:
     opened = bundle(write({"nodes.json": listed(node()), "p.json": listed(pod(status=status))}, tmp_path))
     read = of_pods(cluster_in(opened)).status
     assert (read.phase, read.podIP, read.message, read.reason) == ("", "", "no ***HIDDEN*** left", "")
+
+
+def test_a_list_of_which_an_object_cannot_be_read_is_not_complete(tmp_path: Path) -> None:
+    nameless = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "***HIDDEN***"}}
+    opened = bundle(write(FILES | {"nodes.json": listed(node(), nameless)}, tmp_path))
+    assert "1 × not read: Node: an object has no name" in opened.remarks
+    with pytest.raises(NotObserved, match="the bundle has only some of the nodes"):
+        assert cluster_in(opened).nodes
+
+
+def test_metrics_of_pods_are_no_pods(tmp_path: Path) -> None:
+    metrics = {"apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics", "metadata": meta("web-0", "shop")}
+    place = "yamls/namespaced/shop/metrics.k8s.io/v1beta1/pods.yaml"
+    opened = bundle(write({place: listed(metrics), "nodes.json": listed(node())}, tmp_path))
+    with pytest.raises(NotObserved, match="the bundle has no pods"):
+        assert cluster_in(opened).pods
+
+
+def test_a_text_is_told_from_a_recording_by_its_beginning(tmp_path: Path) -> None:
+    for name, text, expected in (
+        ("cluster.dump", listed(pod()), True),
+        ("out.log", "apiVersion: v1\n", True),
+        ("notes", "hello", False),
+        ("absent", "", False),
+    ):
+        if text:
+            (tmp_path / name).write_text(text)
+        assert is_bundle(tmp_path / name) is expected

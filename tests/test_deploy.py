@@ -148,3 +148,12 @@ def test_a_scheduled_run_compares_with_the_last_one(script: Any, again: int, tmp
     assert report.comparison
     assert report.comparison.ongoing == len(report.findings) > 0
     assert (tmp_path / "reports/health.html").stat().st_size > 0
+
+
+def test_collect_collects_every_list_that_checks_read_and_no_secret() -> None:
+    script = (DEPLOY / "collect").read_text()
+    kinds = {kind.partition(".")[0] for kind in script.partition("for kind in ")[2].partition(";")[0].split()}
+    lists = {listing.path.rpartition("/")[2] for listing in Cluster.listings()}
+    assert lists - kinds == {"secrets", "configmaps"}
+    assert "secrets" not in script
+    assert "get configmaps --all-namespaces -o go-template" in script

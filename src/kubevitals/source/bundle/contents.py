@@ -32,6 +32,7 @@ class Contents:
         system_uids: the uids of the namespace kube-system, by the file with the first object that has it.
         definitions: the names of CustomResourceDefinitions: ``gateways.gateway.networking.k8s.io``.
         empty: kinds of which a list without objects was read.
+        failed: kinds of which some object could not be read, so that no list of it is complete.
     """
 
     def __init__(self, kinds: Kinds) -> None:
@@ -40,6 +41,7 @@ class Contents:
         self.system_uids: dict[str, str] = {}
         self.definitions: set[str] = set()
         self.empty: set[Kind] = set()
+        self.failed: set[Kind] = set()
         self._objects = {kind: Compact(kind.schema) for kind in kinds}
         self._seen: dict[Kind, set[tuple[str, str]]] = defaultdict(set)
         self._complete: dict[Kind, set[str]] = defaultdict(set)
@@ -67,12 +69,14 @@ class Contents:
             message: Any = message_of(kind.schema, value)
         except ValueError as error:
             self.unread[f"{kind.name}: {error}"] += 1
+            self.failed.add(kind)
             return
         metadata = message.metadata
         if not kind.namespaced:
             metadata.ClearField("namespace")
         elif not _NAMESPACE.fullmatch(metadata.namespace):
             self.unread[f"{kind.name} without a namespace"] += 1
+            self.failed.add(kind)
             return
         if kind.schema is pb.Namespace and metadata.name == "kube-system" and metadata.uid:
             self.system_uids.setdefault(metadata.uid, file)
@@ -103,7 +107,7 @@ class Contents:
 
     def completed(self, kind: Kind) -> set[str]:
         """Return the namespaces, or `ALL`, in which all objects of a kind are there."""
-        return self._complete[kind]
+        return set() if kind in self.failed else self._complete[kind]
 
     def has(self, kind: Kind) -> bool:
         """Return whether anything is known of a kind: an object, or that there is none."""
@@ -149,11 +153,12 @@ class FileReader:
         self._kind = contents.kinds.by_plural(place.plural) if place else None
         self._namespaces: set[str] = set()
         self._listed: set[Kind] = set()
-        self._is_dump = self._is_list = False
+        self._is_dump = self._is_list = self._has_items = False
 
     def read(self, part: Part) -> Any:
         """Read a part; return a single value that is not an object."""
         if isinstance(part, Item):
+            self._has_items = True
             if kind := self._add(part.value, part.head):
                 self._listed.add(kind)
         elif isinstance(part, End):
@@ -181,7 +186,7 @@ class FileReader:
     def close(self, place: ListPlace | None) -> None:
         """Note of what the file, which was read to its end, has all objects."""
         kind = self._contents.kinds.by_plural(place.plural) if place else None
-        if not place or not kind:
+        if not place or not kind or (self._has_items and kind not in self._listed):
             self._close_list()
         elif self._is_list or place.namespace == ALL or (place.folder and kind.schema is not pb.Namespace):
             self._contents.complete(kind, place.namespace if kind.namespaced else "")
@@ -190,7 +195,7 @@ class FileReader:
         """Note of what a list is complete whose place says nothing: it may be a part of a namespace, by a selector."""
         if not self._is_list:
             return
-        if not self._listed and (kind := self._named_by_file()):
+        if not self._has_items and not self._listed and (kind := self._named_by_file()):
             self._listed.add(kind)
             self._contents.empty.add(kind)
         for kind in self._listed:

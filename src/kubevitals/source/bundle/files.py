@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -123,12 +123,18 @@ def _is_tar(path: Path) -> bool:
         return False
 
 
+_STARTS = (b"{", b"apiVersion:", b"---", b"items:")
+"""How a text with Kubernetes' objects begins."""
+
+
 def is_bundle(path: Path) -> bool:
     """Return whether the path is a folder, an archive or a text, and so no recording."""
     if path.is_dir():
         return True
     if not path.is_file():
         return False
-    if zipfile.is_zipfile(path) or _is_tar(path):
+    if zipfile.is_zipfile(path) or _is_tar(path) or path.suffix in (".json", ".yaml", ".yml"):
         return True
-    return path.suffix in (".json", ".yaml", ".yml", ".txt", ".dump")
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(1000).lstrip().startswith(_STARTS)
+    return False
