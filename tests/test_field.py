@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from kubevitals.diagnosis.roots import Case, roots_of
+from kubevitals.facts.network.cni import recognised
 from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
-from scenarios.harness import check_modules, verdicts
+from scenarios.harness import RECORDINGS, check_modules, verdicts
 
 NETWORK = ("ip-allocation", "cni-daemonset", "kube-proxy", "cluster-dns", "startup-error")
 """Causes that are compared: what else is wrong in these clusters is for others."""
 
-FIELD = Path(__file__).parent / "recorded/field"
+ROOT = Path(__file__).parents[1]
+FIELD = ROOT / "tests/recorded/field"
 
 
 def judged(name: str, causes: Sequence[str] = NETWORK) -> tuple[dict[str, str], dict[str, str]]:
@@ -76,3 +78,17 @@ def test_a_fault_of_a_real_cni_has_one_root(name: str) -> None:
 def test_a_default_deny_policy_is_no_broken_network() -> None:
     _, unseen = judged("calico-default-deny-probe")
     assert "a network policy blocks the probe" in unseen["cni-daemonset[no-route]"]
+
+
+def test_the_readmes_table_of_what_was_tried_is_that_of_the_recordings() -> None:
+    """One recording of each row has its version, its CNI and its CSI driver."""
+    table = (ROOT / "README.md").read_text().partition("### What was tried")[2].split("\n\n")[1]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    names = ["untouched-cluster", "calico-pools-healthy", "flannel-healthy", "csi-multi-attach"]
+    for (version, network, driver, _), name in zip(rows, names, strict=True):
+        folder = FIELD if (FIELD / f"{name}.recording").exists() else RECORDINGS
+        cluster = Cluster(Snapshot(folder / f"{name}.recording"))
+        assert cluster.server_version.startswith(f"v{version}."), name
+        assert {cni.name for cni in recognised(cluster)} == {network.split()[0]}, name
+        assert ", ".join(each.metadata.name for each in cluster.csi_drivers) == driver.partition(",")[0], name
+        cluster.close()
