@@ -29,6 +29,9 @@ from kubevitals.text import clean
 BLOCKS_PER_HOST = 20
 """How many blocks a node may have if IPAMConfig does not say (ipam.go, autoAssign)."""
 
+PART = 500
+"""Characters of the names of several pools that distinguish a finding from others of the same object."""
+
 OWN_POOLS = ("cni.projectcalico.org/ipv4pools", "cni.projectcalico.org/ipv6pools")
 """Annotations of a namespace or a pod with the pools that its pods get addresses from, a JSON list of names or CIDRs
 (projectcalico/calico cni-plugin/pkg/k8s/k8s.go)."""
@@ -123,7 +126,8 @@ def supplies_of(
     consumers = _consumers(pools, nodes, namespaces)
     covered = frozenset().union(*consumers)
     if any(pool.name not in covered and pool.claimed.used for pool in pools):
-        for own in {_own_pools(pod, pools) for pod in pods()} - {frozenset(), *consumers}:
+        asked = {_own_pools(pod, pools) for pod in pods()} - {frozenset(), *consumers}
+        for own in sorted(asked, key=sorted):
             consumers[own] = Consumers(set(nodes), "pods that ask for this pool")
     return [
         supply
@@ -197,7 +201,7 @@ def _consumers(
             who = some(names, "namespace") if len(by_namespace) > 1 or owners else ""
             found.setdefault(selected & allowed, Consumers(set(), f"pods of {who}" if who else "")).nodes.update(on)
     for own, names in owners.items():
-        found[own] = Consumers(set(nodes), f"pods of {some(names, 'namespace')}")
+        found.setdefault(own, Consumers(set(nodes), f"pods of {some(names, 'namespace')}"))
     return found
 
 
@@ -259,5 +263,5 @@ def _shared(pools: Sequence[Pool], claimed: Share, who: str) -> Supply:
         who=who,
         remedy=ENLARGE,
         lines=tuple(pool.line for pool in pools[:NAMED]),
-        part=", ".join(pool.name for pool in pools),
+        part=", ".join(pool.name for pool in pools)[:PART],
     )
