@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.assemble import assemble
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.reports.terminal import EVIDENCE, SHOWN, Level, lines_of
 from kubevitals.reports.terminal import ROWS as ROWS_SHOWN
-from tests.fakes import ApiServer, Reply, status_json
+from tests.fakes import CREATED, ApiServer, Reply, status_json
 from tests.findings import finding, run_of, verdict
 from tests.runs import CHECKS, Run, crashing
 
@@ -76,6 +77,11 @@ def test_the_dots_are_on_a_line_of_their_own_and_their_letters_are_told(run: Run
     assert not [line for line in lines if line.startswith("checks/")]
 
 
+def test_a_healthy_cluster_is_one_verdict_in_a_very_quiet_run(run: Run, healthy: ApiServer) -> None:
+    lines = run("-qq", "-k", "node_ready").outlines
+    assert [line for line in lines[1:] if line] == ["Healthy: nothing found"]
+
+
 def test_of_very_many_roots_ten_are_shown_and_evidence_is_bounded() -> None:
     lines = ["x" * 900] * 60
     crowd = [finding(f"Pod/crowd/{n}", says=f"is broken in way {n}.", evidence=lines) for n in range(1000)]
@@ -105,14 +111,32 @@ def test_names_are_not_broken_and_long_texts_are_cut_until_more_is_asked_for() -
     assert len(look.rows(80)) == 1
 
 
+ASKED = {
+    "a DaemonSet": (["--cni-daemonset=kube-system/absent", "-k", "cni"], "there is no DaemonSet kube-system/absent"),
+    "names of Secrets": (["--secret-names", "-k", "dangling"], "forbidden: no secrets (missing right: list secrets)"),
+}
+
+
+@pytest.mark.parametrize(("options", "reason"), ASKED.values(), ids=ASKED)
 def test_what_was_asked_for_and_cannot_be_done_comes_after_the_verdict_and_fails_the_run(
-    run: Run, healthy: ApiServer
+    run: Run, healthy: ApiServer, options: list[str], reason: str
 ) -> None:
-    result = run("--cni-daemonset=kube-system/absent", "-qq")
+    secret = pb.EnvFromReference(localObjectReference=pb.LocalObjectReference(name="password"))
+    container = pb.Container(name="app", envFrom=[pb.EnvFromSource(secretRef=secret)])
+    template = pb.PodTemplateSpec(spec=pb.PodSpec(containers=[container]))
+    metadata = pb.ObjectMeta(name="web", namespace="shop", creationTimestamp=CREATED)
+    healthy.serve(
+        "/apis/apps/v1/deployments",
+        pb.Deployment(metadata=metadata, spec=pb.DeploymentSpec(replicas=1, template=template)),
+    )
+    healthy.script("/api/v1/secrets", Reply(status_json("no secrets"), 403))
+    result = run(*options, "-qq")
     assert result.ret == EXIT_NOT_OBSERVED
-    verdict_line = next(n for n, line in enumerate(result.outlines) if line.startswith("No fault in what was observed"))
-    assert result.outlines[verdict_line + 1].startswith("asked for, but not observed (")
-    assert "there is no DaemonSet kube-system/absent" in result.outlines[verdict_line + 1]
+    verdicts = [
+        n for n, line in enumerate(result.outlines) if line.startswith(("No fault in what was", "Not observed"))
+    ]
+    assert result.outlines[verdicts[0] + 1].startswith("asked for, but not observed (")
+    assert reason in result.outlines[verdicts[0] + 1]
 
 
 def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, server: ApiServer) -> None:

@@ -99,6 +99,7 @@ class TerminalReport:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._ends_with_verdict = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(
@@ -114,16 +115,17 @@ class TerminalReport:
         reporter.ensure_newline()
         if reporter.verbosity >= Level.DEFAULT:
             reporter.section("cluster health", sep="=")
-        for line in lines_of(self._run, tw.fullwidth):
-            if line.level <= reporter.verbosity:
-                _write(line, tw)
+        lines = [line for line in lines_of(self._run, tw.fullwidth) if line.level <= reporter.verbosity]
+        for line in lines:
+            _write(line, tw)
+        self._ends_with_verdict = len(lines) == 1 and reporter.verbosity <= Level.QQ
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Write the verdict after all that pytest writes."""
         yield
         reporter: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
-        if reporter and self._run.report:
+        if reporter and self._run.report and not self._ends_with_verdict:
             _write(_verdict(self._run.report), reporter._tw)  # noqa: SLF001
 
 

@@ -142,7 +142,10 @@ def _config_map_names(cluster: Cluster) -> dict[str, frozenset[str]]:
 def _secret_names(cluster: Cluster) -> dict[str, frozenset[str]]:
     if not cluster.secret_names:
         raise NotObserved("names of Secrets are listed only with --secret-names", unasked=True)
-    return _names(cluster.secrets)
+    try:
+        return _names(cluster.secrets)
+    except NotObserved as error:
+        raise NotObserved(error.reason, error.right, asked=True) from error
 
 
 def _names(objects: Iterable[pb.ConfigMap | pb.Secret]) -> dict[str, frozenset[str]]:
