@@ -134,8 +134,9 @@ def _bare(objects: Iterable[Json]) -> list[Json]:
 
 
 def _typed(objects: list[Json], kind: str, version: str = "v1") -> str:
-    """Return a list as kubectl's JSON printer writes a typed one: its items have no kinds."""
-    return json.dumps({"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": _bare(objects)}, indent=4)
+    """Return a list as kubectl's JSON printer writes a typed one: its items have no kinds, and no list is empty."""
+    items = _bare(objects) or None
+    return json.dumps({"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": items}, indent=4)
 
 
 def _list(objects: list[Json]) -> Json:
@@ -172,6 +173,14 @@ def _sections(recorded: Recorded, pod: Json) -> str:
             of = f"logs for container {container['name']} of pod {namespace}/{name} ====\n"
             out += f"==== START {of}{text}==== END {of}"
     return out
+
+
+def cluster_info_yaml(recorded: Recorded) -> Layout:
+    """`kubectl cluster-info dump -A -o yaml --output-directory`."""
+    return {
+        path.replace(".json", ".yaml"): text if path.endswith(".txt") else _yaml(json.loads(text))
+        for path, text in cluster_info_dump(recorded).items()
+    }
 
 
 def cluster_info_stream(recorded: Recorded) -> Layout:

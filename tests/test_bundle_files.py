@@ -257,3 +257,19 @@ def test_a_text_is_told_from_a_recording_by_its_beginning(tmp_path: Path) -> Non
         if text:
             (tmp_path / name).write_text(text)
         assert is_bundle(tmp_path / name) is expected
+
+
+def test_a_list_may_name_its_kind_only_after_its_items(tmp_path: Path) -> None:
+    text = f"""apiVersion: v1
+items:
+- metadata: {{name: web-0, namespace: shop, creationTimestamp: "{AT}"}}
+kind: PodList
+"""
+    opened = bundle(write({"nodes.json": listed(node()), "some.yaml": text}, tmp_path))
+    assert names(opened) == ["web-0"]
+
+
+def test_a_cluster_without_definitions_has_no_gateways(tmp_path: Path) -> None:
+    opened = bundle(write(FILES | {"customresourcedefinitions.json": listed()}, tmp_path))
+    with pytest.raises(NotApplicable):
+        cluster_in(opened).objects(GATEWAYS)

@@ -17,10 +17,13 @@ from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.scope import Scope
 from scenarios.harness import rules, verdicts
 from tests.bundle_tables import PAGE, SMALL, of_lists, replaced
-from tests.bundles import LAYOUTS, Layout, Recorded, bundle, cluster_in, cluster_info_stream, write
+from tests.bundles import LAYOUTS, Layout, Recorded, bundle, cluster_in, cluster_info_stream, cluster_info_yaml, write
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]
+
+
+ALL_LAYOUTS = {**LAYOUTS, "stream": cluster_info_stream, "dump in YAML": cluster_info_yaml}
 
 
 @cache
@@ -36,17 +39,14 @@ def judged() -> dict[str, Verdict]:
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder in each format."""
-    return {
-        name: write(layout(recorded()), tmp_path_factory.mktemp("bundle"))
-        for name, layout in {**LAYOUTS, "stream": cluster_info_stream}.items()
-    }
+    return {name: write(layout(recorded()), tmp_path_factory.mktemp("bundle")) for name, layout in ALL_LAYOUTS.items()}
 
 
 def found(verdict: Verdict) -> set[tuple[str, str]]:
     return {(str(finding.obj), finding.part) for finding in verdict.findings}
 
 
-@pytest.mark.parametrize("name", [*LAYOUTS, "stream"])
+@pytest.mark.parametrize("name", ALL_LAYOUTS)
 def test_the_findings_are_those_of_the_recording(name: str, bundles: dict[str, Path]) -> None:
     opened = bundle(bundles[name], now=recorded().snapshot.now)
     cluster = cluster_in(opened)
@@ -58,7 +58,7 @@ def test_the_findings_are_those_of_the_recording(name: str, bundles: dict[str, P
         assert verdict.unseen or found(verdict) == found(judged()[check])
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [*LAYOUTS, "dump in YAML"])
 def test_all_namespaces_are_known_to_be_there_only_where_the_layout_says_so(
     name: str, bundles: dict[str, Path]
 ) -> None:

@@ -83,6 +83,7 @@ class _Reader:
                 yield from self._array(head)
             else:
                 head[key] = self._value() if self._next_sign() else None
+                is_list |= key == "items" and head[key] is None  # as Go writes a list that was never filled
         self._at += 1
         yield End(head) if is_list else Single(head)
 

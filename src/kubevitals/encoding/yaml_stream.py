@@ -77,10 +77,10 @@ class _Document:
     def end(self) -> Parts:
         yield from self._end_item()
         head = self._head.load()
-        items = head.pop("items", None) if isinstance(head, dict) else None
+        items = head.pop("items", ()) if isinstance(head, dict) else ()
         if isinstance(items, list):  # [] or another list on one line
             yield from (Item(value, head) for value in items)
-        if self._is_list or isinstance(items, list):
+        if self._is_list or isinstance(items, list | None):
             yield End(head if isinstance(head, dict) else {})
         elif isinstance(head, list):
             yield from (Item(value, {}) for value in head)

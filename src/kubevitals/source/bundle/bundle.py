@@ -134,7 +134,7 @@ class Bundle:
         held = self._contents.others(group, match[1].rpartition("/")[2], schema.__name__)
         if held is None:
             name = f"{match[3]}.{group}"
-            if self._contents.definitions and name not in self._contents.definitions:
+            if self._contents.definitions is not None and name not in self._contents.definitions:
                 return Answer(404)
             raise NotRecorded(f"the bundle has no {name}")
         items = [item for (namespace, _), item in held.items() if match[2] in (None, namespace)]

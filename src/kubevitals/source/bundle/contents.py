@@ -20,6 +20,10 @@ OTHERS = 32 << 20
 """Bytes of objects of other kinds, which checks declare themselves."""
 
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_DEFINITION = "CustomResourceDefinition"
+HELD = 2000
+"""Items of a list that are kept until its kind is known, if neither they nor the file's name say it."""
+
 _DUMPED = frozenset({"Node", "Event", "Service", "DaemonSet", "Deployment", "ReplicaSet", "Pod"})
 """The kinds that `kubectl cluster-info dump` lists."""
 
@@ -30,7 +34,8 @@ class Contents:
     Attributes:
         unread: how many objects were not read, by why.
         system_uids: the uids of the namespace kube-system, by the file with the first object that has it.
-        definitions: the names of CustomResourceDefinitions: ``gateways.gateway.networking.k8s.io``.
+        definitions: the names of CustomResourceDefinitions, ``gateways.gateway.networking.k8s.io``; nothing if they
+            were not listed.
         empty: kinds of which a list without objects was read.
         failed: kinds of which some object could not be read, so that no list of it is complete.
     """
@@ -39,7 +44,7 @@ class Contents:
         self.kinds = kinds
         self.unread: Counter[str] = Counter()
         self.system_uids: dict[str, str] = {}
-        self.definitions: set[str] = set()
+        self.definitions: set[str] | None = None
         self.empty: set[Kind] = set()
         self.failed: set[Kind] = set()
         self._objects = {kind: Compact(kind.schema) for kind in kinds}
@@ -91,8 +96,8 @@ class Contents:
         metadata = value.get("metadata")
         if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
             return
-        if name.kind == "CustomResourceDefinition":
-            self.definitions.add(metadata["name"])
+        if name.kind == _DEFINITION:
+            self.define(metadata["name"])
             return
         if not name.group or self._other_bytes > OTHERS:
             return
@@ -100,6 +105,10 @@ class Contents:
         encoded = msgspec.json.encode(kept)
         self._other_bytes += len(encoded)
         self._others[name][str(metadata.get("namespace") or ""), metadata["name"]] = encoded
+
+    def define(self, *names: str) -> None:
+        """Note CustomResourceDefinitions, or that there is none."""
+        self.definitions = (self.definitions or set()) | set(names)
 
     def complete(self, kind: Kind, namespace: str) -> None:
         """Note that all objects of a kind in a namespace are there; in `ALL`, or of a cluster-scoped kind."""
@@ -150,7 +159,9 @@ class FileReader:
 
     def __init__(self, contents: Contents, file: str, place: ListPlace | None) -> None:
         self._contents, self._file = contents, file
-        self._kind = contents.kinds.by_plural(place.plural) if place else None
+        self._plural = place.plural if place else file.rpartition("/")[2].partition(".")[0]
+        self._kind = contents.kinds.by_plural(self._plural)
+        self._held: list[Any] = []
         self._namespaces: set[str] = set()
         self._listed: set[Kind] = set()
         self._is_dump = self._is_list = self._has_items = False
@@ -158,9 +169,7 @@ class FileReader:
     def read(self, part: Part) -> Any:
         """Read a part; return a single value that is not an object."""
         if isinstance(part, Item):
-            self._has_items = True
-            if kind := self._add(part.value, part.head):
-                self._listed.add(kind)
+            self._item(part)
         elif isinstance(part, End):
             self._end(part.head)
         elif isinstance(part, Single):
@@ -168,6 +177,14 @@ class FileReader:
                 return part.value
             self._add(part.value, {})
         return None
+
+    def _item(self, item: Item) -> None:
+        self._has_items = True
+        says_kind = self._kind or "kind" in item.head or (isinstance(item.value, dict) and "kind" in item.value)
+        if not says_kind and len(self._held) < HELD:
+            self._held.append(item.value)
+        elif kind := self._add(item.value, item.head):
+            self._listed.add(kind)
 
     def _add(self, value: Any, head: Mapping[str, Any]) -> Kind | None:
         metadata = value.get("metadata") if isinstance(value, dict) else None
@@ -177,6 +194,9 @@ class FileReader:
 
     def _end(self, head: Mapping[str, Any]) -> None:
         self._is_list = True
+        for value in self._held:
+            self._add(value, head)
+        self._held.clear()
         group, _, version = str(head.get("apiVersion") or "").rpartition("/")
         name = str(head.get("kind") or "")
         self._is_dump |= name == "ReplicationControllerList"
@@ -195,9 +215,8 @@ class FileReader:
         """Note of what a list is complete whose place says nothing: it may be a part of a namespace, by a selector."""
         if not self._is_list:
             return
-        if not self._has_items and not self._listed and (kind := self._named_by_file()):
-            self._listed.add(kind)
-            self._contents.empty.add(kind)
+        if not self._has_items and not self._listed:
+            self._close_empty()
         for kind in self._listed:
             if not kind.namespaced:
                 self._contents.complete(kind, "")
@@ -205,9 +224,13 @@ class FileReader:
                 for namespace in self._namespaces:
                     self._contents.complete(kind, namespace)
 
-    def _named_by_file(self) -> Kind | None:
-        """Return the kind whose plural the file is named by: an empty list of kubectl does not say its kind."""
-        return self._contents.kinds.by_plural(self._file.rpartition("/")[2].partition(".")[0])
+    def _close_empty(self) -> None:
+        """Note an empty list of kubectl, which does not say its kind, but whose file may be named by it."""
+        if self._kind:
+            self._listed.add(self._kind)
+            self._contents.empty.add(self._kind)
+        elif self._plural == "customresourcedefinitions":
+            self._contents.define()
 
 
 def _is_object(value: Any) -> bool:
