@@ -52,7 +52,10 @@ NODES_SHOWN = 10
 """Nodes in the evidence of a finding."""
 
 NEED_NAMES = (
-    "startup-error",
+    "startup-error[app-exit]",
+    "startup-error[init-container]",
+    "startup-error[init-waits]",
+    "startup-error[post-start]",
     "liveness-probe[killed-by-probe]",
     "readiness[probe-failing]",
     "volume-claim[driver-down]",

@@ -51,6 +51,7 @@ EXPLAINS = (
     Explains(("node-ready[silent]", "node-ready[not-ready]"), SAME_NODE, ("kube-proxy",)),
     Explains(BROKEN_PODS, CONCERNED, ("kube-proxy[not-running]",)),
     Explains(("kube-proxy[not-running]",), SAME_NODE, ("kube-proxy",)),
+    Explains(("kube-proxy[unhealthy]",), SAME_NODE, ("kube-proxy[rules-wrong]", "kube-proxy[node-port]")),
     Explains(("kube-proxy",), SAME_NODE, ("cluster-dns[service-unreachable]",)),
 )
 

@@ -46,7 +46,7 @@ def deployments(healthy: ApiServer) -> ApiServer:
 
 
 def test_the_examples_judge_a_recording(look: Look) -> None:
-    result = look("--snapshot=demo")
+    result = look("--snapshot=demo-all")
     assert result.ret == 1
     assert {i.check: i.outcome for i in report().items} == {
         "bare-pod[running]": Outcome.WARNED,
@@ -151,7 +151,7 @@ def test_namespaces_that_are_chosen_are_listed_alone(look: Look, deployments: Ap
 
 
 def test_what_explains_them_is_their_root(look: Look) -> None:
-    look(ROOT / "checks", "--snapshot=demo")
+    look(ROOT / "checks", "--snapshot=demo-all")
     found = {f.id: f for f in report().findings}
     roots = {found[f.root].check for f in found.values() if f.check == "bare-pod[lost]" and f.root}
     assert roots == {"storage-full[evicted]"}
@@ -181,7 +181,7 @@ def package(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("arguments", [["acme_checks.checks"], ["kubevitals.checks", "--installed-checks"]], ids=str)
 def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "pytest", "--pyargs", *arguments, "--snapshot=demo"]
+    command = [sys.executable, "-m", "pytest", "--pyargs", *arguments, "--snapshot=demo-all"]
     subprocess.run([*command, "--findings=findings.json"], check=False, capture_output=True)
     assert item("bare-pod[lost]").outcome is Outcome.BROKEN
     assert (len(report().items) > 10) == (arguments[0] == "kubevitals.checks")
@@ -194,7 +194,7 @@ def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[s
 def test_installed_checks_that_are_not_there_are_told_of(package: Path, value: str, words: str) -> None:
     points = package / "acme_checks-1.0.dist-info" / "entry_points.txt"
     points.write_text(f"[kubevitals.checks]\nacme = {value}\n" if value else "")
-    command = [sys.executable, "-m", "pytest", "--installed-checks", "--snapshot=demo"]
+    command = [sys.executable, "-m", "pytest", "--installed-checks", "--snapshot=demo-all"]
     result = subprocess.run([*command, str(package)], check=False, capture_output=True, text=True)
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.stderr.splitlines())

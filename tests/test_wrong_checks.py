@@ -67,7 +67,7 @@ def test_a_file_that_is_wrong_is_told_of_in_one_line_and_harms_no_other(
     content = MINIMAL.format(body=YIELDS)
     assert change[0] in content
     (own / "test_wrong.py").write_text(content.replace(*change, 1))
-    result = look("--snapshot=demo")
+    result = look("--snapshot=demo-all")
     assert result.ret == 1
     (remark,) = [remark for remark in report().remarks if "could not be imported" in remark]
     assert re.search(words, remark), remark
@@ -96,7 +96,7 @@ FAILS = {
 @pytest.mark.parametrize(("body", "words"), FAILS.values(), ids=FAILS)
 def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own: Path, body: str, words: str) -> None:
     (own / "test_wrong.py").write_text(MINIMAL.format(body=body))
-    result = look("--snapshot=demo")
+    result = look("--snapshot=demo-all")
     assert result.ret == 1
     assert "Traceback" not in result.stdout.str()
     assert "\x1b" not in result.stdout.str() + Path("reports/health.html").read_text() + Path("junit.xml").read_text()
@@ -128,7 +128,7 @@ REFUSED = {
 def test_what_cannot_be_told_apart_is_refused(look: Look, own: Path, files: dict[str, str], words: str) -> None:
     for name, content in files.items():
         (own / name).write_text(content.format(body=YIELDS))
-    result = look(ROOT / "checks", "--snapshot=demo")
+    result = look(ROOT / "checks", "--snapshot=demo-all")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.errlines)
     assert re.search(words, line)

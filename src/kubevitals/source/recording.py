@@ -39,8 +39,8 @@ SIZE_LIMIT = 1 << 30
 EXCHANGES = 1_000_000
 """Answers in a recording. A run has two for each kubelet and a few hundred more."""
 
-DEMO = Path(__file__).parent / "demo.recording"
-"""The bundled recording of a real three-node kind cluster with several faults: ``--snapshot demo``."""
+DEMOS = {name: Path(__file__).with_name(f"{name}.recording") for name in ("demo", "demo-all")}
+"""The bundled recordings of real three-node kind clusters: an incident in a shop, and several dozen faults at once."""
 
 PROBE, KUBELET, SECRET_NAMES = "--probe", "--kubelet", "--secret-names"
 """Options that let a run observe more; a recording lists those that its run did not use."""
