@@ -10,6 +10,7 @@ from _pytest.config.argparsing import Parser
 from kubevitals.findings.check_names import cause_in
 from kubevitals.findings.explains import ANY
 from kubevitals.plugin import options
+from kubevitals.plugin.option_group import group_of
 from manual import tables
 from manual.causes import causes
 from manual.links import FILES, REPOSITORY, Links
@@ -54,7 +55,8 @@ def page_of(cause: str) -> str:
 def declared_options() -> dict[str, str]:
     """Return the help of every option that the plugin declares."""
     parser = Parser(_ispytest=True)
-    options.add(parser)
+    options.declare(group_of(parser))
+    options.add_kubeconfig(group_of(parser))
     return {option.names()[0]: str(option.attrs().get("help")) for option in parser.getgroup("kubevitals").options}
 
 

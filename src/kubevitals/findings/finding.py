@@ -1,7 +1,7 @@
 """What checks report: a finding has an object, a sentence about what is wrong with it, evidence and a remedy."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -138,9 +138,10 @@ def pod_finding(
     )
 
 
-def in_context(finding: Finding, context: str) -> Finding:
-    """Return the finding with ``--context`` in its kubectl commands."""
-    kubectl = f"kubectl --context {shlex.quote(clean(context))} "
+def with_kubectl_options(finding: Finding, options: Mapping[str, str]) -> Finding:
+    """Return the finding with these options in its kubectl commands, such as ``--context``."""
+    given = (f"{option} {shlex.quote(clean(value))}" for option, value in options.items())
+    kubectl = f"kubectl {' '.join(given)} "
     look, remedy = (text.replace("kubectl ", kubectl) for text in (finding.look, finding.remedy))
     return replace(finding, look=look, remedy=remedy)
 

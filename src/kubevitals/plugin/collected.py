@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import cast
+from typing import TypeGuard, cast
 
 import pytest
 
@@ -162,6 +162,11 @@ def variant_of(item: pytest.Function) -> Rule:
 def _variants(module: object) -> Iterable[str]:
     marks = [mark for value in vars(module).values() for mark in getattr(value, "pytestmark", ())]
     return (variant_name(rule) for mark in marks if mark.name == "parametrize" for rule in mark.args[1])
+
+
+def is_check(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    """Return whether an item is a check."""
+    return isinstance(item, pytest.Function) and item.get_closest_marker("cause") is not None
 
 
 def check_of(item: pytest.Function) -> str:

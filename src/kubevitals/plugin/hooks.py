@@ -14,12 +14,13 @@ from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.errors import ProbeWaits, Unusable
 from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
-from kubevitals.findings.finding import Finding, Severity, in_context
+from kubevitals.findings.finding import Finding, Severity, with_kubectl_options
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.plugin import collected, options, probe_options, settings
+from kubevitals.plugin import collected, given_options, named_checks, options, probe_options, settings
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
 from kubevitals.plugin.interrupted import InterruptibleRun
+from kubevitals.plugin.option_group import group_of
 from kubevitals.plugin.probe_last import WAITS, ProbeLast
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
@@ -45,9 +46,18 @@ _REMARKS = pytest.StashKey[list[str]]()
 """What the report says about the files of this run."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
-    options.add(parser)
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the options, and refuse those of the command line that pytest could not parse."""
+    options.declare(group_of(parser))
+    if config := pluginmanager.getplugin("pytestconfig"):
+        given_options.refuse_unparsable(config.invocation_params.args)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Declare and refuse what depends on the options of other plugins, now that all have declared theirs."""
+    given_options.declare_kubeconfig(early_config, parser)
+    given_options.refuse_misspelt(args, parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         kept.enter_context(unredacted())
         config.add_cleanup(kept.close)
     config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
+    config.pluginmanager.register(named_checks, "kubevitals.named_checks")
     try:
         config.stash[_REMARKS] = check_report_paths(config)
         if config.getoption("installed_checks"):
@@ -85,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Open the cluster once there are checks to run; collection itself makes no requests."""
     config = session.config
-    if isinstance(sys.exception(), KeyboardInterrupt):
+    if isinstance(sys.exception(), KeyboardInterrupt | pytest.UsageError):
         return  # pytest ends its collection this way, too
     try:
         planned = collected.checks(session, config.stash[UNREAD].files)
@@ -164,7 +175,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
     if not reporter:
         return []
-    if config.get_verbosity() == Level.DEFAULT and all(map(_is_check, items)):
+    if config.get_verbosity() == Level.DEFAULT and all(map(collected.is_check, items)):
         reporter.showfspath = False
     return list(header(run.cluster, reporter))
 
@@ -181,7 +192,7 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a check and judge its findings."""
-    if not _is_check(pyfuncitem):
+    if not collected.is_check(pyfuncitem):
         return None
     config = pyfuncitem.config
     run, variant = config.stash[RUN], variant_name(collected.variant_of(pyfuncitem))
@@ -210,10 +221,10 @@ def _is_required(verdict: Verdict, config: pytest.Config) -> bool:
 
 
 def _findings(item: pytest.Function) -> Iterable[Finding]:
-    """Return a check's findings; their kubectl commands have the context that the user chose."""
+    """Return a check's findings; their kubectl commands have the kubeconfig and the context that the user chose."""
     findings: Iterable[Finding] = item.obj(**{name: item.funcargs[name] for name in signature(item.obj).parameters})
-    context = item.config.getoption("context")
-    return (in_context(finding, context) for finding in findings) if context else findings
+    chosen = settings.kubectl_options(item.config)
+    return (with_kubectl_options(finding, chosen) for finding in findings) if chosen else findings
 
 
 @pytest.hookimpl(wrapper=True)
@@ -223,7 +234,7 @@ def pytest_runtest_makereport(
     """Put the verdict on pytest's report, for all reporters; or the crash of the check."""
     report = yield
     verdict = item.stash.get(VERDICT, None)
-    if not verdict and report.failed and call.excinfo and isinstance(item, pytest.Function) and _is_check(item):
+    if not verdict and report.failed and call.excinfo and collected.is_check(item):
         crash = Crash(call.excinfo.value, item.path)
         report.longrepr = crash
         item.config.stash[RUN].remarks.append(f"{collected.check_of(item)}: {crash.message}")
@@ -233,10 +244,6 @@ def pytest_runtest_makereport(
         if report.failed:
             report.longrepr = Failure(verdict)
     return report
-
-
-def _is_check(item: pytest.Item) -> bool:
-    return item.get_closest_marker("cause") is not None
 
 
 def _properties(verdict: Verdict) -> list[tuple[str, str]]:

@@ -4,11 +4,10 @@ import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 
-import pytest
-
 from kubevitals.diagnosis import known_issues
 from kubevitals.findings.finding import Severity
 from kubevitals.plugin import probe_options
+from kubevitals.plugin.option_group import Group
 from kubevitals.text import clean
 
 REPORTS = {
@@ -24,9 +23,8 @@ KUBELET_WAYS = ("direct", "proxy", "none")
 """The ways to query kubelets."""
 
 
-def add(parser: pytest.Parser) -> None:
-    """Declare all options."""
-    group = parser.getgroup("kubevitals", "kubevitals: health of a Kubernetes cluster")
+def declare(group: Group) -> None:
+    """Declare all options but --kubeconfig, which another plugin may have."""
     _add_cluster(group)
     _add_scope(group)
     _add_sources(group)
@@ -65,7 +63,16 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _add_cluster(group: pytest.OptionGroup) -> None:
+def add_kubeconfig(group: Group) -> None:
+    """Declare the option that chooses the kubeconfig."""
+    group.addoption(
+        "--kubeconfig",
+        metavar="PATH",
+        help="the kubeconfig to use (default: $KUBECONFIG, or ~/.kube/config); the kubectl commands in reports name it",
+    )
+
+
+def _add_cluster(group: Group) -> None:
     """Declare the options that choose the cluster or recording."""
     group.addoption("--context", help="the kubeconfig context to use (default: the current context)")
     group.addoption(
@@ -88,7 +95,8 @@ def _add_cluster(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--snapshot",
         metavar="PATH",
-        help="replay a recording (`demo` comes with the package), or judge a support bundle: a folder or an archive",
+        help="replay a recording (`demo` and `demo-all` come with the package), or judge a support bundle: a folder or "
+        "an archive",
     )
     group.addoption("--now", metavar="TIME", help="the time of a support bundle, such as 2026-03-01T12:00:00Z")
     group.addoption(
@@ -98,7 +106,7 @@ def _add_cluster(group: pytest.OptionGroup) -> None:
     )
 
 
-def _add_scope(group: pytest.OptionGroup) -> None:
+def _add_scope(group: Group) -> None:
     """Declare the options that choose namespaces and checks."""
     group.addoption(
         "--namespace",
@@ -120,13 +128,20 @@ def _add_scope(group: pytest.OptionGroup) -> None:
         help="with --namespace: skip cluster-scoped objects (nodes, PVs, …), so that namespaced RBAC is enough",
     )
     group.addoption(
+        "--check",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="run only this check, or all of a cause, by the names in reports: scheduling[unschedulable]; repeatable",
+    )
+    group.addoption(
         "--installed-checks",
         action="store_true",
         help="also run the checks of installed packages (entry points in the group kubevitals.checks)",
     )
 
 
-def _add_sources(group: pytest.OptionGroup) -> None:
+def _add_sources(group: Group) -> None:
     """Declare the options that choose what is read besides the standard lists."""
     group.addoption(
         "--secret-names",
@@ -153,7 +168,7 @@ def _add_sources(group: pytest.OptionGroup) -> None:
     )
 
 
-def _add_verdict(group: pytest.OptionGroup) -> None:
+def _add_verdict(group: Group) -> None:
     """Declare the options that decide what fails the run."""
     group.addoption(
         "--fail-on",
@@ -175,7 +190,7 @@ def _add_verdict(group: pytest.OptionGroup) -> None:
     )
 
 
-def _add_known(group: pytest.OptionGroup) -> None:
+def _add_known(group: Group) -> None:
     """Declare the options that say which findings are known."""
     group.addoption(
         "--known-issues",

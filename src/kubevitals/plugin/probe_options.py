@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from kubevitals.errors import Unusable
+from kubevitals.plugin.option_group import Group
 from kubevitals.probe.plan import Options
 from kubevitals.reports import progress
 from kubevitals.source.probing.manifests import Made
@@ -33,7 +34,7 @@ _OPTIONS = {
 }
 
 
-def add(group: pytest.OptionGroup) -> None:
+def add(group: Group) -> None:
     """Declare the options."""
     defaults = Options()
     group.addoption(

@@ -16,7 +16,7 @@ from kubevitals.redaction import redacting
 from kubevitals.source.bundle.bundle import Bundle
 from kubevitals.source.bundle.files import is_bundle
 from kubevitals.source.bundle.kinds import Kind
-from kubevitals.source.recording import DEMO, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
+from kubevitals.source.recording import DEMOS, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
 from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
@@ -45,6 +45,12 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
     )
     cluster.remarks += [*opened.remarks, *kept_credentials(opened.source)]
     return cluster
+
+
+def kubectl_options(config: pytest.Config) -> dict[str, str]:
+    """Return the options with which kubectl would use the same cluster."""
+    given = {option: config.getoption(option) for option in ("--kubeconfig", "--context")}
+    return {option: value for option, value in given.items() if value}
 
 
 def _cni_daemon_sets(config: pytest.Config) -> list[str]:
@@ -100,7 +106,7 @@ def _opened(config: pytest.Config) -> _Opened:
     scope = Scope(names, excluded, namespaced_only=namespaced_only)
     if not (given := config.getoption("snapshot")):
         return _Opened(_recorded(_live(config), scope, config), scope)
-    path = DEMO if given == "demo" else Path(given)
+    path = DEMOS.get(given) or Path(given)
     later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
     if is_bundle(path):
         bundle = Bundle(path, bundle_kinds(), _now(config), later)
@@ -140,7 +146,7 @@ def _live(config: pytest.Config) -> Source:
     way = config.getoption("kubelet")
     return Live(
         config.getoption("context"),
-        config.getoption("kubeconfig", None),  # an option of pytest-kind, honoured if that is installed
+        config.getoption("kubeconfig"),
         timeout,
         ask_kubelets_directly=way == "direct" if way else None,
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
@@ -161,15 +167,15 @@ def _refuse_contradictions(config: pytest.Config) -> None:
     """
     if given := [] if config.getoption("probe") else probe_options.given(config):
         raise Unusable(f"{given[0]} is an option of the probe: add --probe, or omit it")
-    for option in ("context", "snapshot"):
+    for option in ("context", "kubeconfig", "snapshot"):
         if config.getoption(option) == "":
             raise Unusable(f"--{option} is empty: give a value, or omit the option")
     if not config.getoption("snapshot"):
         _refuse_without_snapshot(config)
     elif config.getoption("probe"):
         raise Unusable("--probe needs a cluster, and a recording replays its own probe: omit --probe or --snapshot")
-    elif config.getoption("context"):
-        raise Unusable("--context chooses a cluster, and --snapshot a recording: omit one of them")
+    elif chosen := kubectl_options(config):
+        raise Unusable(f"{next(iter(chosen))} chooses a cluster, and --snapshot a recording: omit one of them")
 
 
 def _refuse_without_snapshot(config: pytest.Config) -> None:
