@@ -6,12 +6,11 @@ import pytest
 
 from checks.test_ip_allocation import headroom
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import Answer
 from tests.built import node
 from tests.custom_resources import Objects, cluster_for, in_json, listed, named, says
 from tests.fakes import Answers, cluster_of, status_json
-from tests.networks import daemon, daemon_set, judged
+from tests.networks import daemon_set, judged
 
 
 def running(address: str, on: str = "one") -> pb.Pod:
@@ -245,44 +244,19 @@ def test_where_pod_cidrs_are_used_only_networks_beside_the_pod_network_are_asked
     assert (list(says(findings)), unseen) == (["IPPool/kube-system/10.0.7.0-28"], None)
 
 
-# --- AWS: metrics of each node's agent ---
+API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 
 
-def aws(assigned: int, total: int, most: int, **more: Any) -> Cluster:
-    agents = daemon_set("aws-node")
-    names = {"assigned_ip_addresses": assigned, "total_ip_addresses": total, "ip_max": most}
-    text = "".join(f"# TYPE awscni_{name} gauge\nawscni_{name} {value}\n" for name, value in names.items())
-    metrics = {"/api/v1/namespaces/kube-system/pods/aws-node-one:61678/proxy/metrics": Answer(200, text.encode())}
-    lists = {"nodes": [node("one")], "daemon_sets": [agents], "pods": [daemon(agents, "one")]}
-    return cluster_of(metrics | more, **lists)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"),
-    [
-        ((29, 29, 29), {"Node/one": "29 of 29 addresses of the node's network interfaces are in use"}),
-        ((27, 28, 29), {"Node/one": "27 of 29 addresses of the node's network interfaces are in use"}),
-        ((20, 20, 29), {}),
-        ((30, 48, 464), {}),
-        ((447, 448, 240), {"Node/one": "447 of 448 addresses of the node's network interfaces are in use"}),
-    ],
-    ids=["full", "nearly full", "it can add some", "prefixes, free", "prefixes, nearly full"],
-)
-def test_the_aws_vpc_cni(counts: tuple[int, int, int], expected: dict[str, str]) -> None:
-    findings, unseen = judged(headroom, aws(*counts))
-    assert (says(findings), unseen) == (expected, None)
-
-
-def test_without_the_metrics_of_the_aws_vpc_cni_nothing_is_observed() -> None:
-    path = "/api/v1/namespaces/kube-system/pods/aws-node-one:61678/proxy/metrics"
-    for answer, part in ((Answer(403, status_json("no")), "get pods/proxy"), (Answer(200, b"up 1"), "no metrics")):
-        findings, unseen = judged(headroom, aws(1, 1, 29, **{path: answer}))
-        assert not findings
-        assert part in str(unseen)
-    cluster = aws(29, 29, 29)
-    cluster.ask_kubelets = False
-    findings, unseen = judged(headroom, cluster)
-    assert (findings, unseen is not None and unseen.unasked) == ([], True)
+def test_without_the_api_groups_the_daemonsets_tell_which_cnis_there_are() -> None:
+    nodes, hidden = [node("one", "10.3.0.0/29")], {API_SERVICES: Answer(403, status_json("no"))}
+    findings, unseen = judged(headroom, cluster_of(hidden, nodes=nodes, pods=PODS))
+    assert (list(says(findings)), unseen) == (["Node/one"], None)
+    for name in ("whereabouts", "cilium"):
+        cluster = cluster_of(hidden, nodes=nodes, pods=PODS, daemon_sets=[daemon_set(name)])
+        findings, unseen = judged(headroom, cluster)
+        assert list(says(findings)) == ["Node/one"]
+        assert unseen is not None
+        assert unseen.right == "list apiservices.apiregistration.k8s.io"
 
 
 # --- pods that a node takes ---

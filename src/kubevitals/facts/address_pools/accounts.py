@@ -8,12 +8,14 @@ from kubevitals.facts.address_pools import aws, calico, cilium, named_pools, nod
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import recognised
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.served import served_groups
 
 
 class Account(NamedTuple):
     """One CNI's account.
 
     Attributes:
+        cni: its name in `kubevitals.facts.network.cni`, or that of its DaemonSet.
         read: returns what it has for pods; nothing if it has no part in this cluster.
         instead: whether its pods get no addresses from the nodes' podCIDRs.
     """
@@ -27,11 +29,11 @@ ACCOUNTS = (
     Account("Calico", calico.read),
     Account("Cilium", cilium.read),
     Account("AWS VPC CNI", aws.read),
-    Account("Azure CNI", node_ranges.read_azure),
+    Account("Azure CNS", node_ranges.read_azure),
     Account("Kube-OVN", named_pools.read_kube_ovn),
     Account("OVN-Kubernetes", node_ranges.read_ovn_kubernetes),
     Account("Antrea", named_pools.read_antrea, instead=False),
-    Account("Whereabouts", named_pools.read_whereabouts, instead=False),
+    Account("whereabouts", named_pools.read_whereabouts, instead=False),
 )
 
 
@@ -55,20 +57,32 @@ def known(cluster: Cluster) -> Known:
     """
     try:
         cluster.scope.need_all("pods of all namespaces use a node's addresses")
-        uses_pod_cidrs = any(cni.uses_pod_cidrs for cni in recognised(cluster))
+        accounts = _accounts(cluster)
     except NotObserved as error:
         return Known([], error)
     found: list[Supply] = []
     unseen, elsewhere = None, False
-    for account in ACCOUNTS:
-        if not (uses_pod_cidrs and account.instead):
-            seen = _read(account.read, cluster)
-            found, unseen = found + seen.supplies, unseen or seen.unseen
-            elsewhere = elsewhere or (account.instead and bool(seen.supplies))
+    for account in accounts:
+        seen = _read(account.read, cluster)
+        found, unseen = found + seen.supplies, unseen or seen.unseen
+        elsewhere = elsewhere or (account.instead and bool(seen.supplies))
     if elsewhere:
         return Known(found, unseen)
     rest = _read(pod_cidrs.read, cluster)
     return Known(found + rest.supplies, unseen or rest.unseen, rest.elsewhere)
+
+
+def _accounts(cluster: Cluster) -> list[Account]:
+    """Return the accounts that may have a part. If it is not known which API groups there are, DaemonSets tell."""
+    cnis = recognised(cluster)
+    uses_pod_cidrs = any(cni.uses_pod_cidrs for cni in cnis)
+    accounts = [account for account in ACCOUNTS if not (uses_pod_cidrs and account.instead)]
+    try:
+        cluster.derive(served_groups)
+    except NotObserved:
+        running = {cni.name for cni in cnis} | {daemon_set.metadata.name for daemon_set in cluster.daemon_sets}
+        return [account for account in accounts if account.cni in running]
+    return accounts
 
 
 def _read(read: Callable[[Cluster], Iterable[Supply]], cluster: Cluster) -> Known:
