@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Replicas, Severity
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.plugin.options import web_site
 from kubevitals.reports.html.adapter import taken_apart
 from kubevitals.reports.html.cards import EVIDENCE
 from kubevitals.reports.html.page import FIRST, page, render
@@ -469,3 +471,10 @@ def test_what_was_not_observed_what_is_known_and_what_changed_is_told_with_its_r
         "Node/gone: is broken",
     ):
         assert part in html
+
+
+def test_the_url_of_the_documentation_is_one_of_a_web_site() -> None:
+    assert web_site("https://docs.example/causes/") == "https://docs.example/causes"
+    for text in ("", "docs.example", "javascript:alert(1)", "https://", "file:///etc"):
+        with pytest.raises(ArgumentTypeError, match="is not a URL"):
+            web_site(text)

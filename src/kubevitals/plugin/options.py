@@ -36,7 +36,7 @@ def declare(group: Group) -> None:
     group.addoption(
         "--docs-url",
         metavar="URL",
-        type=_url,
+        type=web_site,
         help="where the pages of the causes are published; the HTML page links to URL/CAUSE/",
     )
 
@@ -52,11 +52,11 @@ def _path(text: str) -> Path:
     return Path("/dev/stdout" if text == "-" else text)
 
 
-def _url(text: str) -> str:
-    """Return a URL without the slash at its end.
+def web_site(text: str) -> str:
+    """Return the URL of a web site without the slash at its end.
 
     Raises:
-        ArgumentTypeError: it is not a URL of a web site.
+        ArgumentTypeError: the text is something else.
     """
     if not re.match(r"https?://[^/]", text):
         raise ArgumentTypeError(f"{clean(text, 80)!r} is not a URL: give one that begins with https:// or http://")
