@@ -13,7 +13,7 @@ import pytest
 from kubevitals import __version__
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
-from kubevitals.facts.address_pools import annotated, calico_kinds, cilium, named_pools, node_ranges
+from kubevitals.facts.address_pools import annotated, antrea, calico_kinds, cilium, kube_ovn, node_ranges, whereabouts
 from kubevitals.facts.dns import corefile
 from kubevitals.facts.network import kube_proxy_config
 from kubevitals.facts.network.enforcement import OTHERS
@@ -44,7 +44,7 @@ def recorded() -> set[Right]:
 
 def of_cnis() -> set[Right]:
     """Return the rights on kinds of CNIs, which are not requested where a cluster does not have them."""
-    modules = (annotated, calico_kinds, cilium, named_pools, node_ranges)
+    modules = (annotated, antrea, calico_kinds, cilium, kube_ovn, node_ranges, whereabouts)
     kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, Kind)]
     return {("list", kind.resource) for kind in (*kinds, *OTHERS, IP_POOLS)}
 

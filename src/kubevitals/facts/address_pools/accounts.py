@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from kubevitals.errors import NotApplicable, NotObserved, observed
-from kubevitals.facts.address_pools import aws, calico, cilium, named_pools, node_ranges, pod_cidrs
+from kubevitals.facts.address_pools import antrea, aws, calico, cilium, kube_ovn, node_ranges, pod_cidrs, whereabouts
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import recognised
 from kubevitals.inventory.cluster import Cluster
@@ -30,10 +30,10 @@ ACCOUNTS = (
     Account("Cilium", cilium.read),
     Account("AWS VPC CNI", aws.read),
     Account("Azure CNS", node_ranges.read_azure),
-    Account("Kube-OVN", named_pools.read_kube_ovn),
+    Account("Kube-OVN", kube_ovn.read),
     Account("OVN-Kubernetes", node_ranges.read_ovn_kubernetes),
-    Account("Antrea", named_pools.read_antrea, instead=False),
-    Account("whereabouts", named_pools.read_whereabouts, instead=False),
+    Account("Antrea", antrea.read, instead=False),
+    Account("whereabouts", whereabouts.read, instead=False),
 )
 
 
