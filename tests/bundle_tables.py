@@ -22,7 +22,7 @@ def opened(recorded: Recorded) -> Iterator[tuple[str, Bundle]]:
 
 def of_lists() -> str:
     """Return the table of lists: which kinds a bundle in each format holds."""
-    bundles = dict(opened(Recorded(SMALL).padded()))
+    bundles = dict(opened(Recorded(SMALL).with_one_of_each()))
     kinds = {kind.plural: kind for opened in bundles.values() for kind in opened.read.contents.kinds}
     rows = {
         plural: [YES if opened.read.contents.has(kind) else NO for opened in bundles.values()]

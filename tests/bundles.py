@@ -114,11 +114,13 @@ class Recorded:
                     key = (namespace, unquote(pod), query["container"][0], "previous" in query)
                     yield key, exchange.body.decode("utf-8", "replace")
 
-    def padded(self) -> "Recorded":
-        """Return the same with an object of each kind."""
+    def with_one_of_each(self) -> "Recorded":
+        """Keep one made-up object of each kind instead of all objects."""
         for plural, listing in self.listings.items():
-            made = listing.schema(metadata={"name": "made-up", "namespace": "default"})
-            self.objects[plural] = self.objects[plural] or [self._object(listing, made)]
+            made = listing.schema(metadata={"name": "default", "namespace": "default"})
+            self.objects[plural] = [self._object(listing, made)]
+        self.namespaces = ["default"]
+        self.logs, self.current_logs = {}, {}
         return self
 
     def of(self, plural: str, namespace: str) -> list[Json]:
@@ -168,7 +170,8 @@ def cluster_info_dump(recorded: Recorded) -> Layout:
 def _sections(recorded: Recorded, pod: Json) -> str:
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     out = ""
-    for container in (*pod["spec"].get("initContainers", ()), *pod["spec"].get("containers", ())):
+    spec = pod.get("spec", {})
+    for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
         if (text := recorded.current_logs.get((namespace, name, container["name"]))) is not None:
             of = f"logs for container {container['name']} of pod {namespace}/{name} ====\n"
             out += f"==== START {of}{text}==== END {of}"

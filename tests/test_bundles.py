@@ -37,9 +37,15 @@ def judged() -> dict[str, Verdict]:
 
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A folder in each format."""
     return {name: write(layout(recorded()), tmp_path_factory.mktemp("bundle")) for name, layout in ALL_LAYOUTS.items()}
+
+
+@pytest.fixture(scope="module")
+def bundles(folders: dict[str, Path]) -> dict[str, Bundle]:
+    """The bundle in each of these folders, judged at the time of the recording."""
+    return {name: bundle(folder, now=recorded().snapshot.now) for name, folder in folders.items()}
 
 
 def found(verdict: Verdict) -> set[tuple[str, str]]:
@@ -47,9 +53,8 @@ def found(verdict: Verdict) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ALL_LAYOUTS)
-def test_the_findings_are_those_of_the_recording(name: str, bundles: dict[str, Path]) -> None:
-    opened = bundle(bundles[name], now=recorded().snapshot.now)
-    cluster = cluster_in(opened)
+def test_the_findings_are_those_of_the_recording(name: str, bundles: dict[str, Bundle]) -> None:
+    cluster = cluster_in(bundles[name])
     found_here = {verdict.check: verdict for verdict in verdicts(cluster)}
     cluster.close()
     assert sum(map(len, map(found, found_here.values()))) >= 3
@@ -60,17 +65,17 @@ def test_the_findings_are_those_of_the_recording(name: str, bundles: dict[str, P
 
 @pytest.mark.parametrize("name", [*LAYOUTS, "dump in YAML"])
 def test_all_namespaces_are_known_to_be_there_only_where_the_layout_says_so(
-    name: str, bundles: dict[str, Path]
+    name: str, bundles: dict[str, Bundle]
 ) -> None:
-    extent = bundle(bundles[name]).extent
+    extent = bundles[name].extent
     assert extent.namespaces == set(recorded().namespaces)
     assert extent.is_all is (name != "kubectl get")
     assert extent.incomplete == (extent.namespaces if name == "kubectl get" else set())
 
 
-def test_a_run_on_a_bundle_says_its_time_and_records_it(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_a_run_on_a_bundle_says_its_time_and_records_it(folders: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "incident.recording"
-    opened = bundle(bundles["deploy/collect"])
+    opened = bundle(folders["deploy/collect"])
     assert opened.now == recorded().snapshot.now.replace(microsecond=0)
     assert opened.remarks == ["the time is that in its file kubevitals-bundle"]
     recording = Recording(opened, path, opened.scope(("kube-system",), (), namespaced_only=False))
@@ -83,14 +88,14 @@ def test_a_run_on_a_bundle_says_its_time_and_records_it(bundles: dict[str, Path]
     assert not [v for v in again if v.check == "api-server[unreachable]" and v.findings]
 
 
-def test_the_time_is_that_of_heartbeats_and_of_events_soon_after_them(bundles: dict[str, Path]) -> None:
-    opened = bundle(bundles["kubectl cluster-info dump"])
+def test_the_time_is_that_of_heartbeats_and_of_events_soon_after_them(folders: dict[str, Path]) -> None:
+    opened = bundle(folders["kubectl cluster-info dump"])
     assert opened.remarks[0] == f"the time is {EVENTS}, after {HEARTBEATS}"
     assert 0 <= (recorded().snapshot.now - opened.now).total_seconds() < 60
 
 
-def test_only_the_chosen_namespaces_of_a_bundle_are_checked(bundles: dict[str, Path]) -> None:
-    opened = bundle(bundles["kubectl get"])
+def test_only_the_chosen_namespaces_of_a_bundle_are_checked(bundles: dict[str, Bundle]) -> None:
+    opened = bundles["kubectl get"]
     assert opened.scope(("kube-*",), ("kube-public",), namespaced_only=False).chosen == (
         "kube-node-lease",
         "kube-system",
@@ -127,20 +132,19 @@ def objects(cluster: Cluster) -> Iterable[Any]:
     return (obj for listing in (cluster.pods, cluster.nodes, cluster.services, cluster.daemon_sets) for obj in listing)
 
 
-def test_what_is_read_equals_what_the_api_server_sent(bundles: dict[str, Path]) -> None:
-    original = list(objects(Cluster(recorded().snapshot)))
+def test_what_is_read_equals_what_the_api_server_sent(bundles: dict[str, Bundle]) -> None:
+    original = {str(obj) for obj in objects(Cluster(recorded().snapshot))}
     for name in ("deploy/collect", "must-gather", "kubectl cluster-info dump"):
-        read = {str(obj) for obj in objects(cluster_in(bundle(bundles[name])))}
-        assert read == {str(obj) for obj in original}
+        assert {str(obj) for obj in objects(cluster_in(bundles[name]))} == original
 
 
-def test_logs_are_found_in_each_layout(bundles: dict[str, Path]) -> None:
+def test_logs_are_found_in_each_layout(bundles: dict[str, Bundle]) -> None:
     for name in ("deploy/collect", "must-gather", "Troubleshoot", "Rancher"):
-        opened = bundle(bundles[name])
+        opened = bundles[name]
         for key, text in recorded().logs.items():
             assert log(opened, *key) == text
     for name in ("stream", "kubectl cluster-info dump", "Sonobuoy", "sos"):
-        opened = bundle(bundles[name])
+        opened = bundles[name]
         for place, text in recorded().current_logs.items():
             assert log(opened, *place, previous=False) == text
 
@@ -152,8 +156,8 @@ def test_the_page_has_the_lists_of_each_format_and_no_check_that_is_gone() -> No
     assert named <= {f"{cause}[{variant}]" for cause, variant in rules()}, "run tools/bundles"
 
 
-def test_a_run_says_what_it_reads(run: Run, bundles: dict[str, Path]) -> None:
-    result = run(f"--snapshot={bundles['kubectl cluster-info dump']}", "--record=kept", "-k", "startup_error")
+def test_a_run_says_what_it_reads(run: Run, folders: dict[str, Path]) -> None:
+    result = run(f"--snapshot={folders['kubectl cluster-info dump']}", "--record=kept", "-k", "startup_error")
     result.stdout.fnmatch_lines([f"*the time is {EVENTS}, after {HEARTBEATS}*"])
     assert "(bundle)" in result.stdout.str()
     assert Snapshot(Path("kept")).header.context.endswith("(bundle)")
