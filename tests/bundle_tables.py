@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kubevitals.source.bundle.bundle import Bundle
 from scenarios.harness import MANIFESTS, RECORDINGS, verdicts
-from tests.bundles import LAYOUTS, Recorded, bundle, cluster_in, write
+from tests.bundle_layouts import LAYOUTS
+from tests.bundles import Recorded, bundle, cluster_in, write
 
 PAGE = Path(__file__).parents[1] / "docs/bundles.md"
 SMALL = RECORDINGS / "two-faults-at-once.recording"

@@ -16,8 +16,9 @@ from kubevitals.source.bundle.clock import EVENTS, HEARTBEATS
 from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.scope import Scope
 from scenarios.harness import rules, verdicts
+from tests.bundle_layouts import LAYOUTS, cluster_info_stream, cluster_info_yaml
 from tests.bundle_tables import PAGE, SMALL, of_lists, replaced
-from tests.bundles import LAYOUTS, Layout, Recorded, bundle, cluster_in, cluster_info_stream, cluster_info_yaml, write
+from tests.bundles import Layout, Recorded, bundle, cluster_in, write
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]

@@ -13,6 +13,9 @@ from kubevitals.text import clean, near_name
 LISTED = 20
 """Chosen namespaces that are listed one by one. With more, whole lists are requested and other namespaces dropped."""
 
+SHOWN = 20
+"""Namespaces that are named in the text of a scope."""
+
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]{1,63}")
 
 
@@ -128,7 +131,8 @@ class Scope:
             raise NotObserved(f"{what}, and not all namespaces are in this run's scope", unasked=True)
 
     def __str__(self) -> str:
-        parts = [", ".join(self.chosen) or "all namespaces"]
+        more = f", … ({len(self.chosen)} namespaces)" if len(self.chosen) > SHOWN else ""
+        parts = [f"{', '.join(self.chosen[:SHOWN])}{more}" if self.chosen else "all namespaces"]
         parts += [f"without {', '.join(self.excluded)}"] if self.excluded else []
         parts += ["no cluster-scoped objects"] if self.namespaced_only else []
         parts += [f"in a recording of {self.within}"] if self.within and not self.within.is_all else []

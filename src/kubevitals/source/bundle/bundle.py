@@ -60,7 +60,7 @@ class Bundle:
         self.extent: Extent = extent_of(
             self._contents, omits_empty=self.read.omits_empty, is_cut=bool(self.read.files.cut)
         )
-        self.now = taken.time + later
+        self.now = _later(taken.time, later)
         self.remarks = [f"the time is {taken.how}", *self.read.remarks()][:REMARKS]
 
     def scope(self, chosen: Sequence[str], excluded: Sequence[str], *, namespaced_only: bool) -> Scope:
@@ -180,3 +180,10 @@ def _taken(read: Read, now: datetime | None) -> Taken | None:
     if read.stamp:
         return read.stamp
     return estimated(read.contents)
+
+
+def _later(time: datetime, later: timedelta) -> datetime:
+    try:
+        return time + later
+    except OverflowError as error:
+        raise Unusable(f"--later: {later.days} days after {time:%Y-%m-%d} is beyond the calendar") from error

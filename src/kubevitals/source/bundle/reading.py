@@ -11,7 +11,8 @@ import msgspec
 from kubevitals.encoding.parts import Damaged, Log, Parts
 from kubevitals.source.bundle import layouts
 from kubevitals.source.bundle.clock import Taken, stamp
-from kubevitals.source.bundle.contents import Contents, FileReader
+from kubevitals.source.bundle.contents import Contents
+from kubevitals.source.bundle.file_reader import FileReader
 from kubevitals.source.bundle.files import BROKEN, File, Files
 from kubevitals.source.bundle.kinds import Kinds
 from kubevitals.source.bundle.logs import BundleLogs
