@@ -85,7 +85,7 @@ def collected(recorded: Recorded) -> Layout:
     files["readyz.txt"] = "[+]ping ok\nreadyz check passed\n"
     names = [_metadata_only(obj) for obj in recorded.objects["configmaps"]]
     files["configmaps.json"] = "\n".join(map(json.dumps, names))
-    return files | _logs(recorded, "logs/{0}/{1}/{2}.log", ".1")
+    return files | recorded.kubelets | _logs(recorded, "logs/{0}/{1}/{2}.log", ".1")
 
 
 def _metadata_only(obj: Json) -> Json:

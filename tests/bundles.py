@@ -1,6 +1,7 @@
 """Objects of a recording in JSON, for the layouts of bundles, and bundles as the option --snapshot opens them."""
 
 import base64
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,6 +86,18 @@ class Recorded:
         self.logs = dict(self._logs())
         self.current_logs = {key[:3]: text for key, text in sorted(self.logs.items(), key=lambda item: not item[0][3])}
         self.namespaces = sorted(obj["metadata"]["name"] for obj in self.objects["namespaces"])
+
+    @property
+    def kubelets(self) -> Layout:
+        """The answers of kubelets, as deploy/collect keeps them."""
+        found = (
+            re.fullmatch(r"/api/v1/nodes/([^/]+)/proxy/(?:stats/)?(summary|configz)", p) for p in self.snapshot.paths
+        )
+        return {
+            f"kubelets/{match[1]}/{match[2]}.json": self.snapshot._answers[match[0]].body.decode()
+            for match in found
+            if match and self.snapshot._answers[match[0]].status == 200
+        }
 
     def _add(self, cluster: Cluster, listing: Listing[Any]) -> None:
         plural = listing.path.rpartition("/")[2]

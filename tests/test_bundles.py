@@ -74,6 +74,13 @@ def test_all_namespaces_are_known_to_be_there_only_where_the_layout_says_so(
     assert extent.incomplete == (extent.namespaces if name == "kubectl get" else set())
 
 
+def test_answers_of_kubelets_are_read_where_a_tool_keeps_them(bundles: dict[str, Bundle]) -> None:
+    assert recorded().kubelets
+    both = {"storage-full[node-disk]", "cluster-dns[kubelet-mismatch]"}
+    unseen = {v.check for v in verdicts(cluster_in(bundles["deploy/collect"])) if v.unseen}
+    assert unseen & both == {check for check in both if judged()[check].unseen}
+
+
 def test_a_run_on_a_bundle_says_its_time_and_records_it(folders: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "incident.recording"
     opened = bundle(folders["deploy/collect"])

@@ -20,7 +20,7 @@ from kubevitals.source.bundle.extent import Extent, extent_of
 from kubevitals.source.bundle.kinds import Kind, Kinds, group_of
 from kubevitals.source.bundle.layouts import ALL
 from kubevitals.source.bundle.reading import Read, read
-from kubevitals.source.request import Answer, Request
+from kubevitals.source.request import Answer, Kubelet, Request
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
 
@@ -79,7 +79,7 @@ class Bundle:
     def get(self, request: Request) -> Answer:
         """Return the answer that the bundle holds."""
         if not isinstance(request.target, str):
-            raise NotRecorded("a bundle has no answers of kubelets, nodes and pods, nor certificates", unasked=True)
+            return self._answer_of(request)
         url = urlsplit(request.path)
         if request.schema and issubclass(request.schema, Resource):
             return self._declared(request, url.path)
@@ -90,6 +90,13 @@ class Bundle:
         if url.path in self.read.answers:
             return Answer(200, self.read.answers[url.path])
         raise NotRecorded(f"the bundle has no answer to {request.path}", unasked=True)
+
+    def _answer_of(self, request: Request) -> Answer:
+        """Return what a kubelet answered; no tool collects what nodes and pods answer, nor certificates."""
+        if body := self.read.answers.get(request.path):
+            return Answer(200, body)
+        what = "answers of kubelets" if isinstance(request.target, Kubelet) else "answers of pods, and no certificates"
+        raise NotRecorded(f"the bundle has no {what}", unasked=True)
 
     def _list(self, request: Request, path: str, query: dict[str, list[str]]) -> Answer:
         match = _LIST.fullmatch(path)

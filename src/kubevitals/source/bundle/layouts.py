@@ -130,6 +130,16 @@ def dumped_at(path: str) -> ListPlace | None:
     return ListPlace("nodes", "") if _DUMP_NODES.search(path) else None
 
 
+_KUBELETS = re.compile(rf"(?:^|/)(?:kubelets|hosts)/(?P<node>{_NAME})/(?P<what>summary|configz)\.json$")
+_ENDPOINTS = {"summary": "stats/summary", "configz": "configz"}
+
+
+def kubelet_at(path: str) -> str | None:
+    """Return the API path of a kubelet's answer, or nothing if a file is not one: `deploy/collect`, Sonobuoy."""
+    match = _KUBELETS.search(path)
+    return f"/api/v1/nodes/{match['node']}/proxy/{_ENDPOINTS[match['what']]}" if match else None
+
+
 def plural_of(name: str) -> str:
     """Return the plural of a kind as in the API's paths, from the name of a file."""
     word = name.lower().replace("-", "")
