@@ -1,13 +1,15 @@
-"""kube-scheduler or kube-controller-manager does not work, or versions or clocks of the cluster are too far apart.
+"""kube-scheduler, kube-controller-manager or etcd does not work, or versions or clocks are too far apart.
 
 Meaning:
     kube-scheduler and kube-controller-manager elect a leader, which renews a Lease every two seconds. The Lease is not
     renewed any more: no instance of the component works. Or a kubelet or kube-proxy has a version that does not work
-    with the API server's, or a node's clock is ahead of the API server's.
+    with the API server's, or a node's clock is ahead of the API server's. Or etcd is full: it answers, but stores
+    nothing, so that no Lease at all is renewed.
 
 Impact:
     Without a scheduler new pods get no node. Without a controller manager nothing replaces pods, rolls out Deployments,
     starts Jobs, fills EndpointSlices or evicts pods from dead nodes. What runs keeps running, so the fault shows late.
+    With a full etcd all of this is so, nothing can be created or changed, and what is shown stays as it was.
     With versions too far apart, single features fail. With clocks apart, tokens and certificates are refused, and
     times in events and logs mislead.
 
@@ -15,16 +17,19 @@ Diagnosis:
     `kubectl -n kube-system get lease kube-scheduler kube-controller-manager -o yaml` shows who was the leader, and
     until when. On the control-plane nodes: `crictl ps -a` and `crictl logs` of the component, and its manifest in
     `/etc/kubernetes/manifests`. `kubectl get nodes` shows the kubelets' versions; on a node, `chronyc tracking` or
-    `timedatectl` shows its clock. Alarms of etcd are not seen: `etcdctl alarm list` shows them.
+    `timedatectl` shows its clock. `etcdctl alarm list` shows etcd's alarms: they are found by the logs of the control
+    plane's pods, which a managed cluster does not have.
 
 Mitigation:
     Start the component again: restore its manifest, its kubeconfig (has its certificate expired?) or its node. Upgrade
     nodes that are too old, the control plane before nodes that are too new. Let every machine synchronise its clock.
+    Compact and defragment a full etcd, and disarm its alarm.
 """
 
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.control_plane.etcd import no_space
 from kubevitals.facts.control_plane.leases import Trace, clocks_ahead, stale_lease
 from kubevitals.facts.control_plane.versions import Skewed, server_version, skewed
 from kubevitals.facts.nodes.lifecycle import our_nodes
@@ -93,6 +98,19 @@ def _lease_lines(lease: pb.Lease, pods: list[pb.Pod], cluster: Cluster) -> Itera
         yield f"kube-system has no pod with the label component={lease.metadata.name}"
 
 
+def etcd_no_space(cluster: Cluster) -> Iterator[Finding]:
+    """Find that etcd has raised its alarm NOSPACE: no Lease at all is renewed, and the control plane logs why."""
+    if full := no_space(cluster):
+        yield Finding(
+            Ref("APIServer", "", "kube-apiserver"),
+            says="stores nothing any more: etcd has no space left, and its alarm NOSPACE is on",
+            remedy="compact and defragment etcd, raise its --quota-backend-bytes if it is full of what is needed, then "
+            "end the alarm: etcdctl alarm disarm",
+            evidence=[f"{ref(full.pod)} says: {full.said}"],
+            look="etcdctl endpoint status --cluster -w table; etcdctl alarm list",
+        )
+
+
 def version_skew(cluster: Cluster) -> Iterator[Finding]:
     """Find kubelets and kube-proxies that are newer than the API server, or older by more than three minor versions."""
     for part in skewed(cluster):
@@ -139,6 +157,6 @@ def _skew(obj: Ref, says: str, evidence: list[str]) -> Finding:
     )
 
 
-@check(scheduler_stalled, controller_manager_stalled, version_skew, clock_skew, chapter="6.6")
+@check(scheduler_stalled, controller_manager_stalled, etcd_no_space, version_skew, clock_skew, chapter="6.6")
 def test_control_plane_works() -> None:
-    """kube-scheduler and kube-controller-manager work, and versions and clocks are close to the API server's."""
+    """kube-scheduler, kube-controller-manager and etcd work, and versions and clocks are close to the API server's."""

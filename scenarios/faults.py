@@ -40,6 +40,22 @@ def manifest_removed(component: str) -> "Fault":
     return on_node("control-plane", f"mv {here} {away}", f"mv {away} {here}")
 
 
+def etcd_alarm(alarm: str) -> "Fault":
+    """Raise an alarm of etcd, as etcd itself does when its database is full."""
+
+    def send(action: str) -> str:
+        body = json.dumps({"action": action, "memberID": "1", "alarm": alarm})
+        return f"{_ETCD} https://127.0.0.1:2379/v3/maintenance/alarm -d '{body}'"
+
+    return on_node("control-plane", send("ACTIVATE"), send("DEACTIVATE"))
+
+
+_PKI = "/etc/kubernetes/pki/etcd"
+_ETCD = (
+    f"curl -sS --fail --cacert {_PKI}/ca.crt --cert {_PKI}/healthcheck-client.crt --key {_PKI}/healthcheck-client.key"
+)
+
+
 @contextmanager
 def rights_removed(cluster: "LiveCluster") -> Iterator[None]:
     """Take all rights from the account that runs the checks."""

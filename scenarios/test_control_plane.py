@@ -1,6 +1,7 @@
-"""A control plane without a scheduler or a controller manager, and what follows from that."""
+"""A control plane without a scheduler, without a controller manager or with a full etcd, and what follows from that."""
 
-from scenarios.faults import from_another_time, manifest_removed
+from kubevitals.diagnosis.verdict import Outcome
+from scenarios.faults import etcd_alarm, from_another_time, manifest_removed
 from scenarios.harness import Seen, scenario
 from scenarios.objects import deployment, pod
 
@@ -31,6 +32,18 @@ def test_controller_manager_stopped(seen: Seen) -> None:
     web = seen.get("Deployment/web")
     assert not web.status.observedGeneration
     assert not [pod for pod in seen.cluster.pods if pod.metadata.namespace == seen.scenario.name]
+
+
+@scenario(
+    fault=etcd_alarm("NOSPACE"),
+    on_demand=True,
+    finds=["control-plane[etcd-no-space] APIServer/kube-apiserver"],
+)
+def test_etcd_has_no_space_left(seen: Seen) -> None:
+    """Its alarm is on: all answers are as they were, and nothing can be written."""
+    assert seen.says("etcd has no space left, and its alarm NOSPACE is on")
+    assert seen.says("database space exceeded")
+    assert seen.outcomes["control-plane[scheduler-stalled]"] is Outcome.NOT_OBSERVED
 
 
 @scenario(

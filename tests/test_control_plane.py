@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from checks.test_control_plane import clock_skew, controller_manager_stalled, scheduler_stalled, version_skew
+from checks.test_control_plane import (
+    clock_skew,
+    controller_manager_stalled,
+    etcd_no_space,
+    scheduler_stalled,
+    version_skew,
+)
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.findings.declaration import Rule
@@ -198,3 +204,35 @@ def test_the_date_of_a_list_is_recorded(server: ApiServer, connect: Callable[...
     (seen,) = clock_skew(live)
     live.close()
     assert [finding.says for finding in clock_skew(Cluster(Snapshot(path)))] == [seen.says]
+
+
+FULL = "E1128 10:00:00.000000 1 leaderelection.go:436] error retrieving lock: etcdserver: mvcc: database space exceeded"
+
+
+def without_writes(log: str, renewed: int = 300, component: str = "kube-scheduler") -> list[Finding]:
+    """Apply the rule to a cluster whose Leases were all renewed so many seconds ago."""
+    own = pb.Pod(metadata=pb.ObjectMeta(name="own", namespace="kube-system", labels={"component": component}))
+    log_of_own = {"/api/v1/namespaces/kube-system/pods/own/log": Answer(200, log.encode())}
+    return list(etcd_no_space(cluster_of(log_of_own, pods=[own], node_leases=[lease("one", renewed)])))
+
+
+def test_etcd_is_full_if_no_lease_is_renewed_and_a_log_says_so() -> None:
+    (finding,) = without_writes(FULL)
+    assert str(finding.obj) == "APIServer/kube-apiserver"
+    assert finding.says == "stores nothing any more: etcd has no space left, and its alarm NOSPACE is on"
+    assert finding.evidence == (f"Pod/kube-system/own says: {FULL}",)
+
+
+def test_etcd_was_full_and_stores_again() -> None:
+    assert not without_writes(FULL, renewed=30)
+
+
+@pytest.mark.parametrize(("log", "component"), [("E1128 connection refused", "etcd"), (FULL, "another")])
+def test_why_nothing_is_stored_is_not_known_without_a_log_that_says_it(log: str, component: str) -> None:
+    with pytest.raises(NotObserved, match="no Lease has been renewed for 5m, and no log of the control plane says"):
+        without_writes(log, component=component)
+
+
+def test_a_cluster_without_leases_has_no_such_sign() -> None:
+    with pytest.raises(NotApplicable):
+        list(etcd_no_space(cluster_of()))

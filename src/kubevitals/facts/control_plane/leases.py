@@ -62,12 +62,23 @@ def _patience(lease: pb.Lease, cluster: Cluster) -> float:
 
 
 def _need_fresh_leases(cluster: Cluster) -> None:
-    leases = (*cluster.system_leases, *cluster.node_leases)
-    youngest = min(cluster.age(lease.spec.renewTime) for lease in leases)
-    if youngest >= cluster.limit(STALE):
+    if silence := without_writes(cluster):
         raise NotObserved(
-            f"no Lease has been renewed for {duration(youngest)}: the API server accepts no writes, or answers are old"
+            f"no Lease has been renewed for {duration(silence)}: the API server accepts no writes, or answers are old"
         )
+
+
+def without_writes(cluster: Cluster) -> float:
+    """Return for how many seconds no Lease at all was renewed, or 0 if one is fresh: then the API server stores writes.
+
+    Raises:
+        NotApplicable: there are no Leases.
+    """
+    ages = [cluster.age(lease.spec.renewTime) for lease in (*cluster.system_leases, *cluster.node_leases)]
+    if not ages:
+        raise NotApplicable("there are no Leases")
+    youngest = min(ages)
+    return youngest if youngest >= cluster.limit(STALE) else 0
 
 
 def _traces(trace: Trace, cluster: Cluster) -> Iterator[int]:
