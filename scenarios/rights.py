@@ -100,7 +100,7 @@ class Refusing:
 
     def __init__(self, recorded: Snapshot, rights: Collection[Right]) -> None:
         self._recorded, self._rights = recorded, frozenset(rights)
-        self.context, self.now = recorded.context, recorded.now
+        self.context, self.waits, self.now = recorded.context, recorded.waits, recorded.now
 
     def get(self, request: Request) -> Answer:
         """Return the recorded answer, or a refusal as the API server or a kubelet words it."""

@@ -46,11 +46,16 @@ def item_bytes(raw: bytes) -> bytes:
 
 def proto_field(number: int, raw: bytes) -> bytes:
     """Return a length-delimited protobuf field."""
-    size, length = len(raw), b""
+    return proto_head(number, len(raw)) + raw
+
+
+def proto_head(number: int, size: int) -> bytes:
+    """Return what announces a length-delimited protobuf field of so many bytes."""
+    length = b""
     while size > 0x7F:
         length += bytes([size & 0x7F | 0x80])
         size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + raw
+    return bytes([number << 3 | 2]) + length + bytes([size])
 
 
 def list_bytes(items: Iterable[Message] = (), token: str = "") -> bytes:
@@ -91,7 +96,7 @@ class FakeSource:
     def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
         self.requests: list[Request] = []
-        self.context, self.now, self.closed = "fake", NOW, False
+        self.context, self.waits, self.now, self.closed = "fake", False, NOW, False
 
     def get(self, request: Request) -> Answer:
         """Return the answer."""

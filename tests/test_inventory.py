@@ -47,7 +47,9 @@ def test_lists_are_fetched_at_the_same_time() -> None:
         return Answer(200, list_bytes())
 
     paths = ["/api/v1/nodes", "/api/v1/namespaces", "/api/v1/pods", "/api/v1/events"]
-    cluster = Cluster(FakeSource(dict.fromkeys(paths, wait)))
+    source = FakeSource(dict.fromkeys(paths, wait))
+    source.waits = True
+    cluster = Cluster(source)
     cluster.prefetch()
     assert cluster.nodes == cluster.pods == ()
     cluster.close()

@@ -189,7 +189,7 @@ class Cluster:
         except NotObserved:
             return ""
 
-    @property
+    @cached_property
     def context(self) -> str:
         """The cluster's name: the kubeconfig context."""
         return clean(self._source.context)

@@ -1,7 +1,7 @@
 """Fetches from a source: lists, each once, and single answers, several at a time and until the run is stopped."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -26,12 +26,29 @@ PARALLEL = 8
 """Requests at the same time."""
 
 
+class _AtOnce(Executor):
+    """Does what is submitted before it returns, for what is read from memory."""
+
+    def submit(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
+        """Return what the function returned or raised."""
+        done: Future[T] = Future()
+        try:
+            done.set_result(function(*arguments, **named))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+def _pool(source: Source) -> Executor:
+    return ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals") if source.waits else _AtOnce()
+
+
 class Fetcher:
     """Fetches what a cluster's checks read, within a scope."""
 
     def __init__(self, source: Source, scope: Scope) -> None:
         self._source, self._scope = source, scope
-        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="kubevitals")
+        self._pool = _pool(source)
         self._lists: dict[str, Future[tuple[Any, ...]]] = {}
         self._dates: dict[str, float] = {}
         self._stopped = False

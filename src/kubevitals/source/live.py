@@ -63,6 +63,7 @@ class Live:
             Unusable: there are no credentials, or they do not say how to reach a cluster.
         """
         self._client, self.context = connect(context, kubeconfig)
+        self.waits = True
         in_cluster = self.context == IN_CLUSTER
         self._directly = in_cluster if ask_kubelets_directly is None else ask_kubelets_directly
         self._kubelets = for_kubelets(self._client, verify=not kubelet_insecure_tls)

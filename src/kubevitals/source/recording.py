@@ -68,7 +68,7 @@ class Recording:
         self._source, self._path, self._lock = source, path.resolve(), Lock()
         if path.exists() and not path.is_file():
             raise Unusable(f"the recording cannot be written to {path}: it is not a regular file")
-        self.context = source.context
+        self.context, self.waits = source.context, source.waits
         try:
             handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=self._path.parent)
         except OSError as error:
@@ -208,7 +208,7 @@ class Snapshot:
             taken = datetime.fromtimestamp(self.header.taken, UTC)
         except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
-        self.context = f"{clean(self.header.context)} (recording)"
+        self.context, self.waits = f"{clean(self.header.context)} (recording)", False
         chosen, excluded = self.header.namespaces, self.header.excludedNamespaces
         self.scope = Scope(
             chosen,

@@ -201,9 +201,11 @@ class Source(Protocol):
 
     Attributes:
         context: the cluster's name for people: the kubeconfig context.
+        waits: whether answers take time to arrive, so that it is worth to ask for several at once.
     """
 
     context: str
+    waits: bool
 
     @property
     def now(self) -> datetime:
