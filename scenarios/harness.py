@@ -1,6 +1,6 @@
 """What a scenario is, and how a recording is compared with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -150,12 +150,14 @@ class Seen:
     """A recording as one scenario sees it: the cluster, and those findings that belong to the scenario.
 
     Attributes:
+        written: the findings of each check as scenarios write them, with their objects.
         carried: the workloads that are short of replicas because of another finding; scenarios need not state that.
     """
 
     cluster: Cluster
     verdicts: list[Verdict]
     scenario: Scenario
+    written: Mapping[str, Sequence[tuple[Ref, str]]]
     carried: frozenset[Ref] = frozenset()
 
     def get(self, name: str) -> Any:
@@ -174,9 +176,12 @@ class Seen:
 
     def without(self, name: tuple[str, str]) -> "Seen":
         """Return what would be seen if the rule of a variant were disabled: rules do not depend on each other."""
-        return replace(self, verdicts=[v for v in self.verdicts if (v.cause, v.variant) != name])
+        (disabled,) = [v for v in self.verdicts if (v.cause, v.variant) == name]
+        if not any(line in self.findings for _, line in self.written[disabled.check]):
+            return self
+        return replace(self, verdicts=[v for v in self.verdicts if v is not disabled])
 
-    @property
+    @cached_property
     def findings(self) -> frozenset[str]:
         """The findings on the scenario's objects, and those on cluster-scoped objects that it expects."""
         seen = set(self.lines)
@@ -192,7 +197,7 @@ class Seen:
     def lines(self) -> Iterator[tuple[Ref, str]]:
         """The object of each finding in the recording, and the finding as scenarios write it."""
         for verdict in self.verdicts:
-            for obj, line in lines(self.cluster, verdict):
+            for obj, line in self.written[verdict.check]:
                 if verdict.cause != NET or obj not in self.carried or line in self.scenario.finds:
                     yield obj, line
 
@@ -237,7 +242,7 @@ class Judge:
 
     folder: Path = RECORDINGS
     live: bool = False
-    _done: dict[tuple[str, float, bool], tuple[Cluster, list[Verdict], frozenset[Ref]]] = field(default_factory=dict)
+    _done: dict[tuple[str, float, bool], Seen] = field(default_factory=dict)
 
     def __call__(self, scenario: Scenario) -> Seen:
         """Return what a scenario sees."""
@@ -248,9 +253,9 @@ class Judge:
         if key not in self._done:
             cluster = self.cluster(scenario, later)
             judged = verdicts(cluster)
-            self._done[key] = (cluster, judged, carried(judged))
-        cluster, judged, workloads = self._done[key]
-        return Seen(cluster, judged, scenario, workloads)
+            written = {verdict.check: list(lines(cluster, verdict)) for verdict in judged}
+            self._done[key] = Seen(cluster, judged, scenario, written, carried(judged))
+        return replace(self._done[key], scenario=scenario)
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
         """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""

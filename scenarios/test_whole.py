@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, rules, scenarios
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Seen, rules, scenarios
 
 NOT_ON_KIND = {
     ("certificates", "kubelet"),  # kubelets are queried through the API server's proxy there
@@ -27,13 +27,14 @@ def test_nothing_else_is_found_among_all_faults(judged: Judge) -> None:
 
 
 @pytest.fixture(scope="module")
-def met(judged: Judge) -> list[Scenario]:
+def met(judged: Judge) -> list[Seen]:
     """The recorded scenarios whose findings are as stated; the tests of the other ones fail already."""
-    return [s for s in scenarios() if judged.recorded(s) and judged(s).findings == s.finds]
+    recorded = [judged(scenario) for scenario in scenarios() if judged.recorded(scenario)]
+    return [seen for seen in recorded if seen.findings == seen.scenario.finds]
 
 
 @pytest.mark.parametrize("name", rules(), ids=lambda name: f"{name[0]}[{name[1]}]")
-def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, met: list[Scenario], name: tuple[str, str]) -> None:
+def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, met: list[Seen], name: tuple[str, str]) -> None:
     """If the rule of a variant is disabled, exactly the scenarios that state its findings fail; one must exist."""
     item = f"{name[0]}[{name[1]}] "
     stating = [s for s in scenarios() if any(line.startswith(item) for line in s.finds)]
@@ -42,8 +43,8 @@ def test_a_rule_switched_off_fails_its_own_scenarios(judged: Judge, met: list[Sc
         return
     assert stating, "no scenario proves this variant"
     judged.skip_if_unrecorded(stating)
-    failing = [s.name for s in met if judged(s).without(name).findings != s.finds]
-    assert failing == [s.name for s in met if s in stating]
+    failing = [seen.scenario.name for seen in met if seen.without(name).findings != seen.scenario.finds]
+    assert failing == [seen.scenario.name for seen in met if seen.scenario in stating]
 
 
 def test_every_check_has_scenarios_of_its_name() -> None:
