@@ -19,10 +19,10 @@ from scenarios.harness import check_modules
 from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
-from tests.runs import CHECKS as FOLDER
-from tests.runs import Connect, Run, crashing, log_path
+from tests.runs import Connect, Run, checks_in, crashing, log_path
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
+settings.register_profile("thorough", settings.get_profile("kubevitals"), max_examples=10_000)
 settings.load_profile("kubevitals")
 
 UNUSED = (
@@ -43,8 +43,8 @@ UNUSED = (
     "xdist.looponfail",
 )
 
-SLIM = " ".join(f"-p no:{plugin}" for plugin in UNUSED)
-"""Options for a run of checks inside a test, without the plugins of pytest that it does not need."""
+SLIM = " ".join(["--assert=plain", "--capture=sys", *(f"-p no:{plugin}" for plugin in UNUSED)])
+"""Options for a run of checks inside a test, without what it does not need of pytest."""
 
 WIDE = "2000"
 """Columns of a terminal in which no line of a report is wrapped."""
@@ -122,13 +122,16 @@ def broken(healthy: ApiServer) -> ApiServer:
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the checks in an empty folder, on the fake API server unless the options say otherwise."""
+    """Runs the checks in an empty folder, on the fake API server unless the options say otherwise.
+
+    `checks` are the causes of those that are enough for a test: each file that is not collected saves time.
+    """
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("COLUMNS", WIDE)
 
-    def run(*options: str | Path) -> pytest.RunResult:
+    def run(*options: str | Path, checks: Iterable[str] = ()) -> pytest.RunResult:
         reports = ("--junitxml=junit.xml", "--findings=findings.json")
-        return pytester.runpytest_inprocess(FOLDER, *reports, *options)
+        return pytester.runpytest_inprocess(*checks_in(checks), *reports, *options)
 
     return run
 

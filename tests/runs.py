@@ -1,6 +1,6 @@
 """Runs of the checks as a user starts them, and pods for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,11 @@ Run = Callable[..., pytest.RunResult]
 
 Connect = Callable[..., Live]
 """Connects to the fake API server: the fixture `connect`."""
+
+
+def checks_in(causes: Iterable[str]) -> list[Path]:
+    """Return the files of these causes; the folder of all of them, if none is named."""
+    return [CHECKS / f"test_{cause.replace('-', '_')}.py" for cause in causes] or [CHECKS]
 
 
 def crashing(name: str, message: str = "it died", namespace: str = "shop", on: str = "worker") -> pb.Pod:

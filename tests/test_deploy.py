@@ -1,7 +1,6 @@
 """deploy/ grants the rights that the checks need and no others, and its commands work."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import wait
 from pathlib import Path
@@ -32,6 +31,8 @@ from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster
 from tests.fakes import ApiServer, FakeSource, list_bytes
 from tests.runs import crashing
+
+pytest_plugins = ["pytester"]
 
 MANIFESTS = sorted(path for path in DEPLOY.rglob("*.yaml") if path.parent.name != "ci")
 
@@ -129,25 +130,33 @@ def cron_job() -> str:
 
 
 @pytest.mark.parametrize(("script", "again"), [(github, 0), (gitlab, 0), (cron_job, 1)])
-def test_a_scheduled_run_compares_with_the_last_one(script: Any, again: int, tmp_path: Path) -> None:
+def test_a_scheduled_run_compares_with_the_last_one(script: Any, again: int, pytester: pytest.Pytester) -> None:
     """The demo is checked twice: new findings fail, and with --only-new ongoing ones do not."""
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PYTHONPATH": ":".join(sys.path),
-        "PYTEST_ADDOPTS": "--snapshot=demo -k 'test_volume_claim or test_startup_error'",
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "RUNNER_TEMP": str(tmp_path),
-        "KUBECONFIG_CONTENT": "none",
-    }
-    (tmp_path / "reports").mkdir()
-    command = ["bash", "-e", "-c", f"pip() {{ true; }}\n{script()}"]
+    Path("reports").mkdir()
     for expected in (1, again):
-        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert run.returncode == expected, run.stdout + run.stderr
-    report = read(tmp_path / "reports/findings.json")
+        options = _of_pytest(script(), fails=expected)
+        demo = ("--snapshot=demo", "-k", "test_volume_claim or test_startup_error")
+        result = pytester.runpytest_inprocess(*options, *demo)
+        assert result.ret == expected
+    report = read(Path("reports/findings.json"))
     assert report.comparison
     assert report.comparison.ongoing == len(report.findings) > 0
-    assert (tmp_path / "reports/health.html").stat().st_size > 0
+    assert Path("reports/health.html").stat().st_size > 0
+
+
+def _of_pytest(script: str, *, fails: int) -> list[str]:
+    """Return the arguments that a script gives to pytest, on whose exit code its own depends."""
+    here = str(Path.cwd())
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "GITHUB_STEP_SUMMARY": f"{here}/summary.md",
+        "RUNNER_TEMP": here,
+        "KUBECONFIG_CONTENT": "none",
+    }
+    stand_ins = f"pip() {{ true; }}\npytest() {{ printf '%s\\n' \"$@\" > arguments; return {fails}; }}"
+    command = ["bash", "-e", "-c", f"{stand_ins}\n{script}"]
+    assert subprocess.run(command, env=environment).returncode == fails
+    return Path("arguments").read_text().splitlines()
 
 
 def test_collect_collects_every_list_that_checks_read_and_no_secret() -> None:

@@ -233,8 +233,8 @@ def test_the_effort_grows_with_the_number_of_findings() -> None:
         assert len(set(roots.values())) == count // 10
         return process_time() - start
 
-    effort(1000)
-    assert effort(16000) < 16 * 4 * max(effort(1000), 0.005)
+    effort(500)
+    assert effort(8000) < 16 * 4 * max(effort(500), 0.0025)
 
 
 # --- what checks declare ---

@@ -25,6 +25,9 @@ from tests.mutations import LOGS, mutate
 RECORDED = ("untouched-cluster", "node-disk-full", "cni-config-cut-off", MANIFESTS)
 RULES = declared(check_modules().values())
 
+CLUSTERS = settings.default.max_examples // 6  # type: ignore[union-attr]
+"""Clusters that are tried: with ``--hypothesis-profile=thorough`` a hundred times as many."""
+
 CHANGES = 60
 """Changes of one cluster, at most."""
 
@@ -56,7 +59,7 @@ def causes() -> frozenset[str]:
     return frozenset(cause for cause, _ in rules())
 
 
-@settings(max_examples=80, phases=[Phase.generate])
+@settings(max_examples=CLUSTERS, phases=[Phase.generate])
 @given(st.sampled_from(RECORDED), st.randoms(use_true_random=False))
 def test_no_check_and_no_report_fails_on_any_cluster(name: str, random: Random) -> None:
     cluster = Cluster(Mutated(name, random), secret_names=True)

@@ -151,7 +151,7 @@ def test_namespaces_that_are_chosen_are_listed_alone(look: Look, deployments: Ap
 
 
 def test_what_explains_them_is_their_root(look: Look) -> None:
-    look(ROOT / "checks", "--snapshot=demo-all")
+    look(ROOT / "checks/test_storage_full.py", "--snapshot=demo-all")
     found = {f.id: f for f in report().findings}
     roots = {found[f.root].check for f in found.values() if f.check == "bare-pod[lost]" and f.root}
     assert roots == {"storage-full[evicted]"}

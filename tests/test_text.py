@@ -1,5 +1,5 @@
 from base64 import b64encode
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -255,15 +255,16 @@ HOSTILE += [
 
 
 @pytest.mark.parametrize("unit", HOSTILE)
-def test_a_megabyte_of_hostile_text_takes_little_time(unit: str) -> None:
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-    start = perf_counter()
+def test_very_much_hostile_text_takes_little_time(unit: str) -> None:
+    """What grows with the square takes more than 2 s."""
+    text = (unit * (400_000 // len(unit) + 1))[:400_000]
+    start = process_time()
     redact(text)
-    assert perf_counter() - start < 10
-    start = perf_counter()
+    assert process_time() - start < 2
+    start = process_time()
     for _ in range(20):
         clean(text)
-    assert perf_counter() - start < 2
+    assert process_time() - start < 2
 
 
 @pytest.mark.parametrize(

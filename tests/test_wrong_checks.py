@@ -60,23 +60,36 @@ BADLY_DECLARED = {
 }
 
 
-@pytest.mark.parametrize(("change", "words"), BADLY_DECLARED.values(), ids=BADLY_DECLARED)
-def test_a_file_that_is_wrong_is_told_of_in_one_line_and_harms_no_other(
-    look: Look, own: Path, change: tuple[str, str], words: str
-) -> None:
+def test_files_that_are_wrong_are_told_of_in_one_line_each_and_harm_no_other(look: Look, own: Path) -> None:
     content = MINIMAL.format(body=YIELDS)
-    assert change[0] in content
-    (own / "test_wrong.py").write_text(content.replace(*change, 1))
+    for what, (change, _) in BADLY_DECLARED.items():
+        assert change[0] in content, what
+        _file(own, what).write_text(content.replace(*change, 1))
     result = look("--snapshot=demo-all")
     assert result.ret == 1
-    (remark,) = [remark for remark in report().remarks if "could not be imported" in remark]
-    assert re.search(words, remark), remark
-    assert report().unjudged == ["wrong"]
+    remarks = [remark for remark in report().remarks if "could not be imported" in remark]
+    assert len(remarks) == len(BADLY_DECLARED)
+    for what, (_, words) in BADLY_DECLARED.items():
+        (remark,) = [remark for remark in remarks if f"{_file(own, what).name} could not be imported" in remark]
+        assert re.search(words, remark), (what, remark)
+    assert sorted(report().unjudged) == sorted(map(_cause, BADLY_DECLARED))
     assert item("bare-pod[lost]").outcome is Outcome.BROKEN
 
 
+def _file(folder: Path, what: str) -> Path:
+    """Return the file of a check that is wrong in this way."""
+    return folder / f"test_wrong_{what.lower().replace(' ', '_')}.py"
+
+
+def _cause(what: str) -> str:
+    return f"wrong-{what.lower().replace(' ', '-')}"
+
+
 FAILS = {
-    "raises": ("raise KeyError('\\x1b[31m' + 'x' * 5000)\n    yield", r"at test_wrong\.py:\d+, in rule: KeyError: "),
+    "raises": (
+        "raise KeyError('\\x1b[31m' + 'x' * 5000)\n    yield",
+        r"at test_wrong_raises\.py:\d+, in rule: KeyError: ",
+    ),
     "returns nothing": ("cluster.nodes", "rule returns None; it must yield findings"),
     "yields a text": ("yield 'broken'", "rule yields 'broken', which is not a Finding"),
     "an object for its name": ("yield Finding(cluster.nodes[0], 'a', 'b')", r"must be a Ref and .* ref\(…\) returns"),
@@ -93,17 +106,20 @@ FAILS = {
 }
 
 
-@pytest.mark.parametrize(("body", "words"), FAILS.values(), ids=FAILS)
-def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own: Path, body: str, words: str) -> None:
-    (own / "test_wrong.py").write_text(MINIMAL.format(body=body))
+def test_a_rule_that_fails_itself_is_an_error_of_its_item_alone(look: Look, own: Path) -> None:
+    for what, (body, _) in FAILS.items():
+        _file(own, what).write_text(MINIMAL.format(body=body))
     result = look("--snapshot=demo-all")
     assert result.ret == 1
     assert "Traceback" not in result.stdout.str()
     assert "\x1b" not in result.stdout.str() + Path("reports/health.html").read_text() + Path("junit.xml").read_text()
-    (remark,) = [remark for remark in report().remarks if "the check crashed" in remark]
-    assert re.search(words, remark), remark
-    assert len(remark) < 1100
-    assert report().unjudged == ["wrong[rule]"]
+    remarks = [remark for remark in report().remarks if "the check crashed" in remark]
+    assert len(remarks) == len(FAILS)
+    for what, (_, words) in FAILS.items():
+        (remark,) = [remark for remark in remarks if remark.startswith(f"{_cause(what)}[rule]: ")]
+        assert re.search(words, remark), (what, remark)
+        assert len(remark) < 1100
+    assert sorted(report().unjudged) == sorted(f"{_cause(what)}[rule]" for what in FAILS)
     assert item("bare-pod[lost]").outcome is Outcome.BROKEN
 
 
@@ -128,7 +144,7 @@ REFUSED = {
 def test_what_cannot_be_told_apart_is_refused(look: Look, own: Path, files: dict[str, str], words: str) -> None:
     for name, content in files.items():
         (own / name).write_text(content.format(body=YIELDS))
-    result = look(ROOT / "checks", "--snapshot=demo-all")
+    result = look(ROOT / "checks/test_node_ready.py", "--snapshot=demo-all")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.errlines)
     assert re.search(words, line)
