@@ -8,8 +8,12 @@ import msgspec
 from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Comparison, Past, Report, ReportedFinding, Status
 from kubevitals.errors import Unusable
 from kubevitals.findings.finding import Severity
+from kubevitals.input_files import require_readable
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
+
+SIZE_LIMIT = 1 << 30
+"""Bytes of a findings file. One with ten thousand findings has some 50 million."""
 
 
 class _Head(msgspec.Struct):
@@ -126,7 +130,7 @@ def read(path: Path) -> Report:
         OSError: it cannot be read.
         Unusable: it is not a findings file, or was written by a newer kubevitals.
     """
-    content, name = path.read_bytes(), clean(str(path))
+    content, name = require_readable(path, SIZE_LIMIT).read_bytes(), clean(str(path))
     try:
         head = msgspec.json.decode(content, type=_Head)
         if head.schema > SCHEMA:

@@ -10,9 +10,13 @@ import msgspec
 from kubevitals.errors import Unusable
 from kubevitals.findings.check_names import check_name
 from kubevitals.findings.finding import Finding
+from kubevitals.input_files import require_readable
 from kubevitals.text import clean
 
 DEFAULT_FILE = Path("known-issues.toml")
+
+SIZE_LIMIT = 10 << 20
+"""Bytes of the file: tens of thousands of issues."""
 
 A_DATE = "write a date without quotes, such as until = 2030-12-31"
 
@@ -81,7 +85,7 @@ def load(path: Path | None, today: date) -> KnownIssues:
         return KnownIssues([], today)
     path = path or DEFAULT_FILE
     try:
-        file = msgspec.toml.decode(path.read_bytes(), type=_File)
+        file = msgspec.toml.decode(require_readable(path, SIZE_LIMIT).read_bytes(), type=_File)
     except OSError as error:
         raise Unusable(f"the known issues {path} cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -88,8 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except Unusable as error:
         raise pytest.UsageError(str(error)) from None
     config.addinivalue_line("markers", "cause(chapter): marks a check of kubevitals, with its chapter of the guide")
-    if config.getoption("kubelet_insecure_tls"):
-        config.addinivalue_line("filterwarnings", "ignore::urllib3.exceptions.InsecureRequestWarning")
+    config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")  # the kubeconfig or an option says so
 
 
 @pytest.hookimpl(tryfirst=True)

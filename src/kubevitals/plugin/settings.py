@@ -9,6 +9,7 @@ import pytest
 
 from kubevitals.diagnosis import history, known_issues
 from kubevitals.errors import Unusable
+from kubevitals.input_files import require_readable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import probe_options
 from kubevitals.plugin.options import NO_REDACT
@@ -21,6 +22,9 @@ from kubevitals.source.request import Source
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
 from kubevitals.threshold import Threshold, parse_thresholds, seconds
+
+ARCHIVE_SIZE = 1 << 40
+"""Bytes of a recording or of a support bundle as a file; what it unpacks to has narrower limits."""
 
 MAX_TIMEOUT = 3600
 """Seconds: the longest read timeout that a user may choose."""
@@ -106,7 +110,7 @@ def _opened(config: pytest.Config) -> _Opened:
     scope = Scope(names, excluded, namespaced_only=namespaced_only)
     if not (given := config.getoption("snapshot")):
         return _Opened(_recorded(_live(config), scope, config), scope)
-    path = DEMOS.get(given) or Path(given)
+    path = DEMOS.get(given) or require_readable(Path(given), ARCHIVE_SIZE)
     later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
     if is_bundle(path):
         bundle = Bundle(path, bundle_kinds(), _now(config), later)

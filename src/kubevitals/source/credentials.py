@@ -11,8 +11,13 @@ from kubernetes import client, config
 from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 
 from kubevitals.errors import Unusable
+from kubevitals.input_files import require_readable
 from kubevitals.source.response import without_number
+from kubevitals.source.usable_credentials import limit_plugins, require_usable
 from kubevitals.text import clean, near_name
+
+KUBECONFIG_SIZE = 100 << 20
+"""Bytes of a kubeconfig. One of a thousand clusters has a few million."""
 
 IN_CLUSTER = "in-cluster"
 """The name of a cluster whose own pod runs the checks."""
@@ -39,6 +44,9 @@ def connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClie
 def _connect_by_kubeconfig(
     file: str, context: str | None, settings: client.Configuration
 ) -> tuple[client.ApiClient, str]:
+    for path in file.split(os.pathsep):
+        require_readable(Path(path).expanduser(), KUBECONFIG_SIZE)
+    limit_plugins()
     name = _context_name(KubeConfigMerger(file).config, context)
     with _errors_logged() as errors:
         api = config.new_client_from_config(
@@ -46,6 +54,7 @@ def _connect_by_kubeconfig(
         )
     if errors:
         raise Unusable(f"no credentials for the context {name}: {errors[0]}")
+    require_usable(api.configuration)
     return api, name
 
 

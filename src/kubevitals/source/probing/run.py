@@ -229,10 +229,7 @@ class _Run:
             events = self._api.list(pb.Event, limit="5000")
         except NotObserved as error:
             return {self._made.daemon_set_name(network): f"events not observed: {error}" for network in NETWORKS}
-        warnings = sorted(
-            (e for e in events if e.type == "Warning"), key=lambda e: e.metadata.creationTimestamp.seconds
-        )
-        return {event.involvedObject.name: event.message for event in warnings}
+        return main_warnings(events)
 
     def _ran(
         self,
@@ -251,6 +248,13 @@ class _Run:
             return RanPod(node, network, name, pod.status.podIP, logs[name], "" if logs[name] else "its log is empty")
         reason = self._failed.get(name) or ": ".join(filter(None, (_state(pod), reasons.get(name))))
         return RanPod(node, network, name, pod.status.podIP, reason=clean(reason), vitals=vitals.get(name, ""))
+
+
+def main_warnings(events: Iterable[pb.Event]) -> dict[str, str]:
+    """Return the latest warning about each object, by its name; that a pull secret is missing explains all others."""
+    warnings = [event for event in events if event.type == "Warning"]
+    warnings.sort(key=lambda e: (e.reason == "FailedToRetrieveImagePullSecret", e.metadata.creationTimestamp.seconds))
+    return {event.involvedObject.name: event.message for event in warnings}
 
 
 def _key(pod: pb.Pod) -> tuple[str, ProbeNetwork]:
