@@ -3,7 +3,7 @@
 Meaning:
     The API server calls other programs: admission webhooks look at requests before they are accepted, and aggregated
     APIs (APIServices) answer for whole groups of kinds, such as metrics.k8s.io. If such a program does not run, or the
-    CA that it is trusted by has expired, the API server cannot call it.
+    CA that it is trusted by has expired, the API server cannot call it. A CA that ends soon is told before.
 
 Impact:
     With failurePolicy Fail, all requests that the webhook should look at are refused: often no pod can be created. With
@@ -21,12 +21,14 @@ Mitigation:
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.services import ServiceName
 from kubevitals.facts.control_plane.backends import STARTING, Dead, dead
-from kubevitals.facts.control_plane.bundles import expiry
+from kubevitals.facts.control_plane.bundles import last_to_expire
+from kubevitals.facts.control_plane.certificates import certificate_lines, has_expired, urgency
 from kubevitals.facts.control_plane.webhooks import HTTPS, Hook, asked_about, hooks
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BOTH_CONCERN, BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
@@ -42,6 +44,8 @@ EXPLAINS = (
     Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("api-extensions",)),
     Explains(("service-endpoints",), CONCERNED, ("api-extensions",)),
 )
+
+_RENEW = "renew the certificate of the webhook, and put its CA into caBundle"
 
 NAMED = 3
 """Webhooks that a finding names."""
@@ -147,14 +151,14 @@ def _lines(alike: Sequence[Hook]) -> Iterator[str]:
 def ca_expired(cluster: Cluster) -> Iterator[Finding]:
     """Find webhooks whose CA bundle has only expired certificates: the API server trusts no answer."""
     for hook in cluster.derive(hooks):
-        expired = expiry(hook.webhook.clientConfig.caBundle)
-        if expired and expired < cluster.now:
+        authority = last_to_expire(hook.webhook.clientConfig.caBundle)
+        if authority and has_expired(authority, cluster):
             of = Ref("Service", *hook.service)
             yield Finding(
                 ref(hook.configuration),
                 says=f'webhook "{clean(hook.webhook.name, 300)}" cannot be called: its caBundle expired on '
-                f"{expired:%Y-%m-%d}",
-                remedy="renew the certificate of the webhook, and put its CA into caBundle",
+                f"{datetime.fromtimestamp(authority.notAfter, UTC):%Y-%m-%d}",
+                remedy=_RENEW,
                 evidence=_lines([hook]),
                 severity=Severity.ERROR if hook.refuses else Severity.WARNING,
                 concerns=() if hook.is_external else (of,),
@@ -162,6 +166,21 @@ def ca_expired(cluster: Cluster) -> Iterator[Finding]:
             )
 
 
-@check(api_service, webhook, webhook_ignored, ca_expired, chapter="6.1")
+def ca_ends(cluster: Cluster) -> Iterator[Finding]:
+    """Find webhooks whose CA bundle expires within `certificates.soon`: what is renewed automatically is newer."""
+    for hook in cluster.derive(hooks):
+        authority = last_to_expire(hook.webhook.clientConfig.caBundle)
+        if authority and not has_expired(authority, cluster) and (severity := urgency(authority, cluster)):
+            yield Finding(
+                ref(hook.configuration),
+                says=f'webhook "{clean(hook.webhook.name, 300)}" has a caBundle that ends soon',
+                remedy=_RENEW,
+                evidence=[*certificate_lines(authority, cluster), *_lines([hook])],
+                severity=severity if hook.refuses else Severity.WARNING,
+                part=hook.webhook.name,
+            )
+
+
+@check(api_service, webhook, webhook_ignored, ca_expired, ca_ends, chapter="6.1")
 def test_api_extensions_answer() -> None:
     """Every admission webhook and every aggregated API can be called."""

@@ -60,6 +60,23 @@ def _signed_again(certificate: str, authority: str, key: str, days: float) -> st
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def authority(days: float) -> str:
+    """Return the PEM of a new CA, made for a year that ends in so many days, in base64."""
+    name, key = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "guard")]), ec.generate_private_key(ec.SECP256R1())
+    ends = datetime.now(UTC) + timedelta(days=days)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ends - timedelta(days=365))
+        .not_valid_after(ends)
+        .sign(key, hashes.SHA256())
+    )
+    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
+
+
 def requests_not_approved(client: str, serving: str) -> "Fault":
     """Let one node ask for a client certificate, which nothing approves now, and another for a serving certificate."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from scenarios.faults_certificates import authority
 from scenarios.harness import Seen, scenario
 from scenarios.objects import Object, deployment, service
 
@@ -74,6 +75,17 @@ def test_ignored_webhook_without_a_service(seen: Seen) -> None:
 def test_webhook_with_an_expired_ca(seen: Seen) -> None:
     """Its pods run, and the API server does not trust them."""
     assert seen.says("its caBundle expired on 2021-01-01")
+
+
+@scenario(
+    webhook("guard-ends", of="webhook-with-a-ca-that-ends-soon", asks="secrets", caBundle=authority(days=5)),
+    service("guard", 443),
+    deployment("guard"),
+    finds=["api-extensions[ca-ends] ValidatingWebhookConfiguration/guard-ends"],
+)
+def test_webhook_with_a_ca_that_ends_soon(seen: Seen) -> None:
+    """It was made for a year when the webhook was installed, and nothing renews it."""
+    assert seen.says("has a caBundle that ends soon")
 
 
 @scenario(webhook("guard-unselected", of="namespace-that-does-not-exist"), deployment("web"))

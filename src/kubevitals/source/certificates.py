@@ -53,12 +53,13 @@ def shown_certificate(
             context.wrap_socket(connection, server_hostname=name) as tls,
         ):
             encoded = tls.getpeercert(binary_form=True) or b""
-        return _parsed(x509.load_der_x509_certificate(encoded), authorities)
+        return parsed(x509.load_der_x509_certificate(encoded), authorities)
     except (OSError, ValueError) as error:
         raise NotObserved(f"the certificate of {server} cannot be read: {clean(str(error), 200)}") from error
 
 
-def _parsed(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> Certificate:
+def parsed(certificate: x509.Certificate, authorities: Iterable[x509.Certificate] = ()) -> Certificate:
+    """Return what is read of a certificate, and whether one of the authorities has signed it."""
     return Certificate(
         clean(certificate.subject.rfc4514_string(), 300),
         clean(certificate.issuer.rfc4514_string(), 300),
