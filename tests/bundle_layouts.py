@@ -120,6 +120,7 @@ _INSPECTED = (
     ("discovery.k8s.io", "endpointslices"),
     ("policy", "poddisruptionbudgets"),
     ("autoscaling", "horizontalpodautoscalers"),
+    ("coordination.k8s.io", "leases"),
 )
 _CLUSTER_SCOPED = (
     "nodes",
@@ -128,14 +129,13 @@ _CLUSTER_SCOPED = (
     "csinodes",
     "csidrivers",
     "volumeattachments",
-    "validatingwebhookconfigurations",
-    "mutatingwebhookconfigurations",
     "apiservices",
+    "certificatesigningrequests",
 )
 
 
 def must_gather(recorded: Recorded) -> Layout:
-    """`oc adm must-gather`, which inspects namespaces (here all of them) and some cluster-scoped kinds."""
+    """`oc adm must-gather`, which inspects namespaces (here all) and some cluster-scoped kinds (its gather script)."""
     root = "must-gather.local.1/quay-io-image-sha256-0123456789abcdef"
     at = f"{recorded.snapshot.now:%Y-%m-%d %H:%M:%S}.123456789 +0000 UTC m=+0.1"
     files = {f"{root}/timestamp": f"{at}\n{at}\n", f"{root}/version": "openshift/must-gather\n4.16\n"}

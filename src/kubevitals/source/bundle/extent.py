@@ -7,8 +7,9 @@ from kubevitals.source.bundle.contents import Contents
 from kubevitals.source.bundle.kinds import Kind
 from kubevitals.source.bundle.layouts import ALL
 
-EVERYWHERE = frozenset({"default", "kube-system", "kube-public"})
-"""Namespaces that every cluster has: a tool that lists the pods of all of them lists all namespaces."""
+EVERYWHERE = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+"""Namespaces that every cluster has, since Kubernetes 1.14. A tool that lists the pods of all of them, even where there
+never are any, lists all namespaces; must-gather inspects some of them by name."""
 
 _EXPLAINING = (pb.Event, pb.Lease)
 """Kinds of which no absent object is a fault."""
