@@ -15,7 +15,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved, Unusable
 from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.bundle import contents as contents_module
 from kubevitals.source.bundle import files as files_module
+from kubevitals.source.bundle import texts as texts_module
 from kubevitals.source.bundle.bundle import Bundle
 from kubevitals.source.bundle.files import is_bundle
 from tests.bundles import Layout, bundle, cluster_in, write
@@ -156,12 +158,25 @@ def test_a_bundle_in_a_bundle_is_named_and_not_unpacked(tmp_path: Path) -> None:
     assert "1 × archive in it: unpack it and give it by itself" in opened.remarks
 
 
-def test_what_an_archive_unpacks_to_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", ["tar.gz", "zip"])
+def test_what_an_archive_unpacks_to_is_bounded(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files_module, "UNPACKED", 100_000)
-    bomb = tarred(tmp_path / "bomb.tar.gz", FILES | {"zeros.log": "0" * 1_000_000, "z.json": listed(pod("late"))})
-    opened = bundle(bomb)
+    opened = bundle(FORMS[form](tmp_path, FILES | {"zeros.log": "0" * 1_000_000, "z.json": listed(pod("late"))}))
     assert names(opened) == ["web-0"]
     assert "the bundle is not whole: it unpacks to more than 100,000 bytes" in opened.remarks
+
+
+def test_files_and_objects_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts_module, "SIZE", 2_000_000)
+    monkeypatch.setattr(contents_module, "OBJECTS", 3)
+    pods = listed(*(pod(f"web-{number}") for number in range(5)))
+    opened = bundle(write(FILES | {"big.json": " " * 3_000_000 + "{}", "pods.json": pods}, tmp_path))
+    assert names(opened) == ["web-0", "web-1"]
+    assert [remark for remark in opened.remarks if "only a part of" in remark] == [
+        "only a part of big.json could be read: the file is larger than 2,000,000 bytes",
+        "only a part of pods.json could be read: the bundle has more than 3 objects",
+    ]
+    assert opened.extent.incomplete == {"shop"}
 
 
 def test_two_clusters_in_one_bundle_are_refused(tmp_path: Path) -> None:

@@ -10,9 +10,13 @@ import msgspec
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.json_objects import message_of
 from kubevitals.encoding.kept import Compact, reduce
+from kubevitals.encoding.parts import Damaged
 from kubevitals.errors import Unusable
 from kubevitals.source.bundle.kinds import Kind, Kinds, Named, named
 from kubevitals.text import clean
+
+OBJECTS = 1_000_000
+"""Objects of a bundle that are kept."""
 
 OTHERS = 32 << 20
 """Bytes of objects of other kinds, which checks declare themselves."""
@@ -44,11 +48,15 @@ class Contents:
         self._seen: dict[Kind, set[tuple[str, str]]] = defaultdict(set)
         self._complete: dict[Kind, set[str]] = defaultdict(set)
         self._others: dict[tuple[str, str, str], dict[tuple[str, str], bytes]] = defaultdict(dict)
-        self._other_bytes = 0
+        self._other_bytes = self._count = 0
         self._by_kind: dict[Kind, list[Any]] = {}
 
     def add(self, value: Any, head: Mapping[str, Any], place: Kind | None, file: str) -> Kind | None:
-        """Keep an object; return its kind, if checks read it."""
+        """Keep an object; return its kind, if checks read it.
+
+        Raises:
+            Damaged: there are too many objects.
+        """
         if not isinstance(value, dict) or not (name := named(value, head, place)):
             return None
         if name.kind.startswith("Secret"):
@@ -78,6 +86,9 @@ class Contents:
             return
         if kind.schema is pb.Namespace and metadata.name == "kube-system" and metadata.uid:
             self.system_uids.setdefault(metadata.uid, file)
+        self._count += 1
+        if self._count > OBJECTS:
+            raise Damaged(f"the bundle has more than {OBJECTS:,} objects")
         key = (metadata.namespace, metadata.name)
         if key in self._seen[kind]:
             return

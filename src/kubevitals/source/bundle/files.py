@@ -92,7 +92,12 @@ class Files:
 
     def _of_zip(self) -> Iterator[File]:
         archive = zipfile.ZipFile(self.path)
+        size = 0
         for info in archive.infolist():
+            size += info.file_size
+            if size > UNPACKED:
+                self.cut = f"it unpacks to more than {UNPACKED:,} bytes"
+                return
             if info.is_dir():
                 continue
             if stat.S_ISLNK(info.external_attr >> 16):
@@ -105,7 +110,7 @@ class Files:
     def _of_tar(self) -> Iterator[File]:
         with tarfile.open(self.path, "r|*") as archive:
             for member in archive:
-                if archive.offset > UNPACKED:
+                if member.offset_data + member.size > UNPACKED:
                     self.cut = f"it unpacks to more than {UNPACKED:,} bytes"
                     return
                 if member.isreg():
