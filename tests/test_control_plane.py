@@ -223,6 +223,10 @@ def test_etcd_is_full_if_no_lease_is_renewed_and_a_log_says_so() -> None:
     assert finding.evidence == (f"Pod/kube-system/own says: {FULL}",)
 
 
+def test_the_log_of_etcd_says_it_in_other_words() -> None:
+    assert without_writes('"msg":"failed to apply request","error":"etcdserver: no space"', component="etcd")
+
+
 def test_etcd_was_full_and_stores_again() -> None:
     assert not without_writes(FULL, renewed=30)
 

@@ -9,9 +9,9 @@ from kubevitals.facts.control_plane.leases import without_writes
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.text import clean, duration
 
-NO_SPACE = re.compile(r"database space exceeded|alarm:NOSPACE")
-"""What etcd answers to each write while its alarm NOSPACE is on, and how it writes of the alarm (etcd-io/etcd
-api/v3rpc/rpctypes/error.go, etcdctl alarm list)."""
+NO_SPACE = re.compile(r"database space exceeded|etcdserver: no space")
+"""What etcd answers to each write while its alarm NOSPACE is on, and what its own log says (etcd-io/etcd
+api/v3rpc/rpctypes/error.go, server/etcdserver/errors/errors.go)."""
 
 COMPONENTS = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 """Whose logs are read, in this order: the first two try to renew their Lease every 2 seconds, and log why they fail."""
