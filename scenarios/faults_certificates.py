@@ -1,4 +1,4 @@
-"""Faults of certificates: one of the API server that ends soon, and requests of kubelets that are not approved."""
+"""Faults of certificates: some that end soon or have expired, and requests of kubelets that are not approved."""
 
 import base64
 import json
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scenarios.live import LiveCluster
 
 PKI = "/etc/kubernetes/pki"
+KUBELET = "/var/lib/kubelet/pki/kubelet"
 APPROVER = "kubeadm:node-autoapprove-certificate-rotation"
 SELF_APPROVAL = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"
 """kubeadm's ClusterRoleBinding by which kube-controller-manager approves the requests of kubelets, and its role."""
@@ -75,6 +76,29 @@ def authority(days: float) -> str:
         .sign(key, hashes.SHA256())
     )
     return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+def expired_kubelet_certificates(by_cluster: str, by_itself: str) -> "Fault":
+    """Let two kubelets show expired certificates: one that the cluster's CA has signed, and one of its own."""
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        issuer, key = (cluster.on_node("control-plane", f"cat {PKI}/ca.{part}") for part in ("crt", "key"))
+        before = {role: cluster.on_node(role, f"cat {KUBELET}.crt") for role in (by_cluster, by_itself)}
+        own_key = cluster.on_node(by_itself, f"cat {KUBELET}.key")
+        try:
+            _show(cluster, by_cluster, _signed_again(before[by_cluster], issuer, key, days=-10))
+            _show(cluster, by_itself, _signed_again(before[by_itself], before[by_itself], own_key, days=-10))
+            yield
+        finally:
+            for role, certificate in before.items():
+                _show(cluster, role, certificate)
+
+    return fault
+
+
+def _show(cluster: "LiveCluster", role: str, certificate: str) -> None:
+    cluster.on_node(role, f"cat >{KUBELET}.crt <<'END'\n{certificate}END\nsystemctl restart kubelet")
 
 
 def requests_not_approved(client: str, serving: str) -> "Fault":

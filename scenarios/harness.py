@@ -51,6 +51,7 @@ class Scenario:
         secret_names: whether the names of Secrets are listed.
         on_demand: whether only a run with --record makes the fault, because it takes long.
         probe: whether the recorded run uses --probe.
+        direct: whether the recorded run queries kubelets directly.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Scenario:
     secret_names: bool = False
     on_demand: bool = False
     probe: bool = False
+    direct: bool = False
 
 
 def scenario(
@@ -76,6 +78,7 @@ def scenario(
     secret_names: bool = False,
     on_demand: bool = False,
     probe: bool = False,
+    direct: bool = False,
 ) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
     """Turn a function that asserts the state in its docstring into a test.
 
@@ -97,6 +100,7 @@ def scenario(
             secret_names,
             on_demand,
             probe,
+            direct,
         )
 
         return _test_of(scenario)

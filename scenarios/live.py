@@ -175,7 +175,8 @@ class LiveCluster:
         self._say(f"{recording} settled after {time.monotonic() - started:.0f} s")
 
     def _unmet(self, path: Path, expecting: list[Scenario]) -> list[str]:
-        live, judge = self.check(path, probe=any(s.probe for s in expecting)), Judge(self.folder)
+        probe, direct = any(s.probe for s in expecting), any(s.direct for s in expecting)
+        live, judge = self.check(path, probe=probe, direct=direct), Judge(self.folder)
         replayed = judge(replace(expecting[0], later=0, secret_names=True))
         again = Counter(
             f"{finding.obj}: {finding.says}" for verdict in replayed.verdicts for finding in verdict.findings
@@ -184,13 +185,15 @@ class LiveCluster:
             raise RuntimeError(f"the replay differs from the run: {(live - again) + (again - live)}")
         return [scenario.name for scenario in expecting if not _is_met(judge, scenario)]
 
-    def check(self, record: Path, *, probe: bool = False) -> Counter[str]:
+    def check(self, record: Path, *, probe: bool = False, direct: bool = False) -> Counter[str]:
         """Run the checks as a user would, with --record; return the findings."""
         report = self._work / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS), "--secret-names"]
         options = [f"--record={record}", f"--junitxml={report}", f"--html={self._work / 'report.html'}"]
         if probe:
             options += ["--probe", "--probe-timeout=120s", f"--probe-outside={self.name}-control-plane.kind"]
+        if direct:
+            options += ["--kubelet=direct", "--kubelet-insecure-tls"]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         run = subprocess.run([*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
         if run.returncode not in (0, 1):

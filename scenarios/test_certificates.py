@@ -1,6 +1,10 @@
-"""A certificate of the API server that ends soon, and kubelets that get no certificate."""
+"""Certificates that end soon or have expired, and kubelets that get none."""
 
-from scenarios.faults_certificates import api_server_certificate, requests_not_approved
+from scenarios.faults_certificates import (
+    api_server_certificate,
+    expired_kubelet_certificates,
+    requests_not_approved,
+)
 from scenarios.harness import Seen, scenario
 
 
@@ -9,6 +13,17 @@ def test_certificate_of_the_api_server_ends_soon(seen: Seen) -> None:
     """It was valid for a year, and has not been renewed since."""
     assert seen.says("its certificate ends soon")
     assert seen.says("issuer CN=kubernetes")
+
+
+@scenario(
+    fault=expired_kubelet_certificates(by_cluster="worker", by_itself="worker2"),
+    direct=True,
+    finds=["certificates[kubelet] Node/worker"],
+)
+def test_certificates_of_kubelets_have_expired(seen: Seen) -> None:
+    """Nobody verifies one that the kubelet has signed itself, so that is a remark."""
+    assert seen.says("its certificate has expired")
+    assert any("1 kubelet with an expired certificate" in remark for remark in seen.cluster.remarks)
 
 
 @scenario(

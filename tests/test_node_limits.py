@@ -59,6 +59,7 @@ def test_a_probe_of_an_earlier_version_did_not_read_them(use_probe: UseProbe, ru
 LINES = [
     ("failed to create fsnotify watcher: too many open files", INSTANCES),
     ("inotifyd: no kernel support (inotify_init): Too many open files", INSTANCES),
+    ("inotify_init1: No file descriptors available", INSTANCES),
     ("The configured user limit (128) on the number of inotify instances has been reached", INSTANCES),
     ("inotify_add_watch(3, /etc/app): No space left on device", WATCHES),
     ("Error: ENOSPC: System limit for number of file watchers reached, watch '/app'", WATCHES),

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _WATCHING = r"inotify|fsnotify|file ?watch"
-_REFUSED = r"no space left on device|ENOSPC|too many open files|EMFILE"
+_REFUSED = r"no space left on device|ENOSPC|too many open files|no file descriptors available|EMFILE"
 EXHAUSTED = re.compile(
     rf"(?:{_WATCHING}).{{0,200}}?(?:{_REFUSED})|(?:{_REFUSED}).{{0,200}}?(?:{_WATCHING})"
     rf"|limit.{{0,100}}?(?:{_WATCHING}).{{0,100}}?reached",
     re.IGNORECASE,
 )
 """A message in which inotify_init(2) or inotify_add_watch(2) failed: fsnotify/fsnotify backend_inotify.go, nodejs/node
-lib/internal/fs/watchers.js, dotnet/runtime FileSystemWatcher.Linux.cs, busybox miscutils/inotifyd.c."""
+lib/internal/fs/watchers.js, dotnet/runtime FileSystemWatcher.Linux.cs, busybox miscutils/inotifyd.c; musl's words for
+EMFILE are those of src/errno/__strerror.h."""
 
 _OF_WATCHES = re.compile(r"no space left on device|ENOSPC|watches|file watchers", re.IGNORECASE)
 """ENOSPC is the answer of inotify_add_watch(2), EMFILE that of inotify_init(2)."""
