@@ -23,7 +23,7 @@ exec $loader --library-path /usr-of-node/lib/$(uname -m)-linux-gnu /usr-of-node/
     finds=["node-limits[inotify] Pod/app"],
 )
 def test_no_inotify_instances_are_left(seen: Seen) -> None:
-    """The limit is that of a user whom nobody else is."""
+    """Each user has a limit of its own, and no other pod runs as this one."""
     assert seen.says("its user has no inotify instances left on the node")
     assert seen.says("raise fs.inotify.max_user_instances on the node")
 

@@ -1,10 +1,11 @@
 """Clusters with real CNIs, recorded while they were ill: what is found there, and where each fault has its root.
 
-The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets) and with flannel; they are as they were
-written.
+The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets), one of them with metrics-server, and with
+flannel; they are as they were written.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ ROOT = Path(__file__).parents[1]
 FIELD = ROOT / "tests/recorded/field"
 
 
-def judged(name: str, causes: Sequence[str] = NETWORK) -> tuple[dict[str, str], dict[str, str]]:
+def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0) -> tuple[dict[str, str], dict[str, str]]:
     """Return what each root among these causes says, by check and object, and why checks did not observe anything."""
-    cluster = Cluster(Snapshot(FIELD / f"{name}.recording"))
+    cluster = Cluster(Snapshot(FIELD / f"{name}.recording", timedelta(seconds=later)))
     seen = verdicts(cluster)
     cluster.close()
     cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
@@ -92,3 +93,24 @@ def test_the_readmes_table_of_what_was_tried_is_that_of_the_recordings() -> None
         assert {cni.name for cni in recognised(cluster)} == {network.split()[0]}, name
         assert ", ".join(each.metadata.name for each in cluster.csi_drivers) == driver.partition(",")[0], name
         cluster.close()
+
+
+POLICIES_AND_METRICS = "calico-policies-and-metrics"
+"""A cluster with Calico, which enforces policies, and with metrics-server: some pods may not query DNS, one autoscaler
+works, one is at its maximum, and the Deployment of one has no CPU request."""
+
+
+def test_only_policies_that_allow_no_dns_are_found() -> None:
+    """Beside them are pods to which the same policy together with another, or one with a rule for DNS, allows it."""
+    roots, _ = judged(POLICIES_AND_METRICS, ("network-policy", "readiness"))
+    assert set(roots) == {
+        "network-policy[no-dns] NetworkPolicy/closed/web-egress",
+        "network-policy[no-dns] NetworkPolicy/closed/quiet-egress",
+    }
+
+
+def test_with_metrics_only_autoscalers_that_cannot_scale_are_found() -> None:
+    roots, _ = judged(POLICIES_AND_METRICS, ("autoscaling",), later=900)
+    assert 'container "app" has no cpu request' in roots["autoscaling[no-metrics] HorizontalPodAutoscaler/scaled/bare"]
+    assert "at its maximum of 2 replicas" in roots["autoscaling[at-maximum] HorizontalPodAutoscaler/scaled/busy"]
+    assert len(roots) == 2
