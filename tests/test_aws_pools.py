@@ -40,7 +40,10 @@ def test_the_aws_vpc_cni(counts: tuple[int, int, int], expected: dict[str, str])
 
 def test_without_the_metrics_of_the_aws_vpc_cni_nothing_is_observed() -> None:
     path = "/api/v1/namespaces/kube-system/pods/aws-node-one:61678/proxy/metrics"
-    for answer, part in ((Answer(403, status_json("no")), "get pods/proxy"), (Answer(200, b"up 1"), "no metrics")):
+    for answer, part in (
+        (Answer(403, status_json("no")), "pods/proxy is refused"),
+        (Answer(200, b"up 1"), "no metrics"),
+    ):
         findings, unseen = judged(headroom, aws(1, 1, 29, **{path: answer}))
         assert not findings
         assert part in str(unseen)

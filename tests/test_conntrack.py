@@ -180,7 +180,7 @@ def test_without_either_nothing_is_observed() -> None:
     assert "--kubelet=none" in str(judged(table_full, exporting(metrics("1"), metrics("1"), ask=False))[1])
     _, unseen = judged(table_full, exporting(refused_by_rbac, metrics("1")))
     assert unseen
-    assert unseen.right == "get pods/proxy"
+    assert (unseen.right, "pods/proxy is refused: --kubelet=direct" in str(unseen)) == ("", True)
 
 
 @pytest.mark.usefixtures("failed_probe")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TypeVar
 
+from kubevitals.diagnosis.granting import granting
 from kubevitals.diagnosis.grouping import reported_findings
 from kubevitals.diagnosis.ranking import ranked_roots
 from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Item, Report, ReportedFinding, Root
@@ -69,7 +70,14 @@ def _observed(look: Callable[[], T]) -> T | None:
 
 def _remarks(run: Run) -> list[str]:
     left = _observed(lambda: left_behind(run.cluster)) or []
-    return list(dict.fromkeys((*run.remarks, *run.cluster.remarks, *left)))
+    return list(dict.fromkeys((*_without_rights(run), *run.remarks, *run.cluster.remarks, *left)))
+
+
+def _without_rights(run: Run) -> list[str]:
+    """Return how to get rights, if the run observed nothing because they are missing."""
+    refusals = [verdict.unseen.reason for verdict in run.verdicts if verdict.unseen and verdict.unseen.right]
+    command = "" if run.observed or run.unjudged else granting(refusals)
+    return [f"this account has no right to look: an administrator grants it with {command}"] if command else []
 
 
 def _outcome(run: Run) -> Outcome:

@@ -22,6 +22,9 @@ from kubevitals.inventory.cluster import Cluster
 API_SERVER = "api-server"
 """The cause that needs no right: a user who may see nothing else still sees that the API server is up."""
 
+API_SERVER_CERTIFICATE = "certificates[api-server]"
+"""The check of a certificate that every client is shown, without a right."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -108,11 +111,12 @@ class Run:
 
     @property
     def observed(self) -> bool:
-        """Whether any check was observed, not counting that of the API server unless it was the only one."""
-        judged = {verdict.cause for verdict in self.verdicts}
+        """Whether any check was observed, not counting those that need no right unless there are no others."""
         unseen = (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)
-        seen = {verdict.cause for verdict in self.verdicts if verdict.outcome not in unseen}
-        return bool(seen - {API_SERVER}) or (bool(seen) and judged == {API_SERVER})
+        seen = [verdict for verdict in self.verdicts if verdict.outcome not in unseen]
+        return any(not _needs_no_right(each) for each in seen) or (
+            bool(seen) and all(map(_needs_no_right, self.verdicts))
+        )
 
     @property
     def unexplained(self) -> list[str]:
@@ -132,6 +136,11 @@ class Run:
             *(f"names a check that does not exist: {issue}" for issue in unknown),
             *known.stale(((verdict.cause, verdict.variant) for verdict in seen), matched),
         ]
+
+
+def _needs_no_right(verdict: Verdict) -> bool:
+    """Return whether the check is about the API server itself: its answers, or the certificate that it shows."""
+    return verdict.cause == API_SERVER or verdict.check == API_SERVER_CERTIFICATE
 
 
 RUN = pytest.StashKey[Run]()

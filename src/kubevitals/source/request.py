@@ -164,11 +164,19 @@ class Answer(NamedTuple):
         return self
 
 
+NEVER_ASKED_FOR = ("get nodes/proxy", "get pods/proxy")
+"""Rights that are used where a user has them, and that no report advises: with the first, commands run in every pod."""
+
+WITHOUT_PROXY = "--kubelet=direct queries kubelets and pods without it, --kubelet=none does not query them"
+
+
 def refusal(answer: Answer, right: str) -> NotObserved:
     """Return why a request was refused, with the right that would allow it if the answer is 403."""
     words = error_message(answer.body)
     if answer.status == 401:
         return NotObserved("the API server rejects the credentials (401): they are wrong or have expired; log in again")
+    if answer.status == 403 and right in NEVER_ASKED_FOR:
+        return NotObserved(f"the API server's {right.removeprefix('get ')} is refused: {WITHOUT_PROXY}")
     if answer.status == 403:
         return NotObserved(words if "forbidden" in words else f"forbidden: {words}", right)
     return NotObserved(f"{right}: HTTP {answer.status}: {words}")
