@@ -22,7 +22,7 @@ from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import Connect, Run, checks_in, crashing, log_path
 
 settings.register_profile("kubevitals", derandomize=True, deadline=None, database=None)
-settings.register_profile("thorough", settings.get_profile("kubevitals"), max_examples=10_000)
+settings.register_profile("thorough", settings.get_profile("kubevitals"), max_examples=6_000)
 settings.load_profile("kubevitals")
 
 UNUSED = (

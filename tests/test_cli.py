@@ -64,6 +64,9 @@ def not_healthy() -> list[str]:
     ]
 
 
+CRASHES = ["startup-error"]
+"""The checks that see the pod that crashes: enough for what does not depend on the check."""
+
 # --- runs ---
 
 
@@ -83,19 +86,19 @@ def test_a_broken_pod_fails_one_item_and_is_shown_with_its_log(run: Run, broken:
 
 
 def test_every_list_is_asked_for_once(run: Run, broken: ApiServer) -> None:
-    run()
+    run(checks=CRASHES)
     lists = [path for path, _ in broken.requests if "limit=" in path]
     assert len(lists) > 10
     assert len(lists) == len(set(lists))
 
 
 def test_collecting_asks_the_cluster_nothing(run: Run, server: ApiServer, kubeconfig: Path) -> None:
-    result = run("--collect-only", "-q")
+    result = run("--collect-only", "-q", checks=["api-server"])
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*test_api_server_is_ready[[]unreachable]"])
     assert server.requests == []
     kubeconfig.unlink()
-    assert run("--collect-only", "-q", "--record=x", "--threshold=x").ret == 0
+    assert run("--collect-only", "-q", "--record=x", "--threshold=x", checks=["api-server"]).ret == 0
 
 
 def test_an_unreachable_cluster_is_one_failure_and_the_rest_is_not_observed(unreachable: Run) -> None:
@@ -126,7 +129,7 @@ def test_kubelets_that_are_asked_directly_leave_the_proxy_alone(run: Run, health
 
 def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:
     server.script("/api/v1/nodes", Reply(status_json("nodes is forbidden"), 403))
-    result = run("-k", "test_nodes_are_ready")
+    result = run(checks=["node-ready"])
     assert result.ret == EXIT_NOT_OBSERVED
     result.stdout.fnmatch_lines(["Not observed: this run says nothing about the cluster"])
 
@@ -134,18 +137,18 @@ def test_a_run_that_observed_nothing_fails(run: Run, server: ApiServer) -> None:
 def test_known_issues_are_read_from_the_current_folder(run: Run, broken: ApiServer) -> None:
     issue = 'check = "startup-error"\nobject = "Pod/shop/*"\nreason = "next sprint"\nuntil = 9999-01-01\n'
     Path("known-issues.toml").write_text(f"[[issue]]\n{issue}")
-    result = run()
+    result = run(checks=CRASHES)
     assert result.ret == 0
     assert outcomes()["test_containers_start_and_stay[app-exit]"] == "known"
     broken.serve("/api/v1/pods", crashing("web-0"), crashing("api-0"))
     Path("known-issues.toml").write_text(f"[[issue]]\n{issue}".replace("shop/*", "shop/web-*"))
-    assert run().ret == 1
+    assert run(checks=CRASHES).ret == 1
 
 
 def test_known_issues_that_are_over_or_match_nothing_are_reported(run: Run, healthy: ApiServer) -> None:
     issue = '[[issue]]\ncheck = "startup-error"\nobject = "Pod/shop/*"\nreason = "next sprint"\nuntil = '
     Path("issues.toml").write_text(f"{issue}9999-01-01\n{issue}2020-01-01\n")
-    result = run("--known-issues=issues.toml")
+    result = run("--known-issues=issues.toml", checks=CRASHES)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
@@ -165,7 +168,7 @@ def test_a_threshold_decides(run: Run, broken: ApiServer) -> None:
 
 
 def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> None:
-    run()
+    run(checks=[*CRASHES, "node-ready"])
     kept = {
         case.get("name"): [(found.get("name"), found.get("value")) for found in case.iter("property")]
         for case in ET.parse("junit.xml").iter("testcase")
@@ -184,7 +187,7 @@ def test_junit_has_every_outcome_and_finding(run: Run, broken: ApiServer) -> Non
 
 
 def test_findings_metrics_and_markdown_are_written_where_the_user_says(run: Run, broken: ApiServer) -> None:
-    assert run("--findings=new/f.json", "--metrics=new/m.prom", "--markdown=new/s.md").ret == 1
+    assert run("--findings=new/f.json", "--metrics=new/m.prom", "--markdown=new/s.md", checks=CRASHES).ret == 1
     found = read(Path("new/f.json"))
     assert [f.says for f in found.findings] == [
         'container "app" keeps crashing: exit code 1 (general error): "it died"'
@@ -198,13 +201,13 @@ def test_findings_metrics_and_markdown_are_written_where_the_user_says(run: Run,
 def test_a_run_is_compared_with_the_one_before(run: Run, broken: ApiServer) -> None:
     compare = ("-v", "--compare=runs", "--findings=runs/f.json", "--only-new")
     Path("runs").mkdir()
-    assert run(*compare).ret == 1
-    result = run(*compare)
+    assert run(*compare, checks=CRASHES).ret == 1
+    result = run(*compare, checks=CRASHES)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["since 2026-03-01 12:00:00 UTC: 0 new, 1 ongoing, 0 resolved"])
     broken.serve("/api/v1/pods", crashing("api-0"))
     broken.script(log_path("api-0"), Reply(b""))
-    result = run(*compare)
+    result = run(*compare, checks=CRASHES)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
@@ -214,7 +217,7 @@ def test_a_run_is_compared_with_the_one_before(run: Run, broken: ApiServer) -> N
         ]
     )
     broken.serve("/api/v1/pods")
-    result = run(*compare)
+    result = run(*compare, checks=CRASHES)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         ["since *: 0 new, 0 ongoing, 1 resolved", "resolved: Pod/shop/api-0: container * keeps crashing*"]
@@ -228,7 +231,7 @@ def test_a_report_that_cannot_be_written_in_the_end_fails_the_run(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(atomic_file, "write", full)
-    result = run()
+    result = run(checks=CRASHES)
     assert result.ret == EXIT_NOT_OBSERVED
     for option in ("findings findings.json", "html *reports/health.html"):
         result.stdout.fnmatch_lines([f"--{option} cannot be written: No space left on device"])
@@ -242,7 +245,7 @@ def test_in_a_workflow_roots_are_annotated_and_the_cluster_cannot_command(
     summary = Path("summary.md")
     summary.write_text("# An earlier step\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    lines = run(f"--markdown={summary}", "-v").outlines
+    lines = run(f"--markdown={summary}", "-v", checks=CRASHES).outlines
     (said,) = [
         number for number, line in enumerate(lines) if line.startswith("::error title=startup-error[app-exit]::Pod/")
     ]
@@ -265,7 +268,7 @@ def test_a_replay_finds_what_the_recorded_run_found(run: Run, broken: ApiServer)
     assert findings() == recorded
     assert "log: cannot open config" in recorded[0].evidence
     assert broken.requests == []
-    assert run("--snapshot=cluster.recording", "--later=24h", "-k", "app-exit").ret == 1
+    assert run("--snapshot=cluster.recording", "--later=24h", "-k", "app-exit", checks=CRASHES).ret == 1
 
 
 def test_an_unreachable_cluster_can_be_recorded_too(unreachable: Run) -> None:

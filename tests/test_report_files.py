@@ -51,19 +51,19 @@ def test_a_device_stays_a_device() -> None:
 
 
 def test_a_report_on_standard_output(run: Run, broken: ApiServer, capfd: pytest.CaptureFixture[str]) -> None:
-    run("-p", "no:terminal", "--findings=-")
+    run("-p", "no:terminal", "--findings=-", checks=["startup-error"])
     report = json.loads(capfd.readouterr().out)
     assert [root["check"] for root in report["roots"]] == ["startup-error[app-exit]"]
 
 
 def test_a_folder_that_is_created_is_told(run: Run, broken: ApiServer, tmp_path: Path) -> None:
-    result = run(f"--metrics={tmp_path}/a/b/metrics.prom")
+    result = run(f"--metrics={tmp_path}/a/b/metrics.prom", checks=["startup-error"])
     result.stdout.fnmatch_lines([f"--metrics: created the folder {tmp_path}/a/b"])
 
 
 @pytest.mark.parametrize("options", [("--metrics=./x", "--markdown=x"), ("--junitxml=x", "--findings=x")])
 def test_two_reports_in_one_file_are_refused(run: Run, broken: ApiServer, options: tuple[str, ...]) -> None:
-    result = run(*options)
+    result = run(*options, checks=["startup-error"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.errlines)
     assert " have the same file x: give each its own" in line

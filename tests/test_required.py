@@ -43,9 +43,9 @@ def test_a_missing_right_is_not_observed_and_fails_only_where_the_user_asks_for_
 
 def test_what_the_options_leave_out_is_not_required(run: Run, healthy: ApiServer) -> None:
     healthy.script(SUMMARY, FORBIDDEN)
-    chosen = ("--require-observed", "-k", "test_storage_has_room")
-    assert run(*chosen).ret == EXIT_NOT_OBSERVED
-    assert run(*chosen, "--kubelet=none").ret == 0
+    chosen = ["storage-full"]
+    assert run("--require-observed", checks=chosen).ret == EXIT_NOT_OBSERVED
+    assert run("--require-observed", "--kubelet=none", checks=chosen).ret == 0
     assert "storage-full[volume]" in unseen()
 
 
