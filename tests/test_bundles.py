@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,17 @@ def test_all_namespaces_are_known_to_be_there_only_where_the_layout_says_so(
     assert extent.namespaces == set(recorded().namespaces)
     assert extent.is_all is (name != "kubectl get")
     assert extent.incomplete == (extent.namespaces if name == "kubectl get" else set())
+
+
+@pytest.mark.parametrize("name", ["kubectl cluster-info dump", "must-gather", "Sonobuoy"])
+def test_a_part_of_a_cluster_shows_nothing_that_the_whole_does_not(name: str, tmp_path: Path) -> None:
+    part = copy(recorded())
+    part.namespaces = ["default", "kube-system"]
+    opened = bundle(write(LAYOUTS[name](part), tmp_path), now=part.snapshot.now)
+    assert opened.scope((), (), namespaced_only=False).chosen == ("default", "kube-system")
+    seen = verdicts(cluster_in(opened))
+    assert [verdict.check for verdict in seen if not found(verdict) <= found(judged()[verdict.check])] == []
+    assert any(map(found, seen))
 
 
 def test_answers_of_kubelets_are_read_where_a_tool_keeps_them(bundles: dict[str, Bundle]) -> None:
