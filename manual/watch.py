@@ -78,10 +78,10 @@ class _Derived:
 class _Watched(Snapshot):
     """A recording that parses each answer once, and notes in `needs` what is asked of it."""
 
-    def __init__(self, path: Path, needs: Needs | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.path = path
-        self.needs = needs or Needs()
+        self.needs = Needs()
         self._made: dict[str, Answer] = {}
         self._derived: dict[object, _Derived] = {}
 
@@ -178,8 +178,10 @@ def needs() -> Mapping[Name, Needs]:
             recording.needs = by_rule[name]
             _apply(name, recording, Scope())
     for stem in NARROWED:
+        recording = _Watched(RECORDINGS / f"{stem}.recording")
         for name in rules():
-            _narrow(name, _Watched(RECORDINGS / f"{stem}.recording", by_rule[name]))
+            recording.needs = by_rule[name]
+            _narrow(name, recording)
     return by_rule
 
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -19,7 +19,7 @@ from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Request
 from tests.fakes import ApiServer, Handler, Reply
 from tests.networks import node
-from tests.runs import CHECKS, crashing, log_path
+from tests.runs import checks_in, crashing, log_path
 
 pytest_plugins = ["pytester"]
 
@@ -63,8 +63,8 @@ def start(tmp_path: Path, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     started: list[subprocess.Popen[str]] = []
 
-    def start(*options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pytest", str(CHECKS), "--request-timeout=2"]
+    def start(*options: str, checks: Sequence[str]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "pytest", *map(str, checks_in(checks)), "--request-timeout=2"]
         files = [
             f"--{name}={file}"
             for name, file in zip(
@@ -97,7 +97,7 @@ def test_what_was_judged_so_far_is_reported_as_partial(
     server: ApiServer, stuck: Stuck, start: Start, number: signal.Signals
 ) -> None:
     server.script("/api/v1/nodes/worker/proxy/stats/summary", stuck)
-    report, said = interrupted(start("-k", "test_startup_error or test_storage_full"), stuck, number)
+    report, said = interrupted(start(checks=["startup-error", "storage-full"]), stuck, number)
     assert [root.objects for root in report.roots] == ["Pod/shop/web-0"]
     assert {cause_in(item.check) for item in report.items} == {"startup-error"}
     assert report.unjudged[0] == "storage-full[volume]"
@@ -113,7 +113,7 @@ def test_what_was_judged_so_far_is_reported_as_partial(
 
 def test_a_run_that_is_stopped_while_it_lists_waits_for_nothing(server: ApiServer, stuck: Stuck, start: Start) -> None:
     server.script("/api/v1/pods", stuck)
-    report, said = interrupted(start(), stuck, signal.SIGTERM)
+    report, said = interrupted(start(checks=["node-ready"]), stuck, signal.SIGTERM)
     assert report.items == []
     assert report.outcome is Outcome.NOT_OBSERVED
     assert report.cluster.pods is None
@@ -125,7 +125,7 @@ def test_a_run_that_is_stopped_while_it_collects_asks_for_nothing(
 ) -> None:
     (tmp_path / "stop.py").write_text("def pytest_collection_modifyitems(): raise KeyboardInterrupt")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    process = start("-p", "stop")
+    process = start("-p", "stop", checks=["node-ready"])
     said, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, said
     assert server.requests == []

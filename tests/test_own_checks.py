@@ -175,14 +175,14 @@ def package(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert points
     declared = f"[{points[1]}]\n{points[2]} = {points[3]}\n"
     (site / "acme_checks-1.0.dist-info" / "entry_points.txt").write_text(declared)
-    monkeypatch.setenv("PYTHONPATH", f"{site}:{':'.join(sys.path)}")
+    monkeypatch.syspath_prepend(site)
     return site
 
 
 @pytest.mark.parametrize("arguments", [["acme_checks.checks"], ["kubevitals.checks", "--installed-checks"]], ids=str)
-def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "pytest", "--pyargs", *arguments, "--snapshot=demo-all"]
-    subprocess.run([*command, "--findings=findings.json"], check=False, capture_output=True)
+@pytest.mark.usefixtures("package")
+def test_checks_of_an_installed_package_are_run(pytester: pytest.Pytester, arguments: list[str]) -> None:
+    pytester.runpytest_inprocess("--pyargs", *arguments, "--snapshot=demo-all", "--findings=findings.json")
     assert item("bare-pod[lost]").outcome is Outcome.BROKEN
     assert (len(report().items) > 10) == (arguments[0] == "kubevitals.checks")
 
@@ -191,13 +191,14 @@ def test_checks_of_an_installed_package_are_run(package: Path, arguments: list[s
     ("value", "words"),
     [("", "no installed package has checks"), ("acme_checks.absent", "do not exist"), ("absent.x", "No module named")],
 )
-def test_installed_checks_that_are_not_there_are_told_of(package: Path, value: str, words: str) -> None:
+def test_installed_checks_that_are_not_there_are_told_of(
+    pytester: pytest.Pytester, package: Path, value: str, words: str
+) -> None:
     points = package / "acme_checks-1.0.dist-info" / "entry_points.txt"
     points.write_text(f"[kubevitals.checks]\nacme = {value}\n" if value else "")
-    command = [sys.executable, "-m", "pytest", "--installed-checks", "--snapshot=demo-all"]
-    result = subprocess.run([*command, str(package)], check=False, capture_output=True, text=True)
-    assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    (line,) = filter(None, result.stderr.splitlines())
+    result = pytester.runpytest_inprocess("--installed-checks", "--snapshot=demo-all", package)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = filter(None, result.errlines)
     assert words in line
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import ApiServer, write_kubeconfig
-from tests.runs import CHECKS, Run
+from tests.runs import Run, checks_in
 
 pytest_plugins = ["pytester"]
 
@@ -83,5 +83,6 @@ def test_a_run_of_its_own_has_the_exit_code_and_the_error_on_stderr(
 ) -> None:
     del run
     write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
-    assert pytester.runpytest_subprocess(CHECKS).ret == 1
-    _is_refused(pytester.runpytest_subprocess(CHECKS, "--context=other"), "has no context other")
+    (file,) = checks_in(["api-server"])
+    assert pytester.runpytest_subprocess(file).ret == 1
+    _is_refused(pytester.runpytest_subprocess(file, "--context=other"), "has no context other")
