@@ -1,7 +1,6 @@
 """The result of a run as one report, and the formats that programs read."""
 
 import json
-import re
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +21,7 @@ from kubevitals.findings.finding import Finding, Replicas, Severity
 from kubevitals.objects import Ref
 from kubevitals.reports import atomic_file
 from kubevitals.reports.github import annotations
-from kubevitals.reports.markdown import markdown
-from kubevitals.reports.metrics import openmetrics
+from kubevitals.reports.metrics import SHOWN, openmetrics
 from kubevitals.reports.wording import heading, start_with
 from tests.fakes import NOW
 from tests.findings import finding, report_of, verdict
@@ -231,11 +229,29 @@ def test_metrics_count_findings_roots_and_what_was_not_observed() -> None:
     read = families(report)
     net = {"cause": "net", "variant": "gone", "known": "false"}
     assert (net | {"severity": "error"}, 2) in read["kubevitals_findings"]
-    assert (net | {"severity": "warning"}, 0) in read["kubevitals_findings"]
+    down = {"cause": "node", "variant": "down", "known": "false"}
+    assert (down | {"severity": "warning"}, 0) in read["kubevitals_findings"]
+    assert (net | {"severity": "warning"}, 0) not in read["kubevitals_findings"]
+    (root,) = report.roots
+    about = {"id": root.id, "namespace": "", "object": "Node/a", "severity": "error"}
+    assert read["kubevitals_root_info"] == [(down | about, 1)]
     assert ({"severity": "error"}, 1) in read["kubevitals_roots"]
     assert read["kubevitals_not_observed"] == [({"cause": "net", "variant": "gone", "right": "list pods"}, 1)]
     assert read["kubevitals_state_timestamp_seconds"] == [({}, NOW.timestamp())]
     assert read["kubevitals_run_duration_seconds"] == [({}, report.seconds)]
+    assert read["kubevitals_run_timestamp_seconds"] == [({}, report.finished.timestamp())]
+
+
+def test_what_was_not_observed_has_no_series_and_so_is_not_read_as_healthy() -> None:
+    read = families(report_of(verdict("net[gone]", unseen=NotObserved("no"))))
+    assert read["kubevitals_findings"] == read["kubevitals_roots"] == []
+
+
+def test_roots_have_their_owner_and_not_more_than_so_many_series() -> None:
+    report = report_of(*(verdict(f"cause-{n}[gone]", *replicas("a")) for n in range(SHOWN + 1)))
+    infos = families(report)["kubevitals_root_info"]
+    assert len(infos) == SHOWN
+    assert {labels["object"] for labels, _ in infos} == {report.findings[0].owner}
 
 
 def test_hostile_labels_are_read_back_as_they_are() -> None:
@@ -243,15 +259,7 @@ def test_hostile_labels_are_read_back_as_they_are() -> None:
     assert families(report)["kubevitals_not_observed"][0][0]["right"] == HOSTILE
 
 
-# --- Markdown and annotations ---
-
-
-def test_markdown_names_the_roots_and_nothing_acts() -> None:
-    text = markdown(report_of(verdict("net[gone]", finding(HOSTILE, says="is <b>broken</b> | @all"))))
-    assert "Broken" in text
-    row = next(line for line in text.splitlines() if "shop" in line)
-    assert re.search(r"(?<!\\)[<>`\[@]", row) is None
-    assert len(re.findall(r"(?<!\\)\|", row)) == 8
+# --- annotations ---
 
 
 def test_annotations_are_of_roots_and_cannot_be_forged() -> None:

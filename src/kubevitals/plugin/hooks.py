@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from inspect import signature
 
 import pytest
-from _pytest.junitxml import xml_key  # noqa: PLC2701
 
 from kubevitals.diagnosis.assemble import assemble, cluster_info
 from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Inputs, Run
@@ -24,7 +23,7 @@ from kubevitals.plugin.option_group import group_of
 from kubevitals.plugin.probe_last import WAITS, ProbeLast
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
-from kubevitals.reports import github, progress
+from kubevitals.reports import github, junit, progress
 from kubevitals.reports.failure import Failure
 from kubevitals.reports.html.hooks import HtmlReport
 from kubevitals.reports.terminal import Level, TerminalReport, header
@@ -203,7 +202,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return True
     run.verdicts.append(verdict)
     pyfuncitem.stash[VERDICT] = verdict
-    pyfuncitem.user_properties += _properties(verdict)
+    pyfuncitem.user_properties += junit.properties(verdict)
     if verdict.outcome is Outcome.BROKEN:
         pytest.fail("broken", pytrace=False)
     if verdict.unseen and verdict.outcome is Outcome.NOT_OBSERVED and _is_required(verdict, config):
@@ -245,11 +244,6 @@ def pytest_runtest_makereport(
     return report
 
 
-def _properties(verdict: Verdict) -> list[tuple[str, str]]:
-    findings = (("finding", f"{finding.obj}: {finding.says}") for finding in verdict.all_findings)
-    return [("outcome", str(verdict.outcome)), *findings]
-
-
 def pytest_report_teststatus(
     report: pytest.TestReport, config: pytest.Config
 ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
@@ -270,19 +264,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     run = session.config.stash.get(RUN, None)
     if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
-        for root in run.report.roots:
-            _junit_property(session.config, "root", str(root))
-        for remark in run.report.remarks:
-            _junit_property(session.config, "remark", remark)
+        junit.complete(session.config, run, run.report, per_finding=session.config.getoption("junit_per_finding"))
     yield
     if run and run.report and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         session.exitstatus = exit_code(run, session)
-
-
-def _junit_property(config: pytest.Config, name: str, value: str) -> None:
-    """Add a property to the suite in the JUnit report, if one is written."""
-    if junit := config.stash.get(xml_key, None):
-        junit.add_global_property(name, value)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -31,6 +31,11 @@ def declare(group: Group) -> None:
     probe_options.add(group)
     _add_verdict(group)
     _add_known(group)
+    group.addoption(
+        "--junit-per-finding",
+        action="store_true",
+        help="with --junitxml: a test case for each finding, instead of one for its check",
+    )
     for option, text in REPORTS.items():
         group.addoption(option, metavar="PATH", type=_path, help=text)
     group.addoption(

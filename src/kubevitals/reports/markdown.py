@@ -3,21 +3,35 @@
 import re
 from collections.abc import Iterator
 
-from kubevitals.diagnosis.result import Report, Root
+from kubevitals.diagnosis.result import Report, ReportedFinding, Root
 from kubevitals.reports.wording import (
     chain_line,
     changes,
     cluster_line,
     heading,
     not_observed,
+    past_line,
     replicas_line,
     since,
     why_blind,
 )
 from kubevitals.text import plural
 
-SHOWN = 25
-"""How many roots are shown."""
+SHOWN = 10
+"""How many roots, and how many findings that are resolved, are shown."""
+
+_ALWAYS = re.compile(r"[\\`*\[<|~@$]")
+"""Characters that act wherever they stand: emphasis, code, links, HTML, table cells, mentions, formulas."""
+
+_SOMETIMES = re.compile(
+    r"(?<!\w)_|_(?!\w)"  # emphasis, but not within a word
+    r"|&(?=#?\w+;)"  # an entity
+    r"|#(?=\d|#*$)"  # the number of an issue, the end of a heading
+    r"|:(?=//)|:(?=[a-z_+-][\w+-]*:)"  # an address, an emoji
+    r"|(?<=\bwww)\."
+)
+_AT_THE_START = re.compile(r"^[-+=>#:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=^\d\d\d)[.)]")
+"""What makes a line a heading, a quotation or an item of a list."""
 
 
 def markdown(report: Report) -> str:
@@ -33,15 +47,8 @@ def _lines(report: Report) -> Iterator[str]:
     if line := changes(report):
         yield f"{escape(line)}\n"
     yield from (f"{escape(line)}\n" for line in report.remarks)
-    if report.roots:
-        yield "| | object | what is wrong | check | since | replicas | symptoms |"
-        yield "| --- | --- | --- | --- | --- | --- | ---: |"
-        yield from (_row(report, root) for root in report.roots[:SHOWN])
-        yield ""
-        yield from (f"- {escape(chain_line(links))}" for root in report.roots[:SHOWN] for links in root.chains[:1])
-        yield ""
-    if len(report.roots) > SHOWN:
-        yield f"and {plural(len(report.roots) - SHOWN, 'more root cause')}\n"
+    yield from _roots(report)
+    yield from _resolved(report)
     if report.unjudged:
         yield f"### Not judged\n\n{escape(', '.join(report.unjudged))}\n"
     if unseen := not_observed(report):
@@ -49,20 +56,45 @@ def _lines(report: Report) -> Iterator[str]:
         yield from (f"- {escape(each.reason)}: {escape(', '.join(each.affected))}" for each in unseen)
 
 
-def _row(report: Report, root: Root) -> str:
-    finding = next(finding for finding in report.findings if finding.id == root.id)
+def _roots(report: Report) -> Iterator[str]:
+    if not report.roots:
+        return
+    findings = {finding.id: finding for finding in report.findings}
+    yield "### Root causes\n"
+    for number, root in enumerate(report.roots[:SHOWN], 1):
+        yield f"{number}. {'<br>'.join(_root(root, findings[root.id], report))}"
+    yield ""
+    if len(report.roots) > SHOWN:
+        yield f"and {plural(len(report.roots) - SHOWN, 'more root cause')}\n"
+
+
+def _root(root: Root, finding: ReportedFinding, report: Report) -> Iterator[str]:
+    """Yield what is wrong, what to do, what else is known, and how it spreads."""
     sign = "🔴" if root.severity == "error" else "🟡"
-    cells = (
-        root.objects,
-        root.says,
+    change = f"**{finding.status}** " if finding.status in ("new", "worse") else ""
+    yield f"{sign} {change}**{escape(root.objects)}**: {escape(root.says)}"
+    yield f"remedy: {escape(finding.remedy)}"
+    began = since(finding, report)
+    facts = (
         root.check,
-        since(finding, report),
+        f"since {began}" if began else "",
         replicas_line(root.replicas),
-        str(len(root.symptoms) or ""),
+        plural(len(root.symptoms), "symptom") if root.symptoms else "",
+        "known" if root.known else "",
     )
-    return f"| {sign} {root.severity} | {' | '.join(map(escape, cells))} |"
+    yield escape(", ".join(filter(None, facts)))
+    yield from (escape(chain_line(links)) for links in root.chains[:1])
+
+
+def _resolved(report: Report) -> Iterator[str]:
+    resolved = report.comparison.resolved if report.comparison else []
+    if resolved:
+        yield "### Resolved\n"
+        yield from (f"- {escape(past_line(past))}" for past in resolved[:SHOWN])
+        yield f"\nand {len(resolved) - SHOWN:,} more\n" if len(resolved) > SHOWN else ""
 
 
 def escape(text: str) -> str:
-    """Return text in which no character has a meaning in Markdown."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    """Return one line of text in which nothing acts as Markdown, with as few backslashes as that takes."""
+    places = {found.start() for kind in (_ALWAYS, _SOMETIMES, _AT_THE_START) for found in kind.finditer(text)}
+    return "".join(f"\\{character}" if at in places else character for at, character in enumerate(text))

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.result import Report, ReportedFinding, Root
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.finding import Severity
 from kubevitals.text import clean
+
+SHOWN = 100
+"""How many roots have a series of their own, so that a cluster with very many faults does not make very many series."""
 
 Samples = Iterable[tuple[Mapping[str, str], float]]
 
@@ -23,6 +26,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _gauge("cluster", "The cluster that was checked, with its version and that of kubevitals.", [(about, 1)])
     yield from _gauge("findings", "Number of objects that have a fault.", _findings(report))
     yield from _gauge("roots", "Number of root causes.", _roots(report))
+    yield from _gauge("root_info", f"1 for each of the first {SHOWN} root causes.", _root_infos(report))
     yield from _gauge("checks", "Number of checks by outcome.", _outcomes(report))
     yield from _gauge("unjudged", "Number of checks that have no outcome.", [({}, len(report.unjudged))])
     yield from _gauge(
@@ -52,7 +56,7 @@ def _outcomes(report: Report) -> Samples:
 def _findings(report: Report) -> Samples:
     counts: Counter[tuple[str, Severity, str]] = Counter()
     for item in report.items:
-        for severity in Severity:
+        for severity in Severity if not item.unseen and not item.inapplicable else ():
             counts[item.check, severity, "false"] = 0
     for finding in report.findings:
         counts[finding.check, finding.severity, "true" if finding.known else "false"] += len(finding.places)
@@ -63,8 +67,26 @@ def _findings(report: Report) -> Samples:
 
 
 def _roots(report: Report) -> Samples:
+    if report.outcome is Outcome.NOT_OBSERVED:
+        return []
     counts = Counter(root.severity for root in report.roots)
     return [({"severity": str(severity)}, counts[severity]) for severity in Severity]
+
+
+def _root_infos(report: Report) -> Samples:
+    """Return the first roots: with the object's owner, if it has one, whose name does not change with each pod."""
+    by_id = {finding.id: finding for finding in report.findings}
+    return [(_root_labels(root, by_id[root.id]), 1) for root in report.roots[:SHOWN]]
+
+
+def _root_labels(root: Root, finding: ReportedFinding) -> dict[str, str]:
+    return _labels(root.check) | {
+        "id": root.id,
+        "namespace": finding.namespace,
+        "object": finding.owner or finding.places[0].object,
+        "severity": str(root.severity),
+        "known": "true" if root.known else "false",
+    }
 
 
 def _labels(check: str) -> dict[str, str]:
