@@ -235,7 +235,10 @@ def test_in_a_workflow_roots_are_annotated_and_the_cluster_cannot_command(
     token = lines[said - 1].strip(":")
     stops = [number for number, line in enumerate(lines) if line == f"::stop-commands::{token}"]
     assert stops[0] < said < stops[1] < next(n for n, line in enumerate(lines) if "cannot open config" in line)
-    assert lines[-1] == f"::{token}::"
+    assert lines[stops[1] - 1].startswith("::group::error: Pod/shop/web-0: ")
+    group = lines[stops[1] : lines.index("::endgroup::")]
+    assert "log: cannot open config" in group
+    assert group[-1] == lines[-1] == f"::{token}::"
     assert summary.read_text().startswith("# An earlier step\n## Broken")
 
 

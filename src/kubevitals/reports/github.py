@@ -12,7 +12,7 @@ from kubevitals.reports.wording import heading, why_blind
 from kubevitals.text import plural
 
 SHOWN = 10
-"""How many annotations of a severity GitHub shows for a step."""
+"""How many annotations of a severity GitHub shows for a step, and how many roots have a group in the log."""
 
 
 def in_actions() -> bool:
@@ -33,9 +33,10 @@ class Annotations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the annotations, and stop workflow commands again before pytest prints more."""
-        if self._run.report:
-            for line in (f"::{self._token}::", *annotations(self._run.report), f"::stop-commands::{self._token}"):
+        """Print the annotations and the evidence, and stop workflow commands again before pytest prints more."""
+        if report := self._run.report:
+            lines = (*annotations(report), *groups(report, self._token))
+            for line in (f"::{self._token}::", *lines, f"::stop-commands::{self._token}"):
                 terminalreporter.write_line(line)
 
     @pytest.hookimpl(trylast=True)
@@ -53,6 +54,18 @@ def annotations(report: Report) -> Iterator[str]:
         for root in [root for root in report.roots if root.severity == severity][:SHOWN]:
             more = f" (explains {plural(len(root.symptoms), 'symptom')})" if root.symptoms else ""
             yield f"::{severity} title={_property(root.check)}::{_data(f'{root}{more}')}"
+
+
+def groups(report: Report, token: str) -> Iterator[str]:
+    """Yield the first roots with their evidence, each folded; workflow commands are stopped within."""
+    findings = {finding.id: finding for finding in report.findings}
+    for root in report.roots[:SHOWN]:
+        finding = findings[root.id]
+        yield f"::group::{_data(f'{root.severity}: {root}')}"
+        yield f"::stop-commands::{token}"
+        yield from (f"remedy: {finding.remedy}", f"look: {finding.look}", *finding.evidence)
+        yield f"::{token}::"
+        yield "::endgroup::"
 
 
 def _data(text: str) -> str:
