@@ -5,7 +5,6 @@ import pytest
 from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Seen, rules, scenarios
 
 NOT_ON_KIND = {
-    ("certificates", "kubelet"),  # kubelets are queried through the API server's proxy there
     ("network-policy", "no-dns"),  # the CNI enforces no policies
     ("node-limits", "open-files"),  # all nodes share the kernel of the machine, whose limits are not touched
     ("node-limits", "threads"),
