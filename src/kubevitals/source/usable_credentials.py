@@ -23,13 +23,15 @@ def require_usable(settings: client.Configuration) -> None:
         Unusable: the server is no URL, or the certificates or the key cannot be read.
     """
     _require_server(settings.host)
-    try:
-        ssl.create_default_context(cafile=settings.ssl_ca_cert)
-    except (OSError, ValueError) as error:
-        raise Unusable(f"its certificate-authority cannot be used: {_words(error)}") from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if settings.ssl_ca_cert:
+        try:
+            context.load_verify_locations(settings.ssl_ca_cert)
+        except (OSError, ValueError) as error:
+            raise Unusable(f"its certificate-authority cannot be used: {_words(error)}") from error
     if settings.cert_file:
         try:
-            ssl.create_default_context().load_cert_chain(settings.cert_file, settings.key_file, password="")
+            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
         except (OSError, ValueError) as error:
             raise Unusable(f"its client certificate and key cannot be used: {_words(error)}") from error
 
