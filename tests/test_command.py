@@ -73,7 +73,14 @@ def test_names_of_checks_select_them_and_the_kubeconfig_option_of_pytest_kind_is
     pytest.importorskip("pytest_kind")
     monkeypatch.delenv("KUBECONFIG")
     result = run(
-        "-p", "pytest_kind.plugin", "--kubeconfig", kubeconfig, "--check=startup-error", "-k", "error[app-exit]"
+        "-p",
+        "pytest_kind.plugin",
+        "--kubeconfig",
+        kubeconfig,
+        "--check=startup-error",
+        "-k",
+        "error[app-exit]",
+        checks=["startup-error"],
     )
     assert result.ret == 1
     result.stdout.fnmatch_lines(["* 1 broken in *"])
@@ -98,7 +105,7 @@ def test_an_option_that_cannot_be_parsed_is_one_line(arguments: str, message: st
 
 def test_an_option_that_is_misspelt_is_one_line(run: Run, server: ApiServer) -> None:
     """Those of other plugins are theirs to refuse."""
-    result = run("--exclude-namespac=shop")
+    result = run("--exclude-namespac=shop", checks=["api-server"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = filter(None, result.errlines)
     assert line == 'ERROR: there is no option --exclude-namespac (did you mean "--exclude-namespace"?)'

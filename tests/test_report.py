@@ -1,9 +1,11 @@
 """The result of a run as one report, and the formats that programs read."""
 
 import json
+import subprocess
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import msgspec
@@ -240,6 +242,12 @@ def test_metrics_count_findings_roots_and_what_was_not_observed() -> None:
     assert read["kubevitals_state_timestamp_seconds"] == [({}, NOW.timestamp())]
     assert read["kubevitals_run_duration_seconds"] == [({}, report.seconds)]
     assert read["kubevitals_run_timestamp_seconds"] == [({}, report.finished.timestamp())]
+
+
+@pytest.mark.skipif(not which("promtool"), reason="promtool is a part of Prometheus")
+def test_prometheus_own_tool_accepts_the_metrics() -> None:
+    text = openmetrics(report_of(verdict("net[gone]", finding(HOSTILE)), verdict("risk[near]")))
+    assert subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=False).returncode == 0
 
 
 def test_what_was_not_observed_has_no_series_and_so_is_not_read_as_healthy() -> None:

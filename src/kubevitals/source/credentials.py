@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -18,6 +19,11 @@ from kubevitals.text import clean, near_name
 
 KUBECONFIG_SIZE = 100 << 20
 """Bytes of a kubeconfig. One of a thousand clusters has a few million."""
+
+NAMES = 6000
+"""Names in a kubeconfig: a context has three, with those of its cluster and user."""
+
+_NAME = re.compile(rb"\bname[\"']?\s*:")
 
 IN_CLUSTER = "in-cluster"
 """The name of a cluster whose own pod runs the checks."""
@@ -45,7 +51,7 @@ def _connect_by_kubeconfig(
     file: str, context: str | None, settings: client.Configuration
 ) -> tuple[client.ApiClient, str]:
     for path in file.split(os.pathsep):
-        require_readable(Path(path).expanduser(), KUBECONFIG_SIZE)
+        _require_few_names(require_readable(Path(path).expanduser(), KUBECONFIG_SIZE))
     limit_plugins()
     name = _context_name(KubeConfigMerger(file).config, context)
     with _errors_logged() as errors:
@@ -56,6 +62,15 @@ def _connect_by_kubeconfig(
         raise Unusable(f"no credentials for the context {name}: {errors[0]}")
     require_usable(api.configuration)
     return api, name
+
+
+def _require_few_names(file: Path) -> None:
+    """Refuse a file with very many contexts, for which the client needs minutes: it compares each with all others."""
+    if file.is_file() and len(_NAME.findall(file.read_bytes())) > NAMES:
+        raise Unusable(
+            f"it has more than {NAMES:,} names: take one context out of it with "
+            "kubectl config view --minify --flatten --context NAME"
+        )
 
 
 def _context_name(merged: ConfigNode | None, context: str | None) -> str:
