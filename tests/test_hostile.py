@@ -274,9 +274,12 @@ def _terminal(outputs: Outputs) -> None:
     assert max(map(len, lines)) < 10_000
     assert len(outputs.terminal) < BOUND
     token = next(line for line in lines if line.startswith("::stop-commands::")).removeprefix("::stop-commands::")
-    allowed = re.compile(
-        rf"::(?:stop-commands::{token}|{token}::|(?:error|warning) title=[\w%,.-]+(?:\[[\w-]+\])?::.*)"
+    ours = (
+        rf"stop-commands::{token}|{token}::",
+        r"(?:error|warning) title=[\w%,.-]+(?:\[[\w-]+\])?::.*",
+        r"group::(?:error|warning): .*|endgroup::",
     )
+    allowed = re.compile(f"::(?:{'|'.join(ours)})")
     assert [line for line in lines if line.startswith("::") and not allowed.fullmatch(line)] == []
 
 
@@ -329,7 +332,7 @@ def _junit(outputs: Outputs) -> None:
 def _markdown(outputs: Outputs) -> None:
     rendered = MarkdownIt("gfm-like", {"linkify": False}).render(outputs.markdown)
     page = Elements(rendered)
-    texts, tables = {"h2", "h3", "p", "strong", "ul", "li"}, {"table", "thead", "tbody", "tr", "th", "td"}
+    texts, tables = {"h2", "h3", "p", "strong", "ul", "ol", "li", "br"}, {"table", "thead", "tbody", "tr", "th", "td"}
     assert {tag for tag, _ in page.found} <= texts | tables
     assert page.links == set()
     assert not re.search(r"(?<![\\\w])(?:https?://|@\w|#\d)", outputs.markdown)

@@ -106,7 +106,7 @@ def test_what_was_judged_so_far_is_reported_as_partial(
     verdict = f"Partial: {judged} of {judged + len(report.unjudged)} checks judged. Broken: 1 root cause"
     assert verdict in said
     assert verdict in Path("reports/health.html").read_text()
-    assert "storage\\-full\\[volume\\]" in Path("summary.md").read_text()
+    assert "storage-full\\[volume]" in Path("summary.md").read_text()
     assert "kubevitals_unjudged 4" in Path("metrics.prom").read_text()
     assert Snapshot(Path("cluster.recording")).get(Request("/api/v1/pods?limit=1000&resourceVersion=0")).status == 200
 
