@@ -60,7 +60,7 @@ def test_webhook_that_is_gone(seen: Seen) -> None:
         [
             f"Service/{seen.scenario.name}/web",
             f"Deployment/{seen.scenario.name}/web",
-            "ValidatingWebhookConfiguration/gone",
+            f"Service/{seen.scenario.name}/absent",
         ]
     ]
     assert root.replicas
