@@ -81,7 +81,7 @@ class LiveCluster:
         self.apply(service_account(name, grants))
         user = f"--as=system:serviceaccount:kubevitals:{name}"
         for place, rights in grants.items():
-            verb, resource = min(right for right in rights if "/" not in right[1])
+            verb, resource = max(right for right in rights if "/" not in right[1])
             where = ["-n", place] if place else ["-A"]
             self.retry(lambda asks=(verb, resource, *where): self.kubectl(["auth", "can-i", *asks, user]), 30)  # type: ignore[misc]
         path = self._work / f"{name}.kubeconfig"

@@ -65,6 +65,8 @@ def _broken_namespaces(judge: Judge) -> frozenset[str]:
 
 
 BASE = granted("base/rbac.yaml")
+UNASKED = "no request of this cluster needs the right: it does not have such a kind"
+
 LIMITS = ("list", "limitranges")
 """A finding only names the LimitRange."""
 
@@ -192,33 +194,46 @@ def test_without_a_right_what_it_lets_be_seen_is_not_observed(
     A check that was not observed before may name another reason.
     """
     if not recorded.has(right):
-        pytest.skip(f"the recording is older than the request for {named(right)}")
+        pytest.skip(UNASKED)
     whole, without = recorded.whole(overlay), recorded.without(overlay, right)
-    wrong = {_misjudged(*changed, right) for changed in _affected(whole, without)}
-    assert wrong <= {""}
+    affected = list(_affected(whole, without))
+    assert not [_told(*changed) for changed in affected if not _is_unseen(changed[1])]
+    assert not [_told(*changed) for changed in affected if not _names(right, *changed)]
     assert not _found_objects(without) - _found_objects(whole)
     assert without.misses(right) == (right not in overlay.undeciding)
 
 
-def test_a_real_cluster_refuses_what_needs_a_right(at_a_cluster: LiveLooks, overlay: Overlay, right: Right) -> None:
-    """Without a right, the report names it and no other, and what the overlay adds to the base is not observed."""
+def test_a_real_cluster_refuses_what_needs_a_right(
+    at_a_cluster: LiveLooks, recorded: RecordedLooks, overlay: Overlay, right: Right
+) -> None:
+    """Without a right, the report names it and no other, and what the overlay adds to the base is not observed.
+
+    On a busy cluster a probe may have other reasons, too.
+    """
+    if overlay == ADDED[0] and not recorded.has(right):
+        pytest.skip(UNASKED)
     base, whole = at_a_cluster.whole(ADDED[0]), at_a_cluster.whole(overlay)
     without = at_a_cluster.without(overlay, right)
     added = {after.check for before, after in zip(base.verdicts, whole.verdicts, strict=True) if _gained(before, after)}
-    wrong = {_misjudged(*changed, right) for changed in _affected(whole, without) if changed[0].check in added}
-    assert wrong <= {""}
+    affected = [changed for changed in _affected(whole, without) if changed[0].check in added]
+    assert not [_told(*changed) for changed in affected if not _is_unseen(changed[1])]
     assert all(named(right) in missed for missed in _missed(without) - _missed(whole))
     assert without.misses(right) == (right not in overlay.undeciding)
 
 
-def _misjudged(before: Verdict, after: Verdict, right: Right) -> str:
-    """Describe what a check says wrongly without a right: that it passes, or another reason; empty if it does not."""
-    if after.unseen is None or after.outcome not in (Outcome.NOT_OBSERVED, Outcome.BROKEN):
-        lost = sorted(map(str, _objects(before) - _objects(after)))
-        return f"{after.check} is {after.outcome}, without {', '.join(lost) or 'the missing right'}"
-    if not before.unseen and named(right) not in str(after.unseen):
-        return f"{after.check} is not observed: {after.unseen}"
-    return ""
+def _is_unseen(after: Verdict) -> bool:
+    """Return whether a check says that it could not see everything, although it may have found faults."""
+    return after.unseen is not None and after.outcome in (Outcome.NOT_OBSERVED, Outcome.BROKEN)
+
+
+def _names(right: Right, before: Verdict, after: Verdict) -> bool:
+    """Return whether a check that could see everything names a right as the reason why it cannot now."""
+    return before.unseen is not None or named(right) in str(after.unseen)
+
+
+def _told(before: Verdict, after: Verdict) -> str:
+    lost = ", ".join(sorted(map(str, _objects(before) - _objects(after))))
+    return f"{after.check} is {after.outcome}: {after.unseen}; it does not find {lost or 'less'}"
 
 
 def _affected(whole: Seen, without: Seen) -> Iterator[tuple[Verdict, Verdict]]:
