@@ -66,7 +66,7 @@ def test_no_check_and_no_report_fails_on_any_cluster(name: str, random: Random) 
     run = Run(Inputs(cluster, KnownIssues([], TODAY), Severity.ERROR, causes(), rules=RULES), verdicts(cluster))
     report = assemble(run)
     page, summary, metrics = render(report), markdown(report), openmetrics(report)
-    assert "<script>alert" not in page + summary
+    assert "<script>alert" not in page + summary.replace("\\<", "")
     assert not {"\x1b", "\u202e"} & {*page, *summary, *metrics}
     assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
     cluster.close()
