@@ -9,8 +9,6 @@ NOT_ON_KIND = {
     ("node-limits", "open-files"),  # all nodes share the kernel of the machine, whose limits are not touched
     ("node-limits", "threads"),
     ("autoscaling", "at-maximum"),  # there are no metrics
-    ("ingress", "gateway"),  # the cluster has no Gateway API
-    ("ingress", "route"),
 }
 """Variants that the tests' kind cluster cannot show. Tests with built objects prove them."""
 
