@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.certificates import certificate
+
 if TYPE_CHECKING:
     from scenarios.harness import Fault
     from scenarios.live import LiveCluster
@@ -63,19 +65,7 @@ def _signed_again(certificate: str, authority: str, key: str, days: float) -> st
 
 def authority(days: float) -> str:
     """Return the PEM of a new CA, made for a year that ends in so many days, in base64."""
-    name, key = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "guard")]), ec.generate_private_key(ec.SECP256R1())
-    ends = datetime.now(UTC) + timedelta(days=days)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(ends - timedelta(days=365))
-        .not_valid_after(ends)
-        .sign(key, hashes.SHA256())
-    )
-    return base64.b64encode(made.public_bytes(serialization.Encoding.PEM)).decode()
+    return base64.b64encode(certificate(datetime.now(UTC) + timedelta(days=days))).decode()
 
 
 def expired_kubelet_certificates(by_cluster: str, by_itself: str) -> "Fault":

@@ -9,6 +9,7 @@ from scenarios.harness import Seen, scenario
 from scenarios.objects import Object, deployment, service
 
 if TYPE_CHECKING:
+    from scenarios.harness import Fault
     from scenarios.live import LiveCluster
 
 EXPIRED = (
@@ -94,32 +95,38 @@ def test_webhook_of_no_namespace(seen: Seen) -> None:
     assert not seen.says("guard-unselected.example.com")
 
 
-API_SERVICE: Object = {
-    "apiVersion": "apiregistration.k8s.io/v1",
-    "kind": "APIService",
-    "metadata": {"name": "v1.absent.example.com"},
-    "spec": {
-        "group": "absent.example.com",
-        "version": "v1",
-        "service": {"namespace": "default", "name": "absent"},
-        "insecureSkipTLSVerify": True,
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-    },
-}
+def aggregated_without_a_service(version: str, group: str, **service: str) -> "Fault":
+    """Register an aggregated API whose Service does not exist; while it is there, no namespace can be deleted."""
+    api_service: Object = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"{version}.{group}"},
+        "spec": {
+            "group": group,
+            "version": version,
+            "service": service,
+            "insecureSkipTLSVerify": True,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        },
+    }
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.apply([api_service])
+        try:
+            yield
+        finally:
+            cluster.kubectl(f"delete apiservice {version}.{group} --ignore-not-found")
+
+    return fault
 
 
-@contextmanager
-def aggregated(cluster: "LiveCluster") -> Iterator[None]:
-    """Register an aggregated API that does not exist; while it is there, no namespace can be deleted."""
-    cluster.apply([API_SERVICE])
-    try:
-        yield
-    finally:
-        cluster.kubectl("delete apiservice v1.absent.example.com --ignore-not-found")
-
-
-@scenario(fault=aggregated, later=600, finds=["api-extensions[api-service] APIService/v1.absent.example.com"])
+@scenario(
+    fault=aggregated_without_a_service("v1", "absent.example.com", namespace="default", name="absent"),
+    later=600,
+    finds=["api-extensions[api-service] APIService/v1.absent.example.com"],
+)
 def test_aggregated_api_without_a_service(seen: Seen) -> None:
     """Its program was uninstalled, and its APIService was left behind."""
     assert seen.says("is not available: Service default/absent does not exist")

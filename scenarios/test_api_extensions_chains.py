@@ -1,35 +1,13 @@
 """Faults of the platform that spread over several steps: all that follows is beneath one root."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
 from kubevitals.diagnosis.result import Root
 from kubevitals.findings.explains import declared
 from scenarios.harness import Seen, check_modules, scenario
-from scenarios.objects import Object, deployment, service
+from scenarios.objects import deployment, service
+from scenarios.test_api_extensions import aggregated_without_a_service
 from scenarios.test_autoscaling import autoscaler
 from scenarios.test_pod_creation import START, webhook
 from tests.findings import report_of
-
-if TYPE_CHECKING:
-    from scenarios.live import LiveCluster
-
-METRICS = "v1beta1.metrics.k8s.io"
-LEFT_BEHIND: Object = {
-    "apiVersion": "apiregistration.k8s.io/v1",
-    "kind": "APIService",
-    "metadata": {"name": METRICS},
-    "spec": {
-        "group": "metrics.k8s.io",
-        "version": "v1beta1",
-        "service": {"namespace": "kube-system", "name": "metrics-server"},
-        "insecureSkipTLSVerify": True,
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-    },
-}
-"""The APIService of a metrics-server that was uninstalled."""
 
 
 def roots(seen: Seen, *checks: str) -> list[Root]:
@@ -67,30 +45,20 @@ def test_webhook_that_is_gone(seen: Seen) -> None:
     assert root.replicas.missing == 1
 
 
-@contextmanager
-def metrics_api_left_behind(cluster: "LiveCluster") -> Iterator[None]:
-    """Register the metrics API without its server; while it is there, no namespace can be deleted."""
-    cluster.apply([LEFT_BEHIND])
-    try:
-        yield
-    finally:
-        cluster.kubectl(f"delete apiservice {METRICS} --ignore-not-found")
-
-
 @scenario(
     deployment("web", resources={"requests": {"cpu": "10m"}}),
     autoscaler("web"),
-    fault=metrics_api_left_behind,
+    fault=aggregated_without_a_service("v1beta1", "metrics.k8s.io", namespace="kube-system", name="metrics-server"),
     then=["create namespace no-more", "delete namespace no-more --wait=false"],
     later=900,
     finds=[
-        f"api-extensions[api-service] APIService/{METRICS}",
+        "api-extensions[api-service] APIService/v1beta1.metrics.k8s.io",
         "autoscaling[no-metrics] HorizontalPodAutoscaler/web",
         "terminating[namespace] Namespace/no-more (warning)",
     ],
 )
 def test_metrics_api_left_behind(seen: Seen) -> None:
-    """An autoscaler has no metrics, and a namespace cannot be deleted: one APIService is the reason of both."""
+    """What metrics-server left behind is why an autoscaler has no metrics and a namespace cannot be deleted."""
     assert seen.says("is not available: Service kube-system/metrics-server does not exist")
     found = roots(seen, "api-extensions[api-service]", "autoscaling[no-metrics]", "terminating[namespace]")
     assert [root.check for root in found] == ["api-extensions[api-service]"]

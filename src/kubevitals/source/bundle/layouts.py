@@ -51,35 +51,34 @@ class ListPlace(NamedTuple):
     folder: bool = False
 
 
-_LOGS = tuple(
-    re.compile(rf"(?:^|/){form}$")
-    for form in (
-        rf"namespaces/{_NS}/pods/{_POD}/(?:{_NAME})/{_CONTAINER}/logs/(?:current|(?P<previous>previous))(?P<stamped>)\.log",
-        rf"pods/logs/{_NS}/{_POD}/{_CONTAINER}(?P<previous>-previous)?\.log",
-        rf"podlogs/{_NS}/{_POD}/logs/{_CONTAINER}\.txt",
-        rf"logs/{_NS}/{_POD}/{_CONTAINER}\.log(?P<previous>\.1)?",
-        rf"cluster-info/{_NS}/podlogs/{_POD}/\S{{1,400}}_-c_{_CONTAINER}",
-        rf"{_NS}/{_POD}/logs\.txt",
-    )
+def _paths(*forms: str) -> tuple[re.Pattern[str], ...]:
+    """Return patterns of the ends of paths."""
+    return tuple(re.compile(rf"(?:^|/){form}$") for form in forms)
+
+
+_LOGS = _paths(
+    rf"namespaces/{_NS}/pods/{_POD}/(?:{_NAME})/{_CONTAINER}/logs/(?:current|(?P<previous>previous))(?P<stamped>)\.log",
+    rf"pods/logs/{_NS}/{_POD}/{_CONTAINER}(?P<previous>-previous)?\.log",
+    rf"podlogs/{_NS}/{_POD}/logs/{_CONTAINER}\.txt",
+    rf"logs/{_NS}/{_POD}/{_CONTAINER}\.log(?P<previous>\.1)?",
+    rf"cluster-info/{_NS}/podlogs/{_POD}/\S{{1,400}}_-c_{_CONTAINER}",
+    rf"{_NS}/{_POD}/logs\.txt",
 )
 
 _PLURAL = r"(?P<plural>[A-Za-z-]{2,63})"
-_LISTS = tuple(
-    re.compile(rf"(?:^|/){form}$")
-    for form in (
-        rf"namespaces/{_NS}/[a-z0-9.-]{{1,253}}/{_PLURAL}\.yaml",
-        rf"(?P<scoped>cluster-scoped-resources)/[a-z0-9.-]{{1,253}}/{_PLURAL}\.yaml",
-        rf"(?P<scoped>cluster-scoped-resources)/[a-z0-9.-]{{1,253}}/{_PLURAL}/(?P<folder>[^/]{{1,260}})\.yaml",
-        rf"cluster-resources/{_PLURAL}/{_NS}\.json",
-        rf"cluster-resources/(?P<plural>statefulsets-errors)\.json/{_NS}\.json",
-        rf"(?P<scoped>cluster-resources)/{_PLURAL}\.json",
-        rf"resources/ns/{_NS}/(?:[a-z0-9.-]{{1,253}}_v[a-z0-9]{{1,20}}_)?{_PLURAL}\.json",
-        rf"(?P<scoped>resources/cluster)/(?:[a-z0-9.-]{{1,253}}_v[a-z0-9]{{1,20}}_)?{_PLURAL}\.json",
-        rf"yamls/namespaced/{_NS}/(?:[a-z0-9.-]{{1,253}}/){{1,2}}{_PLURAL}\.yaml",
-        rf"(?P<scoped>yamls/cluster)/(?:[a-z0-9.-]{{1,253}}/){{1,2}}{_PLURAL}\.yaml",
-        rf"cluster-info/{_NS}/\S{{0,400}}_get_-o_json_\S{{1,400}}_{_PLURAL}",
-        rf"(?P<scoped>cluster-info)/\S{{0,400}}_get_-o_json_{_PLURAL}",
-    )
+_LISTS = _paths(
+    rf"namespaces/{_NS}/[a-z0-9.-]{{1,253}}/{_PLURAL}\.yaml",
+    rf"(?P<scoped>cluster-scoped-resources)/[a-z0-9.-]{{1,253}}/{_PLURAL}\.yaml",
+    rf"(?P<scoped>cluster-scoped-resources)/[a-z0-9.-]{{1,253}}/{_PLURAL}/(?P<folder>[^/]{{1,260}})\.yaml",
+    rf"cluster-resources/{_PLURAL}/{_NS}\.json",
+    rf"cluster-resources/(?P<plural>statefulsets-errors)\.json/{_NS}\.json",
+    rf"(?P<scoped>cluster-resources)/{_PLURAL}\.json",
+    rf"resources/ns/{_NS}/(?:[a-z0-9.-]{{1,253}}_v[a-z0-9]{{1,20}}_)?{_PLURAL}\.json",
+    rf"(?P<scoped>resources/cluster)/(?:[a-z0-9.-]{{1,253}}_v[a-z0-9]{{1,20}}_)?{_PLURAL}\.json",
+    rf"yamls/namespaced/{_NS}/(?:[a-z0-9.-]{{1,253}}/){{1,2}}{_PLURAL}\.yaml",
+    rf"(?P<scoped>yamls/cluster)/(?:[a-z0-9.-]{{1,253}}/){{1,2}}{_PLURAL}\.yaml",
+    rf"cluster-info/{_NS}/\S{{0,400}}_get_-o_json_\S{{1,400}}_{_PLURAL}",
+    rf"(?P<scoped>cluster-info)/\S{{0,400}}_get_-o_json_{_PLURAL}",
 )
 _DUMP = re.compile(rf"(?:^|/){_NS}/(?P<plural>events|services|daemonsets|deployments|replicasets|pods)\.(?:json|yaml)$")
 _DUMP_NODES = re.compile(r"(?:^|/)(?P<plural>nodes)\.(?:json|yaml)$")
