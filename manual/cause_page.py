@@ -95,9 +95,10 @@ def _scenarios(cause: Cause) -> Iterator[str]:
 def _scenario(scenario: Scenario) -> str:
     state = " ".join(cleandoc(scenario.state.__doc__ or "").split())
     later = " Judged at a later time." if scenario.later else ""
+    addon = f" In a cluster with {scenario.addon}." if scenario.addon else ""
     unrecorded = "" if is_recorded(scenario) else " Not recorded on kind yet."
     finds = "".join(f"\n    - `{line}`" for line in sorted(scenario.finds))
-    return f"- **{in_words(scenario.state.__name__)}**: {state}{later}{unrecorded}{finds}"
+    return f"- **{in_words(scenario.state.__name__)}**: {state}{later}{addon}{unrecorded}{finds}"
 
 
 def _elsewhere(cause: Cause) -> list[str]:

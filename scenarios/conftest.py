@@ -1,7 +1,10 @@
 """Scenarios replay recordings; with --kind they first break a real cluster and record it."""
 
+import os
 import secrets
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.harness import HERE, MANIFESTS, Judge, Scenario, scenarios
+from scenarios.harness import HERE, MANIFESTS, Scenario, scenarios
+from scenarios.judge import Judge
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kind",
         action="store_true",
         help="create a kind cluster, break it, and check the findings; with --record DIR, keep the recordings",
+    )
+    group.addoption(
+        "--addon",
+        default="",
+        metavar="NAME=COMMAND",
+        help="with --kind: create a cluster for this add-on, run COMMAND CLUSTER, and make only the scenarios with it",
     )
 
 
@@ -32,11 +42,33 @@ def _needs_kind(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--kind"):
         _needs_kind(config)
+    addon, command = _addon(config)
+    if bool(addon) != bool(command) or (addon and not config.getoption("--kind")):
+        raise pytest.UsageError("--addon needs --kind and a command: --kind --addon calico=COMMAND")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --addon, leave only the scenarios of this add-on."""
+    addon, _ = _addon(config)
+    if addon:
+        kept = [item for item in items if addon == getattr(_scenario(item), "addon", "")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def _addon(config: pytest.Config) -> tuple[str, list[str]]:
+    """Return the name of the add-on and the command that installs it."""
+    name, _, command = config.getoption("addon").partition("=")
+    return name, shlex.split(command)
+
+
+def _scenario(item: pytest.Item) -> Scenario | None:
+    return getattr(getattr(item, "obj", None), "scenario", None)
 
 
 @pytest.fixture(scope="session")
 def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A new cluster of pytest-kind with three nodes; a cluster that existed before is never used or deleted."""
+    """A new cluster of pytest-kind, with an add-on if one is asked for; one that existed before is never used."""
     from pytest_kind import KindCluster
 
     config = request.config
@@ -48,7 +80,11 @@ def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     if name in _clusters(kind):
         pytest.exit(f"a kind cluster {name} already exists: scenarios only break a cluster that they created", 4)
     try:
-        cluster.create(str(HERE / "kind.yaml"))
+        addon, command = _addon(config)
+        own = HERE / f"kind-{addon}.yaml"
+        cluster.create(str(own if own.exists() else HERE / "kind.yaml"))
+        if addon:
+            subprocess.run([*command, name], env={**os.environ, "KUBECONFIG": str(kubeconfig)}, check=True)
         cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
         yield cluster
     finally:
@@ -57,8 +93,6 @@ def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 def _clusters(kind: Path) -> list[str]:
-    import subprocess
-
     return subprocess.run([kind, "get", "clusters"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -96,9 +130,10 @@ def _needed(session: pytest.Session) -> list[Scenario]:
 
     test_rights needs the cluster that is broken by the manifests.
     """
-    tests = [item.obj for item in session.items if isinstance(item, pytest.Function)]
-    selected = {test.scenario.recording for test in tests if hasattr(test, "scenario")}
+    addon, _ = _addon(session.config)
+    selected = {scenario.recording for item in session.items if (scenario := _scenario(item))}
     files = {item.path.stem for item in session.items}
     selected |= {MANIFESTS} if "test_rights" in files else set()
     everything = "test_whole" in files
-    return [scenario for scenario in scenarios() if everything or scenario.recording in selected]
+    chosen = [scenario for scenario in scenarios() if everything or scenario.recording in selected]
+    return [scenario for scenario in chosen if scenario.addon == addon]

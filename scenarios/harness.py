@@ -1,28 +1,27 @@
-"""What a scenario is, and how a recording is compared with it."""
+"""What a scenario is, and what it sees of a recording."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from kubevitals.diagnosis.known_issues import KnownIssues
-from kubevitals.diagnosis.roots import Case, explain
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.findings.declaration import Rule, variant_name
-from kubevitals.findings.explains import declared
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
 from kubevitals.plugin.collected import cause_of
-from kubevitals.source.recording import Snapshot
+from scenarios.faults import untouched
 from scenarios.objects import Object
+
+if TYPE_CHECKING:
+    from scenarios.judge import Judge
 
 HERE = Path(__file__).parent
 RECORDINGS = HERE / "recordings"
@@ -52,6 +51,7 @@ class Scenario:
         on_demand: whether only a run with --record makes the fault, because it takes long.
         probe: whether the recorded run uses --probe.
         direct: whether the recorded run queries kubelets directly.
+        addon: what the cluster has besides kind's own parts: ``calico``; such a scenario has its own recording.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Scenario:
     on_demand: bool = False
     probe: bool = False
     direct: bool = False
+    addon: str = ""
 
 
 def scenario(
@@ -79,10 +80,12 @@ def scenario(
     on_demand: bool = False,
     probe: bool = False,
     direct: bool = False,
+    addon: str = "",
 ) -> Callable[[Callable[["Seen"], None]], Callable[..., None]]:
     """Turn a function that asserts the state in its docstring into a test.
 
-    `on` is another scenario: its objects and its recording are used, with other arguments.
+    `on` is another scenario: its objects and its recording are used, with other arguments. With an `addon`, a scenario
+    needs no `fault` to have its own recording.
     """
 
     def decorate(state: Callable[["Seen"], None]) -> Callable[..., None]:
@@ -90,17 +93,18 @@ def scenario(
         base: Scenario | None = on.scenario if on else None
         scenario = Scenario(
             base.name if base else name,
-            base.recording if base else (name if fault else MANIFESTS),
+            base.recording if base else (name if fault or addon else MANIFESTS),
             frozenset(finds),
             state,
             objects,
             then,
-            fault,
+            fault or (untouched if addon and not base else None),
             later,
             secret_names,
             on_demand,
             probe,
             direct,
+            base.addon if base else addon,
         )
 
         return _test_of(scenario)
@@ -109,7 +113,7 @@ def scenario(
 
 
 def _test_of(scenario: Scenario) -> Callable[..., None]:
-    def test(judged: Judge) -> None:
+    def test(judged: "Judge") -> None:
         judged.skip_if_unrecorded([scenario])
         seen = judged(scenario)
         scenario.state(seen)
@@ -233,69 +237,6 @@ def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
     if finding and finding.owner and obj.kind == "Pod" and name.startswith(f"{finding.owner.name}-"):
         name = f"{finding.owner.name}-*"
     return f"{obj.kind}/{name}"
-
-
-@dataclass
-class Judge:
-    """Applies all rules to recordings, and caches the results.
-
-    Attributes:
-        folder: the folder of the recordings; a recording that is not there is taken from the repository.
-        live: whether a real cluster was just recorded, so that every scenario must have a recording.
-    """
-
-    folder: Path = RECORDINGS
-    live: bool = False
-    _done: dict[tuple[str, float, bool], Seen] = field(default_factory=dict)
-
-    def __call__(self, scenario: Scenario) -> Seen:
-        """Return what a scenario sees."""
-        later = scenario.later
-        if callable(later):
-            later = later(self(replace(scenario, later=0)))
-        key = (scenario.recording, later, scenario.secret_names)
-        if key not in self._done:
-            cluster = self.cluster(scenario, later)
-            judged = verdicts(cluster)
-            written = {verdict.check: list(lines(cluster, verdict)) for verdict in judged}
-            self._done[key] = Seen(cluster, judged, scenario, written, carried(judged))
-        return replace(self._done[key], scenario=scenario)
-
-    def cluster(self, scenario: Scenario, later: float) -> Cluster:
-        """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
-        snapshot = Snapshot(self.path(scenario.recording), timedelta(seconds=later))
-        return Cluster(snapshot, secret_names=scenario.secret_names)
-
-    def recorded(self, scenario: Scenario) -> bool:
-        """Return whether a recording has the scenario; after a live run every scenario must have one."""
-        if self.live or scenario.recording != MANIFESTS:
-            return self.live or self.path(scenario.recording).exists()
-        return scenario.name in self._namespaces
-
-    def skip_if_unrecorded(self, scenarios: Sequence[Scenario]) -> None:
-        """Skip the test if none of its scenarios has a recording yet, and say how to make it."""
-        if scenarios and not any(map(self.recorded, scenarios)):
-            first = scenarios[0]
-            file = f"{first.state.__module__.replace('.', '/')}.py"
-            folder = RECORDINGS.relative_to(HERE.parent)
-            pytest.skip(f"{first.name} has no recording yet: pytest {file} --kind --record {folder}")
-
-    @cached_property
-    def _namespaces(self) -> frozenset[str]:
-        """The namespaces in the recording that all scenarios of manifests share."""
-        cluster = Cluster(Snapshot(self.path(MANIFESTS)))
-        return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
-
-    def path(self, recording: str) -> Path:
-        path = self.folder / f"{recording}.recording"
-        return path if path.exists() else RECORDINGS / path.name
-
-
-def carried(judged: Iterable[Verdict]) -> frozenset[Ref]:
-    """Return the workloads that are short of replicas because of a finding of another cause."""
-    cases = [Case(v.cause, v.variant, finding) for v in judged for finding in v.all_findings]
-    causes = explain(cases, declared(check_modules().values())).causes
-    return frozenset(case.finding.obj for case in causes if case.cause == NET)
 
 
 def verdicts(cluster: Cluster) -> list[Verdict]:

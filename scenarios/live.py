@@ -18,7 +18,8 @@ from typing import Any
 
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import EXIT_NOT_OBSERVED, NotObserved
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Scenario, Seen
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Scenario, Seen
+from scenarios.judge import Judge
 from scenarios.objects import Object
 from scenarios.rights import Grants, service_account
 

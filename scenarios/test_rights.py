@@ -21,7 +21,8 @@ from kubevitals.probe.plan import Options
 from kubevitals.source.live import Live
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.scope import Scope
-from scenarios.harness import MANIFESTS, Judge, scenarios, verdicts
+from scenarios.harness import MANIFESTS, scenarios, verdicts
+from scenarios.judge import Judge
 from scenarios.rights import DEPLOY, Refusing, Right, granted, named, requested
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

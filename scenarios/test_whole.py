@@ -2,7 +2,8 @@
 
 import pytest
 
-from scenarios.harness import CHECKS, HERE, MANIFESTS, Judge, Seen, rules, scenarios
+from scenarios.harness import CHECKS, HERE, MANIFESTS, Seen, rules, scenarios
+from scenarios.judge import Judge
 
 NOT_ON_KIND = {
     ("network-policy", "no-dns"),  # the CNI enforces no policies

@@ -16,7 +16,8 @@ from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.scope import Scope
-from scenarios.harness import CHECKS, MANIFESTS, Judge, Scenario, Seen, check_modules, scenario, verdicts
+from scenarios.harness import CHECKS, MANIFESTS, Scenario, Seen, check_modules, scenario, verdicts
+from scenarios.judge import Judge
 from scenarios.objects import Object, claim, claiming, container, deployment, job, quota, service, stateful_set
 from tests.findings import report_of
 

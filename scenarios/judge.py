@@ -1,0 +1,81 @@
+"""How recordings are compared with what scenarios state."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from kubevitals.diagnosis.roots import Case, explain
+from kubevitals.diagnosis.verdict import Verdict
+from kubevitals.findings.explains import declared
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref
+from kubevitals.source.recording import Snapshot
+from scenarios.harness import HERE, MANIFESTS, NET, RECORDINGS, Scenario, Seen, check_modules, lines, verdicts
+
+
+@dataclass
+class Judge:
+    """Applies all rules to recordings, and caches the results.
+
+    Attributes:
+        folder: the folder of the recordings; a recording that is not there is taken from the repository.
+        live: whether a real cluster was just recorded, so that every scenario must have a recording.
+    """
+
+    folder: Path = RECORDINGS
+    live: bool = False
+    _done: dict[tuple[str, float, bool], Seen] = field(default_factory=dict)
+
+    def __call__(self, scenario: Scenario) -> Seen:
+        """Return what a scenario sees."""
+        later = scenario.later
+        if callable(later):
+            later = later(self(replace(scenario, later=0)))
+        key = (scenario.recording, later, scenario.secret_names)
+        if key not in self._done:
+            cluster = self.cluster(scenario, later)
+            judged = verdicts(cluster)
+            written = {verdict.check: list(lines(cluster, verdict)) for verdict in judged}
+            self._done[key] = Seen(cluster, judged, scenario, written, carried(judged))
+        return replace(self._done[key], scenario=scenario)
+
+    def cluster(self, scenario: Scenario, later: float) -> Cluster:
+        """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
+        snapshot = Snapshot(self.path(scenario.recording), timedelta(seconds=later))
+        return Cluster(snapshot, secret_names=scenario.secret_names)
+
+    def recorded(self, scenario: Scenario) -> bool:
+        """Return whether a recording has the scenario; after a live run every scenario of the cluster must have one."""
+        if scenario.recording == MANIFESTS:
+            return self.live or scenario.name in self._namespaces
+        return (self.live and not scenario.addon) or self.path(scenario.recording).exists()
+
+    def skip_if_unrecorded(self, scenarios: Sequence[Scenario]) -> None:
+        """Skip the test if none of its scenarios has a recording yet, and say how to make it."""
+        if scenarios and not any(map(self.recorded, scenarios)):
+            first = scenarios[0]
+            file = f"{first.state.__module__.replace('.', '/')}.py"
+            folder = RECORDINGS.relative_to(HERE.parent)
+            addon = f" --addon {first.addon}=COMMAND" if first.addon else ""
+            pytest.skip(f"{first.name} has no recording yet: pytest {file} --kind{addon} --record {folder}")
+
+    @cached_property
+    def _namespaces(self) -> frozenset[str]:
+        """The namespaces in the recording that all scenarios of manifests share."""
+        cluster = Cluster(Snapshot(self.path(MANIFESTS)))
+        return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
+
+    def path(self, recording: str) -> Path:
+        path = self.folder / f"{recording}.recording"
+        return path if path.exists() else RECORDINGS / path.name
+
+
+def carried(judged: Iterable[Verdict]) -> frozenset[Ref]:
+    """Return the workloads that are short of replicas because of a finding of another cause."""
+    cases = [Case(v.cause, v.variant, finding) for v in judged for finding in v.all_findings]
+    causes = explain(cases, declared(check_modules().values())).causes
+    return frozenset(case.finding.obj for case in causes if case.cause == NET)
