@@ -54,6 +54,25 @@ SAID = [
     ("14:05:03 listen unix /csi/csi.sock: bind: address already in use", "the socket /csi/csi.sock is already in use"),
     ("inotify_init: too many open files", "too many files, or inotify instances"),
     ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
+    ("standard_init_linux.go:228: exec user process caused: no such file or directory", "the interpreter of a script"),
+    ("exec /entrypoint.sh: no such file or directory", "the interpreter of a script"),
+    ("Error: Database is uninitialized and superuser password is not specified.", "administrator's password"),
+    ('FATAL:  database "orders" does not exist', 'database "orders" does not exist'),
+    ("ERROR 1049 (42000): Unknown database 'orders'", 'database "orders" does not exist'),
+    ("max virtual memory areas vm.max_map_count [65530] is too low, increase to 262144", "vm.max_map_count is too low"),
+    ('initdb: error: directory "/var/lib/postgresql/data" exists but is not empty', "its data directory is not empty"),
+    ("nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)", "may not listen on a port below 1024"),
+    ("Error: listen EACCES: permission denied 0.0.0.0:443", "may not listen on a port below 1024"),
+    ("listen tcp :80: bind: permission denied", "may not listen on a port below 1024"),
+    ("bash: line 1: fork: Resource temporarily unavailable", "no more processes or threads"),
+    (
+        "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits",
+        "no more",
+    ),
+    ("/bin/sh: 1: ./run: not found", "./run is missing from the image"),
+    ("/docker-entrypoint.sh: line 5: exec: uvicorn: not found", "uvicorn is missing from the image"),
+    ("env: can't execute 'bash': No such file or directory", "bash is missing from the image"),
+    ("/usr/bin/env: \u2018python\u2019: No such file or directory", "python is missing from the image"),
 ]
 
 
@@ -78,7 +97,9 @@ def test_every_message_is_recognised_by_an_example() -> None:
     assert found == {message.means for message in MESSAGES}
 
 
-@pytest.mark.parametrize("line", ["server is ready on port 8080", "GET /missing 404", "state saved", ""])
+@pytest.mark.parametrize(
+    "line", ["server is ready on port 8080", "listening on 0.0.0.0:80", "GET /missing 404", "state saved", ""]
+)
 def test_an_ordinary_line_says_nothing(line: str) -> None:
     assert cause(line) is None
 

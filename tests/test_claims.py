@@ -154,6 +154,7 @@ NFS = "Mounting arguments: -t nfs 192.0.2.1:/x /y\nOutput: mount: /y: bad option
         ("lstat /data: no such file or directory", "on the node"),
         (BLOCK + "codepage or helper program", "fsck"),
         (NFS + "(e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.", "nfs-common"),
+        (NFS.replace("bad option", "wrong fs type, bad option, bad superblock on 192.0.2.1:/x"), "nfs-common"),
         ("mount: unknown filesystem type 'nfs'", "nfs-common"),
         ("mount: /x: unknown filesystem type 'zfs'", "fsType"),
         ("'fsck' found errors on device /dev/sdb but could not correct them: /dev/sdb: Inodes", "fsck"),

@@ -119,6 +119,15 @@ SAID = [
     ),
     (UNREACHABLE, f'plugin type="other" failed (add): {REFUSED.format(4711)}'),
     (UNREACHABLE, "context deadline exceeded"),
+    (UNREACHABLE, 'failed to start sandbox container task "1": context deadline exceeded: unknown'),
+    (MISCONFIGURED, "cni config uninitialized"),
+    (UNKNOWN, 'failed to reserve sandbox name "web_shop_1_0": name "web_shop_1_0" is reserved for "2"'),
+    (
+        UNKNOWN,
+        'expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "/kubepods/x" instead',
+    ),
+    (UNKNOWN, 'failed to generate seccomp spec opts: cannot load seccomp profile "/var/lib/kubelet/seccomp/a.json": x'),
+    (UNKNOWN, "error creating cgroup: fork/exec /usr/bin/runc: resource temporarily unavailable"),
     (UNKNOWN, 'failed to get sandbox runtime: no runtime for "absent" is configured'),
     (UNKNOWN, "netplugin failed with no error message: signal: killed"),
 ]
@@ -154,6 +163,13 @@ def test_what_differs_between_pods_is_cut_out() -> None:
     words = f"(combined from similar events): {HEAD}[shop/web-66bc5c9577-6g2g5/{uid}] {ID}: cannot"
     assert plain(words, pod) == "[shop/…/…] …: cannot"
     assert plain("link veth5f3a21bc (0a:58:0a:f4:01:02) not found", pod) == "link … (…) not found"
+
+
+def test_a_name_inside_of_a_longer_one_stays() -> None:
+    pod = pb.Pod(metadata=pb.ObjectMeta(name="app"))
+    assert plain('unable to apply cgroups: pod app: configmap "app-config" not found', pod) == (
+        'unable to apply cgroups: pod …: configmap "app-config" not found'
+    )
 
 
 @given(st.text(alphabet="abcdef0123456789-: \"'[]()=", max_size=400))

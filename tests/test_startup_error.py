@@ -23,6 +23,10 @@ DENIED = (
         ("ErrImagePull", 'no image found in image index for architecture "arm64"', "not for the node's architecture"),
         ("ErrImagePull", PULL + DENIED, "not found in the registry, or the registry requires authentication"),
         ("ErrImagePull", "unauthorized: authentication required", "the registry denies access"),
+        ("ErrImagePull", PULL + "no matching manifest for linux/arm64/v8 in the manifest list", "architecture"),
+        ("ErrImagePull", PULL + "http: server gave HTTP response to HTTPS client", "the registry speaks HTTP"),
+        ("ErrImagePull", PULL + "x509: certificate has expired or is not yet valid", "certificate is not valid now"),
+        ("ErrImagePull", PULL + "x509: certificate signed by unknown authority", "does not accept the registry's"),
         (
             "ErrImagePull",
             PULL + "write /var/lib/x: no space left on device",
@@ -72,6 +76,21 @@ def test_the_finding_names_the_image_that_cannot_be_pulled(message: str, name: s
         ("CreateContainerError", "context deadline exceeded", "runtime down"),
         ("CreateContainerError", "mkdir /run/x: no space left on device", "free space in /run on the node"),
         ("CreateContainerError", 'exec: "serve": executable file not found in $PATH', "correct command"),
+        ("RunContainerError", 'exec: "/app/start.sh": permission denied: unknown', "chmod +x"),
+        ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root", "runAsUser"),
+        ("CreateContainerError", 'path "/data" is mounted on "/" but it is not a shared mount', "make-rshared"),
+        (
+            "CreateContainerError",
+            'get apparmor_parser version: exec: "apparmor_parser": executable file not found',
+            "AppA",
+        ),
+        ("CreateContainerError", 'cannot load seccomp profile "/x.json"', "seccompProfile"),
+        (
+            "RunContainerError",
+            "nvidia-container-cli: initialization error: nvml error: driver not loaded",
+            "GPU driver",
+        ),
+        ("RunContainerError", 'error mounting "/a" to rootfs at "/b.conf": mount /a: not a directory', "onto a file"),
     ],
 )
 def test_the_remedy_fits_the_message(reason: str, message: str, remedy: str) -> None:

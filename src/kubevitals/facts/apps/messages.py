@@ -103,6 +103,12 @@ MESSAGES = (
         "bash execute_cmd.c",
     ),
     Message(
+        "the interpreter of a script, or the loader of a binary, is not in the image",
+        "correct the first line of the script (with Unix line ends), or build the binary for the image's C library",
+        (r"\bexec (?:user process caused|/\S{1,250}): \"?no such file or directory",),
+        "opencontainers/runc libcontainer/standard_init_linux.go",
+    ),
+    Message(
         "the environment variable {name} is not set",
         "set {name} in env or envFrom of the workload's template",
         (
@@ -116,6 +122,12 @@ MESSAGES = (
         ),
         "bash variables.c, dash src/var.c, cpython Lib/os.py, caarlos0/env env.go, "
         "kelseyhightower/envconfig envconfig.go",
+    ),
+    Message(
+        "the database is new, and no variable sets its administrator's password",
+        "set the variable that the image documents (POSTGRES_PASSWORD, MYSQL_ROOT_PASSWORD) from a Secret",
+        (r"(?i)database is uninitialized and (?:superuser )?password (?:option )?is not specified",),
+        "docker-library/postgres docker-entrypoint.sh, docker-library/mysql docker-entrypoint.sh",
     ),
     Message(
         "the property {name} has no value",
@@ -153,6 +165,7 @@ MESSAGES = (
             rf"host='{_HOST}', port={_PORT}.{{0,300}}(?:Name or service not known|Failed to resolve|name resolution)",
             rf"host not found in upstream \"{_HOST}",
             rf"(?:Name or service not known|Temporary failure in name resolution): '?{_HOST}",
+            rf"[Ee]rror -\d{{1,3}} connecting to {_HOST}:{_PORT}",
             rf"server can't find (?P<name>{_NAME}): (?:NXDOMAIN|SERVFAIL)",
             r"Name or service not known|Temporary failure in name resolution",
         ),
@@ -202,6 +215,44 @@ MESSAGES = (
         "openjdk sun/security/validator/PKIXValidator.java",
     ),
     Message(
+        'database "{name}" does not exist',
+        "create the database on its server, or correct its name in the application's configuration",
+        (r"database \"(?P<name>[^\"\n]{1,100})\" does not exist", r"Unknown database '(?P<name>[^'\n]{1,100})'"),
+        "postgres src/backend/utils/init/postinit.c, mysql-server share/messages_to_clients.txt",
+    ),
+    Message(
+        "the node's vm.max_map_count is too low for it",
+        "raise the sysctl on the nodes (vm.max_map_count = 262144), or let a DaemonSet do it",
+        (r"max virtual memory areas vm\.max_map_count \[\d{1,12}\] is too low",),
+        "elastic/elasticsearch server/src/main/java/org/elasticsearch/bootstrap/BootstrapChecks.java",
+    ),
+    Message(
+        "its data directory is not empty, and holds no database",
+        "let the database use a directory below the volume's root, which may hold lost+found (PGDATA), or empty it",
+        (r"initdb: error: directory \"[^\"\n]{1,250}\" exists but is not empty",),
+        "postgres src/bin/initdb/initdb.c",
+    ),
+    Message(
+        "it may not listen on a port below 1024",
+        "let it listen on a port from 1024 on, or add the capability NET_BIND_SERVICE to its securityContext",
+        (
+            r"(?i)\bbind(?:ing)?\b.{0,80}[:\]](?!0)\d{1,3}\b.{0,40}permission denied",
+            r"listen (?:tcp|udp)[46]? \S{0,60}:\d{1,3}: bind: permission denied",
+            r"(?i)listen EACCES.{0,60}:\d{1,3}\b(?!\d)",
+            r"(?i)\b(?:make_sock|could not bind to address).{0,60}:\d{1,3}\b",
+        ),
+        "linux net/ipv4/af_inet.c (EACCES), nginx src/core/ngx_connection.c, nodejs/node lib/net.js",
+    ),
+    Message(
+        "it can start no more processes or threads",
+        "raise the limit of processes (podPidsLimit of the kubelet), or find why it starts so many",
+        (
+            r"(?i)\b(?:fork|clone|pthread_create|unable to create (?:new )?native thread)\b.{0,80}"
+            r"(?:resource temporarily unavailable|EAGAIN|process/resource limits)",
+        ),
+        "glibc sysdeps/gnu/errlist.h (EAGAIN), openjdk src/hotspot/share/prims/jvm.cpp",
+    ),
+    Message(
         "{name} is missing from the image",
         "build it into the image",
         (
@@ -209,8 +260,11 @@ MESSAGES = (
             r"Cannot find module '(?P<name>[^'\n]{1,200})'",
             r"(?:ClassNotFoundException|NoClassDefFoundError):? (?P<name>[\w.$/]{1,200})",
             r"Could not find or load main class (?P<name>[\w.$/]{1,200})",
+            r"^\S{0,100}sh: (?:line )?(?:\d{1,6}: )?(?:exec: )?(?P<name>[^\s:'\"]{1,200}): (?:command )?not found",
+            r"^(?:/usr/bin/)?env: (?:can't execute )?\W?(?P<name>[\w./+-]{1,200})\W?: No such file or directory",
         ),
-        "cpython Lib/importlib/_bootstrap.py, nodejs/node lib/internal/modules/cjs/loader.js, openjdk java/lang",
+        "cpython Lib/importlib/_bootstrap.py, nodejs/node lib/internal/modules/cjs/loader.js, openjdk java/lang, "
+        "dash src/exec.c, bash execute_cmd.c, busybox shell/ash.c, coreutils src/env.c",
     ),
     Message(
         "the shared library {name} is missing from the image",

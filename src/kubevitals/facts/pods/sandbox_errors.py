@@ -73,6 +73,13 @@ HANDLER = (
     "select nodes that have it (scheduling.nodeSelector)"
 )
 
+SLOW = "find out what slows the node's container runtime down, mostly its disk; the kubelet retries by itself"
+
+DRIVERS = (
+    "set the same cgroup driver for both, and restart them: cgroupDriver in the kubelet's configuration, SystemdCgroup "
+    "in containerd's, cgroup_manager in CRI-O's"
+)
+
 IP_POOLS = "look at kubectl get ippools -o yaml: enable a pool or add one"
 
 KUBE_OVN = "look at kubectl get subnets.kubeovn.io for free addresses, and at the log of kube-ovn-controller"
@@ -122,6 +129,44 @@ ERRORS = (
         "cri-o/cri-o internal/oci/oci.go",
         HANDLER,
         Shared.POD,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"name \"?\S{1,400}\"? is reserved\b",
+        "an earlier attempt has not ended: the container runtime on the node is slow or hangs",
+        "containerd/containerd internal/registrar/registrar.go, cri-o/cri-o internal/registrar/registrar.go",
+        SLOW,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"expected cgroupsPath to be of format \"slice:prefix:name\"|received invalid cgroup parent|invalid slice name",
+        "the kubelet and the container runtime on the node have different cgroup drivers",
+        "opencontainers/runc libcontainer/specconv/spec_linux.go, cri-o/cri-o internal/config/cgmgr/systemd_linux.go",
+        DRIVERS,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"cannot load seccomp profile \"(?P<profile>[^\"]{1,300})\"",
+        "the seccomp profile {profile} is not on the node",
+        "containerd/containerd contrib/seccomp/seccomp.go",
+        "put the profile on the node, or correct seccompProfile in the pod's securityContext",
+        Shared.POD,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"(?:fork/exec|clone|pthread_create)\b.{0,300}[Rr]esource temporarily unavailable",
+        "the node can start no more processes",
+        "golang/go src/os/exec_posix.go, src/syscall/zerrors_linux_amd64.go (EAGAIN)",
+        "find what starts so many (ps -eLf on the node), and compare with kernel.pid_max and the container runtime's "
+        "TasksMax",
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"^(?:Failed to create pod sandbox: )?rpc error: code = Unavailable desc = "
+        r"(?:error reading from server: EOF|transport is closing)",
+        "the container runtime on the node ended while it created the sandbox",
+        "grpc/grpc-go internal/transport/http2_client.go",
+        RUNTIME,
     ),
     SandboxError(
         MISCONFIGURED,
@@ -269,7 +314,7 @@ ERRORS = (
     ),
     SandboxError(
         MISCONFIGURED,
-        r"cni plugin not initialized|NetworkPluginNotReady",
+        r"cni (?:plugin not initialized|config uninitialized)|NetworkPluginNotReady",
         "the node has no valid CNI configuration",
         "containerd/go-cni errors.go, containerd/containerd pkg/cri/server/status.go",
     ),
@@ -281,8 +326,8 @@ ERRORS = (
     ),
     SandboxError(
         MISCONFIGURED,
-        r"failed to find plugin \"[^\"]{1,80}\" in path",
-        "a CNI plugin that the node's CNI configuration uses is not installed there",
+        r"failed to find plugin \"(?P<plugin>[^\"]{1,80})\" in path",
+        'the CNI plugin "{plugin}", which the node\'s CNI configuration uses, is not installed there',
         "containernetworking/cni pkg/invoke/find.go",
     ),
     SandboxError(
@@ -395,6 +440,13 @@ ERRORS = (
     ),
     SandboxError(
         UNREACHABLE,
+        r"code = DeadlineExceeded|failed to start sandbox container task .{0,100}context deadline exceeded",
+        "the container runtime created no sandbox in time: it waits for the CNI plugin, or it is slow",
+        "kubernetes/cri-client pkg/remote_runtime.go, containerd/containerd pkg/cri/server/sandbox_run.go",
+        "read the logs of the CNI's pod and of the container runtime on the node",
+    ),
+    SandboxError(
+        UNREACHABLE,
         r"context deadline exceeded|i/o timeout|TLS handshake timeout",
         "the CNI plugin got no answer in time",
         "golang/go src/context/context.go, src/internal/poll/fd.go, src/net/http/transport.go",
@@ -447,6 +499,8 @@ _RANDOM = re.compile(
 def plain(message: str, pod: pb.Pod) -> str:
     """Return a message without its preamble and without what differs between pods: the pod's name and random ids."""
     message = _PREAMBLE.sub("", message)
-    for name in filter(None, (pod.metadata.name, pod.metadata.uid, pod.metadata.uid.replace("-", "_"))):
-        message = message.replace(name, "…")
+    for uid in filter(None, (pod.metadata.uid, pod.metadata.uid.replace("-", "_"))):
+        message = message.replace(uid, "…")
+    name = rf"(?<![A-Za-z0-9.-]){re.escape(pod.metadata.name)}(?![A-Za-z0-9-]|\.[A-Za-z0-9])"
+    message = re.sub(name, "…", message) if pod.metadata.name else message
     return _RANDOM.sub("…", message).strip()

@@ -8,7 +8,7 @@ from kubevitals.inventory.cluster import Cluster
 
 PULL_ERRORS = (
     (
-        r"no match for platform|no image found in (?:image index|manifest list)|exec format",
+        r"no match for platform|no image found in (?:image index|manifest list)|no matching manifest for|exec format",
         "the image is not for the node's architecture",
         "build it for that architecture",
     ),
@@ -43,6 +43,21 @@ PULL_ERRORS = (
         "the registry cannot be reached from the node",
         "check DNS, proxy and firewall between the node and the registry",
     ),
+    (
+        r"server gave HTTP response to HTTPS client",
+        "the registry speaks HTTP, and the container runtime expects HTTPS",
+        "give the registry TLS, or allow plain HTTP for it in the container runtime's configuration on every node",
+    ),
+    (
+        r"x509: certificate (?:has expired|is not yet valid)|certificate has expired",
+        "the registry's certificate is not valid now",
+        "renew the registry's certificate, and check the node's clock",
+    ),
+    (
+        r"x509: ",
+        "the node does not accept the registry's certificate",
+        "give the node the CA that signed it, or correct the certificate's names; then restart the container runtime",
+    ),
     (r"InvalidImageName|invalid reference", "the image's name is not valid", "correct the image's name"),
     (
         r"ErrImageNeverPull",
@@ -61,9 +76,39 @@ START_ERRORS = (
         r"reserv\w{1,4} (?:container|ctr) name|deadline exceeded|due to system load",
         "find out what slows the node's container runtime down, mostly its disk; the kubelet retries by itself",
     ),
+    (
+        r"(?i)apparmor",
+        "install AppArmor and the profile on the node, or correct appArmorProfile of the securityContext",
+    ),
+    (
+        r"runAsNonRoot and image",
+        "set runAsUser in the securityContext to the number of a user that is not root, or USER in the image",
+    ),
+    (
+        r"exec: .{1,300}: permission denied",
+        "make the file executable in the image (chmod +x), or correct command and args",
+    ),
+    (
+        r"exec: .{1,300}: (?:no such file or directory|executable file not found)",
+        "correct command and args, or add the program to the image; a script needs the interpreter of its first line",
+    ),
+    (
+        r"is not a shared mount",
+        "mount the path on the node as shared (mount --make-rshared), or leave mountPropagation out",
+    ),
+    (r"cannot load seccomp", "put the profile on the node, or correct seccompProfile of the securityContext"),
+    (
+        r"nvidia-container-cli|nvml|libcuda",
+        "repair the GPU driver on the node, and look at the pods of the GPU operator there",
+    ),
+    (
+        r"error mounting .{1,600}: not a directory",
+        "mount a directory onto a directory and a file onto a file: with subPath, mountPath is the path of the file",
+    ),
     (r"", "correct command, args and securityContext of the container, or the image's entrypoint"),
 )
-"""Texts of the kubelet, containerd and CRI-O about a container that cannot start, with the remedy."""
+"""Texts of the kubelet (pkg/kubelet/kuberuntime/security_context_others.go), runc (libcontainer), containerd, CRI-O and
+NVIDIA's container toolkit about a container that cannot start, with the remedy. The first match counts."""
 
 NO_ACCESS = re.compile(r"denied|unauthori[sz]ed|forbidden|authori[sz]|authenti|not found|does not exist", re.IGNORECASE)
 """What registries answer to a pull without the right credentials."""

@@ -21,7 +21,7 @@ _REMOTE = r"nfs4?|cifs|smb3"
 
 MOUNT_ERRORS = (
     (
-        rf"-t (?:{_REMOTE})\b[\s\S]{0, 2000}(?:helper program|bad option)|unknown filesystem type .(?:{_REMOTE})",
+        rf"-t (?:{_REMOTE})\b[\s\S]{{0,2000}}(?:helper program|bad option)|unknown filesystem type .(?:{_REMOTE})",
         "install the file system's mount helper on the node (nfs-common, cifs-utils)",
     ),
     (
