@@ -94,7 +94,10 @@ def _scenarios(cause: Cause) -> Iterator[str]:
 
 def _scenario(scenario: Scenario) -> str:
     state = " ".join(cleandoc(scenario.state.__doc__ or "").split())
-    later = " Judged at a later time." if scenario.later else ""
+    if callable(scenario.later):
+        later = " Judged while it is young."
+    else:
+        later = " Judged at a later time." if scenario.later else ""
     addon = f" In a cluster with {scenario.addon}." if scenario.addon else ""
     unrecorded = "" if is_recorded(scenario) else " Not recorded on kind yet."
     finds = "".join(f"\n    - `{line}`" for line in sorted(scenario.finds))

@@ -1,11 +1,13 @@
 """Certificates that end soon or have expired, and kubelets that get none."""
 
+from kubevitals import schema_pb2 as pb
 from scenarios.faults_certificates import (
     api_server_certificate,
     expired_kubelet_certificates,
     requests_not_approved,
 )
 from scenarios.harness import Seen, scenario
+from scenarios.moments import within
 
 
 @scenario(fault=api_server_certificate(days=5), finds=["certificates[api-server] APIServer/kube-apiserver"])
@@ -40,7 +42,14 @@ def test_requests_of_kubelets_are_not_approved(seen: Seen) -> None:
     assert seen.says("its kubelet gets no serving certificate: its request is not approved")
 
 
-@scenario(on=test_requests_of_kubelets_are_not_approved)
+def _requests(seen: Seen) -> list[pb.CertificateSigningRequest]:
+    return [request for request in seen.cluster.signing_requests if not request.status.conditions]
+
+
+@scenario(
+    on=test_requests_of_kubelets_are_not_approved,
+    later=within(60, lambda seen: _requests(seen)[0].metadata.creationTimestamp),
+)
 def test_requests_of_kubelets_are_young(seen: Seen) -> None:
     """They are answered within seconds as a rule, and may take some minutes."""
-    assert sum(not request.status.conditions for request in seen.cluster.signing_requests) == 2
+    assert len(_requests(seen)) == 2

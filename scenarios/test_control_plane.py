@@ -3,6 +3,7 @@
 from kubevitals.diagnosis.verdict import Outcome
 from scenarios.faults import etcd_alarm, from_another_time, manifest_removed
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import deployment, pod
 
 
@@ -48,6 +49,7 @@ def test_etcd_has_no_space_left(seen: Seen) -> None:
 
 @scenario(
     fault=from_another_time("old"),
+    later=within(60, created("Node/old")),
     finds=["control-plane[version-skew] Node/old (warning)", "control-plane[clock-skew] Node/old (warning)"],
 )
 def test_kubelet_is_old_and_its_clock_is_wrong(seen: Seen) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from scenarios.faults import uncordoned_afterwards
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import HOSTNAME, Object, deployment
 
 LASTING = 1200
@@ -20,7 +21,10 @@ def budget(name: str = "web", **spec: Any) -> Object:
     }
 
 
-@scenario(deployment("web"), budget(minAvailable=1))
+YOUNG = within(300, created("PodDisruptionBudget/web"))
+
+
+@scenario(deployment("web"), budget(minAvailable=1), later=YOUNG)
 def test_budget_of_one_replica(seen: Seen) -> None:
     """It allows no eviction, and has not done so for long."""
     assert seen.get("PodDisruptionBudget/web").status.expectedPods == 1
@@ -46,6 +50,7 @@ def test_budget_that_allows_an_eviction(seen: Seen) -> None:
     deployment("web", 2),
     budget("web", maxUnavailable=1),
     budget("web-too", maxUnavailable=1),
+    later=YOUNG,
     finds=["disruption[overlapping] PodDisruptionBudget/web (warning)"],
 )
 def test_two_budgets_over_one_pod(seen: Seen) -> None:
@@ -58,6 +63,7 @@ def test_two_budgets_over_one_pod(seen: Seen) -> None:
     budget(minAvailable=1),
     then=["wait --for=condition=Available deployment/web --timeout=60s", "cordon {cluster}-worker"],
     fault=uncordoned_afterwards("worker"),
+    later=YOUNG,
 )
 def test_drain_has_just_begun(seen: Seen) -> None:
     """The node of the only replica is cordoned, and the budget has not been in the way for long."""
@@ -83,6 +89,7 @@ def test_drain_that_does_not_end(seen: Seen) -> None:
         },
     ),
     budget(minAvailable=2),
+    later=YOUNG,
     finds=["scheduling[unschedulable] Pod/web-*"],
 )
 def test_budget_of_too_few_healthy_pods(seen: Seen) -> None:

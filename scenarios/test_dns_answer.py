@@ -3,6 +3,7 @@
 from scenarios.faults import untouched
 from scenarios.faults_network import corefile
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import pod, service
 
 KUBERNETES = "kubernetes cluster.local"
@@ -14,6 +15,7 @@ TEMPLATE = "template ANY ANY payments.name-answered-wrongly.svc.cluster.local {\
     on_demand=True,
     fault=corefile(KUBERNETES, f"{TEMPLATE}\n    {KUBERNETES}"),
     probe=True,
+    later=within(60, created("Service/payments")),
     finds=["dns-answer[wrong-answer] Service/payments"],
 )
 def test_name_answered_wrongly(seen: Seen) -> None:

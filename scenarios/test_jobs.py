@@ -1,6 +1,7 @@
 """Jobs that fail, CronJobs that are overdue, and Jobs that take their time on purpose."""
 
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import Object, cron_job, job, pod
 
 MINUTELY = "* * * * *"
@@ -73,7 +74,7 @@ def test_first_run_of_a_cron_job_after_hours(seen: Seen) -> None:
     assert seen.get("CronJob/worker").status.active
 
 
-@scenario(cron_job("piled", "sleep 1d", schedule=MINUTELY))
+@scenario(cron_job("piled", "sleep 1d", schedule=MINUTELY), later=within(300, created("CronJob/piled")))
 def test_runs_pile_up(seen: Seen) -> None:
     """Several runs are active, and none is old yet."""
     assert len(seen.get("CronJob/piled").status.active) >= 3

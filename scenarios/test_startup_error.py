@@ -5,6 +5,7 @@ from typing import Any
 from kubevitals.facts.pods.restarts import RECOVERED
 from kubevitals.facts.pods.states import STUCK
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import config_map, container, cron_job, deployment, job, mounting, pod
 
 COUNT = "n=$(cat /state/n 2>/dev/null || echo 0); echo $((n + 1)) > /state/n; "
@@ -190,7 +191,7 @@ def test_post_start_hook_fails(seen: Seen) -> None:
 HANGING = {"postStart": {"exec": {"command": ["sleep", "1d"]}}}
 
 
-@scenario(pod("app", lifecycle=HANGING))
+@scenario(pod("app", lifecycle=HANGING), later=within(120, created("Pod/app")))
 def test_post_start_hook_takes_its_time(seen: Seen) -> None:
     """A container is created only once its hook has returned, which may take a while."""
     (status,) = seen.get("Pod/app").status.containerStatuses

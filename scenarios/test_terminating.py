@@ -1,6 +1,7 @@
 """Pods and namespaces that are being deleted: some do not go, others have time left."""
 
 from scenarios.harness import Seen, scenario
+from scenarios.moments import deleted, within
 from scenarios.objects import config_map, pod
 
 LATER = 3600
@@ -14,7 +15,7 @@ def held(obj: dict[str, object], finalizer: str = "example.com/hold") -> dict[st
     return obj | {"metadata": metadata | {"finalizers": [finalizer]}}
 
 
-@scenario(held(pod("app")), then=["delete pod app --wait=false"])
+@scenario(held(pod("app")), then=["delete pod app --wait=false"], later=within(60, deleted("Pod/app")))
 def test_pod_has_just_been_deleted(seen: Seen) -> None:
     """Its finalizer may still be removed."""
     assert seen.get("Pod/app").metadata.HasField("deletionTimestamp")
@@ -36,7 +37,11 @@ def test_pod_has_a_long_grace_period(seen: Seen) -> None:
     assert seen.get("Pod/app").metadata.deletionGracePeriodSeconds == 7200
 
 
-@scenario(held(config_map("app")), then=["delete namespace namespace-has-just-been-deleted --wait=false"])
+@scenario(
+    held(config_map("app")),
+    then=["delete namespace namespace-has-just-been-deleted --wait=false"],
+    later=within(60, deleted("Namespace/namespace-has-just-been-deleted")),
+)
 def test_namespace_has_just_been_deleted(seen: Seen) -> None:
     """Its deletion takes minutes."""
     assert seen.get(f"Namespace/{seen.scenario.name}").status.phase == "Terminating"

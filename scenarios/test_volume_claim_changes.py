@@ -3,6 +3,7 @@
 import json
 
 from scenarios.harness import Seen, scenario
+from scenarios.moments import deleted, within
 from scenarios.objects import claim, claiming, pod, volume
 
 EXPANSION_FAILED = "volume-claim[expansion-failed] PersistentVolumeClaim/data"
@@ -63,6 +64,7 @@ def test_volume_cannot_be_deleted(seen: Seen) -> None:
     volume("held-by-a-finalizer", "held-by-a-finalizer"),
     claim(storage_class="held-by-a-finalizer") | {"metadata": {"name": "data", "finalizers": ["example.com/backup"]}},
     then=["wait --for=jsonpath={.status.phase}=Bound pvc/data", "delete pvc data --wait=false"],
+    later=within(60, deleted("PersistentVolumeClaim/data")),
 )
 def test_deletion_in_its_first_minutes(seen: Seen) -> None:
     """A controller still has to finish something before the PVC is deleted."""

@@ -2,6 +2,7 @@
 
 from scenarios import test_control_plane
 from scenarios.harness import Seen, scenario
+from scenarios.moments import created, within
 from scenarios.objects import Object, container, daemon_set, deployment, stateful_set
 
 STALLED = "workload-unavailable[rollout-stalled] Deployment/web"
@@ -36,7 +37,7 @@ def test_new_version_does_not_come_up_while_the_old_one_serves(seen: Seen) -> No
     assert seen.says("has 2 of 2 replicas available, and its rollout has made no progress")
 
 
-@scenario(stateful_set("db", 2, **SILENT))
+@scenario(stateful_set("db", 2, **SILENT), later=within(300, created("StatefulSet/db")))
 def test_new_pod_has_time_to_start(seen: Seen) -> None:
     """It may be a migration; the second pod waits for the first one."""
     assert not seen.get("StatefulSet/db").status.availableReplicas

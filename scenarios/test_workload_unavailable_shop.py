@@ -18,6 +18,7 @@ from kubevitals.source.recording import Snapshot
 from kubevitals.source.scope import Scope
 from scenarios.harness import CHECKS, MANIFESTS, Scenario, Seen, check_modules, scenario, verdicts
 from scenarios.judge import Judge
+from scenarios.moments import created, within
 from scenarios.objects import Object, claim, claiming, container, deployment, job, quota, service, stateful_set
 from tests.findings import report_of
 
@@ -65,7 +66,7 @@ def test_shop_payment(seen: Seen) -> None:
     assert seen.says("payments")
 
 
-@scenario(deployment("checkout", initContainers=[until("stock")]))
+@scenario(deployment("checkout", initContainers=[until("stock")]), later=within(120, created("Deployment/checkout")))
 def test_shop_checkout(seen: Seen) -> None:
     """Its init container waits for a Service, which may still be created."""
     (pod,) = [pod for pod in seen.cluster.pods if pod.metadata.namespace == seen.scenario.name]
