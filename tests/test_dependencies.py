@@ -1,4 +1,4 @@
-"""Whatever the package imports is among its declared dependencies."""
+"""What is imported is declared; what is installed is pinned by hash, and kubevitals itself comes from a clone."""
 
 import ast
 import re
@@ -7,6 +7,9 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +32,55 @@ def test_what_is_imported_is_declared() -> None:
     brought = packages_distributions()
     missing = {name for name in names if declared.isdisjoint(d.lower() for d in brought.get(name, [name]))}
     assert not missing
+
+
+REQUIREMENTS = {path.stem: path.read_text() for path in (ROOT / "deploy/requirements").glob("*.txt")}
+
+
+@pytest.mark.parametrize("name", ["run", "build"])
+def test_what_the_image_and_the_examples_install_is_pinned_by_hash(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {"run": project["project"]["dependencies"], "build": project["build-system"]["requires"]}[name]
+    entries = re.findall(
+        r"^([\w.-]+)==(\S+)(.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+)", REQUIREMENTS[name], re.MULTILINE
+    )
+    pinned = {package: version for package, version, _ in entries}
+    assert len(pinned) == len(re.findall(r"^\w", REQUIREMENTS[name], re.MULTILINE))
+    for requirement in map(Requirement, wanted):
+        assert pinned[requirement.name.lower()] in requirement.specifier
+
+
+NAMES_OF_THIS_PROJECT = re.compile(
+    r"""\b(install|download|uvx|tool run|add)\b[^\n|&;#]*['"\s=]kubevitals\b(?![-/.]|=\{)"""
+)
+"""kubevitals, as the name of a package in an index."""
+
+TEXTS = sorted(
+    path
+    for pattern in (
+        "*.md",
+        "*.toml",
+        ".ci/*",
+        *(f"{folder}/**/*" for folder in ("docs", "deploy", "src", "checks", "manual")),
+    )
+    for path in ROOT.glob(pattern)
+    if path.is_file() and path.suffix in {"", ".md", ".toml", ".yaml", ".py", ".html", ".txt"}
+)
+
+
+def test_nothing_says_that_an_index_has_kubevitals() -> None:
+    """It is not published: anybody could register that name."""
+    assert len(TEXTS) > 100
+    found = [
+        (str(path.relative_to(ROOT)), match[0])
+        for path in TEXTS
+        for match in NAMES_OF_THIS_PROJECT.finditer(path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line", ["pip install kubevitals", "pip install 'kubevitals[push]'", "pip install -U kubevitals==0.1"]
+)
+def test_an_installation_from_an_index_is_noticed(line: str) -> None:
+    assert NAMES_OF_THIS_PROJECT.search(line)
