@@ -34,6 +34,10 @@ def ago(seconds: int) -> pb.Time:
 CREATED = ago(86400)
 
 
+UNTYPED = MAGIC + b"\x12"
+"""How an answer begins whose envelope has only its content."""
+
+
 def envelope(raw: bytes) -> bytes:
     """Return an answer in Kubernetes' protobuf encoding."""
     return MAGIC + pb.Envelope(raw=raw).SerializeToString()
@@ -106,7 +110,7 @@ class FakeSource:
         if isinstance(answer, str):
             raise NotObserved(answer)
         said = answer(request) if callable(answer) else answer
-        return answered(request, said.status, [said.body])
+        return answered(request, said.status, [said.body], recorded=True)
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Return the answer for the probe in the table."""
@@ -147,6 +151,19 @@ def _api_services(answers: Answers) -> Iterator[pb.APIService]:
 _Paths = type("_Paths", (), {listing.name: listing.path for listing in Cluster.listings()})
 
 
+def said_type(path: str) -> pb.TypeMeta:
+    """Return what the API server says of the list with this path: its apiVersion and its kind."""
+    _, root, *rest = urlsplit(path).path.split("/")
+    version = rest[0] if root == "api" else "/".join(rest[:2])
+    if rest[-1] in ("configmaps", "secrets"):
+        return pb.TypeMeta(apiVersion="meta.k8s.io/v1", kind="PartialObjectMetadataList")
+    kind = _KINDS.get(rest[-1], "")
+    return pb.TypeMeta(apiVersion=version, kind=f"{kind}List")
+
+
+_KINDS = {listing.path.rpartition("/")[2]: listing.schema.__name__ for listing in Cluster.listings()}
+
+
 class Reply(NamedTuple):
     """A response of the fake API server."""
 
@@ -163,7 +180,10 @@ class Handler(BaseHTTPRequestHandler):
     content = b""
 
     def send(self, reply: Reply) -> None:
-        """Send a reply."""
+        """Send a reply; a list in protobuf says what it is a list of, unless it says so already."""
+        if self.path.startswith(("/api/", "/apis/")) and reply.body.startswith(UNTYPED):
+            said = proto_field(1, said_type(self.path).SerializeToString())
+            reply = reply._replace(body=MAGIC + said + reply.body[len(MAGIC) :])
         self.send_response_only(reply.status)
         headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
         for name, value in (headers | dict(reply.headers)).items():
@@ -181,6 +201,9 @@ Behaviour = Reply | Callable[[Handler], None]
 
 EMPTY = Reply(list_bytes())
 """An empty list."""
+
+SYSTEM = pb.Namespace(metadata=pb.ObjectMeta(name="kube-system"))
+"""A namespace that every cluster has."""
 
 
 class ApiServer:
@@ -224,6 +247,8 @@ class ApiServer:
         """Return the next response of a path."""
         lacks = self.otherwise is EMPTY and path.startswith(ABSENT)
         script = self._scripts.get(path, [Reply(status=404) if lacks else self.otherwise])
+        if self.otherwise is EMPTY and path == Cluster.namespaces.path:
+            script = self._scripts.get(path, [Reply(list_bytes([SYSTEM]))])
         return script.pop(0) if len(script) > 1 else script[0]
 
     def hang(self, handler: Handler) -> None:

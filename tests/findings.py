@@ -16,7 +16,8 @@ from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
-from tests.fakes import cluster_of
+from tests.fakes import SYSTEM, cluster_of
+from tests.networks import node
 
 TODAY = date(2026, 3, 1)
 
@@ -54,10 +55,10 @@ def verdict(
 def run_of(
     *verdicts: Verdict, rules: Sequence[Explains] = (), history: History | None = None, only_new: bool = False
 ) -> Run:
-    """Return a run on an empty cluster, with these verdicts."""
+    """Return a run on a cluster with one node and nothing on it, with these verdicts."""
     causes = frozenset(v.cause for v in verdicts)
     inputs = Inputs(
-        cluster_of(),
+        cluster_of(nodes=[node("worker")], namespaces=[SYSTEM]),
         KnownIssues([], TODAY),
         Severity.ERROR,
         causes,

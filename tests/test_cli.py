@@ -73,7 +73,7 @@ def test_a_healthy_cluster_passes(run: Run, healthy: ApiServer) -> None:
     result = run()
     assert result.ret == 0, result.stdout.str()
     assert not_healthy() == []
-    result.stdout.fnmatch_lines(["cluster: fake, Kubernetes v1.34.4, 1 node, 0 namespaces, 0 pods, as of 2026-03-01*"])
+    result.stdout.fnmatch_lines(["cluster: fake, Kubernetes v1.34.4, 1 node, 1 namespace, 0 pods, as of 2026-03-01*"])
     assert result.outlines[-3] == "page: reports/health.html"
 
 

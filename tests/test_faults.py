@@ -88,6 +88,20 @@ BOMB = gzip.compress(envelope(LARGE * 50))
 HUGE = Reply(MAGIC + proto_head(2, 100_000_010) + proto_head(2, 100_000_000) + b"x" * 1000)
 MANY = Reply(envelope(item_bytes(b"") * 101))
 
+
+def saying(kind: str, version: str, raw: bytes = b"") -> Reply:
+    """Return an answer whose envelope says that it is of another kind or version."""
+    said = pb.TypeMeta(apiVersion=version, kind=kind).SerializeToString()
+    return Reply(MAGIC + proto_field(1, said) + proto_field(2, raw))
+
+
+def untyped(handler: Handler) -> None:
+    """Send an envelope without a word about what is in it."""
+    handler.send(Reply(MAGIC + proto_field(3, b"") + proto_field(2, b"")))
+
+
+LEFT = envelope(proto_field(1, pb.ListMeta(resourceVersion="1", remainingItemCount=500).SerializeToString()))
+
 FAULTS: dict[str, tuple[Behaviour, str]] = {
     "too many requests": (Reply(status_json("slow down"), 429, {"Retry-After": "3600"}), "HTTP 429: slow down"),
     "internal error": (Reply(status_json("etcd is gone"), 500), "HTTP 500: etcd is gone"),
@@ -107,6 +121,16 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "an object of 100 MB": (HUGE, "an object has 100,0"),
     "too many objects": (MANY, "more than 100 objects"),
     "page after page": (another_page, "does not end after 5 pages"),
+    "nothing at all": (Reply(MAGIC), "not a list of"),
+    "an empty envelope": (untyped, "it is of no kind"),
+    "a Status with 200": (
+        saying("Status", "v1", pb.Status(message="Failure").SerializeToString()),
+        "it is a Status of",
+    ),
+    "a list of something else": (saying("FooList", "v1"), "it is a FooList of v1"),
+    "a list of another version": (saying("PodList", "v2"), "it is a PodList of v2"),
+    "JSON of another version": (Reply(b'{"kind": "PodList", "apiVersion": "v2", "items": []}'), "PodList of v2"),
+    "a rest without a token": (Reply(LEFT), "ends, and 500 of its objects remain"),
     "a token that repeats": (Reply(list_bytes([POD], "again")), "continue token"),
 }
 

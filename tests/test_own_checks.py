@@ -29,10 +29,14 @@ def deployment(name: str, available: int, **annotations: str) -> dict[str, objec
     return {"metadata": metadata | {"annotations": annotations}, "spec": {"replicas": 3}, "status": status}
 
 
+def listed_as(*items: dict[str, object], kind: str = "DeploymentList", version: str = "apps/v1") -> dict[str, object]:
+    return {"kind": kind, "apiVersion": version, "metadata": {}, "items": items}
+
+
 @pytest.fixture
 def deployments(healthy: ApiServer) -> ApiServer:
     """A cluster with a Deployment that is down and one that lacks a replica."""
-    listed = json.dumps({"metadata": {}, "items": [deployment("down", 0), deployment("slow", 2), deployment("ok", 3)]})
+    listed = json.dumps(listed_as(deployment("down", 0), deployment("slow", 2), deployment("ok", 3)))
 
     def answer(handler: Handler) -> None:
         as_json = handler.headers["Accept"] == "application/json"
@@ -84,7 +88,7 @@ def test_a_recording_holds_what_was_declared_and_nothing_more(look: Look, deploy
 def test_texts_of_a_declared_kind_are_redacted_when_they_are_recorded(
     look: Look, healthy: ApiServer, own: Path
 ) -> None:
-    listed = {"items": [deployment("down", 0, note=SECRET)]}
+    listed = listed_as(deployment("down", 0, note=SECRET))
     healthy.script(PATH, Reply(json.dumps(listed).encode()))
     (own / "test_deployment_replicas.py").write_text(
         DEPLOYMENTS.replace(
@@ -109,6 +113,9 @@ def test_texts_of_a_declared_kind_are_redacted_when_they_are_recorded(
         (Reply(b'{"items": [{"metadata": {"creationTimestamp": "soon"}}]}'), "not a list of Deployment in JSON"),
         (Reply(b'{"items": ' + b"[" * 100_000), "not a list of Deployment in JSON"),
         (Reply(b'{"items": [{"metadata": {"name": "\xff"}}]}'), "not a list of Deployment in JSON"),
+        (Reply(b'{"items": []}'), "in JSON: it is of no kind"),
+        (Reply(json.dumps(listed_as(kind="Status", version="v1")).encode()), "it is a Status of v1"),
+        (Reply(json.dumps(listed_as(version="apps/v2")).encode()), "it is a DeploymentList of apps/v2"),
     ],
 )
 def test_what_is_no_such_list_is_not_observed(look: Look, healthy: ApiServer, answer: Reply, words: str) -> None:

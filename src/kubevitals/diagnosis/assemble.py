@@ -70,7 +70,8 @@ def _observed(look: Callable[[], T]) -> T | None:
 
 def _remarks(run: Run) -> list[str]:
     left = _observed(lambda: left_behind(run.cluster)) or []
-    return list(dict.fromkeys((*_without_rights(run), *run.remarks, *run.cluster.remarks, *left)))
+    vacant = [run.vacancy] if run.vacancy else []
+    return list(dict.fromkeys((*vacant, *_without_rights(run), *run.remarks, *run.cluster.remarks, *left)))
 
 
 def _without_rights(run: Run) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -14,6 +15,7 @@ from kubevitals.diagnosis.known_issues import KnownIssues
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.unexplained_events import unexplained
 from kubevitals.diagnosis.verdict import Outcome, Verdict
+from kubevitals.errors import NotObserved
 from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
@@ -111,12 +113,26 @@ class Run:
 
     @property
     def observed(self) -> bool:
-        """Whether any check was observed, not counting those that need no right unless there are no others."""
+        """Whether any check was observed, not counting those that need no right unless there are no others.
+
+        Nothing was if the cluster has no node or no namespace: nothing runs there whose health could be judged.
+        """
+        if self.vacancy:
+            return False
         unseen = (Outcome.NOT_OBSERVED, Outcome.NOT_APPLICABLE)
         seen = [verdict for verdict in self.verdicts if verdict.outcome not in unseen]
         return any(not _needs_no_right(each) for each in seen) or (
             bool(seen) and all(map(_needs_no_right, self.verdicts))
         )
+
+    @property
+    def vacancy(self) -> str:
+        """What every cluster has and this one does not; an empty text if it has that, or it is not observed."""
+        for what in ("nodes", "namespaces"):
+            with suppress(NotObserved):
+                if not getattr(self.cluster, what):
+                    return f"the API server lists no {what}, so this run says nothing about a cluster's health"
+        return ""
 
     @property
     def unexplained(self) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.list_type import ListType
 from kubevitals.errors import NotObserved
 from kubevitals.redaction import redact
 
@@ -43,27 +44,42 @@ R = TypeVar("R", bound=Resource)
 
 class _ListMeta(msgspec.Struct):
     continue_: str = msgspec.field(default="", name="continue")
+    remainingItemCount: int = 0  # noqa: N815
 
 
 def decode_resources(
-    body: bytes, schema: type[R], wanted: Callable[[R], bool] | None = None
+    body: bytes, schema: type[R], wanted: Callable[[R], bool] | None = None, expected: ListType | None = None
 ) -> tuple[pb.ListMeta, list[R]]:
-    """Parse a list in JSON.
+    """Parse a list in JSON. Recordings and bundles do not say what their lists are: there nothing is `expected`.
 
     Raises:
         NotObserved: it is not a list, or its objects do not have the fields that the schema declares.
     """
     try:
         listed = _decoder(schema).decode(body)
+        if expected:
+            _require(expected, ListType(listed.apiVersion, listed.kind))
+        metadata = _list_meta(listed.metadata.continue_, listed.metadata.remainingItemCount)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise NotObserved(f"the answer is not a list of {schema.__name__} in JSON: {error}") from error
     kept = [item for item in listed.items if not wanted or wanted(item)]
-    return pb.ListMeta(**{"continue": listed.metadata.continue_}), kept
+    return metadata, kept
+
+
+def _require(expected: ListType, said: ListType) -> None:
+    """Require the type of a list. A CustomResourceDefinition may give its lists any kind (spec.names.listKind)."""
+    said.require(expected if said.kind in ("", "Status") else expected._replace(kind=said.kind))
+
+
+def _list_meta(token: str, remaining: int) -> pb.ListMeta:
+    metadata = pb.ListMeta(remainingItemCount=remaining)
+    setattr(metadata, "continue", token)  # a keyword of Python
+    return metadata
 
 
 def encode_resources(metadata: pb.ListMeta, items: Sequence[Resource]) -> bytes:
     """Return a list as the API server would send it."""
-    head = {"continue": getattr(metadata, "continue")}
+    head = {"continue": getattr(metadata, "continue"), "remainingItemCount": metadata.remainingItemCount}
     return msgspec.json.encode({"metadata": head, "items": items}, enc_hook=_encoded)
 
 
@@ -94,7 +110,8 @@ def _decoder(schema: type[Resource]) -> msgspec.json.Decoder[Any]:
         TypeError: a field has a type that JSON does not have.
     """
     items: Any = list[schema]  # type: ignore[valid-type]
-    fields: list[Any] = [("metadata", _ListMeta, msgspec.field(default_factory=_ListMeta)), ("items", items)]
+    metadata = ("metadata", _ListMeta, msgspec.field(default_factory=_ListMeta))
+    fields: list[Any] = [("apiVersion", str, ""), ("kind", str, ""), metadata, ("items", items)]
     listed = msgspec.defstruct("List", fields, kw_only=True)
     return msgspec.json.Decoder(listed, dec_hook=_decoded)
 

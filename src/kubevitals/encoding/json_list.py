@@ -2,14 +2,15 @@
 
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.json_objects import message_of
+from kubevitals.encoding.json_objects import filled, message_of
 from kubevitals.encoding.json_stream import json_parts
 from kubevitals.encoding.kept import Compact, reduce
+from kubevitals.encoding.list_type import ANY_LIST, ListType
 from kubevitals.encoding.parts import Damaged, End, Item
 from kubevitals.errors import NotObserved
 
@@ -20,7 +21,10 @@ OBJECTS = 1_000_000
 
 
 def decode_json_list(
-    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None = None
+    chunks: Iterable[bytes],
+    schema: type[M],
+    wanted: Callable[[M], bool] | None = None,
+    expected: ListType | None = None,
 ) -> tuple[pb.ListMeta, list[M]]:
     """Parse a list item by item as it arrives, as `kubevitals.encoding.protobuf.decode_list` does in protobuf.
 
@@ -28,13 +32,13 @@ def decode_json_list(
         NotObserved: the bytes are not a list of this type in JSON.
     """
     try:
-        return _decode(chunks, schema, wanted)
+        return _decode(chunks, schema, wanted, expected)
     except (Damaged, ValueError) as error:
         raise NotObserved(f"the answer is not a list of {schema.__name__} in JSON: {error}") from error
 
 
 def _decode(
-    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None
+    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None, expected: ListType | None
 ) -> tuple[pb.ListMeta, list[M]]:
     items, metadata, count = Compact(schema), None, 0
     for part in json_parts(_texts(chunks)):
@@ -45,19 +49,15 @@ def _decode(
             if not wanted or wanted(item):
                 reduce(item)
                 items.add(item)
-        elif isinstance(part, End) and str(part.head.get("kind", "")) in (f"{schema.__name__}List", "List"):
-            metadata = _metadata(part.head.get("metadata"))
+        elif isinstance(part, End):
+            if expected:
+                ListType(*(str(part.head.get(key, "")) for key in ("apiVersion", "kind"))).require(expected, ANY_LIST)
+            metadata = filled(pb.ListMeta, part.head.get("metadata"))
         else:
-            raise ValueError("it is another value")
+            raise Damaged("it is another value")
     if metadata is None:
         raise ValueError("it contains no list")
     return metadata, items.all()
-
-
-def _metadata(value: Any) -> pb.ListMeta:
-    token = value.get("continue") if isinstance(value, dict) else ""
-    head: dict[str, Any] = {"continue": token if isinstance(token, str) else ""}
-    return pb.ListMeta(**head)
 
 
 def _texts(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -72,10 +72,20 @@ def message_of(schema: type[M], value: Mapping[str, Any]) -> M:
     Raises:
         ValueError: it has no name, or far too many parts.
     """
-    message = schema()
-    _fill(message, value, _Budget())
+    message = filled(schema, value)
     if not getattr(message, "metadata").name:  # noqa: B009 - not every message has it
         raise ValueError("an object has no name")
+    return message
+
+
+def filled(schema: type[M], value: Any) -> M:
+    """Return a message of this type from its JSON value; an empty one if the value is no object.
+
+    Raises:
+        ValueError: it has far too many parts.
+    """
+    message = schema()
+    _fill(message, value, _Budget())
     return message
 
 

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import Compact, reduce
+from kubevitals.encoding.list_type import ListType
 from kubevitals.encoding.stream import Stream, delimited, varint
 from kubevitals.errors import NotObserved
 from kubevitals.redaction import redact
@@ -18,7 +19,9 @@ from kubevitals.redaction import redact
 M = TypeVar("M", bound=Message)
 
 MAGIC = b"k8s\x00"
-_RAW = pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
+_TYPE, _RAW = pb.Envelope.TYPEMETA_FIELD_NUMBER << 3 | 2, pb.Envelope.RAW_FIELD_NUMBER << 3 | 2
+"""Tags of an envelope's fields: first what its content is (apimachinery pkg/runtime/serializer/protobuf)."""
+
 OBJECTS = 1_000_000
 """Objects of one answer; Kubernetes does not send more."""
 
@@ -37,30 +40,41 @@ class Page(NamedTuple):
 
 
 def decode_list(
-    chunks: Iterable[bytes], schema: type[M], wanted: Callable[[M], bool] | None = None
+    chunks: Iterable[bytes],
+    schema: type[M],
+    wanted: Callable[[M], bool] | None = None,
+    expected: ListType | None = None,
 ) -> tuple[pb.ListMeta, list[M]]:
     """Parse a list item by item as it arrives; unwanted items and unknown fields are dropped at once.
+
+    A recording does not say what its lists are: there nothing is `expected`.
 
     Raises:
         NotObserved: the bytes are not a list in Kubernetes' protobuf encoding.
     """
     try:
-        return _decode_list(Stream(chunks), schema, wanted)
+        return _decode_list(Stream(chunks), schema, wanted, expected)
     except (DecodeError, EOFError, ValueError, OverflowError) as error:
         raise NotObserved(
             f"the answer is not a list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
         ) from error
 
 
-def _decode_list(stream: Stream, schema: type[M], wanted: Callable[[M], bool] | None) -> tuple[pb.ListMeta, list[M]]:
+def _decode_list(
+    stream: Stream, schema: type[M], wanted: Callable[[M], bool] | None, expected: ListType | None
+) -> tuple[pb.ListMeta, list[M]]:
     if (start := stream.peek(20))[: len(MAGIC)] != MAGIC:
         raise DecodeError(f"it starts with {start!r}")
     stream.read(len(MAGIC))
-    content = None
+    content, said = None, pb.TypeMeta()
     while stream.peek(1):
         tag, size = stream.field()
         if tag == _RAW:
+            if expected:
+                ListType(said.apiVersion, said.kind).require(expected)
             content = _content(stream, stream.position + size, schema, wanted)
+        elif tag == _TYPE:
+            said = pb.TypeMeta.FromString(_read(stream, size))
         else:
             _read(stream, size)
     if content is None:

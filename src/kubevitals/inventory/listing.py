@@ -206,7 +206,10 @@ def _pages(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Iterat
         path = f"{list_.path}?{urlencode({**query, **selected})}"
         answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=list_.wanted))
         yield answer
-        if not (token := getattr(answer.page.metadata, "continue")):
+        metadata = answer.page.metadata
+        if not (token := getattr(metadata, "continue")):
+            if left := metadata.remainingItemCount:
+                raise NotObserved(f"the list of {listing.resource} ends, and {left:,} of its objects remain")
             return
         if token in tokens:
             raise NotObserved(f"the list of {listing.resource} repeats a continue token")

@@ -237,7 +237,7 @@ class Snapshot:
         if exchange.status == _NO_ANSWER:
             kind = NotRecorded if exchange.unrecorded else NotObserved
             raise kind(exchange.body.decode("utf-8", "replace"), unasked=exchange.unasked)
-        return answered(request, exchange.status, [exchange.body])._replace(date=exchange.date)
+        return answered(request, exchange.status, [exchange.body], recorded=True)._replace(date=exchange.date)
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Return the recorded result of the probe."""

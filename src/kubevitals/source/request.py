@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, decode_resources, fields_of
 from kubevitals.encoding.json_list import decode_json_list
+from kubevitals.encoding.list_type import ListType
 from kubevitals.encoding.protobuf import Page, decode_list, error_message
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
@@ -134,6 +135,15 @@ class Request(NamedTuple):
         return self.target if isinstance(self.target, str) else self.target.path
 
     @property
+    def list_type(self) -> ListType:
+        """What the list says that it is, if the API server answers."""
+        if self.accept == NAMES_ONLY:
+            return ListType("meta.k8s.io/v1", "PartialObjectMetadataList")
+        _, root, *rest = self.path.split("/")
+        version = rest[0] if root == "api" else "/".join(rest[:2])
+        return ListType(version, f"{self.schema.__name__}List" if self.schema else "")
+
+    @property
     def key(self) -> str:
         """The name of the answer in a recording: the path, and a hash of the fields that the schema declares."""
         if self.schema and issubclass(self.schema, Resource):
@@ -182,26 +192,32 @@ def refusal(answer: Answer, right: str) -> NotObserved:
     return NotObserved(f"{right}: HTTP {answer.status}: {words}")
 
 
-def answered(request: Request, status: int, chunks: Iterable[bytes]) -> Answer:
+def answered(request: Request, status: int, chunks: Iterable[bytes], *, recorded: bool = False) -> Answer:
     """Read an answer as it arrives; list items are reduced to the fields that checks read.
 
+    A recorded list does not say that it is one, and of what.
+
     Raises:
-        NotObserved: a list was asked for, and the answer is not one.
+        NotObserved: a list was asked for, and the answer is not one, or one of something else.
     """
     if request.schema and status == 200:
-        return Answer(status, page=_page(request.schema, chunks, request.wanted))
+        expected = None if recorded else request.list_type
+        return Answer(status, page=_page(request.schema, chunks, request.wanted, expected))
     return Answer(status, b"".join(chunks))
 
 
 def _page(
-    schema: type[Message] | type[Resource], chunks: Iterable[bytes], wanted: Callable[[Any], bool] | None
+    schema: type[Message] | type[Resource],
+    chunks: Iterable[bytes],
+    wanted: Callable[[Any], bool] | None,
+    expected: ListType | None,
 ) -> Page:
     if issubclass(schema, Resource):
-        return Page(*decode_resources(b"".join(chunks), schema, wanted))
+        return Page(*decode_resources(b"".join(chunks), schema, wanted, expected))
     pieces = iter(chunks)
     first = next(pieces, b"")
     decode = decode_json_list if first.lstrip()[:1] == b"{" else decode_list
-    return Page(*decode(chain([first], pieces), schema, wanted))
+    return Page(*decode(chain([first], pieces), schema, wanted, expected))
 
 
 class Source(Protocol):
