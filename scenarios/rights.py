@@ -100,7 +100,8 @@ class Refusing:
 
     def __init__(self, recorded: Snapshot, rights: Collection[Right]) -> None:
         self._recorded, self._rights = recorded, frozenset(rights)
-        self.context, self.waits, self.now = recorded.context, recorded.waits, recorded.now
+        self.context, self.waits = recorded.context, recorded.waits
+        self.now, self.clock = recorded.now, recorded.clock
 
     def get(self, request: Request) -> Answer:
         """Return the recorded answer, or a refusal as the API server or a kubelet words it."""

@@ -13,10 +13,10 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory import probed as probed_module
 from kubevitals.inventory.probed import MissingReport, ProbeResults
 from kubevitals.probe.report import ProbeNetwork, ProbeReport
-from kubevitals.source import live
+from kubevitals.source import clock, live
 from kubevitals.source.live import Live
 from scenarios.harness import check_modules
-from tests.fakes import ApiServer, Reply, api_server, write_kubeconfig
+from tests.fakes import NOW, ApiServer, Reply, api_server, write_kubeconfig
 from tests.networks import UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import Connect, Run, checks_in, crashing, log_path
@@ -80,6 +80,7 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
             environment.delenv(name, raising=False)
         environment.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         environment.setenv("PYTEST_ADDOPTS", SLIM)
+        environment.setattr(clock, "machine_time", NOW.timestamp)
         yield
 
 

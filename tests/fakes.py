@@ -100,7 +100,7 @@ class FakeSource:
     def __init__(self, answers: Answers | None = None) -> None:
         self.answers = {"/version": Answer(200, b'{"gitVersion": "v1.34.4"}')} | dict(answers or {})
         self.requests: list[Request] = []
-        self.context, self.waits, self.now, self.closed = "fake", False, NOW, False
+        self.context, self.waits, self.now, self.closed, self.clock = "fake", False, NOW, False, ""
 
     def get(self, request: Request) -> Answer:
         """Return the answer."""
@@ -164,6 +164,11 @@ def said_type(path: str) -> pb.TypeMeta:
 _KINDS = {listing.path.rpartition("/")[2]: listing.schema.__name__ for listing in Cluster.listings()}
 
 
+def typed(path: str, body: bytes) -> bytes:
+    """Return an answer whose envelope also says what it is, as every answer of the API server does."""
+    return MAGIC + proto_field(1, said_type(path).SerializeToString()) + body[len(MAGIC) :]
+
+
 class Reply(NamedTuple):
     """A response of the fake API server."""
 
@@ -182,8 +187,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, reply: Reply) -> None:
         """Send a reply; a list in protobuf says what it is a list of, unless it says so already."""
         if self.path.startswith(("/api/", "/apis/")) and reply.body.startswith(UNTYPED):
-            said = proto_field(1, said_type(self.path).SerializeToString())
-            reply = reply._replace(body=MAGIC + said + reply.body[len(MAGIC) :])
+            reply = reply._replace(body=typed(self.path, reply.body))
         self.send_response_only(reply.status)
         headers = {"Date": format_datetime(NOW, usegmt=True), "Content-Length": str(len(reply.body))}
         for name, value in (headers | dict(reply.headers)).items():
@@ -271,7 +275,7 @@ def break_off(handler: Handler) -> None:
     handler.send_response(200)
     handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    handler.wfile.write(list_bytes([pb.Pod(metadata=pb.ObjectMeta(name="web-0"))])[:-1])
+    handler.wfile.write(typed(handler.path, list_bytes([pb.Pod(metadata=pb.ObjectMeta(name="web-0"))]))[:-1])
     handler.close_connection = True
 
 

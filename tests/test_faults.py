@@ -33,6 +33,7 @@ from tests.fakes import (
     proto_field,
     proto_head,
     status_json,
+    typed,
 )
 from tests.runs import Connect, Run
 
@@ -60,10 +61,11 @@ def late(handler: Handler) -> None:
 def trickling(handler: Handler) -> None:
     """Send the right list a byte at a time, each soon enough."""
     handler.send_response_only(200)
-    handler.send_header("Content-Length", str(len(WHOLE)))
+    whole = typed(handler.path, WHOLE)
+    handler.send_header("Content-Length", str(len(whole)))
     handler.end_headers()
     with suppress(OSError):
-        for byte in WHOLE:
+        for byte in whole:
             handler.wfile.write(bytes([byte]))
             sleep(0.02)
 
@@ -74,7 +76,7 @@ def endless(handler: Handler) -> None:
     handler.end_headers()
     handler.close_connection = True
     with suppress(OSError):
-        handler.wfile.write(MAGIC + b"\x12" + b"\xff" * 8 + b"\x01")
+        handler.wfile.write(typed(handler.path, MAGIC + b"\x12" + b"\xff" * 8 + b"\x01"))
         while True:
             handler.wfile.write(LARGE)
 

@@ -2154,7 +2154,7 @@ class PodDisruptionBudget(_message.Message):
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[PodDisruptionBudgetSpec, _Mapping]] = ..., status: _Optional[_Union[PodDisruptionBudgetStatus, _Mapping]] = ...) -> None: ...
 
 class RecordingHeader(_message.Message):
-    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted", "incompleteNamespaces")
+    __slots__ = ("format", "kubevitals", "context", "taken", "namespaces", "excludedNamespaces", "namespacedOnly", "leftOut", "unredacted", "incompleteNamespaces", "clock")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     KUBEVITALS_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -2165,6 +2165,7 @@ class RecordingHeader(_message.Message):
     LEFTOUT_FIELD_NUMBER: _ClassVar[int]
     UNREDACTED_FIELD_NUMBER: _ClassVar[int]
     INCOMPLETENAMESPACES_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
     format: int
     kubevitals: str
     context: str
@@ -2175,7 +2176,8 @@ class RecordingHeader(_message.Message):
     leftOut: _containers.RepeatedScalarFieldContainer[str]
     unredacted: bool
     incompleteNamespaces: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ..., incompleteNamespaces: _Optional[_Iterable[str]] = ...) -> None: ...
+    clock: str
+    def __init__(self, format: _Optional[int] = ..., kubevitals: _Optional[str] = ..., context: _Optional[str] = ..., taken: _Optional[float] = ..., namespaces: _Optional[_Iterable[str]] = ..., excludedNamespaces: _Optional[_Iterable[str]] = ..., namespacedOnly: _Optional[bool] = ..., leftOut: _Optional[_Iterable[str]] = ..., unredacted: _Optional[bool] = ..., incompleteNamespaces: _Optional[_Iterable[str]] = ..., clock: _Optional[str] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("request", "status", "body", "unasked", "date", "unrecorded")

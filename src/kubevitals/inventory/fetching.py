@@ -88,6 +88,11 @@ class Fetcher:
         self.list(listing)
         return self._dates[listing.name]
 
+    @property
+    def clock(self) -> str:
+        """What the user should know about the source's time; empty if it is the API server's."""
+        return self._source.clock
+
     def check_scope(self) -> Sequence[str]:
         """Refuse chosen namespaces that do not exist, if namespaces can be listed.
 

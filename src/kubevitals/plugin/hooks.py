@@ -166,7 +166,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
         return []
     progress.load(run.cluster, config)
     try:
-        run.cluster.remarks += run.cluster.fetcher.check_scope()
+        run.cluster.remarks += [*filter(None, [run.cluster.fetcher.clock]), *run.cluster.fetcher.check_scope()]
         run.inputs.history.refuse_another(cluster_info(run.cluster))
     except Unusable as error:
         raise _refusal(error, config) from None

@@ -1,7 +1,7 @@
 """A live cluster: its API server, and its kubelets and pods where they are reached directly."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from threading import Lock
 from typing import Any, cast
@@ -15,6 +15,7 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.certificates import Certificate, authorities_in, shown_certificate
+from kubevitals.source.clock import Clock, clock
 from kubevitals.source.credentials import IN_CLUSTER, connect, for_kubelets
 from kubevitals.source.deadlines import limit_heads
 from kubevitals.source.plain_http import PlainHttpClient
@@ -72,16 +73,25 @@ class Live:
         self._timeout = (CONNECT_TIMEOUT, read_timeout)
         self._plain_http = PlainHttpClient(CONNECT_TIMEOUT, read_timeout)
         self._lock = Lock()
-        self._now: datetime | None = None
+        self._clock: Clock | None = None
         self._unreachable: str | None = None
 
     @property
     def now(self) -> datetime:
         """The API server's clock at the first request; this machine's clock if the API server does not answer."""
+        return self._time.now
+
+    @property
+    def clock(self) -> str:
+        """What the user should know about the time; empty if it is the API server's."""
+        return self._time.remark
+
+    @property
+    def _time(self) -> Clock:
         with self._lock:
-            if self._now is None:
-                self._now = self._server_time() or datetime.now(UTC)
-            return self._now
+            if self._clock is None:
+                self._clock = clock(self._server_time(), self.get)
+            return self._clock
 
     def get(self, request: Request) -> Answer:
         """Return the answer of the API server, or of the kubelet or pod that is reached directly.
@@ -183,14 +193,13 @@ class Live:
         sent = api.call_api(method, url, stripped, body, _request_timeout=self._timeout)
         return cast("urllib3.BaseHTTPResponse", sent.response)
 
-    def _server_time(self) -> datetime | None:
+    def _server_time(self) -> float:
         try:
             response = self._send("HEAD", "/version")
         except (*_ERRORS, NotObserved):
-            return None
+            return 0
         response.release_conn()
-        date = sent_at(response)
-        return datetime.fromtimestamp(date, UTC) if date else None
+        return sent_at(response)
 
     def _explain(self, error: Exception, kubelet: Server | None) -> str:
         host = f"https://{kubelet}" if kubelet else self._client.configuration.host

@@ -89,6 +89,7 @@ class Recording:
                 leftOut=left_out,
                 unredacted=not redacting(),
                 incompleteNamespaces=scope.incomplete if scope else (),
+                clock=source.clock,
             )
         )
 
@@ -96,6 +97,11 @@ class Recording:
     def now(self) -> datetime:
         """The source's time."""
         return self._source.now
+
+    @property
+    def clock(self) -> str:
+        """What the user should know about the source's time."""
+        return self._source.clock
 
     def get(self, request: Request) -> Answer:
         """Return the source's answer as it was recorded."""
@@ -209,6 +215,7 @@ class Snapshot:
         except (DecodeError, EOFError, ValueError, OverflowError, OSError) as error:
             raise Unusable(f"{path} is damaged: {clean(str(error))}; record it again") from error
         self.context, self.waits = f"{clean(self.header.context)} (recording)", False
+        self.clock = clean(self.header.clock)
         chosen, excluded = self.header.namespaces, self.header.excludedNamespaces
         self.scope = Scope(
             chosen,

@@ -232,6 +232,10 @@ class Source(Protocol):
     waits: bool
 
     @property
+    def clock(self) -> str:
+        """What the user should know about the time; empty if it is the API server's."""
+
+    @property
     def now(self) -> datetime:
         """The time that all ages are counted from: the API server's clock, or the time of the recording."""
 

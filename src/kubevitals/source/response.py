@@ -20,6 +20,9 @@ BODY_LIMIT = 2 << 30
 TEXT_LIMIT = 64 << 20
 """Bytes of any other response. A kubelet's figures for 500 pods have a few MiB."""
 
+DATE_LENGTH = 40
+"""Characters of a date in a header; RFC 9110 has 29."""
+
 PLAIN = Request("")
 
 
@@ -45,9 +48,10 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
 def sent_at(response: urllib3.BaseHTTPResponse) -> float:
     """Return when a response was sent, by its header Date, in seconds since 1970; 0 if it has none that is valid."""
     try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).replace(tzinfo=UTC).timestamp()
+        date = parsedate_to_datetime(response.headers.get("Date", "")[:DATE_LENGTH]).replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
         return 0
+    return max(date, 0)
 
 
 def words(error: Exception) -> str:

@@ -47,7 +47,7 @@ class Bundle:
         Raises:
             Unusable: it cannot be read, holds no objects or those of several clusters, or its time is not known.
         """
-        self.context, self.waits = f"{clean(path.resolve().name)} (bundle)", False
+        self.context, self.waits, self.clock = f"{clean(path.resolve().name)} (bundle)", False, ""
         self._kinds = Kinds(kinds)
         self.read = read(path, self._kinds)
         self._contents = self.read.contents
