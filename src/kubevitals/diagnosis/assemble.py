@@ -11,6 +11,7 @@ from kubevitals.diagnosis.grouping import reported_findings
 from kubevitals.diagnosis.ranking import ranked_roots
 from kubevitals.diagnosis.result import SCHEMA, ClusterInfo, Item, Report, ReportedFinding, Root
 from kubevitals.diagnosis.run import Run
+from kubevitals.diagnosis.trend import PastRun
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
@@ -27,6 +28,7 @@ def assemble(run: Run) -> Report:
     unsorted = reported_findings(run)
     roots = ranked_roots(unsorted)
     findings = _in_order(unsorted, roots)
+    outcome = _outcome(run)
     judged = {verdict.check for verdict in run.verdicts if not verdict.unseen}
     return Report(
         schema=SCHEMA,
@@ -35,7 +37,7 @@ def assemble(run: Run) -> Report:
         taken=run.cluster.now,
         finished=datetime.now(UTC),
         seconds=round(monotonic() - run.inputs.started, 3),
-        outcome=_outcome(run),
+        outcome=outcome,
         counts=dict(run.counts),
         roots=roots,
         findings=findings,
@@ -46,6 +48,7 @@ def assemble(run: Run) -> Report:
         remarks=_remarks(run),
         redacted=redacting(),
         unjudged=run.unjudged,
+        runs=kept.all_runs(PastRun(run.cluster.now, outcome, len(roots))) if (kept := run.inputs.kept) else [],
     )
 
 

@@ -108,6 +108,7 @@ def _reported(cases: Sequence[Case], id_: str, lasting: str, run: Run) -> Report
         status=history.status(lasting, severity),
         known=Known(clean(issue.reason), issue.until) if issue else None,
         replicas=Replicas(*first.replicas) if first.replicas else None,
+        occurrences=run.inputs.kept.occurrences(lasting, cases[0].check, now) if run.inputs.kept else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from kubevitals.diagnosis.trend import Occurrences, PastRun, Time
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.finding import Severity
 
@@ -19,7 +20,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA = 1
 """The version of the format. It rises when a field is removed or changes its meaning, not when one is added."""
 
-Time = Annotated[datetime, Meta(tz=True)]
 Status = Literal["new", "worse", "ongoing"]
 Id = Annotated[
     str, Meta(description="Stable from run to run. A suffix after a dot distinguishes parts of one finding.")
@@ -126,6 +126,7 @@ class ReportedFinding(Struct, frozen=True):
         root: the id of its root; empty if it is a root itself.
         cause: the id of the finding that explains it directly, which may be a symptom too; empty if it is a root.
         replicas: how many replicas of a workload are not available; null if it is not about a workload.
+        occurrences: in how many of the last runs it was found; null without --history.
     """
 
     id: Id
@@ -148,6 +149,7 @@ class ReportedFinding(Struct, frozen=True):
     root: Id = ""
     cause: Id = ""
     replicas: Replicas | None = None
+    occurrences: Occurrences | None = None
 
     @property
     def began(self) -> datetime:
@@ -237,6 +239,7 @@ class Report(Struct, frozen=True):
         redacted: whether texts that look like credentials were redacted; false with --no-redact.
         unjudged: selected checks that have no outcome: the run was stopped before, or they crashed. A report that has
             any is partial.
+        runs: the runs that --history keeps, the oldest first and this one last; empty without --history.
     """
 
     schema: int
@@ -256,6 +259,7 @@ class Report(Struct, frozen=True):
     remarks: list[str] = []
     redacted: bool = True
     unjudged: list[str] = []
+    runs: list[PastRun] = []
 
 
 def json_schema() -> str:

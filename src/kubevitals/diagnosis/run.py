@@ -11,6 +11,7 @@ import pytest
 
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.identity import identity
+from kubevitals.diagnosis.kept_runs import KeptRuns
 from kubevitals.diagnosis.known_issues import KnownIssues
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.unexplained_events import unexplained
@@ -40,6 +41,7 @@ class Inputs:
         rules: which finding explains which.
         planned: the selected checks, each ``cause[variant]``.
         history: what an earlier run found.
+        kept: the last runs; nothing without --history.
         only_new: whether findings that the earlier run had as well do not make a check fail.
         started: the monotonic clock when the run began, in seconds.
     """
@@ -54,6 +56,7 @@ class Inputs:
     rules: Sequence[Explains] = ()
     planned: Sequence[str] = ()
     history: History = field(default_factory=History)
+    kept: KeptRuns | None = None
     only_new: bool = False
     started: float = field(default_factory=monotonic)
 

@@ -8,6 +8,7 @@ from inspect import signature
 import pytest
 
 from kubevitals.diagnosis.assemble import assemble, cluster_info
+from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Inputs, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.errors import ProbeWaits, Unusable
@@ -26,6 +27,7 @@ from kubevitals.redaction import unredacted
 from kubevitals.reports import github, junit, progress
 from kubevitals.reports.failure import Failure
 from kubevitals.reports.html.hooks import HtmlReport
+from kubevitals.reports.kept import HistoryReport
 from kubevitals.reports.terminal import Level, TerminalReport, header
 from kubevitals.reports.writers import FileReports
 from kubevitals.text import clean
@@ -121,8 +123,10 @@ def _refuse_to_share(session: pytest.Session) -> None:
 
 def _run(planned: collected.Collected, config: pytest.Config) -> Run:
     known, earlier = settings.expected(config), settings.earlier(config)
+    cluster = settings.open_cluster(config, planned.thresholds)
+    kept = settings.kept(config, cluster)
     inputs = Inputs(
-        settings.open_cluster(config, planned.thresholds),
+        cluster,
         known,
         Severity(config.getoption("fail_on")),
         causes=planned.causes,
@@ -131,7 +135,8 @@ def _run(planned: collected.Collected, config: pytest.Config) -> Run:
         docstrings=planned.docstrings,
         rules=explains.declared(planned.modules),
         planned=planned.checks,
-        history=earlier,
+        history=earlier or (kept.newest if kept else History()),
+        kept=kept,
         only_new=config.getoption("only_new"),
     )
     return Run(inputs)
@@ -148,6 +153,7 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     html = HtmlReport(run)
     plugins.register(html, "kubevitals.html")
     plugins.register(FileReports(run, report_paths(session.config)), "kubevitals.files")
+    plugins.register(HistoryReport(run), "kubevitals.history")
     plugins.register(TerminalReport(run), "kubevitals.terminal")
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")

@@ -210,4 +210,15 @@ def _add_known(group: Group) -> None:
         help="report what is new, ongoing and resolved since an earlier run: its --findings file, or a directory of "
         "such files, whose newest is used",
     )
-    group.addoption("--only-new", action="store_true", help="with --compare: ongoing findings do not fail the run")
+    group.addoption(
+        "--history",
+        metavar="DIR",
+        type=_path,
+        help="keep the findings of the last 30 runs in a folder, and report how often each was found and "
+        "what has changed since the newest (unless --compare names another run)",
+    )
+    group.addoption(
+        "--only-new",
+        action="store_true",
+        help="with --compare or --history: ongoing findings do not fail the run",
+    )

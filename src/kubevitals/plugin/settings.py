@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from kubevitals.diagnosis import history, known_issues
+from kubevitals.diagnosis.kept_runs import KeptRuns, open_folder
+from kubevitals.diagnosis.result import ClusterInfo
 from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
 from kubevitals.inventory.cluster import Cluster
@@ -73,17 +75,33 @@ def kept_credentials(source: Source) -> list[str]:
     return remarks
 
 
-def earlier(config: pytest.Config) -> history.History:
-    """Return the findings of the run to compare with.
+def earlier(config: pytest.Config) -> history.History | None:
+    """Return the findings of the run that --compare names; nothing if it is not given.
 
     Raises:
-        Unusable: they cannot be read, the file is not a findings file, or --only-new is given without --compare.
+        Unusable: they cannot be read, the file is not a findings file, or there is nothing that --only-new compares
+            with.
     """
     if path := config.getoption("compare"):
         return history.load(path)
-    if config.getoption("only_new"):
-        raise Unusable("--only-new needs an earlier run to compare with: add --compare")
-    return history.History()
+    if config.getoption("only_new") and not config.getoption("history"):
+        raise Unusable("--only-new needs an earlier run to compare with: add --compare or --history")
+    return None
+
+
+def kept(config: pytest.Config, cluster: Cluster) -> KeptRuns | None:
+    """Return the runs of this cluster that --history keeps; nothing if it is not given.
+
+    Raises:
+        Unusable: the folder cannot be used.
+    """
+    if not (folder := config.getoption("history")):
+        return None
+    runs = open_folder(folder, ClusterInfo(cluster.context, cluster.uid), cluster.now)
+    if not runs.newest.report and not config.getoption("compare"):
+        runs.remarks.append(f"no earlier run in {clean(str(folder))} to compare with: nothing is new or resolved")
+    cluster.remarks += runs.remarks
+    return runs
 
 
 def expected(config: pytest.Config) -> known_issues.KnownIssues:

@@ -22,14 +22,17 @@ from kubevitals.reports.wording import (
     Unseen,
     chain_line,
     changes,
+    chart,
     cluster_line,
     heading,
     not_observed,
+    often,
     past_line,
     place_names,
     replicas_line,
     root_line,
     since,
+    trend,
 )
 from kubevitals.text import plural
 
@@ -177,6 +180,8 @@ class _Lines:
         yield _verdict(report)
         if line := changes(report):
             yield Line(Level.QQ, line)
+        if line := trend(report):
+            yield Line(Level.Q, f"{line} {chart(report)}")
         yield from _first(refusals, self._remark, Level.QQ, "more remark")
         yield from _first(not_observed(report), self._unseen, Level.QQ, "more reason")
         remarks = [*report.remarks, *(f"known issue {line}" for line in report.stale)]
@@ -207,7 +212,7 @@ class _Lines:
         yield from self._short(max(level, Level.DEFAULT), f"remedy: {first.remedy}", indent=2)
         yield Line(detail, f"look: {first.look}", 2, is_command=True)
         began = since(first, self._report)
-        facts = (root.check, replicas_line(root.replicas), f"since {began}" if began else "")
+        facts = (root.check, replicas_line(root.replicas), f"since {began}" if began else "", often(first))
         yield Line(detail, ", ".join(filter(None, facts)), 2)
         places = [place.object for id_ in (root.id, *root.others) for place in self._by_id[id_].places]
         yield Line(Level.VV, f"objects: {some(places, OBJECTS)}", 2)

@@ -110,6 +110,43 @@ def changes(report: Report) -> str:
     return f"since {moment(comparison.taken)}: {', '.join(counts)}"
 
 
+BARS = "▁▂▃▄▅▆▇█"
+"""A small chart in the terminal: the higher, the more root causes."""
+
+FLAPS = 2
+"""A finding that came back so often within the last runs is flapping."""
+
+
+def trend(report: Report) -> str:
+    """Return how many root causes the last runs had; nothing without --history or at the first run."""
+    if len(report.runs) < 2:
+        return ""
+    counts = [run.roots for run in report.runs if run.outcome is not Outcome.NOT_OBSERVED]
+    return f"root causes in the last {len(report.runs)} runs: {min(counts, default=0)} to {max(counts, default=0)}"
+
+
+def chart(report: Report) -> str:
+    """Return the number of root causes of the last runs as a row of bars; a run that observed nothing is a ``?``."""
+    most = max((run.roots for run in report.runs), default=0) or 1
+    return "".join(
+        "?" if run.outcome is Outcome.NOT_OBSERVED else BARS[-(-run.roots * (len(BARS) - 1) // most)]
+        for run in report.runs
+    )
+
+
+def is_flapping(finding: ReportedFinding) -> bool:
+    """Return whether a finding comes and goes."""
+    return finding.occurrences is not None and finding.occurrences.returned >= FLAPS
+
+
+def often(finding: ReportedFinding) -> str:
+    """Return how often the last runs found it; nothing without --history or if no other run could have found it."""
+    if not (seen := finding.occurrences) or seen.of < 2:
+        return ""
+    back = f", came back {plural(seen.returned, 'time')}" if seen.returned else ""
+    return f"found in {seen.found} of {seen.of} runs, first {moment(seen.first)}{back}"
+
+
 def place_names(finding: ReportedFinding, shown: int = 3) -> str:
     """Return the objects of a finding as a text; if there are many, the first ones."""
     return some((place.object for place in finding.places), shown)
@@ -198,7 +235,8 @@ def root_line(root: Root, by_id: Mapping[str, ReportedFinding]) -> str:
     """Return a root in one line, such as ``error, new: Deployment/shop/cart (2 pods): is not ready``."""
     first = by_id[root.id]
     changed = first.status if first.status in ("new", "worse") else ""
-    kind = "known" if root.known else ", ".join(filter(None, (root.severity, changed)))
+    flaps = "flapping" if is_flapping(first) else ""
+    kind = "known" if root.known else ", ".join(filter(None, (root.severity, changed, flaps)))
     places = [place.object for id_ in (root.id, *root.others) for place in by_id[id_].places]
     name = some(places, 1)
     if len(places) > 1 and first.owner and not root.others:

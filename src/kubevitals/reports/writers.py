@@ -14,7 +14,8 @@ from kubevitals.reports.markdown import markdown
 from kubevitals.reports.metrics import openmetrics
 
 
-def _findings(report: Report, _: Path) -> bytes:
+def findings(report: Report, _: Path) -> bytes:
+    """Return the content of a findings file."""
     return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
 
 
@@ -29,7 +30,7 @@ def _markdown(report: Report, path: Path) -> str:
 
 
 WRITERS: Mapping[str, Callable[[Report, Path], bytes | str]] = {
-    "--findings": _findings,
+    "--findings": findings,
     "--metrics": _metrics,
     "--markdown": _markdown,
 }
