@@ -85,7 +85,7 @@ def kind_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         cluster.create(str(own if own.exists() else HERE / "kind.yaml"))
         if addon:
             subprocess.run([*command, name], env={**os.environ, "KUBECONFIG": str(kubeconfig)}, check=True)
-        cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s")
+        cluster.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=600s")
         yield cluster
     finally:
         if not config.getoption("keep_cluster"):
@@ -116,7 +116,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def judged(live: Any) -> Judge:
     """Applies all rules to the recordings of the repository, or with --kind to those of the live cluster."""
-    return Judge(live.folder, live=True) if live else Judge()
+    return Judge(live.folder, live=True, moments=live.moments) if live else Judge()
 
 
 def _say(config: pytest.Config, line: str) -> None:

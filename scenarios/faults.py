@@ -119,7 +119,7 @@ def disk_full(node: str) -> "Fault":
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         cluster.on_node(node, _SMALL_DISK)
         try:
-            cluster.kubectl(f"wait --for=condition=Ready node/{cluster.name}-{node} --timeout=60s")
+            cluster.kubectl(f"wait --for=condition=Ready node/{cluster.name}-{node} --timeout=600s")
             cluster.on_node(
                 node, "fallocate -l $(($(stat -f -c '%a * %S' /var/lib/kubelet))) /var/lib/kubelet/fill || true"
             )
@@ -138,7 +138,7 @@ def memory_low(node: str) -> "Fault":
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         cluster.apply([pod("app", room="a")], "node-out-of-memory")
-        cluster.kubectl("-n node-out-of-memory wait --for=condition=Ready pod/app --timeout=60s")
+        cluster.kubectl("-n node-out-of-memory wait --for=condition=Ready pod/app --timeout=600s")
         low = (
             "s/^evictionHard:/evictionSoft: {memory.available: 99.99%}\\n"
             "evictionSoftGracePeriod: {memory.available: 1s}\\n&/"

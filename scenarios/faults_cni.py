@@ -109,7 +109,7 @@ def rejoin(cluster: "LiveCluster", before: Object, cidr: str) -> None:
         cluster.kubectl(["replace", "--force", "-f", "-"], input=json.dumps(manifest))
     finally:
         cluster.on_node(node, "systemctl start kubelet")
-    cluster.kubectl(f"wait --for=condition=Ready node/{metadata['name']} --timeout=60s")
+    cluster.kubectl(f"wait --for=condition=Ready node/{metadata['name']} --timeout=600s")
     cluster.on_node(node, f"timeout 60 sh -c 'until grep -q {cidr} /etc/cni/net.d/*; do sleep 1; done' && sleep 2")
 
 

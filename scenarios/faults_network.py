@@ -67,7 +67,7 @@ def daemon_missing(app: str, node: str) -> "Fault":
 
     def until_gone(cluster: "LiveCluster") -> None:
         controllers = f"pod/kube-controller-manager-{cluster.name}-control-plane"
-        cluster.kubectl(f"-n {SYSTEM} wait --for=delete {controllers} --timeout=60s")
+        cluster.kubectl(f"-n {SYSTEM} wait --for=delete {controllers} --timeout=600s")
 
     return together(
         manifest_removed("kube-controller-manager"), doing(until_gone, nothing), doing(pod_deleted(app, node), nothing)
@@ -99,11 +99,11 @@ def daemon_excluded(app: str, node: str) -> "Fault":
         terms = {"nodeSelectorTerms": [{"matchExpressions": [other]}]}
         affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
         _patch("daemonset", app, {"spec": {"template": {"spec": {"affinity": affinity}}}}, cluster)
-        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=180s")
+        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=600s")
 
     def include(cluster: "LiveCluster") -> None:
         cluster.kubectl(f"-n {SYSTEM} rollout undo daemonset {app}")
-        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=180s")
+        cluster.kubectl(f"-n {SYSTEM} rollout status daemonset {app} --timeout=600s")
 
     return doing(exclude, include)
 

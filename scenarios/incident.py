@@ -77,7 +77,7 @@ def shop_in_trouble(cluster: "LiveCluster") -> Iterator[None]:
     try:
         for objects in (_fine(), _callers()):
             cluster.apply(objects, SHOP)
-            cluster.kubectl(f"-n {SHOP} rollout status deployment --timeout=180s")
+            cluster.kubectl(f"-n {SHOP} rollout status deployment --timeout=600s")
         cluster.apply(_broken(), SHOP)
         cluster.apply(_without_volume(), ORDERS)
         cluster.kubectl(f"-n {SHOP} set image deployment/search app=busybox:1.36-rc7")

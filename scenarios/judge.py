@@ -1,6 +1,6 @@
 """How recordings are compared with what scenarios state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.source.recording import Snapshot
 from scenarios.harness import HERE, MANIFESTS, NET, RECORDINGS, Scenario, Seen, check_modules, lines, verdicts
+from scenarios.looks import State
 
 
 @dataclass
@@ -24,18 +25,20 @@ class Judge:
     Attributes:
         folder: the folder of the recordings; a recording that is not there is taken from the repository.
         live: whether a real cluster was just recorded, so that every scenario must have a recording.
+        moments: the recordings of scenarios that were not shown together with the others.
     """
 
     folder: Path = RECORDINGS
     live: bool = False
-    _done: dict[tuple[str, float, bool], Seen] = field(default_factory=dict)
+    moments: Mapping[State, Path] = field(default_factory=dict)
+    _done: dict[tuple[Path, float, bool], Seen] = field(default_factory=dict)
 
     def __call__(self, scenario: Scenario) -> Seen:
         """Return what a scenario sees."""
         later = scenario.later
         if callable(later):
             later = later(self(replace(scenario, later=0)))
-        key = (scenario.recording, later, scenario.secret_names)
+        key = (self.path_of(scenario), later, scenario.secret_names)
         if key not in self._done:
             cluster = self.cluster(scenario, later)
             judged = verdicts(cluster)
@@ -45,7 +48,7 @@ class Judge:
 
     def cluster(self, scenario: Scenario, later: float) -> Cluster:
         """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
-        snapshot = Snapshot(self.path(scenario.recording), timedelta(seconds=later))
+        snapshot = Snapshot(self.path_of(scenario), timedelta(seconds=later))
         return Cluster(snapshot, secret_names=scenario.secret_names)
 
     def recorded(self, scenario: Scenario) -> bool:
@@ -68,6 +71,10 @@ class Judge:
         """The namespaces in the recording that all scenarios of manifests share."""
         cluster = Cluster(Snapshot(self.path(MANIFESTS)))
         return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
+
+    def path_of(self, scenario: Scenario) -> Path:
+        """Return the recording that shows a scenario."""
+        return self.moments.get(scenario.state) or self.path(scenario.recording)
 
     def path(self, recording: str) -> Path:
         path = self.folder / f"{recording}.recording"

@@ -66,14 +66,14 @@ def maintained(cluster: "LiveCluster") -> Iterator[None]:
 
 
 def _wait_for_shop(cluster: "LiveCluster") -> None:
-    cluster.kubectl(f"-n {SHOP} rollout status deployment --timeout=120s")
+    cluster.kubectl(f"-n {SHOP} rollout status deployment --timeout=600s")
 
 
 def _reboot(cluster: "LiveCluster", node: str) -> None:
     """Restart a node, and wait until all its containers have started again and are ready."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     cluster.reboot(node)
-    cluster.retry(lambda: _require_started(cluster, node, since), 120)
+    cluster.retry(lambda: _require_started(cluster, node, since))
 
 
 def _require_started(cluster: "LiveCluster", node: str, since: str) -> None:
@@ -87,7 +87,7 @@ def _require_started(cluster: "LiveCluster", node: str, since: str) -> None:
 
 
 def _drain(cluster: "LiveCluster", node: str) -> None:
-    cluster.kubectl(f"drain {cluster.name}-{node} --ignore-daemonsets --delete-emptydir-data --force --timeout=60s")
+    cluster.kubectl(f"drain {cluster.name}-{node} --ignore-daemonsets --delete-emptydir-data --force --timeout=600s")
 
 
 def _scale_down(cluster: "LiveCluster", node: str) -> None:
