@@ -192,7 +192,7 @@ def resolv_conf_emptied(node: str) -> "Fault":
 
 def conntrack_filled(node: str, percent: int) -> "Fault":
     """Fill the table with unanswered entries, which the kernel evicts when it needs space."""
-    entry = 'echo "-A -p udp -s 10.9.$a.$b -d 10.8.0.$c --sport 5000 --dport 53 -t 900"'
+    entry = 'echo "-A -p udp -s 10.9.$a.$b -d 10.8.0.$c --sport 5000 --dport 53 -t 3600"'
     entries = f"for c in 1 2 3 4 5; do for a in {{0..255}}; do for b in {{0..255}}; do {entry}; done; done; done"
     count = f"$(($(sysctl -n net.netfilter.nf_conntrack_max) * {percent} / 100))"
     return on_node(

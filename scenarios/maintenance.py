@@ -32,7 +32,7 @@ SERVICES = (
 )
 PORT = 8080
 _SERVE = f"mkdir /www; echo ok > /www/index.html; exec httpd -f -p {PORT} -h /www"
-_STRICT = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 5, "timeoutSeconds": 1, "failureThreshold": 3}
+_STRICT = {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3}
 """Used as readiness probe and as liveness probe, as many demo applications do it."""
 
 

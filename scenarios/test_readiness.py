@@ -41,7 +41,7 @@ def test_answer_is_late(seen: Seen) -> None:
 @scenario(
     pod(
         "app",
-        "sleep 20; touch /tmp/down; sleep 1d",
+        "sleep 60; touch /tmp/down; sleep 1d",
         readinessProbe=probe("[ ! -e /tmp/down ] || { echo the queue is gone; exit 1; }"),
     ),
     finds=[FAILING],
@@ -112,7 +112,11 @@ BREAK = [
 ]
 
 
-@scenario(deployment("web", readinessProbe=probe("true")), then=BREAK)
+PATIENT = deployment("web", readinessProbe=probe("true"))
+PATIENT["spec"]["progressDeadlineSeconds"] = 7200
+
+
+@scenario(PATIENT, then=BREAK)
 def test_rollout_has_not_reached_its_deadline(seen: Seen) -> None:
     """The old pod stays until the new one is ready."""
     pods = [pod for pod in seen.cluster.pods if pod.metadata.namespace == seen.scenario.name]

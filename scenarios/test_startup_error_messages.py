@@ -4,6 +4,9 @@ from scenarios.harness import Seen, scenario
 from scenarios.objects import config_map, container, deployment, mounting, pod, service
 
 PORT = [{"containerPort": 8080}]
+LISTENS = f"grep -q :{8080:X} /proc/net/tcp*"
+"""Whether the other container has the port already."""
+
 EXITS = ["startup-error[app-exit] Pod/app"]
 
 
@@ -21,7 +24,7 @@ def test_application_gives_up(seen: Seen) -> None:
         "app",
         containers=[
             container("exec httpd -f -p 8080", name="web", ports=PORT),
-            container("sleep 2; exec httpd -f -p 8080", ports=PORT),
+            container(f"until {LISTENS}; do sleep 1; done; exec httpd -f -p 8080", ports=PORT),
         ],
     ),
     finds=EXITS,

@@ -20,6 +20,7 @@ from scenarios.harness import CHECKS, MANIFESTS, Scenario, Seen, check_modules, 
 from scenarios.judge import Judge
 from scenarios.moments import created, within
 from scenarios.objects import Object, claim, claiming, container, deployment, job, quota, service, stateful_set
+from scenarios.test_pod_creation import in_effect
 from tests.findings import report_of
 
 PORT = 8080
@@ -38,7 +39,12 @@ def until(service: str) -> Object:
     return container(f"until nslookup {service}; do echo waiting for {service}; sleep 2; done", "wait")
 
 
-@scenario(quota(pods="1"), deployment("catalog", 2), finds=["pod-creation[quota] Deployment/catalog"])
+@scenario(
+    quota(pods="1"),
+    deployment("catalog", 0),
+    then=[in_effect("pods", "1"), "scale deployment/catalog --replicas=2"],
+    finds=["pod-creation[quota] Deployment/catalog"],
+)
 def test_shop_catalog(seen: Seen) -> None:
     """The quota of the namespace allows one pod."""
     assert seen.says("quota")
