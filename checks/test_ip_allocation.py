@@ -30,6 +30,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
 from kubevitals.facts.address_pools.accounts import known
+from kubevitals.facts.address_pools.calico_leaks import lines_of
 from kubevitals.facts.address_pools.supply import Supply, pods_left
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import cluster_networks, overlaps, strays, use_of_networks
@@ -160,7 +161,7 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
                 supply.at,
                 says=f"has few pod addresses left: {supply}" + (f" ({supply.who})" if supply.who else ""),
                 remedy=supply.remedy,
-                evidence=[*supply.lines, *_node_lines(supply, cluster)],
+                evidence=[*lines_of(supply, cluster), *_node_lines(supply, cluster)],
                 severity=Severity.WARNING,
                 concerns=(*starved, *([_POD_NETWORK] if starved else [])),
                 part=supply.part,
@@ -273,7 +274,7 @@ def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterat
     if error.variant == EXHAUSTED:
         supplies, unseen, _ = cluster.derive(known)
         lines |= dict.fromkeys(
-            line for supply in supplies if pod.spec.nodeName in supply.nodes for line in supply.lines
+            line for supply in supplies if pod.spec.nodeName in supply.nodes for line in lines_of(supply, cluster)
         )
         if unseen:
             lines[f"addresses not observed: {unseen}"] = None

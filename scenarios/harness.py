@@ -214,6 +214,11 @@ class Seen:
         """The outcome of every item that is not healthy."""
         return {v.check: v.outcome for v in self.verdicts if v.outcome is not Outcome.HEALTHY}
 
+    @property
+    def unseen(self) -> dict[str, str]:
+        """Why checks are not observed, although the run asked for what they need."""
+        return {v.check: str(v.unseen) for v in self.verdicts if v.unseen and not v.unasked}
+
     def says(self, part: str) -> bool:
         """Return whether the text of a finding on the scenario's objects contains `part`."""
         return any(

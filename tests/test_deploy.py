@@ -99,6 +99,15 @@ def test_the_probes_namespace_admits_the_probes_pods() -> None:
     assert namespace["metadata"]["labels"] == {level: created["labels"][level]}
 
 
+def test_a_policy_allows_the_probes_pods_all_traffic() -> None:
+    (kustomization,) = objects(DEPLOY / "components/probe/kustomization.yaml")
+    (policy,) = objects(DEPLOY / "components/probe/network-policy.yaml")
+    assert "network-policy.yaml" in kustomization["resources"]
+    assert policy["metadata"]["namespace"] == Options().namespace
+    everything = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+    assert policy["spec"] == everything
+
+
 def test_only_reading_rights_are_granted_in_the_cluster() -> None:
     rights = {right for path in MANIFESTS for right in granted(str(path.relative_to(DEPLOY)))}
     assert not [right for right in rights if "*" in "".join(right) or "secrets" in right[1] or "proxy" in right[1]]

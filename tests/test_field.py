@@ -24,15 +24,14 @@ ROOT = Path(__file__).parents[1]
 FIELD = ROOT / "tests/recorded/field"
 
 
-def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what each root among these causes says, by check and object, and why checks did not observe anything."""
+def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0) -> dict[str, str]:
+    """Return what each root among these causes says, by check and object."""
     cluster = Cluster(Snapshot(FIELD / f"{name}.recording", timedelta(seconds=later)))
     seen = verdicts(cluster)
     cluster.close()
     cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
     roots = set(roots_of(cases, declared(check_modules().values())).values())
-    unseen = {f"{v.cause}[{v.variant}]": str(v.unseen) for v in seen if v.unseen}
-    return {f"{c.check} {c.finding.obj}": c.finding.says for c in roots if c.cause in causes}, unseen
+    return {f"{c.check} {c.finding.obj}": c.finding.says for c in roots if c.cause in causes}
 
 
 ROOTS = {
@@ -63,22 +62,16 @@ ROOTS = {
         "ip-allocation[cni-unreachable] Pod/default/nosubnet-": "flanneld has not written its lease on the node"
     },
     "flannel-vxlan-dropped": {"cni-daemonset[no-route] PodNetwork/pods": "carries no traffic between nodes"},
-    "calico-default-deny-probe": {},
 }
 
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_a_fault_of_a_real_cni_has_one_root(name: str) -> None:
-    roots, _ = judged(name)
+    roots = judged(name)
     expected = ROOTS[name]
     for root, says in roots.items():
         assert any(root.startswith(start) and part in says for start, part in expected.items()), (root, says)
     assert len({root.rpartition("-")[0] for root in roots}) == len(expected), roots
-
-
-def test_a_default_deny_policy_is_no_broken_network() -> None:
-    _, unseen = judged("calico-default-deny-probe")
-    assert "a network policy blocks the probe" in unseen["cni-daemonset[no-route]"]
 
 
 def test_the_readmes_table_of_what_was_tried_is_that_of_the_recordings() -> None:
@@ -102,7 +95,7 @@ works, one is at its maximum, and the Deployment of one has no CPU request."""
 
 def test_only_policies_that_allow_no_dns_are_found() -> None:
     """Beside them are pods to which the same policy together with another, or one with a rule for DNS, allows it."""
-    roots, _ = judged(POLICIES_AND_METRICS, ("network-policy", "readiness"))
+    roots = judged(POLICIES_AND_METRICS, ("network-policy", "readiness"))
     assert set(roots) == {
         "network-policy[no-dns] NetworkPolicy/closed/web-egress",
         "network-policy[no-dns] NetworkPolicy/closed/quiet-egress",
@@ -110,7 +103,7 @@ def test_only_policies_that_allow_no_dns_are_found() -> None:
 
 
 def test_with_metrics_only_autoscalers_that_cannot_scale_are_found() -> None:
-    roots, _ = judged(POLICIES_AND_METRICS, ("autoscaling",), later=900)
+    roots = judged(POLICIES_AND_METRICS, ("autoscaling",), later=900)
     assert 'container "app" has no cpu request' in roots["autoscaling[no-metrics] HorizontalPodAutoscaler/scaled/bare"]
     assert "at its maximum of 2 replicas" in roots["autoscaling[at-maximum] HorizontalPodAutoscaler/scaled/busy"]
     assert len(roots) == 2

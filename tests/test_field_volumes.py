@@ -49,7 +49,7 @@ ROOTS = {
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_a_fault_of_a_real_driver_has_one_root(name: str) -> None:
-    roots, _ = judged(name, CAUSES)
+    roots = judged(name, CAUSES)
     assert roots.keys() == ROOTS[name].keys()
     for root, says in roots.items():
         assert ROOTS[name][root] in says

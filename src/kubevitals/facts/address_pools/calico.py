@@ -264,4 +264,5 @@ def _shared(pools: Sequence[Pool], claimed: Share, who: str) -> Supply:
         remedy=ENLARGE,
         lines=tuple(pool.line for pool in pools[:NAMED]),
         part=", ".join(pool.name for pool in pools)[:PART],
+        ip_pools=tuple(pool.name for pool in pools[:NAMED]),
     )

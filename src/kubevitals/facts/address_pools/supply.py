@@ -29,6 +29,7 @@ class Supply(NamedTuple):
         lines: evidence.
         part: what distinguishes several supplies of one object.
         said: what the CNI says of it, if it gives no numbers.
+        ip_pools: the names of Calico's IPPools that have them.
     """
 
     at: Ref
@@ -41,6 +42,7 @@ class Supply(NamedTuple):
     lines: tuple[str, ...] = ()
     part: str = ""
     said: str = ""
+    ip_pools: tuple[str, ...] = ()
 
     @property
     def percent(self) -> float:

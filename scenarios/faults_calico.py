@@ -1,0 +1,113 @@
+"""Faults of Calico; each is undone when its context manager is left."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from scenarios.objects import Object
+from scenarios.undoing import doing, on_node
+
+if TYPE_CHECKING:
+    from scenarios.harness import Fault
+    from scenarios.live import LiveCluster
+
+API = "crd.projectcalico.org/v1"
+NO_NODE = "!all()"
+"""The nodeSelector of a pool that only those use that ask for it by an annotation."""
+
+
+def ip_pool(name: str, cidr: str, *, block_size: int, nodes: str = "all()") -> Object:
+    """A pool for pods alone: it has no addresses for tunnels."""
+    spec = {"cidr": cidr, "blockSize": block_size, "nodeSelector": nodes, "allowedUses": ["Workload"]}
+    spec |= {"vxlanMode": "CrossSubnet", "ipipMode": "Never", "natOutgoing": True}
+    return {"apiVersion": API, "kind": "IPPool", "metadata": {"name": name}, "spec": spec}
+
+
+def global_policy(name: str, **spec: Any) -> Object:
+    return {"apiVersion": API, "kind": "GlobalNetworkPolicy", "metadata": {"name": name}, "spec": spec}
+
+
+def default_pool(**spec: Any) -> "Fault":
+    """Change the pool that Calico created, and set what was changed back."""
+    usual = {"disabled": False, "nodeSelector": "all()"}
+
+    def change(cluster: "LiveCluster", fields: Object) -> None:
+        patch = json.dumps({"spec": fields})
+        cluster.kubectl(["patch", "ippools.crd.projectcalico.org", "default-ipv4-ippool", "--type=merge", "-p", patch])
+
+    return doing(lambda cluster: change(cluster, spec), lambda cluster: change(cluster, {k: usual[k] for k in spec}))
+
+
+def strict_affinity(cluster: "LiveCluster", *, strict: bool) -> None:
+    spec = {"strictAffinity": strict, "autoAllocateBlocks": True, "maxBlocksPerHost": 0}
+    cluster.apply([{"apiVersion": API, "kind": "IPAMConfig", "metadata": {"name": "default"}, "spec": spec}])
+
+
+def existing(*objects: Object) -> "Fault":
+    """Create objects that no namespace has, and delete them afterwards."""
+    names = [f"{obj['kind'].lower()}s.{API.partition('/')[0]}/{obj['metadata']['name']}" for obj in objects]
+    names = [name.replace("policys.", "policies.") for name in names]
+    return doing(lambda cluster: cluster.apply(objects), lambda cluster: cluster.kubectl(["delete", *names]))
+
+
+def namespace_with(name: str, *objects: Object, pools: str = "") -> "Fault":
+    """Create a namespace, perhaps with pools of its own, and pods that run before those of the scenario exist."""
+    annotations = {"cni.projectcalico.org/ipv4pools": json.dumps([pools])} if pools else {}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}
+
+    @contextmanager
+    def fault(cluster: "LiveCluster") -> Iterator[None]:
+        cluster.apply([namespace])
+        cluster.apply(objects, name)
+        if objects:
+            cluster.kubectl(f"-n {name} wait --for=condition=Ready pod --all --timeout=60s")
+        try:
+            yield
+        finally:
+            cluster.kubectl(f"delete namespace {name} --ignore-not-found --timeout=120s")
+
+    return fault
+
+
+def addresses_leaked(node: str, pool: str, namespace: str, count: int) -> "Fault":
+    """Let Calico's IPAM plugin assign addresses to pods that do not exist, and release them afterwards."""
+    fields = {"pool": pool, "namespace": namespace, "count": count}
+    return on_node(node, *(_ASSIGN.format(command=command, **fields) for command in ("ADD", "DEL")))
+
+
+_ASSIGN = """
+cat > /root/ipam.json << END
+{{"cniVersion": "0.3.1", "name": "k8s-pod-network", "type": "calico", "datastore_type": "kubernetes",
+  "nodename": "$(hostname)", "ipam": {{"type": "calico-ipam", "ipv4_pools": ["{pool}"]}},
+  "kubernetes": {{"kubeconfig": "/etc/cni/net.d/calico-kubeconfig"}}}}
+END
+for number in $(seq {count}); do
+  env CNI_COMMAND={command} CNI_CONTAINERID=gone$number CNI_NETNS=/proc/self/ns/net CNI_IFNAME=eth0 \\
+    CNI_PATH=/opt/cni/bin CNI_ARGS="K8S_POD_NAMESPACE={namespace};K8S_POD_NAME=gone-$number" \\
+    /opt/cni/bin/calico-ipam < /root/ipam.json
+done
+"""
+
+_KUBECONFIG = "/etc/cni/net.d/calico-kubeconfig"
+
+
+def token_refused(node: str) -> "Fault":
+    """Give the CNI plugin a token that the API server does not know."""
+    change = f"cp {_KUBECONFIG} /root/ && sed -i 's/token: .*/token: unknown/' {_KUBECONFIG}"
+    return on_node(node, change, f"cp /root/calico-kubeconfig {_KUBECONFIG}")
+
+
+def calico_node_crashing(node: str) -> "Fault":
+    """Put a folder where calico-node writes the node's name when it starts."""
+    path = "/var/lib/calico/nodename"
+
+    def restart(cluster: "LiveCluster", script: str) -> None:
+        cluster.on_node(node, script)
+        on = f"--field-selector=spec.nodeName={cluster.name}-{node}"
+        cluster.kubectl(f"-n kube-system delete pod -l k8s-app=calico-node {on}")
+
+    return doing(
+        lambda cluster: restart(cluster, f"rm {path} && mkdir {path}"),
+        lambda cluster: restart(cluster, f"rmdir {path}"),
+    )
