@@ -93,9 +93,9 @@ class _Watched(Snapshot):
         self.needs.proxied |= isinstance(request.target, PlainHttp)
         if request.wanted:
             return super().get(request)
-        if request.path not in self._made:
-            self._made[request.path] = super().get(request)
-        return self._made[request.path]
+        if request.key not in self._made:
+            self._made[request.key] = super().get(request)
+        return self._made[request.key]
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         self.needs.probe = True
