@@ -65,6 +65,7 @@ def navigation() -> list[dict[str, object]]:
                 {"Options": "options.md"},
                 {"Outcomes and known issues": "outcomes.md"},
                 {"Reports": "reports.md"},
+                {"Alerts and notifications": "alerting.md"},
                 {"Recordings": "recordings.md"},
                 {"Support bundles": "bundles.md"},
                 {"Rights": "rights.md"},

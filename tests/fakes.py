@@ -290,7 +290,7 @@ def _handler(server: ApiServer) -> type[Handler]:
             else:
                 behaviour(self)
 
-        do_HEAD = do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+        do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     return Answering
 

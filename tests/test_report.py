@@ -238,7 +238,9 @@ def test_metrics_count_findings_roots_and_what_was_not_observed() -> None:
     about = {"id": root.id, "namespace": "", "object": "Node/a", "severity": "error"}
     assert read["kubevitals_root_info"] == [(down | about, 1)]
     assert ({"severity": "error"}, 1) in read["kubevitals_roots"]
-    assert read["kubevitals_not_observed"] == [({"cause": "net", "variant": "gone", "right": "list pods"}, 1)]
+    unseen = {"cause": "net", "variant": "gone", "right": "list pods", "asked": "false"}
+    assert read["kubevitals_not_observed"] == [(unseen, 1)]
+    assert read["kubevitals_period_seconds"] == [({}, 3600)]
     assert read["kubevitals_state_timestamp_seconds"] == [({}, NOW.timestamp())]
     assert read["kubevitals_run_duration_seconds"] == [({}, report.seconds)]
     assert read["kubevitals_run_timestamp_seconds"] == [({}, report.finished.timestamp())]

@@ -98,6 +98,10 @@ DigitalOcean, Databricks, Shopify, Grafana and age, and base64 of private keys, 
 """
 
 
+_SLASH = r"(?:\\?/|%2F)"
+"""The slash of a URL, perhaps escaped in JSON or in another URL."""
+
+
 _SECRETS = (
     (
         ("key-----", "key block-----"),
@@ -116,7 +120,10 @@ _SECRETS = (
         ),
         (r"(?<![\w.$#/@])([\w.$#]{1,40}/)[^\s/@]+(?=@//|@[\w.-]{1,253}:\d{2,5}/)", rf"\1{REDACTED}"),
     ),
-    (("hooks.slack.com/",), (r"(hooks\.slack\.com/[\w-]{1,40}/)[\w/-]+", rf"\1{REDACTED}")),
+    (
+        ("hooks.slack",),
+        (rf"(hooks\.slack(?:-gov)?\.com{_SLASH}[\w-]{{1,40}}{_SLASH})[\w/%\\-]+", rf"\1{REDACTED}"),
+    ),
     (("/webhooks/",), (r"(/api/webhooks/\d{1,30}/)[\w-]+", rf"\1{REDACTED}")),
     ((":aa",), (r"\b(?-i:\d{8,10}:AA[\w-]{33})", REDACTED)),
     (("seed", "nkey"), (r"((?:seed|nkey)[^\w\n]{1,20})(?-i:S[ACNOUX][A-Z2-7]{56})", rf"\1{REDACTED}")),

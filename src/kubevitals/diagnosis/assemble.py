@@ -49,6 +49,7 @@ def assemble(run: Run) -> Report:
         redacted=redacting(),
         unjudged=run.unjudged,
         runs=kept.all_runs(PastRun(run.cluster.now, outcome, len(roots))) if (kept := run.inputs.kept) else [],
+        period=run.inputs.period,
     )
 
 

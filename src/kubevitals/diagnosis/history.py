@@ -91,14 +91,13 @@ def base(id_: str) -> str:
 
 def _past(finding: ReportedFinding) -> Past:
     place = finding.places[0].object
-    return _cleaned(
-        Past(finding.id, finding.check, finding.namespace, place, finding.says, finding.severity, finding.first_seen)
-    )
+    texts = finding.id, finding.check, finding.namespace, place, finding.says
+    return _cleaned(Past(*texts, finding.severity, finding.first_seen, finding.root, finding.known is not None))
 
 
 def _cleaned(past: Past) -> Past:
     """Return a past finding whose texts are safe to show: the file may have been changed by anybody."""
-    texts = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says")}
+    texts = {name: clean(getattr(past, name)) for name in ("id", "check", "namespace", "object", "says", "root")}
     return msgspec.structs.replace(past, **texts)
 
 

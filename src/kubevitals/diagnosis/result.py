@@ -17,6 +17,9 @@ from kubevitals.findings.finding import Severity
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+HOUR = 3600.0
+"""Seconds. Runs start every hour, unless the user says something else."""
+
 SCHEMA = 1
 """The version of the format. It rises when a field is removed or changes its meaning, not when one is added."""
 
@@ -30,7 +33,7 @@ class ClusterInfo(Struct, frozen=True):
     """The cluster that was checked.
 
     Attributes:
-        context: the kubeconfig context.
+        context: the kubeconfig context, or the name that --display-name gives.
         uid: the uid of the namespace kube-system, which distinguishes clusters with the same context name.
         version: the version of Kubernetes.
         nodes: the names of its nodes; null if they were not observed.
@@ -189,7 +192,12 @@ class Root(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """A finding of the earlier run that is not found any more."""
+    """A finding of the earlier run that is not found any more.
+
+    Attributes:
+        root: the id of its root; empty if it was a root itself.
+        known: whether a known issue expected it.
+    """
 
     id: Id
     check: str
@@ -198,6 +206,8 @@ class Past(Struct, frozen=True):
     says: str
     severity: Severity
     first_seen: Time
+    root: Id = ""
+    known: bool = False
 
 
 class Comparison(Struct, frozen=True):
@@ -240,6 +250,7 @@ class Report(Struct, frozen=True):
         unjudged: selected checks that have no outcome: the run was stopped before, or they crashed. A report that has
             any is partial.
         runs: the runs that --history keeps, the oldest first and this one last; empty without --history.
+        period: seconds from the start of a run to that of the next one, as --period gives it.
     """
 
     schema: int
@@ -260,11 +271,12 @@ class Report(Struct, frozen=True):
     redacted: bool = True
     unjudged: list[str] = []
     runs: list[PastRun] = []
+    period: float = HOUR
 
 
-def json_schema() -> str:
+def json_schema(of: type[Struct] = Report) -> str:
     """Return the JSON Schema of the format, with these docstrings as descriptions."""
-    schema = msgspec.json.schema(Report)
+    schema = msgspec.json.schema(of)
     for definition in schema["$defs"].values():
         _describe(definition)
     return msgspec.json.format(msgspec.json.encode({"$schema": DIALECT} | schema), indent=1).decode() + "\n"

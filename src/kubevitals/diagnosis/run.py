@@ -13,7 +13,7 @@ from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.identity import identity
 from kubevitals.diagnosis.kept_runs import KeptRuns
 from kubevitals.diagnosis.known_issues import KnownIssues
-from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.result import HOUR, Report
 from kubevitals.diagnosis.unexplained_events import unexplained
 from kubevitals.diagnosis.verdict import Outcome, Verdict
 from kubevitals.errors import NotObserved
@@ -43,6 +43,7 @@ class Inputs:
         history: what an earlier run found.
         kept: the last runs; nothing without --history.
         only_new: whether findings that the earlier run had as well do not make a check fail.
+        period: seconds from the start of a run to that of the next one.
         started: the monotonic clock when the run began, in seconds.
     """
 
@@ -58,6 +59,7 @@ class Inputs:
     history: History = field(default_factory=History)
     kept: KeptRuns | None = None
     only_new: bool = False
+    period: float = HOUR
     started: float = field(default_factory=monotonic)
 
     def exempts(self, check: str, finding: Finding) -> bool:

@@ -100,11 +100,12 @@ class Cluster:
         probe: Options | None = None,
         cni_daemon_sets: Iterable[str] = (),
         scope: Scope | None = None,
+        name: str = "",
     ) -> None:
         self.scope, self.secret_names, self.ask_kubelets = scope or Scope(), secret_names, ask_kubelets
         self.probe_options, self.probe_waits = probe, False
         self.remarks = [] if self.scope.is_all else [f"namespaces: {self.scope}"]
-        self._source = source
+        self._source, self._name = source, name
         self.fetcher = Fetcher(source, self.scope)
         self._thresholds = dict(thresholds or {})
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
@@ -191,8 +192,8 @@ class Cluster:
 
     @cached_property
     def context(self) -> str:
-        """The cluster's name: the kubeconfig context."""
-        return clean(self._source.context)
+        """The cluster's name: the kubeconfig context, unless the user gives another."""
+        return clean(self._name or self._source.context)
 
     @property
     def now(self) -> datetime:

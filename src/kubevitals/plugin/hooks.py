@@ -16,7 +16,7 @@ from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
 from kubevitals.findings.finding import Finding, Severity, with_kubectl_options
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.plugin import collected, given_options, named_checks, options, probe_options, settings
+from kubevitals.plugin import collected, delivery_options, given_options, named_checks, options, probe_options, settings
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
 from kubevitals.plugin.interrupted import InterruptibleRun
@@ -25,6 +25,7 @@ from kubevitals.plugin.probe_last import WAITS, ProbeLast
 from kubevitals.plugin.report_files import check_report_paths, report_paths
 from kubevitals.redaction import unredacted
 from kubevitals.reports import github, junit, progress
+from kubevitals.reports.delivery.deliveries import Deliveries
 from kubevitals.reports.failure import Failure
 from kubevitals.reports.html.hooks import HtmlReport
 from kubevitals.reports.kept import HistoryReport
@@ -105,6 +106,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if hasattr(config, "workerinput"):
             _refuse_to_share(session)
             return
+        deliveries = delivery_options.deliveries(config)
         run = config.stash[RUN] = _run(planned, config)
     except Unusable as error:
         raise _refusal(error, config) from None
@@ -113,6 +115,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     run.remarks += files
     run.remarks += [f"{clean(file)} could not be imported: {why}" for file, why in planned.unread.items()]
     _start_reports(run, session)
+    config.pluginmanager.register(Deliveries(run, deliveries), "kubevitals.deliveries")
 
 
 def _refuse_to_share(session: pytest.Session) -> None:
@@ -138,6 +141,7 @@ def _run(planned: collected.Collected, config: pytest.Config) -> Run:
         history=earlier or (kept.newest if kept else History()),
         kept=kept,
         only_new=config.getoption("only_new"),
+        period=delivery_options.period(config),
     )
     return Run(inputs)
 

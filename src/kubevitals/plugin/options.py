@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubevitals.diagnosis import known_issues
 from kubevitals.findings.finding import Severity
-from kubevitals.plugin import probe_options
+from kubevitals.plugin import delivery_options, probe_options
 from kubevitals.plugin.option_group import Group
 from kubevitals.text import clean
 
@@ -42,8 +42,9 @@ def declare(group: Group) -> None:
         "--docs-url",
         metavar="URL",
         type=web_site,
-        help="where the pages of the causes are published; the HTML page links to URL/CAUSE/",
+        help="where the pages of the causes are published; the HTML page and notifications link to URL/CAUSE/",
     )
+    delivery_options.add(group)
 
 
 def _path(text: str) -> Path:

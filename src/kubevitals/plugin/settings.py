@@ -48,6 +48,7 @@ def open_cluster(config: pytest.Config, thresholds: dict[str, Threshold]) -> Clu
         cni_daemon_sets=_cni_daemon_sets(config),
         probe=probe_options.chosen(config) if config.getoption("probe") else None,
         scope=opened.scope,
+        name=config.getoption("display_name") or "",
     )
     cluster.remarks += [*opened.remarks, *kept_credentials(opened.source)]
     return cluster

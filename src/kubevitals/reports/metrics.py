@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from kubevitals.diagnosis.result import Report, ReportedFinding, Root
+from kubevitals.diagnosis.result import Item, Report, ReportedFinding, Root
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.finding import Severity
@@ -31,8 +31,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _gauge("unjudged", "Number of checks that have no outcome.", [({}, len(report.unjudged))])
     yield from _gauge(
         "not_observed",
-        "1 for each check that could not see everything it needs.",
-        [(_labels(item.check) | {"right": item.right}, 1) for item in report.items if item.unseen],
+        "1 for each check that could not see everything it needs; asked: whether an option of the run asks for that.",
+        [(_labels(item.check) | _unseen(item), 1) for item in report.items if item.unseen],
     )
     yield from _gauge(
         "check_duration_seconds",
@@ -41,12 +41,19 @@ def _lines(report: Report) -> Iterator[str]:
     )
     yield from _gauge("run_duration_seconds", "How long the run took.", [({}, report.seconds)])
     yield from _gauge("run_timestamp_seconds", "When the run ended.", [({}, report.finished.timestamp())])
+    yield from _gauge(
+        "period_seconds", "How long it is from the start of a run to that of the next.", [({}, report.period)]
+    )
     yield from _gauge("state_timestamp_seconds", "The time of the cluster's state.", [({}, report.taken.timestamp())])
     if changes := report.comparison:
         counts = {"new": changes.new, "worse": changes.worse, "ongoing": changes.ongoing}
         counts |= {"resolved": len(changes.resolved), "unconfirmed": len(changes.unconfirmed)}
         samples = [({"change": change}, count) for change, count in counts.items()]
         yield from _gauge("changes", "Number of findings by what has changed since an earlier run.", samples)
+
+
+def _unseen(item: Item) -> dict[str, str]:
+    return {"right": item.right, "asked": _flag(item.asked)}
 
 
 def _outcomes(report: Report) -> Samples:
@@ -59,7 +66,7 @@ def _findings(report: Report) -> Samples:
         for severity in Severity if not item.unseen and not item.inapplicable else ():
             counts[item.check, severity, "false"] = 0
     for finding in report.findings:
-        counts[finding.check, finding.severity, "true" if finding.known else "false"] += len(finding.places)
+        counts[finding.check, finding.severity, _flag(finding.known is not None)] += len(finding.places)
     return [
         (_labels(check) | {"severity": str(severity), "known": known}, count)
         for (check, severity, known), count in counts.items()
@@ -85,8 +92,12 @@ def _root_labels(root: Root, finding: ReportedFinding) -> dict[str, str]:
         "namespace": finding.namespace,
         "object": finding.owner or finding.places[0].object,
         "severity": str(root.severity),
-        "known": "true" if root.known else "false",
+        "known": _flag(root.known),
     }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _labels(check: str) -> dict[str, str]:

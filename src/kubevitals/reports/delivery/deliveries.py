@@ -1,0 +1,45 @@
+"""Delivers the result once the run is over and all its report files are written."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pytest
+
+from kubevitals.diagnosis.result import Report
+from kubevitals.diagnosis.run import Run
+from kubevitals.reports.delivery.alertmanager import post_alerts
+from kubevitals.reports.delivery.notification import post_json
+from kubevitals.reports.delivery.post import Address, Undelivered
+from kubevitals.reports.delivery.slack import post_slack
+
+FORMS: dict[str, Callable[[Report, Address, str], None]] = {
+    "json": post_json,
+    "slack": post_slack,
+    "alertmanager": post_alerts,
+}
+"""What posts a notification, by the value of --notify."""
+
+
+class Delivery(NamedTuple):
+    """What is delivered, as the user asked for it, and how."""
+
+    option: str
+    deliver: Callable[[Report], None]
+
+
+class Deliveries:
+    """Hooks of a run whose result is delivered. What cannot be delivered is said, and fails nothing."""
+
+    def __init__(self, run: Run, deliveries: Sequence[Delivery]) -> None:
+        self._run, self._deliveries = run, deliveries
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Deliver to each server. This plugin is registered last, so that all files are written before."""
+        if not (report := self._run.report):
+            return
+        for delivery in self._deliveries:
+            try:
+                delivery.deliver(report)
+            except Undelivered as error:
+                self._run.remarks.append(f"{delivery.option}: not delivered: {error}")
