@@ -70,6 +70,7 @@ def navigation() -> list[dict[str, object]]:
                 {"Support bundles": "bundles.md"},
                 {"Rights": "rights.md"},
                 {"Scheduled runs": "scheduled-runs.md"},
+                {"Many clusters": "fleet.md"},
                 {"Performance": "performance.md"},
             ]
         },

@@ -275,7 +275,7 @@ class Report(Struct, frozen=True):
 
 
 def json_schema(of: type[Struct] = Report) -> str:
-    """Return the JSON Schema of the format, with these docstrings as descriptions."""
+    """Return the JSON Schema of a format, with the docstrings of its types as descriptions."""
     schema = msgspec.json.schema(of)
     for definition in schema["$defs"].values():
         _describe(definition)

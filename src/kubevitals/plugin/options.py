@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubevitals.diagnosis import known_issues
 from kubevitals.findings.finding import Severity
-from kubevitals.plugin import delivery_options, probe_options
+from kubevitals.plugin import delivery_options, fleet_options, probe_options
 from kubevitals.plugin.option_group import Group
 from kubevitals.text import clean
 
@@ -31,6 +31,7 @@ def declare(group: Group) -> None:
     probe_options.add(group)
     _add_verdict(group)
     _add_known(group)
+    fleet_options.add(group)
     group.addoption(
         "--junit-per-finding",
         action="store_true",
@@ -104,7 +105,9 @@ def _add_cluster(group: Group) -> None:
         help="replay a recording (`demo` and `demo-all` come with the package), or judge a support bundle: a folder or "
         "an archive",
     )
-    group.addoption("--now", metavar="TIME", help="the time of a support bundle, such as 2026-03-01T12:00:00Z")
+    group.addoption(
+        "--now", metavar="TIME", help="the time of a support bundle or of a roll-up, such as 2026-03-01T12:00:00Z"
+    )
     group.addoption(
         "--later",
         metavar="DURATION",

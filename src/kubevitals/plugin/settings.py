@@ -132,7 +132,7 @@ def _opened(config: pytest.Config) -> _Opened:
     path = DEMOS.get(given) or require_readable(Path(given), ARCHIVE_SIZE)
     later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
     if is_bundle(path):
-        bundle = Bundle(path, bundle_kinds(), _now(config), later)
+        bundle = Bundle(path, bundle_kinds(), given_time(config), later)
         scope = bundle.scope(names, excluded, namespaced_only=namespaced_only)
         return _Opened(_recorded(bundle, scope, config), scope, bundle.remarks)
     _refuse_for_recordings(config)
@@ -145,7 +145,7 @@ def bundle_kinds() -> list[Kind]:
     return [Kind.of_list(listing.path, listing.schema, namespaced=listing.namespaced) for listing in Cluster.listings()]
 
 
-def _now(config: pytest.Config) -> datetime | None:
+def given_time(config: pytest.Config) -> datetime | None:
     """Return the time that --now gives.
 
     Raises:

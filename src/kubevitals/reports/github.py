@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +19,18 @@ SHOWN = 10
 def in_actions() -> bool:
     """Return whether the run is a step of a GitHub workflow."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+@contextmanager
+def commands_stopped(reporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Let no text that is printed meanwhile act as a workflow command."""
+    token = secrets.token_hex(16)
+    lines = (f"::stop-commands::{token}", f"::{token}::") if in_actions() else ()
+    for line in lines[:1]:
+        reporter.write_line(line)
+    yield
+    for line in lines[1:]:
+        reporter.write_line(line)
 
 
 class Annotations:

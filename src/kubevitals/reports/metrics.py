@@ -23,33 +23,33 @@ def openmetrics(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     cluster = report.cluster
     about = {"context": cluster.context, "uid": cluster.uid, "server": cluster.version, "kubevitals": report.kubevitals}
-    yield from _gauge("cluster", "The cluster that was checked, with its version and that of kubevitals.", [(about, 1)])
-    yield from _gauge("findings", "Number of objects that have a fault.", _findings(report))
-    yield from _gauge("roots", "Number of root causes.", _roots(report))
-    yield from _gauge("root_info", f"1 for each of the first {SHOWN} root causes.", _root_infos(report))
-    yield from _gauge("checks", "Number of checks by outcome.", _outcomes(report))
-    yield from _gauge("unjudged", "Number of checks that have no outcome.", [({}, len(report.unjudged))])
-    yield from _gauge(
+    yield from gauge("cluster", "The cluster that was checked, with its version and that of kubevitals.", [(about, 1)])
+    yield from gauge("findings", "Number of objects that have a fault.", _findings(report))
+    yield from gauge("roots", "Number of root causes.", _roots(report))
+    yield from gauge("root_info", f"1 for each of the first {SHOWN} root causes.", _root_infos(report))
+    yield from gauge("checks", "Number of checks by outcome.", _outcomes(report))
+    yield from gauge("unjudged", "Number of checks that have no outcome.", [({}, len(report.unjudged))])
+    yield from gauge(
         "not_observed",
         "1 for each check that could not see everything it needs; asked: whether an option of the run asks for that.",
         [(_labels(item.check) | _unseen(item), 1) for item in report.items if item.unseen],
     )
-    yield from _gauge(
+    yield from gauge(
         "check_duration_seconds",
         "How long a check took.",
         [(_labels(item.check), item.seconds) for item in report.items],
     )
-    yield from _gauge("run_duration_seconds", "How long the run took.", [({}, report.seconds)])
-    yield from _gauge("run_timestamp_seconds", "When the run ended.", [({}, report.finished.timestamp())])
-    yield from _gauge(
+    yield from gauge("run_duration_seconds", "How long the run took.", [({}, report.seconds)])
+    yield from gauge("run_timestamp_seconds", "When the run ended.", [({}, report.finished.timestamp())])
+    yield from gauge(
         "period_seconds", "How long it is from the start of a run to that of the next.", [({}, report.period)]
     )
-    yield from _gauge("state_timestamp_seconds", "The time of the cluster's state.", [({}, report.taken.timestamp())])
+    yield from gauge("state_timestamp_seconds", "The time of the cluster's state.", [({}, report.taken.timestamp())])
     if changes := report.comparison:
         counts = {"new": changes.new, "worse": changes.worse, "ongoing": changes.ongoing}
         counts |= {"resolved": len(changes.resolved), "unconfirmed": len(changes.unconfirmed)}
         samples = [({"change": change}, count) for change, count in counts.items()]
-        yield from _gauge("changes", "Number of findings by what has changed since an earlier run.", samples)
+        yield from gauge("changes", "Number of findings by what has changed since an earlier run.", samples)
 
 
 def _unseen(item: Item) -> dict[str, str]:
@@ -104,7 +104,8 @@ def _labels(check: str) -> dict[str, str]:
     return {"cause": cause_in(check), "variant": variant_in(check)}
 
 
-def _gauge(name: str, description: str, samples: Samples) -> Iterator[str]:
+def gauge(name: str, description: str, samples: Samples) -> Iterator[str]:
+    """Yield the lines of a metric."""
     yield f"# HELP kubevitals_{name} {description}"
     yield f"# TYPE kubevitals_{name} gauge"
     if name.endswith("_seconds"):

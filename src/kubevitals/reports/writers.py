@@ -24,9 +24,13 @@ def _metrics(report: Report, _: Path) -> str:
 
 
 def _markdown(report: Report, path: Path) -> str:
-    """Return the report; for the summary of a GitHub job, append it to what earlier steps wrote."""
+    return appended(markdown(report), path)
+
+
+def appended(text: str, path: Path) -> str:
+    """Return a text; for the summary of a GitHub job, after what earlier steps wrote."""
     append = os.environ.get("GITHUB_STEP_SUMMARY") == str(path) and path.exists()
-    return (path.read_text("utf-8", "replace") if append else "") + markdown(report)
+    return (path.read_text("utf-8", "replace") if append else "") + text
 
 
 WRITERS: Mapping[str, Callable[[Report, Path], bytes | str]] = {

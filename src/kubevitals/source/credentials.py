@@ -13,6 +13,7 @@ from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 
 from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
+from kubevitals.source.request import IN_CLUSTER
 from kubevitals.source.response import without_number
 from kubevitals.source.usable_credentials import limit_plugins, require_usable
 from kubevitals.text import clean, near_name
@@ -24,9 +25,6 @@ NAMES = 6000
 """Names in a kubeconfig: a context has three, with those of its cluster and user."""
 
 _NAME = re.compile(rb"\bname[\"']?\s*:")
-
-IN_CLUSTER = "in-cluster"
-"""The name of a cluster whose own pod runs the checks."""
 
 
 def connect(context: str | None, kubeconfig: str | None) -> tuple[client.ApiClient, str]:

@@ -16,11 +16,11 @@ from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.certificates import Certificate, authorities_in, shown_certificate
 from kubevitals.source.clock import Clock, clock
-from kubevitals.source.credentials import IN_CLUSTER, connect, for_kubelets
+from kubevitals.source.credentials import connect, for_kubelets
 from kubevitals.source.deadlines import limit_heads
 from kubevitals.source.plain_http import PlainHttpClient
 from kubevitals.source.probing.run import run
-from kubevitals.source.request import PROBE_HINT, Answer, Handshake, Kubelet, PlainHttp, Request, Server
+from kubevitals.source.request import IN_CLUSTER, PROBE_HINT, Answer, Handshake, Kubelet, PlainHttp, Request, Server
 from kubevitals.source.response import received, sent_at, words
 
 CONNECT_TIMEOUT = 3.0

@@ -29,6 +29,10 @@ PROBE_HINT = "--probe creates 2 pods per node for less than a minute"
 """What the user needs to know before giving ``--probe``."""
 
 
+IN_CLUSTER = "in-cluster"
+"""The name of a cluster whose own pod runs the checks."""
+
+
 class Server(NamedTuple):
     """A host and a port. Its text fits into a URL, also for an IPv6 address."""
 

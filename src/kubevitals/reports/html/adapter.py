@@ -97,8 +97,9 @@ def taken_apart(html: str) -> PytestPage:
 
 def policy(*scripts: str) -> str:
     """Return a policy under which only these scripts run and nothing is loaded, whatever texts a cluster contains."""
+    digests = " ".join(_digests(scripts)) or "'none'"
     return (
-        f"default-src 'none'; script-src {' '.join(_digests(scripts))}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; "
         "media-src data:; base-uri 'none'; form-action 'none'"
     )
 

@@ -43,13 +43,19 @@ SIGNS = {
 _FOLDER = files("kubevitals.reports.html") / "templates"
 STYLE, SCRIPT = ((_FOLDER / name).read_text("utf-8") for name in ("style.css", "script.js"))
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("kubevitals.reports.html"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+def templates(package: str) -> Environment:
+    """Return the templates of a package. They escape every text."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+_TEMPLATES = templates("kubevitals.reports.html")
 
 
 def _code(text: str) -> Markup:
