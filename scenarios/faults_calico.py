@@ -53,12 +53,12 @@ def existing(*objects: Object) -> "Fault":
 
 def namespace_with(name: str, *objects: Object, pools: str = "") -> "Fault":
     """Create a namespace, perhaps with pools of its own, and pods that run before those of the scenario exist."""
-    annotations = {"cni.projectcalico.org/ipv4pools": json.dumps([pools])} if pools else {}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": annotations}}
 
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
-        cluster.apply([namespace])
+        cluster.apply([], name)
+        if pools:
+            cluster.kubectl(f'annotate namespace {name} cni.projectcalico.org/ipv4pools=["{pools}"]')
         cluster.apply(objects, name)
         if objects:
             cluster.kubectl(f"-n {name} wait --for=condition=Ready pod --all --timeout=60s")
@@ -84,7 +84,7 @@ cat > /root/ipam.json << END
 END
 for number in $(seq {count}); do
   env CNI_COMMAND={command} CNI_CONTAINERID=gone$number CNI_NETNS=/proc/self/ns/net CNI_IFNAME=eth0 \\
-    CNI_PATH=/opt/cni/bin CNI_ARGS="K8S_POD_NAMESPACE={namespace};K8S_POD_NAME=gone-$number" \\
+    CNI_PATH=/opt/cni/bin CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME=gone-$number" \\
     /opt/cni/bin/calico-ipam < /root/ipam.json
 done
 """

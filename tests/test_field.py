@@ -45,10 +45,6 @@ ROOTS = {
     },
     "calico-pools-healthy": {},
     "calico-pool-of-a-namespace-full": {"ip-allocation[headroom] IPPool/dmz": "4 of 4 addresses of 192.168.240.0/30"},
-    "calico-pool-of-four-full": {"ip-allocation[headroom] IPPool/four": "4 of 4 addresses of 192.168.250.0/30"},
-    "calico-pool-strict-affinity": {
-        "ip-allocation[pool-exhausted] PodNetwork/pods": "strict affinity forbids it the blocks"
-    },
     "calico-token-refused-probe": {
         "ip-allocation[cni-misconfigured] Node/h7-calico-worker2": "the API server refuses the CNI's credentials"
     },
