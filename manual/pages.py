@@ -69,6 +69,7 @@ def navigation() -> list[dict[str, object]]:
                 {"Recordings": "recordings.md"},
                 {"Support bundles": "bundles.md"},
                 {"Rights": "rights.md"},
+                {"Kubernetes versions": "versions.md"},
                 {"Scheduled runs": "scheduled-runs.md"},
                 {"Many clusters": "fleet.md"},
                 {"Performance": "performance.md"},

@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="create a kind cluster, break it, and check the findings; with --record DIR, keep the recordings",
     )
     group.addoption(
+        "--manifests",
+        action="store_true",
+        help="with --kind: leave out the scenarios that break a node or the control plane",
+    )
+    group.addoption(
         "--addon",
         default="",
         metavar="NAME=COMMAND",
@@ -48,10 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --addon, leave only the scenarios of this add-on."""
+    """With --addon, leave only the scenarios of this add-on; with --manifests, those of manifests."""
     addon, _ = _addon(config)
-    if addon:
-        kept = [item for item in items if addon == getattr(_scenario(item), "addon", "")]
+    if addon or config.getoption("--manifests"):
+        attribute, wanted = ("addon", addon) if addon else ("recording", MANIFESTS)
+        kept = [item for item in items if getattr(_scenario(item), attribute, None) == wanted]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
 

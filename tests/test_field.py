@@ -14,6 +14,7 @@ from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.facts.network.cni import recognised
 from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.reports.wording import SUPPORTED_MINORS
 from kubevitals.source.recording import Snapshot
 from scenarios.harness import RECORDINGS, check_modules, verdicts
 
@@ -71,17 +72,23 @@ def test_a_fault_of_a_real_cni_has_one_root(name: str) -> None:
 
 
 def test_the_readmes_table_of_what_was_tried_is_that_of_the_recordings() -> None:
-    """One recording of each row has its version, its CNI and its CSI driver."""
+    """One recording of each row has its version, its CNI and its CSI driver, and kubelets that say which cgroup."""
     table = (ROOT / "README.md").read_text().partition("### What was tried")[2].split("\n\n")[1]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
     names = ["untouched-cluster", "calico-pools-healthy", "flannel-healthy", "csi-multi-attach"]
-    for (version, network, driver, _), name in zip(rows, names, strict=True):
+    replayed = [row for row in rows if row[-1] != "by hand"]
+    assert {row[0] for row in rows} <= {f"1.{minor}" for minor in SUPPORTED_MINORS}
+    for (version, network, driver, cgroup, proxy, _), name in zip(replayed, names, strict=True):
         folder = FIELD if (FIELD / f"{name}.recording").exists() else RECORDINGS
         cluster = Cluster(Snapshot(folder / f"{name}.recording"))
         assert cluster.server_version.startswith(f"v{version}."), name
         assert {cni.name for cni in recognised(cluster)} == {network.split()[0]}, name
         assert ", ".join(each.metadata.name for each in cluster.csi_drivers) == driver.partition(",")[0], name
+        warned = any(event.reason == "CgroupV1" for event in cluster.all_events)
+        assert cgroup == ("v1" if warned else "v2"), name
+        assert proxy == "iptables", "kind's default, which no configuration of scenarios/ changes"
         cluster.close()
+    assert not [path for path in RECORDINGS.parent.glob("kind*.yaml") if "kubeProxyMode" in path.read_text()]
 
 
 POLICIES_AND_METRICS = "calico-policies-and-metrics"
