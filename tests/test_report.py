@@ -237,7 +237,7 @@ def test_metrics_count_findings_roots_and_what_was_not_observed() -> None:
     (root,) = report.roots
     about = {"id": root.id, "namespace": "", "object": "Node/a", "severity": "error"}
     assert read["kubevitals_root_info"] == [(down | about, 1)]
-    assert ({"severity": "error"}, 1) in read["kubevitals_roots"]
+    assert ({"severity": "error", "known": "false"}, 1) in read["kubevitals_roots"]
     unseen = {"cause": "net", "variant": "gone", "right": "list pods", "asked": "false"}
     assert read["kubevitals_not_observed"] == [(unseen, 1)]
     assert read["kubevitals_period_seconds"] == [({}, 3600)]

@@ -76,8 +76,12 @@ def _findings(report: Report) -> Samples:
 def _roots(report: Report) -> Samples:
     if report.outcome is Outcome.NOT_OBSERVED:
         return []
-    counts = Counter(root.severity for root in report.roots)
-    return [({"severity": str(severity)}, counts[severity]) for severity in Severity]
+    counts = Counter((root.severity, root.known) for root in report.roots)
+    return [
+        ({"severity": str(severity), "known": _flag(known)}, counts[severity, known])
+        for severity in Severity
+        for known in (False, True)
+    ]
 
 
 def _root_infos(report: Report) -> Samples:
