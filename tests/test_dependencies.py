@@ -25,12 +25,15 @@ def imported(path: Path) -> Iterator[str]:
 def test_what_is_imported_is_declared() -> None:
     """Also what another dependency happens to bring; google.protobuf is a part of a package that others share."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=\s]", line)[0].lower() for line in project["dependencies"]}
+    wanted = (*project["dependencies"], *project["optional-dependencies"]["push"])
+    declared = {re.split(r"[<>=\s]", line)[0].lower() for line in wanted}
     files = [*(ROOT / "src/kubevitals").rglob("*.py"), *(ROOT / "checks").glob("*.py")]
     names = {name.partition(".")[0] for path in files for name in imported(path)}
     names -= {*sys.stdlib_module_names, "kubevitals", "google", "checks"}
     brought = packages_distributions()
-    missing = {name for name in names if declared.isdisjoint(d.lower() for d in brought.get(name, [name]))}
+    missing = {
+        name for name in names if declared.isdisjoint(d.lower().replace("_", "-") for d in brought.get(name, [name]))
+    }
     assert not missing
 
 
@@ -40,7 +43,8 @@ REQUIREMENTS = {path.stem: path.read_text() for path in (ROOT / "deploy/requirem
 @pytest.mark.parametrize("name", ["run", "build"])
 def test_what_the_image_and_the_examples_install_is_pinned_by_hash(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = {"run": project["project"]["dependencies"], "build": project["build-system"]["requires"]}[name]
+    run = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["push"]]
+    wanted = {"run": run, "build": project["build-system"]["requires"]}[name]
     entries = re.findall(
         r"^([\w.-]+)==(\S+)(.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+)", REQUIREMENTS[name], re.MULTILINE
     )
