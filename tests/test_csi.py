@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 from google.protobuf.message import Message
 
-from checks.test_volume_claim import driver_down, mount_failed
+from checks.test_volume_claim import attach_failed, driver_down, mount_failed
 from kubevitals import schema_pb2 as pb
 from tests.built import BuiltPod
 from tests.fakes import CREATED, ago, cluster_of
-from tests.networks import daemon, daemon_set, found, node, pod
+from tests.networks import daemon, daemon_set, found, judged, node, pod
 
 EBS, EFS = "ebs.csi.example", "efs.csi.example"
 
@@ -199,3 +199,21 @@ def test_a_volume_waits_for_the_pod_of_its_driver_on_the_node() -> None:
     assert root.says == "is not ready: 1 pod of it is down on node one"
     assert root.missing == mount.missing
     assert "read the log of Pod/kube-system/ebs-csi-node-one" in mount.remedy
+
+
+@pytest.mark.parametrize(
+    ("drivers", "says", "remedy"),
+    [
+        (["csi.example"], "csi.example does not respond", "check that the driver's controller pods (csi-attacher) run"),
+        ([], "csi.example does not respond, and its CSIDriver csi.example does not exist", "create the CSIDriver"),
+    ],
+)
+def test_a_driver_without_its_csi_driver_is_waited_for(drivers: list[str], says: str, remedy: str) -> None:
+    """It may attach nothing, and Kubernetes waits for that because no object says so."""
+    waiting = pb.VolumeAttachment(metadata=pb.ObjectMeta(name="a", creationTimestamp=ago(600)))
+    waiting.spec.CopyFrom(pb.VolumeAttachmentSpec(nodeName="one", attacher="csi.example"))
+    waiting.spec.source.persistentVolumeName = "disk"
+    made = [pb.CSIDriver(metadata=pb.ObjectMeta(name=name)) for name in drivers]
+    ((finding,), _) = judged(attach_failed, cluster_of(attachments=[waiting], csi_drivers=made))
+    assert finding.says.endswith(says)
+    assert finding.remedy.startswith(remedy)

@@ -188,6 +188,9 @@ def test_a_released_volume_that_is_not_deleted_is_a_warning(
     assert all(says in finding.says for finding in findings)
 
 
+SNAPSHOT = "snapshot.storage.kubernetes.io/pvc"
+
+
 def leaving(since: int, *finalizers: str) -> pb.PersistentVolumeClaim:
     made = claim()
     made.metadata.deletionTimestamp.CopyFrom(ago(since))
@@ -203,6 +206,7 @@ def leaving(since: int, *finalizers: str) -> pb.PersistentVolumeClaim:
         (600, [], [pod("old", "one", "Running")], ""),
         (9000, [], [pod("old", "one", "Running")], "is being deleted, but Pod/shop/old still uses it"),
         (9000, ["example.com/x"], [], "is being deleted, but its finalizer example.com/x is not removed"),
+        (9000, [f"{SNAPSHOT}-as-source-protection"], [], "but a VolumeSnapshot of it is not ready yet (finalizer"),
         (600, ["example.com/x"], [], ""),
         (20, [], [pod("new")], ""),
     ],
@@ -265,14 +269,20 @@ def test_a_rollout_that_waits_for_its_own_old_pod_needs_another_strategy() -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "is_found"),
+    ("words", "says"),
     [
-        ("0/2 nodes are available: 2 node(s) exceed max volume count.", True),
-        ("0/2 nodes are available: 1 node(s) exceed max volume count, 1 Insufficient memory.", False),
+        ("0/2 nodes are available: 2 node(s) exceed max volume count.", "as many volumes as they can attach"),
+        ("0/2 nodes are available: 1 node(s) exceed max volume count, 1 Insufficient memory.", ""),
+        (
+            "0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 csi.example CSI driver is not installed on "
+            "the node. preemption: 0/2 nodes are available",
+            "CSI driver csi.example is not installed",
+        ),
     ],
 )
-def test_nodes_that_can_attach_no_more_volumes_are_reported(words: str, *, is_found: bool) -> None:
+def test_nodes_that_can_attach_no_more_volumes_or_not_these_are_reported(words: str, says: str) -> None:
     waiting = pod("app")
     waiting.status.conditions[0].message = words
     findings = found(attach_failed, claims=[claim()], volumes=[disk()], pods=[waiting])
-    assert bool(findings) is is_found
+    assert bool(findings) is bool(says)
+    assert all(says in finding.says for finding in findings)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.volumes.binding import affinity_words
 from kubevitals.facts.volumes.claims import VolumeFault
@@ -31,6 +32,11 @@ _HELD = (
     "node.kubernetes.io/out-of-service"
 )
 _NO_ANSWER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
+_NO_CSI_DRIVER = (
+    "create the CSIDriver as the driver's manifest has it (attachRequired: false, if it attaches nothing), or check "
+    "that the driver's controller pods (csi-attacher) run"
+)
+_NOT_ON_THE_NODE = "check that the driver's node plugin, a DaemonSet, runs on these nodes: kubectl get csinodes -o yaml"
 _ERROR = "fix what the driver reports; the log of its controller pods (csi-attacher) has more about this volume"
 _REACH = (
     "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
@@ -58,7 +64,7 @@ def _attachments(cluster: Cluster) -> Iterator[VolumeFault]:
         waiting = [attachment for attachment in attachments if _waits(attachment, cluster)]
         errors = [(attachment, _detach_error(attachment, waiting, cluster)) for attachment in attachments]
         leaving = [(attachment, error) for attachment, error in errors if error]
-        for attachment, why in leaving or [(attachment, _attach_error(attachment)) for attachment in waiting]:
+        for attachment, why in leaving or [(attachment, _attach_error(attachment, cluster)) for attachment in waiting]:
             yield _attachment_fault(attachment, why, attachments, cluster)
 
 
@@ -67,10 +73,11 @@ def _attachment_fault(
 ) -> VolumeFault:
     obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
     is_error = attachment.status.attachError.message or attachment.status.detachError.message
+    unanswered = _NO_CSI_DRIVER if _has_no_csi_driver(attachment, cluster) else _NO_ANSWER
     return VolumeFault(
         obj,
         why,
-        _ERROR if is_error else _NO_ANSWER,
+        _ERROR if is_error else unanswered,
         (f"VolumeAttachment/{attachment.metadata.name}", *_others(attachment, attachments)),
         cluster.pods_by_claim.get((obj.namespace, obj.name), []),
         attachment.spec.nodeName,
@@ -90,8 +97,23 @@ def _waits(attachment: pb.VolumeAttachment, cluster: Cluster) -> bool:
     return not leaves and not attachment.status.attached and cluster.over(attachment.metadata.creationTimestamp, ATTACH)
 
 
-def _attach_error(attachment: pb.VolumeAttachment) -> str:
-    error = attachment.status.attachError.message or f"{attachment.spec.attacher} does not respond"
+def _has_no_csi_driver(attachment: pb.VolumeAttachment, cluster: Cluster) -> bool:
+    """Return whether the attacher's CSIDriver is known not to exist: its volumes are attached all the same.
+
+    Without it the default holds, attachRequired (kubernetes/kubernetes pkg/volume/csi/csi_plugin.go skipAttach).
+    """
+    if attachment.metadata.HasField("deletionTimestamp"):
+        return False
+    try:
+        return attachment.spec.attacher not in {driver.metadata.name for driver in cluster.csi_drivers}
+    except NotObserved:
+        return False
+
+
+def _attach_error(attachment: pb.VolumeAttachment, cluster: Cluster) -> str:
+    attacher = attachment.spec.attacher
+    missing = f", and its CSIDriver {attacher} does not exist" if _has_no_csi_driver(attachment, cluster) else ""
+    error = attachment.status.attachError.message or f"{attacher} does not respond{missing}"
     return f"its volume cannot be attached to node {attachment.spec.nodeName}: {error}"
 
 
@@ -171,6 +193,8 @@ def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
 _REASON = re.compile(r"\b\d{1,9} (node\(s\) [^,.]+|[A-Z][^,.]+)")
 _VOLUME_AFFINITY = re.compile(r"PersistentVolume's node affinity|volume node affinity|no available volume zone")
 _VOLUME_COUNT = re.compile(r"exceed max volume count")
+_NOT_INSTALLED = re.compile(r"\b\d{1,9} ([\w.-]{1,253}) CSI driver is not installed on the node")
+"""Since Kubernetes 1.37, of drivers whose CSIDriver has preventPodSchedulingIfMissing (nodevolumelimits/csi.go)."""
 _ONLY_THE_VOLUME = re.compile(
     r"didn't match PersistentVolume's node affinity|volume node affinity conflict|no available volume zone"
     r"|exceed max volume count|untolerated taint|unschedulable|didn't match Pod's node affinity/selector"
@@ -185,11 +209,14 @@ def _out_of_reach(cluster: Cluster) -> Iterator[VolumeFault]:
         if pod.spec.nodeName or not scheduled_over(pod, ATTACH, cluster):
             continue
         words = _scheduler_words(pod)
-        reasons = _REASON.findall(words.partition("preemption:")[0])
-        if not reasons or not all(_ONLY_THE_VOLUME.search(reason) for reason in reasons):
+        nodes = words.partition("preemption:")[0]
+        reasons, absent = _REASON.findall(nodes), _NOT_INSTALLED.findall(nodes)
+        if not (reasons or absent) or not all(_ONLY_THE_VOLUME.search(reason) for reason in reasons):
             continue
         lines = (f"waiting: {ref(pod)}", words)
-        if any(map(_VOLUME_COUNT.search, reasons)):
+        if absent:
+            yield from _without_driver(pod, absent[0], lines)
+        elif any(map(_VOLUME_COUNT.search, reasons)):
             yield from _over_the_limit(pod, lines)
         elif any(map(_VOLUME_AFFINITY.search, reasons)):
             yield from _on_other_nodes(pod, lines, cluster)
@@ -203,6 +230,14 @@ def _over_the_limit(pod: pb.Pod, lines: tuple[str, ...]) -> Iterator[VolumeFault
             "add nodes, move other pods with volumes away, or use nodes that can attach more volumes",
             lines,
             [pod],
+        )
+
+
+def _without_driver(pod: pb.Pod, driver: str, lines: tuple[str, ...]) -> Iterator[VolumeFault]:
+    for name in claim_names(pod)[:1]:
+        why = f"its volume cannot be attached: CSI driver {driver} is not installed on the nodes where the pod can run"
+        yield VolumeFault(
+            Ref("PersistentVolumeClaim", pod.metadata.namespace, name), why, _NOT_ON_THE_NODE, lines, [pod]
         )
 
 

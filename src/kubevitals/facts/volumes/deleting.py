@@ -24,6 +24,20 @@ ATTEMPTS = 5
 STILL_ATTACHED = "is still attached to node"
 """What external-provisioner reports a few times in ordinary deletions (sig-storage-lib-external-provisioner)."""
 
+WAITS = {
+    "snapshot.storage.kubernetes.io/pvc-as-source-protection": (
+        "a VolumeSnapshot of it is not ready yet",
+        "see what the snapshot waits for: kubectl -n {namespace} describe volumesnapshots; check that "
+        "snapshot-controller and the driver's csi-snapshotter run, or delete the VolumeSnapshot",
+    ),
+    "provisioner.storage.kubernetes.io/cloning-protection": (
+        "a PVC that is cloned from it is not bound yet",
+        "see why that PVC is pending: kubectl -n {namespace} get pvc; or delete it",
+    ),
+}
+"""Finalizers of claims, and what they wait for (kubernetes-csi/external-snapshotter pkg/utils/util.go,
+kubernetes-csi/external-provisioner pkg/controller/controller.go)."""
+
 PROTECTION = "kubernetes.io/pvc-protection"
 """The finalizer that keeps a claim while pods use it (kubernetes/kubernetes pkg/volume/util/finalizer.go)."""
 
@@ -91,6 +105,10 @@ def _holder(claim: pb.PersistentVolumeClaim, holders: Sequence[pb.Pod]) -> tuple
     if holders:
         used = f"{ref(holders[0])} still uses it"
         return used, "copy its data if they are needed, and stop the pod: a deletion cannot be undone"
+    for finalizer in finalizers:
+        if finalizer in WAITS:
+            why, remedy = WAITS[finalizer]
+            return f"{why} (finalizer {finalizer})", remedy.format(namespace=claim.metadata.namespace)
     if finalizers:
         named = ", ".join(finalizers[:3])
         return f"its finalizer {named} is not removed", "find out why the controller of that finalizer does not finish"
