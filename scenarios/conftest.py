@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scenarios.harness import HERE, MANIFESTS, Scenario, scenarios
-from scenarios.judge import Judge
+from scenarios.judge import Judge, of_repository
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -122,7 +122,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def judged(live: Any) -> Judge:
     """Applies all rules to the recordings of the repository, or with --kind to those of the live cluster."""
-    return Judge(live.folder, live=True, moments=live.moments) if live else Judge()
+    return Judge(live.folder, live=True, moments=live.moments) if live else of_repository()
 
 
 def _say(config: pytest.Config, line: str) -> None:

@@ -246,8 +246,10 @@ def short(cluster: Cluster, obj: Ref, finding: Finding | None = None) -> str:
 
 def verdicts(cluster: Cluster) -> list[Verdict]:
     """Apply all rules to a cluster."""
-    nothing_known = KnownIssues([], datetime.now(UTC).date())
-    return [
-        judge(*name, lambda function=function, rule=rule: function(cluster, rule), nothing_known)  # type: ignore[misc]
-        for name, (function, rule) in rules().items()
-    ]
+    return [verdict(cluster, name) for name in rules()]
+
+
+def verdict(cluster: Cluster, name: tuple[str, str]) -> Verdict:
+    """Apply the rule of a variant to a cluster."""
+    function, rule = rules()[name]
+    return judge(*name, lambda: function(cluster, rule), KnownIssues([], datetime.now(UTC).date()))

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,9 +14,18 @@ from kubevitals.diagnosis.verdict import Verdict
 from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
-from kubevitals.source.recording import Snapshot
 from scenarios.harness import HERE, MANIFESTS, NET, RECORDINGS, Scenario, Seen, check_modules, lines, verdicts
 from scenarios.looks import State
+from scenarios.parsed import parsed
+
+
+class Judged(NamedTuple):
+    """A recorded cluster, and what all rules say about it; see `Seen`."""
+
+    cluster: Cluster
+    verdicts: list[Verdict]
+    written: Mapping[str, Sequence[tuple[Ref, str]]]
+    carried: frozenset[Ref]
 
 
 @dataclass
@@ -31,25 +41,25 @@ class Judge:
     folder: Path = RECORDINGS
     live: bool = False
     moments: Mapping[State, Path] = field(default_factory=dict)
-    _done: dict[tuple[Path, float, bool], Seen] = field(default_factory=dict)
+    _done: dict[tuple[Path, float, bool], Judged] = field(default_factory=dict, repr=False)
 
     def __call__(self, scenario: Scenario) -> Seen:
         """Return what a scenario sees."""
         later = scenario.later
         if callable(later):
             later = later(self(replace(scenario, later=0)))
-        key = (self.path_of(scenario), later, scenario.secret_names)
+        judged = self.judged(self.path_of(scenario), later, secret_names=scenario.secret_names)
+        return Seen(judged.cluster, judged.verdicts, scenario, judged.written, judged.carried)
+
+    def judged(self, recording: Path, later: float = 0, *, secret_names: bool = False) -> Judged:
+        """Return what all rules say about a recording whose time is moved forward by `later` seconds."""
+        key = (recording, later, secret_names)
         if key not in self._done:
-            cluster = self.cluster(scenario, later)
+            cluster = Cluster(parsed(recording).after(timedelta(seconds=later)), secret_names=secret_names)
             judged = verdicts(cluster)
             written = {verdict.check: list(lines(cluster, verdict)) for verdict in judged}
-            self._done[key] = Seen(cluster, judged, scenario, written, carried(judged))
-        return replace(self._done[key], scenario=scenario)
-
-    def cluster(self, scenario: Scenario, later: float) -> Cluster:
-        """Return the recorded cluster of a scenario, with its time moved forward by `later` seconds."""
-        snapshot = Snapshot(self.path_of(scenario), timedelta(seconds=later))
-        return Cluster(snapshot, secret_names=scenario.secret_names)
+            self._done[key] = Judged(cluster, judged, written, carried(judged))
+        return self._done[key]
 
     def recorded(self, scenario: Scenario) -> bool:
         """Return whether a recording has the scenario; after a live run every scenario of the cluster must have one."""
@@ -69,7 +79,7 @@ class Judge:
     @cached_property
     def _namespaces(self) -> frozenset[str]:
         """The namespaces in the recording that all scenarios of manifests share."""
-        cluster = Cluster(Snapshot(self.path(MANIFESTS)))
+        cluster = Cluster(parsed(self.path(MANIFESTS)))
         return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
 
     def path_of(self, scenario: Scenario) -> Path:
@@ -79,6 +89,12 @@ class Judge:
     def path(self, recording: str) -> Path:
         path = self.folder / f"{recording}.recording"
         return path if path.exists() else RECORDINGS / path.name
+
+
+@cache
+def of_repository() -> Judge:
+    """Return the judge of the repository's recordings, which all tests of a process share."""
+    return Judge()
 
 
 def carried(judged: Iterable[Verdict]) -> frozenset[Ref]:

@@ -5,7 +5,6 @@ there containers come and go between two runs, so what is compared is which righ
 overlay adds. The probe's rights are tested only there.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from concurrent.futures import wait
 from functools import cached_property
@@ -19,11 +18,13 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.probe.plan import Options
 from kubevitals.source.live import Live
-from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Request
 from kubevitals.source.scope import Scope
-from scenarios.harness import MANIFESTS, scenarios, verdicts
+from scenarios.harness import MANIFESTS, rules, scenarios, verdict, verdicts
 from scenarios.judge import Judge
+from scenarios.parsed import parsed
 from scenarios.rights import DEPLOY, Refusing, Right, granted, named, requested
+from scenarios.watched import Watched, WatchedCluster, rights_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 
@@ -105,10 +106,65 @@ class Seen(NamedTuple):
         return any(named(right) in line for line in (*reasons, *self.remarks))
 
 
-class Looks(ABC):
-    """Runs the checks with all rights of an overlay or without one, and keeps the results with all rights."""
+class RecordedLooks:
+    """Looks at the recording of the broken cluster: without a right, only the rules that need it are applied again."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge) -> None:
+        self._snapshot = parsed(judge.path(MANIFESTS))
+        self._broken = _broken_namespaces(judge)
+        self._whole: dict[str, Seen] = {}
+        self._needed: dict[tuple[str, str], set[Right]] = {}
+
+    def has(self, right: Right) -> bool:
+        """Return whether the recording has an answer to a request that needs a right."""
+        return right in self._recorded
+
+    @cached_property
+    def _recorded(self) -> frozenset[Right]:
+        return frozenset(requested(f"GET {urlsplit(path).path}" for path in self._snapshot.paths))
+
+    def whole(self, overlay: Overlay) -> Seen:
+        """Return the results with all rights of an overlay, and note which of them each rule needs."""
+        if overlay.name not in self._whole:
+            source = Watched(self._granting(overlay, overlay.rights))
+            judged, remarks = [], []
+            for name in rules():
+                source.asked = set()
+                cluster = WatchedCluster(source, **self._options(overlay))
+                judged.append(verdict(cluster, name))
+                remarks += cluster.remarks
+                requests = (asked for asked in source.asked if isinstance(asked, Request))
+                self._needed[overlay.name, judged[-1].check] = {right for one in requests for right in rights_for(one)}
+            self._whole[overlay.name] = Seen(judged, remarks)
+        return self._whole[overlay.name]
+
+    def without(self, overlay: Overlay, taken: Right) -> Seen:
+        """Return the results without a right."""
+        source = self._granting(overlay, [right for right in overlay.rights if right != taken])
+        cluster = Cluster(source, **self._options(overlay))
+        judged = [
+            verdict(cluster, (before.cause, before.variant))
+            if taken in self._needed[overlay.name, before.check]
+            else before
+            for before in self.whole(overlay).verdicts
+        ]
+        return Seen(judged, cluster.remarks)
+
+    def _granting(self, overlay: Overlay, rights: Collection[Right]) -> Refusing:
+        return Refusing(self._snapshot, [*rights, *overlay.others])
+
+    def _options(self, overlay: Overlay) -> dict[str, Any]:
+        """Return how the cluster is seen; the overlay for namespaces sees those with a fault of each kind."""
+        chosen = self._broken if overlay.name == "namespace" else ()
+        scope = Scope(chosen, within=self._snapshot.scope, namespaced_only=bool(chosen))
+        return {"ask_kubelets": overlay == KUBELET, "scope": scope}
+
+
+class LiveLooks:
+    """Looks at the broken cluster itself, with all rights of an overlay or without one."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
         self._whole: dict[str, Seen] = {}
 
     def whole(self, overlay: Overlay) -> Seen:
@@ -119,51 +175,13 @@ class Looks(ABC):
 
     def without(self, overlay: Overlay, taken: Right | None) -> Seen:
         """Return the results without a right."""
-        cluster = self.open(overlay, [right for right in overlay.rights if right != taken])
+        cluster = self._open(overlay, [right for right in overlay.rights if right != taken])
         wait(cluster.prefetch())
         seen = Seen(verdicts(cluster), cluster.remarks)
         cluster.close()
         return seen
 
-    @abstractmethod
-    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
-        """Return the cluster as seen by an account that has these rights, and those that the overlay builds on."""
-
-
-class RecordedLooks(Looks):
-    """Looks at the recording of the broken cluster."""
-
-    def __init__(self, judge: Judge) -> None:
-        super().__init__()
-        self._snapshot = Snapshot(judge.path(MANIFESTS))
-        self._broken = _broken_namespaces(judge)
-
-    def has(self, right: Right) -> bool:
-        """Return whether the recording has an answer to a request that needs a right."""
-        return right in self._recorded
-
-    @cached_property
-    def _recorded(self) -> frozenset[Right]:
-        return frozenset(requested(f"GET {urlsplit(path).path}" for path in self._snapshot.paths))
-
-    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
-        """Return the recorded cluster; the overlay for namespaces sees those with a fault of each kind."""
-        chosen = self._broken if overlay.name == "namespace" else ()
-        return Cluster(
-            Refusing(self._snapshot, [*rights, *overlay.others]),
-            ask_kubelets=overlay == KUBELET,
-            scope=Scope(chosen, within=self._snapshot.scope, namespaced_only=bool(chosen)),
-        )
-
-
-class LiveLooks(Looks):
-    """Looks at the broken cluster itself."""
-
-    def __init__(self, live: Any) -> None:
-        super().__init__()
-        self._live = live
-
-    def open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
+    def _open(self, overlay: Overlay, rights: Collection[Right]) -> Cluster:
         """Return the cluster; the rights of the probe are granted in its namespace only."""
         probe = PROBE if overlay == PROBED else None
         if probe:

@@ -14,12 +14,12 @@ from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.facts.pods.init_waits import waiting_lines
 from kubevitals.findings.explains import declared
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.source.recording import Snapshot
 from kubevitals.source.scope import Scope
 from scenarios.harness import CHECKS, MANIFESTS, Scenario, Seen, check_modules, scenario, verdicts
 from scenarios.judge import Judge
 from scenarios.moments import created, within
 from scenarios.objects import Object, claim, claiming, container, deployment, job, quota, service, stateful_set
+from scenarios.parsed import parsed
 from scenarios.test_pod_creation import in_effect
 from tests.findings import report_of
 
@@ -145,7 +145,7 @@ def shop(judged: Judge) -> Callable[..., Report]:
         pytest.skip(f"not recorded yet: {', '.join(unrecorded)}")
 
     def report(*faults: Scenario) -> Report:
-        snapshot = Snapshot(judged.folder / f"{MANIFESTS}.recording", timedelta(seconds=LATER))
+        snapshot = parsed(judged.folder / f"{MANIFESTS}.recording").after(timedelta(seconds=LATER))
         cluster = Cluster(snapshot, scope=Scope([fault.name for fault in faults], within=snapshot.scope))
         return report_of(*verdicts(cluster), rules=declared(check_modules().values()))
 

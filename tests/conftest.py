@@ -2,6 +2,8 @@
 
 import gc
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays until the end: all modules and all tests."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
@@ -84,10 +87,17 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@cache
+def plugins() -> list[metadata.Distribution]:
+    """Return the installed packages that have plugins of pytest: each run would look for them among all packages."""
+    return [package for package in metadata.distributions() if package.entry_points.select(group="pytest11")]
+
+
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Runs of pytest in an empty folder."""
     monkeypatch.setenv("PYTEST_ADDOPTS", SLIM)
+    monkeypatch.setattr(metadata, "distributions", partial(iter, plugins()))
     return pytester
 
 

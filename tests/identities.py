@@ -7,9 +7,8 @@ from pathlib import Path
 from kubevitals.diagnosis.identity import identity
 from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.findings.explains import declared
-from kubevitals.inventory.cluster import Cluster
-from kubevitals.source.recording import Snapshot
-from scenarios.harness import RECORDINGS, check_modules, verdicts
+from scenarios.harness import RECORDINGS, check_modules
+from scenarios.judge import of_repository
 
 KEPT = Path(__file__).parent / "recorded/identities.json"
 """Made by `tools/identities`; what changes there, users of --compare see as new."""
@@ -21,11 +20,10 @@ def digest(recording: Path) -> str:
 
 
 def identities(recording: Path) -> list[str]:
-    """Return each finding as its identity, that of its root, its check, object and severity."""
-    cluster = Cluster(Snapshot(recording))
-    cases = [Case(v.cause, v.variant, finding, known) for v in verdicts(cluster) for finding, known in v.judged]
+    """Return each finding on a recording as its identity, that of its root, its check, object and severity."""
+    verdicts = of_repository().judged(recording).verdicts
+    cases = [Case(v.cause, v.variant, finding, known) for v in verdicts for finding, known in v.judged]
     roots = roots_of(cases, declared(check_modules().values()))
-    cluster.close()
     return sorted(
         f"{_id(case)} of {_id(roots[case])}: {case.check} {case.finding.obj} {case.finding.severity}" for case in cases
     )
@@ -38,4 +36,5 @@ def _id(case: Case) -> str:
 def as_json() -> str:
     """Return what is kept of all recordings."""
     recordings = sorted(RECORDINGS.glob("*.recording"))
-    return json.dumps({p.stem: {"digest": digest(p), "findings": identities(p)} for p in recordings}, indent=1) + "\n"
+    kept = {path.stem: {"digest": digest(path), "findings": identities(path)} for path in recordings}
+    return json.dumps(kept, indent=1) + "\n"

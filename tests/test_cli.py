@@ -162,8 +162,8 @@ def test_a_threshold_decides(run: Run, broken: ApiServer) -> None:
     pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(running=pb.ContainerStateRunning()))
     pod.status.conditions.add(type="Ready", status="True")
     broken.serve("/api/v1/pods", pod)
-    assert run("--threshold=pod.restarts=7").ret == 1
-    assert run("--threshold=pod.restarts=8").ret == 0
+    assert run("--threshold=pod.restarts=7", checks=CRASHES).ret == 1
+    assert run("--threshold=pod.restarts=8", checks=CRASHES).ret == 0
 
 
 # --- reports ---
@@ -258,7 +258,8 @@ def test_a_replay_finds_what_the_recorded_run_found(run: Run, broken: ApiServer)
 
 
 def test_an_unreachable_cluster_can_be_recorded_too(unreachable: Run) -> None:
-    assert unreachable("--record=cluster.recording").ret == 1
+    checks = ["api-server", *CRASHES]
+    assert unreachable("--record=cluster.recording", checks=checks).ret == 1
     recorded = findings()
-    assert unreachable("--snapshot=cluster.recording").ret == 1
+    assert unreachable("--snapshot=cluster.recording", checks=checks).ret == 1
     assert findings() == recorded

@@ -17,6 +17,7 @@ from kubevitals.input_files import require_readable
 from kubevitals.source import usable_credentials
 from kubevitals.source.live import Live
 from tests.fakes import NOW, ApiServer, api_server, self_signed, write_kubeconfig
+from tests.networks import node
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]
@@ -92,6 +93,7 @@ def test_where_warnings_are_errors_a_cluster_without_verified_certificates_is_ch
         content = json.loads(write_kubeconfig(kubeconfig, server.address).read_text())
         content["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
         kubeconfig.write_text(json.dumps(content))
+        server.serve("/api/v1/nodes", node("worker"))
         result = run("-c", "tox.ini", "-k", "api_server_is", "--kubelet=none", checks=["api-server"])
         assert result.ret == 0, result.stdout.str()
         assert server.requests

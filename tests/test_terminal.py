@@ -17,7 +17,7 @@ from tests.runs import CHECKS, Run, crashing
 pytest_plugins = ["pytester"]
 
 TWO_FAULTS = f"--snapshot={CHECKS.parent / 'scenarios/recordings/two-faults-at-once.recording'}"
-CHOSEN = ("-k", "cni_daemonset or cluster_dns or node_ready or startup_error")
+CHOSEN = ("cni-daemonset", "cluster-dns", "node-ready", "startup-error")
 VERDICT = "Broken: 2 root causes, with 3 symptoms"
 ROWS = re.findall(r"^\| (`-\w+`|none) \|.*\| (.*) \|$", (CHECKS.parent / "docs/reports.md").read_text(), re.MULTILINE)
 """The options of the table of levels, and the beginnings of the lines that each adds."""
@@ -39,7 +39,7 @@ def test_each_level_adds_the_lines_that_the_documentation_names(run: Run, monkey
     below: list[str] = []
     seen = []
     for option, beginnings in ROWS:
-        lines = told(run(TWO_FAULTS, *CHOSEN, *([] if option == "none" else [option.strip("`")])).outlines)
+        lines = told(run(TWO_FAULTS, *([] if option == "none" else [option.strip("`")]), checks=CHOSEN).outlines)
         assert is_part(below, lines), option
         assert (lines[0], lines[-1]) == (VERDICT, VERDICT)
         for beginning in re.findall(r"`(.*?)`", beginnings):
@@ -55,7 +55,7 @@ def test_pytest_lists_no_check_among_its_failures_but_its_other_tests(
     run: Run, pytester: pytest.Pytester, broken: ApiServer
 ) -> None:
     pytester.makepyfile(test_mine="def test_mine(): assert 1 == 2")
-    result = run("test_mine.py", "-rA")
+    result = run("test_mine.py", "-rA", checks=["startup-error"])
     text = result.stdout.str()
     assert result.ret == 1
     assert text.count("Pod/shop/web-0: ") == 1
@@ -66,18 +66,18 @@ def test_pytest_lists_no_check_among_its_failures_but_its_other_tests(
 
 
 def test_no_option_of_pytest_hides_the_verdict(run: Run) -> None:
-    assert told(run(TWO_FAULTS, *CHOSEN, "-qq", "--tb=no", "-rA", "--no-summary").outlines)[-1] == VERDICT
+    assert told(run(TWO_FAULTS, "-qq", "--tb=no", "-rA", "--no-summary", checks=CHOSEN).outlines)[-1] == VERDICT
 
 
 def test_the_dots_are_on_a_line_of_their_own_and_their_letters_are_told(run: Run) -> None:
-    lines = run(TWO_FAULTS, *CHOSEN).outlines
+    lines = run(TWO_FAULTS, checks=CHOSEN).outlines
     dots = next(number for number, line in enumerate(lines) if line.startswith("dots: . healthy, F broken, "))
     assert re.match(r"[.FwkoE-]+ ", lines[dots + 1])
     assert not [line for line in lines if line.startswith("checks/")]
 
 
 def test_a_healthy_cluster_is_one_verdict_in_a_very_quiet_run(run: Run, healthy: ApiServer) -> None:
-    lines = run("-qq", "-k", "node_ready").outlines
+    lines = run("-qq", checks=["node-ready"]).outlines
     assert [line for line in lines[1:] if line] == ["Healthy: nothing found"]
 
 
@@ -111,14 +111,14 @@ def test_names_are_not_broken_and_long_texts_are_cut_until_more_is_asked_for() -
 
 
 ASKED = {
-    "a DaemonSet": (["--cni-daemonset=kube-system/absent", "-k", "cni"], "there is no DaemonSet kube-system/absent"),
-    "names of Secrets": (["--secret-names", "-k", "dangling"], "forbidden: no secrets (missing right: list secrets)"),
+    "a DaemonSet": ("--cni-daemonset=kube-system/absent", "cni-daemonset", "there is no DaemonSet kube-system/absent"),
+    "names of Secrets": ("--secret-names", "config-mount", "forbidden: no secrets (missing right: list secrets)"),
 }
 
 
-@pytest.mark.parametrize(("options", "reason"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize(("option", "check", "reason"), ASKED.values(), ids=ASKED)
 def test_what_was_asked_for_and_cannot_be_done_comes_after_the_verdict_and_fails_the_run(
-    run: Run, healthy: ApiServer, options: list[str], reason: str
+    run: Run, healthy: ApiServer, option: str, check: str, reason: str
 ) -> None:
     secret = pb.EnvFromReference(localObjectReference=pb.LocalObjectReference(name="password"))
     container = pb.Container(name="app", envFrom=[pb.EnvFromSource(secretRef=secret)])
@@ -129,7 +129,7 @@ def test_what_was_asked_for_and_cannot_be_done_comes_after_the_verdict_and_fails
         pb.Deployment(metadata=metadata, spec=pb.DeploymentSpec(replicas=1, template=template)),
     )
     healthy.script("/api/v1/secrets", Reply(status_json("no secrets"), 403))
-    result = run(*options, "-qq")
+    result = run(option, "-qq", checks=[check])
     assert result.ret == EXIT_NOT_OBSERVED
     verdicts = [
         n for n, line in enumerate(result.outlines) if line.startswith(("No fault in what was", "Not observed"))
@@ -149,7 +149,7 @@ def test_who_may_see_nothing_is_not_told_that_the_cluster_is_healthy(run: Run, s
         ]
     )
     assert "Healthy" not in Path("reports/health.html").read_text().partition('id="pytest"')[0]
-    assert run("-k", "test_api_server").ret == 0
+    assert run(checks=["api-server"]).ret == 0
 
 
 def test_credentials_that_have_expired_are_the_first_reason(
@@ -158,7 +158,7 @@ def test_credentials_that_have_expired_are_the_first_reason(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     server.otherwise = Reply(status_json("Unauthorized"), 401)
     server.script("/readyz", server.otherwise)
-    result = run("--markdown=summary.md")
+    result = run("--markdown=summary.md", checks=["api-server", "node-ready", "startup-error"])
     assert result.ret == EXIT_NOT_OBSERVED
     told = "the API server rejects the credentials (401): they are wrong or have expired; log in again"
     result.stdout.fnmatch_lines(["Not observed: *", f"not observed (* checks): {told}"])
@@ -172,7 +172,7 @@ def test_credentials_that_have_expired_are_the_first_reason(
 def test_commands_are_for_the_context_that_was_named(run: Run, healthy: ApiServer) -> None:
     healthy.serve("/api/v1/pods", crashing("web-0"))
     for options, command in ([], "kubectl -n shop"), (["--context=fake"], "kubectl --context fake -n shop"):
-        run(*options, "-v").stdout.fnmatch_lines([f"  look: {command} *web-0*"])
+        run(*options, "-v", checks=["startup-error"]).stdout.fnmatch_lines([f"  look: {command} *web-0*"])
         assert f"{command} " in Path("findings.json").read_text()
 
 
@@ -182,14 +182,16 @@ def test_checks_are_not_spread_over_processes(run: Run, server: ApiServer, pytes
         "def pytest_sessionfinish(session): print(f'stopped: {session.shouldstop}')\n"
     )
     pytester.syspathinsert()
-    run("-p", "worker", "-s").stdout.fnmatch_lines(["*stopped: checks share what they read*omit -n*"])
+    run("-p", "worker", "-s", checks=["node-ready"]).stdout.fnmatch_lines(
+        ["*stopped: checks share what they read*omit -n*"]
+    )
     assert server.requests == []
 
 
 def test_a_known_issue_of_a_variant_that_there_is_not_is_reported(run: Run, healthy: ApiServer) -> None:
     issue = '[[issue]]\ncheck = "startup-error[{}]"\nobject = "*"\nreason = "next sprint"\nuntil = 9999-01-01\n'
     Path("known-issues.toml").write_text("".join(map(issue.format, ("app-exit", "app-exits"))))
-    lines = run("-k", "bad-command or node").outlines
+    lines = run("-k", "bad-command or node", checks=["startup-error", "node-ready"]).outlines
     assert [line for line in lines if line.startswith("known issue")] == [
         "known issue names a check that does not exist: startup-error[app-exits] on *: next sprint (until 9999-01-01)"
     ]
@@ -197,7 +199,7 @@ def test_a_known_issue_of_a_variant_that_there_is_not_is_reported(run: Run, heal
 
 @pytest.mark.parametrize("option", ["--compare", "--known-issues", "--record", "--findings"])
 def test_an_empty_path_is_not_the_current_folder(run: Run, server: ApiServer, option: str) -> None:
-    result = run(f"{option}=")
+    result = run(f"{option}=", checks=["node-ready"])
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {option}: the path is empty: give a path, or omit the option"])
     assert server.requests == []

@@ -51,10 +51,11 @@ def _connect_by_kubeconfig(
     for path in file.split(os.pathsep):
         _require_few_names(require_readable(Path(path).expanduser(), KUBECONFIG_SIZE))
     limit_plugins()
-    name = _context_name(KubeConfigMerger(file).config, context)
+    merged = KubeConfigMerger(file).config
+    name = _context_name(merged, context)
     with _errors_logged() as errors:
-        api = config.new_client_from_config(
-            config_file=file, context=name, persist_config=False, client_configuration=settings
+        api = config.new_client_from_config_dict(
+            config_dict=merged, context=name, persist_config=False, client_configuration=settings
         )
     if errors:
         raise Unusable(f"no credentials for the context {name}: {errors[0]}")

@@ -254,7 +254,7 @@ MESSAGES = (
     ),
     Message(
         "{name} is missing from the image",
-        "build it into the image",
+        "build it into the image, or correct command and args of the container",
         (
             r"ModuleNotFoundError: No module named '(?P<name>[^'\n]{1,200})'",
             r"Cannot find module '(?P<name>[^'\n]{1,200})'",
