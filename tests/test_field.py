@@ -37,7 +37,6 @@ def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0) -> dict
 
 ROOTS = {
     "calico-healthy-node-restarted-probe": {},
-    "flannel-healthy": {},
     "calico-no-enabled-pool": {"ip-allocation[cni-misconfigured] Pod/default/nopool-": "no Calico IPPool can be used"},
     "calico-pool-selects-other-nodes": {"ip-allocation[cni-misconfigured] Pod/pools/web-": "no Calico IPPool selects"},
     "calico-pool-exhausted": {"ip-allocation[pool-exhausted] Pod/default/many-": "pool 192.168.255.0/29 has no free"},
@@ -58,7 +57,6 @@ ROOTS = {
     "flannel-no-subnet-env": {
         "ip-allocation[cni-unreachable] Pod/default/nosubnet-": "flanneld has not written its lease on the node"
     },
-    "flannel-vxlan-dropped": {"cni-daemonset[no-route] PodNetwork/pods": "carries no traffic between nodes"},
 }
 
 

@@ -97,7 +97,7 @@ HEALTHY = [
     RECORDINGS / "untouched-cluster.recording",
     FIELD / "calico-healthy-node-restarted-probe.recording",
     FIELD / "csi-healthy-with-poolfull-young.recording",
-    FIELD / "flannel-healthy.recording",
+    RECORDINGS / "flannel-healthy.recording",
 ]
 
 
