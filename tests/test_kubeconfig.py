@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
@@ -14,7 +13,7 @@ import pytest
 from kubevitals.diagnosis import history, known_issues
 from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
-from kubevitals.source import usable_credentials
+from kubevitals.source import credential_plugins
 from kubevitals.source.live import Live
 from tests.fakes import NOW, ApiServer, api_server, self_signed, write_kubeconfig
 from tests.networks import node
@@ -71,15 +70,18 @@ def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
         Live(kubeconfig=str(write_kubeconfig(tmp_path / "kubeconfig", HTTPS, **user)))
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("sleep 1000", r"took longer than 0\.1 s"), ("exec cat /dev/zero", "printed more than 1,048,576 bytes")],
+)
 def test_a_plugin_that_does_not_end_is_ended(
-    kubeconfig: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    kubeconfig: Path, server: ApiServer, monkeypatch: pytest.MonkeyPatch, command: str, words: str
 ) -> None:
-    monkeypatch.setattr(usable_credentials, "PLUGIN_SECONDS", 0.1)
+    monkeypatch.setattr(credential_plugins, "PLUGIN_SECONDS", 0.1 if "sleep" in command else 60)
     version = "client.authentication.k8s.io/v1"
-    sleeping = [sys.executable, "-c", "import time; time.sleep(1000)"]
-    plugin = {"apiVersion": version, "command": sleeping[0], "args": sleeping[1:], "interactiveMode": "Never"}
+    plugin = {"apiVersion": version, "command": "sh", "args": ["-c", command], "interactiveMode": "Never"}
     file = write_kubeconfig(kubeconfig, server.address, exec=plugin)
-    with pytest.raises(Unusable, match=r"context fake: exec: .*python.* took longer than 0\.1 s"):
+    with pytest.raises(Unusable, match=rf"context fake: exec: .*sh {words}"):
         Live(kubeconfig=str(file))
 
 

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
+from kubevitals.inventory import bounds
+from kubevitals.inventory.bounds import Account
 from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.listing import NAMESPACES, Listing, chosen_names, lists_of, whole_list
 from kubevitals.probe.plan import ProbePlan
@@ -52,6 +54,7 @@ class Fetcher:
         self._lists: dict[str, Future[tuple[Any, ...]]] = {}
         self._dates: dict[str, float] = {}
         self._stopped = False
+        self._read = Account("all lists of this run", bounds.RUN)
 
     def list(self, listing: Listing[M]) -> tuple[M, ...]:
         """Return a list, fetched at the first call.
@@ -75,7 +78,8 @@ class Fetcher:
 
     def _fetch(self, listing: Listing[M], *, choose: bool) -> tuple[M, ...]:
         namespaces = chosen_names(self._scope.listed, lambda: self.list(NAMESPACES)) if choose else []
-        parts = [whole_list(self._source, listing, part) for part in lists_of(listing, self._scope, namespaces)]
+        wanted = lists_of(listing, self._scope, namespaces)
+        parts = [whole_list(self._source, listing, part, self._read) for part in wanted]
         self._dates[listing.name] = max((part.date for part in parts), default=0)
         return tuple(item for part in parts for item in part.items)
 

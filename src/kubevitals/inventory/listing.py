@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import monotonic
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, overload
 from urllib.parse import urlencode
 
@@ -10,6 +11,8 @@ from google.protobuf.message import Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource, fields_of, prepare
 from kubevitals.errors import BadCheck, NotApplicable, NotObserved, Unusable
+from kubevitals.inventory import bounds
+from kubevitals.inventory.bounds import Account
 from kubevitals.source.request import JSON, PROTOBUF, Answer, Request, Source
 from kubevitals.source.scope import LISTED, Scope
 
@@ -174,7 +177,7 @@ class Listed(NamedTuple, Generic[M]):
     date: float
 
 
-def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Listed[M]:
+def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M], total: Account) -> Listed[M]:
     """Return all items of a list.
 
     Raises:
@@ -184,7 +187,7 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Li
     for _ in range(PAGE_RESTARTS):
         items: list[M] = []
         date = 0.0
-        for number, answer in enumerate(_pages(source, listing, list_)):
+        for number, answer in enumerate(_pages(source, listing, list_, total)):
             if answer.status == 410 and number:
                 break
             if answer.status == 404 and listing.optional:
@@ -196,15 +199,18 @@ def whole_list(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Li
     raise NotObserved(f"the pages of {listing.resource} expired {PAGE_RESTARTS} times before the list was complete")
 
 
-def _pages(source: Source, listing: Listing[M], list_: ListRequest[M]) -> Iterator[Answer]:
+def _pages(source: Source, listing: Listing[M], list_: ListRequest[M], total: Account) -> Iterator[Answer]:
     selected = {"fieldSelector": list_.selector} if list_.selector else {}
     query: Mapping[str, str] = {"limit": str(listing.page)}
     if listing.page == PAGE:
         query = {**query, "resourceVersion": "0"}
     tokens: set[str] = set()
+    account = Account(f"the list of {listing.resource}", bounds.LIST, total)
     for _ in range(PAGES):
         path = f"{list_.path}?{urlencode({**query, **selected})}"
+        began = monotonic()
         answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=list_.wanted))
+        account.add(len(answer.page.items), answer.size, monotonic() - began)
         yield answer
         metadata = answer.page.metadata
         if not (token := getattr(metadata, "continue")):

@@ -98,7 +98,7 @@ class Logs:
     def _tail(self, pod: pb.Pod, container: str, count: int, size: int, *, previous: bool) -> bytes:
         query = {"container": container, "tailLines": count, "limitBytes": size}
         query |= {"previous": "true"} if previous else {}
-        request = Request(f"{path(pod)}/log?{urlencode(query)}")
+        request = Request(f"{path(pod)}/log?{urlencode(query)}", limit=size)
         answer = self._breaker.get(self._get, request).expect("get pods/log")
         if answer.body.startswith(_GONE):
             raise NotObserved("the kubelet no longer has the log: unable to retrieve container logs")

@@ -13,9 +13,10 @@ from kubernetes.config.kube_config import ConfigNode, KubeConfigMerger
 
 from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
+from kubevitals.source.credential_plugins import limit_plugins
 from kubevitals.source.request import IN_CLUSTER
 from kubevitals.source.response import without_number
-from kubevitals.source.usable_credentials import limit_plugins, require_usable
+from kubevitals.source.usable_credentials import require_usable
 from kubevitals.text import clean, near_name
 
 KUBECONFIG_SIZE = 100 << 20

@@ -124,6 +124,7 @@ class Request(NamedTuple):
         json: what is read of a JSON answer. Create it before several threads use it: creating it is not thread-safe.
         lines: a regular expression for the lines that are read of a text answer.
         wanted: which items of a list are kept; all if it is not given.
+        limit: how many bytes are read of an answer that is no list; of a longer one, these are the answer.
     """
 
     target: ApiPath | Kubelet | PlainHttp | Handshake
@@ -132,6 +133,7 @@ class Request(NamedTuple):
     json: Decoder[Any] | None = None
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
+    limit: int = 0
 
     @property
     def path(self) -> ApiPath:
@@ -160,12 +162,14 @@ class Answer(NamedTuple):
 
     Attributes:
         date: when it was sent, by the clock of the server that sent it, in seconds since 1970; 0 if that is not known.
+        size: bytes that came, unpacked; 0 if it did not come over a network.
     """
 
     status: int
     body: bytes = b""
     page: Page = Page(pb.ListMeta(), ())
     date: float = 0
+    size: int = 0
 
     def expect(self, right: str, *also: int) -> "Answer":
         """Return the answer if its status is 200 or one of `also`.

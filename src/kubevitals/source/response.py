@@ -23,6 +23,9 @@ TEXT_LIMIT = 64 << 20
 DATE_LENGTH = 40
 """Characters of a date in a header; RFC 9110 has 29."""
 
+ERROR_LIMIT = 64 << 10
+"""Bytes of a response that is no success; the rest is not read. A Status with all causes has a few KiB."""
+
 PLAIN = Request("")
 
 
@@ -32,17 +35,20 @@ def received(response: urllib3.BaseHTTPResponse, request: Request = PLAIN) -> An
     Raises:
         NotObserved: it is too large, takes too long, or is not the list that was asked for.
     """
-    limit = BODY_LIMIT if request.schema else TEXT_LIMIT
     with Deadline(ANSWER_TIMEOUT, response.shutdown) as deadline:
+        body = _Body(response, request, deadline)
         try:
-            answer = answered(request, response.status, _chunks(response, limit, deadline))
+            answer = answered(request, response.status, body)
         except BaseException as error:
             response.close()
             if deadline.over:
                 raise _incomplete() from error
             raise
-    response.release_conn()
-    return answer._replace(date=sent_at(response))
+    if body.is_cut:
+        response.close()
+    else:
+        response.release_conn()
+    return answer._replace(date=sent_at(response), size=body.size)
 
 
 def sent_at(response: urllib3.BaseHTTPResponse) -> float:
@@ -64,15 +70,33 @@ def without_number(error: str) -> str:
     return re.sub(r"\[Errno -?\d+\] ", "", error)
 
 
-def _chunks(response: urllib3.BaseHTTPResponse, limit: int, deadline: Deadline) -> Iterator[bytes]:
-    size = 0
-    while part := response.read1(1 << 20):
-        yield part
-        size += len(part)
-        if size > limit:
-            raise NotObserved(f"the answer is larger than {limit:,} bytes")
-    if deadline.over:
-        raise _incomplete()
+class _Body:
+    """The body of a response as it arrives.
+
+    Attributes:
+        size: the bytes that were read.
+        is_cut: whether there are more, which are not needed.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, request: Request, deadline: Deadline) -> None:
+        self._response, self._deadline = response, deadline
+        self.size, self.is_cut = 0, False
+        self._enough = request.limit if 200 <= response.status < 300 else ERROR_LIMIT
+        self._most = BODY_LIMIT if request.schema else TEXT_LIMIT
+
+    def __iter__(self) -> Iterator[bytes]:
+        while part := self._response.read1(1 << 20):
+            if self._enough and self.size + len(part) > self._enough:
+                self.is_cut = True
+                part = part[: self._enough - self.size]
+            self.size += len(part)
+            yield part
+            if self.is_cut:
+                return
+            if self.size > self._most:
+                raise NotObserved(f"the answer is larger than {self._most:,} bytes")
+        if self._deadline.over:
+            raise _incomplete()
 
 
 def _incomplete() -> NotObserved:

@@ -2,18 +2,12 @@
 
 import re
 import ssl
-import subprocess
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-from kubernetes import client, config
-from kubernetes.config import exec_provider
+from kubernetes import client
 
 from kubevitals.errors import Unusable
 from kubevitals.text import clean
-
-PLUGIN_SECONDS = 60.0
-"""How long a credential plugin may take: a user may have to log in."""
 
 
 def require_usable(settings: client.Configuration) -> None:
@@ -52,29 +46,3 @@ def _words(error: Exception) -> str:
         words = re.sub(r"\[.*?\] | \(_ssl.*", "", str(error))
         return "not in PEM format" if words == "PEM lib" else words
     return getattr(error, "strerror", "") or str(error)
-
-
-class _LimitedProcess(subprocess.Popen[str]):
-    """A credential plugin, which the client would wait for without end."""
-
-    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
-        """Return what the plugin printed.
-
-        Raises:
-            ConfigException: it takes too long.
-        """
-        try:
-            return super().communicate(input, timeout or PLUGIN_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            self.kill()
-            self.wait()
-            for stream in filter(None, (self.stdout, self.stderr)):
-                stream.close()
-            name = clean(str(self.args[0] if isinstance(self.args, list) else self.args), 200)
-            raise config.ConfigException(f"exec: {name} took longer than {PLUGIN_SECONDS:g} s") from error
-
-
-def limit_plugins() -> None:
-    """Have the client limit the time of credential plugins, also when it renews a token."""
-    limited = SimpleNamespace(Popen=_LimitedProcess, PIPE=subprocess.PIPE)
-    setattr(exec_provider, "subprocess", limited)  # noqa: B010 - mypy knows the module's own

@@ -204,10 +204,10 @@ class _Run:
 
     def _log_so_far(self, name: str) -> str:
         answer = self._api.cluster.get(
-            Request(f"{self._api.path(pb.Pod, name)}/log?container={MAIN}&limitBytes={LOG_BYTES}")
+            Request(f"{self._api.path(pb.Pod, name)}/log?container={MAIN}&limitBytes={LOG_BYTES}", limit=LOG_BYTES)
         )
         log = answer.expect(f"get pods/log in namespace {self._api.namespace}").body
-        return log[:LOG_BYTES].decode("utf-8", "replace")
+        return log.decode("utf-8", "replace")
 
     def _vitals(self, unread: Collection[str]) -> Mapping[str, str]:
         """Return the vital readings of the pods whose log could not be read; they come with the pods' status."""
