@@ -1,8 +1,8 @@
 """Total deadline per response: a read timeout alone never fires for a server that keeps sending a few bytes."""
 
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Timer
 from types import TracebackType
 
@@ -38,27 +38,41 @@ class Deadline:
 
     def _end(self) -> None:
         self.over = True
-        with suppress(OSError, ValueError):  # it is closed already
+        with suppress(OSError, ValueError, RuntimeError):  # it is closed already, or given back to its pool
             self._shut()
 
 
 class _Http(HTTPConnection):
+    """A connection with a deadline for what comes before an answer: what a proxy says, and the headers."""
+
+    def _tunnel(self) -> None:
+        with self._in_time("the answer of the proxy was not complete in time"):
+            super()._tunnel()
+
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
-        sock = self.sock  # the connection forgets it when it is closed, perhaps while the time is running out
-        with Deadline((self.timeout or 0) + HEAD_TIMEOUT, lambda: sock.shutdown(socket.SHUT_RDWR)) as deadline:
+        with self._in_time("the response headers were not complete in time"):
+            return super().getresponse()
+
+    @contextmanager
+    def _in_time(self, reason: str) -> Iterator[None]:
+        """Say why something failed, or came to its end too late, if that is because its time was over.
+
+        Raises:
+            NotObserved: the time was over.
+        """
+        with Deadline((self.timeout or 0) + HEAD_TIMEOUT, self._shut) as deadline:
             try:
-                response = super().getresponse()
+                yield
             except Exception as error:
                 if deadline.over:
-                    raise _incomplete() from error
+                    raise NotObserved(reason) from error
                 raise
         if deadline.over:
-            raise _incomplete()
-        return response
+            raise NotObserved(reason)
 
-
-def _incomplete() -> NotObserved:
-    return NotObserved("the response headers were not complete in time")
+    def _shut(self) -> None:
+        if sock := self.sock:  # the connection has none before it is made, and forgets it when it is closed
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Https(_Http, HTTPSConnection):
