@@ -14,7 +14,7 @@ from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.probing import run as probe_run
 from tests.conftest import WIDE
 from tests.fake_probe import NODES, ProbedCluster, serving
-from tests.fakes import ApiServer, Reply, list_bytes, status_json
+from tests.fakes import SYSTEM, ApiServer, Reply, list_bytes, status_json
 
 pytest_plugins = ["pytester"]
 
@@ -50,6 +50,7 @@ def kube(server: ApiServer) -> ProbedCluster:
     cluster = ProbedCluster()
     server.otherwise = cluster
     cluster.on("GET /api/v1/nodes$", lambda: Reply(list_bytes(serving(node) for node in NODES)))
+    cluster.on("GET /api/v1/namespaces$", lambda: Reply(list_bytes([SYSTEM])))
     return cluster
 
 

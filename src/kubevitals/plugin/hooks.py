@@ -164,6 +164,7 @@ def _start_reports(run: Run, session: pytest.Session) -> None:
     if github.in_actions():
         plugins.register(github.Annotations(run), "kubevitals.github")
     html.start(session)
+    junit.write_whole(session.config, run)
     if run.cluster.probe_options:
         plugins.register(ProbeLast(run.cluster), "kubevitals.probe_last")
     interruptible = InterruptibleRun(run)
@@ -277,12 +278,21 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     if run and (run.verdicts or session.exitstatus in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)):
         run.report = assemble(run)
         junit.complete(session.config, run, run.report, per_finding=session.config.getoption("junit_per_finding"))
+        _close(run, session.config)
     yield
     if run and run.report and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         session.exitstatus = exit_code(run, session)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the source, which completes a recording."""
+    """Close the source of a run that has come to no report."""
     if run := config.stash.get(RUN, None):
+        _close(run, config)
+
+
+def _close(run: Run, config: pytest.Config) -> None:
+    """Close the source, which completes a recording."""
+    try:
         run.cluster.close()
+    except OSError as error:
+        run.cannot_write(f"--record {config.getoption('record')}", error)

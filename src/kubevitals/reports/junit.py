@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,9 +15,45 @@ from kubevitals.diagnosis.result import Report, ReportedFinding
 from kubevitals.diagnosis.run import Run
 from kubevitals.diagnosis.verdict import Verdict
 from kubevitals.findings.finding import Severity, rank
+from kubevitals.reports import atomic_file
 
 CHECK = "check"
 """The property of a test case that has the name of its check."""
+
+
+class WholeLogXML(LogXML):
+    """pytest's JUnit report, written in one step: a run that cannot write it leaves the file that was there before."""
+
+    def __init__(self, started: LogXML, run: Run) -> None:
+        vars(self).update(vars(started))
+        self._run, self._is_written = run, False
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the report."""
+        path, self.logfile = Path(self.logfile), ""
+        try:
+            with TemporaryDirectory(dir=None if atomic_file.is_special(path) else path.parent) as folder:
+                part = Path(folder) / "junit.xml"
+                self.logfile = str(part)
+                super().pytest_sessionfinish()
+                atomic_file.write(path, part.read_bytes())
+            self._is_written = True
+        except OSError as error:
+            self._run.cannot_write(f"--junitxml {path}", error)
+        self.logfile = str(path)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Say where the report is."""
+        if self._is_written:
+            super().pytest_terminal_summary(terminalreporter, config)
+
+
+def write_whole(config: pytest.Config, run: Run) -> None:
+    """Have the JUnit report, if one is to be written, written in one step."""
+    if junit := config.stash.get(xml_key, None):
+        config.pluginmanager.unregister(junit)
+        config.stash[xml_key] = whole = WholeLogXML(junit, run)
+        config.pluginmanager.register(whole)
 
 
 def properties(verdict: Verdict) -> list[tuple[str, str]]:

@@ -73,7 +73,8 @@ class Recording:
             handle, self._part = tempfile.mkstemp(prefix=f".{path.name}.", dir=self._path.parent)
         except OSError as error:
             raise Unusable(f"the recording cannot be written to {path}: {error.strerror}") from error
-        self._raw = os.fdopen(handle, "wb")
+        self._raw, self._is_closed = os.fdopen(handle, "wb"), False
+        self._unwritten: OSError | None = None
         packed = gzip.GzipFile(fileobj=self._raw, filename="", mode="wb", compresslevel=3, mtime=0)
         self._file = BufferedWriter(packed, 1 << 20)
         self._file.write(_MAGIC)
@@ -137,8 +138,13 @@ class Recording:
         )
         head = exchange.SerializeToString() + _BODY + varint(size)
         with self._lock:
-            self._file.write(varint(len(head) + size) + head)
-            self._file.writelines(body)
+            if self._unwritten:
+                return
+            try:
+                self._file.write(varint(len(head) + size) + head)
+                self._file.writelines(body)
+            except OSError as full:  # the run itself goes on
+                self._unwritten = full
 
     def _write_message(self, message: Message) -> None:
         buffer = BytesIO()
@@ -146,12 +152,30 @@ class Recording:
         self._file.write(buffer.getvalue())
 
     def close(self) -> None:
-        """Complete the recording and give the file its name."""
+        """Complete the recording and give the file its name; nothing happens if that was done before.
+
+        Raises:
+            OSError: it could not be written; what was there before is still there.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self._complete()
+        finally:
+            Path(self._part).unlink(missing_ok=True)
+            self._source.close()
+
+    def _complete(self) -> None:
         with self._lock:
-            self._file.close()
-            self._raw.close()
+            for file in (self._file, self._raw):
+                try:
+                    file.close()
+                except OSError as error:
+                    self._unwritten = self._unwritten or error
+        if self._unwritten:
+            raise self._unwritten
         Path(self._part).replace(self._path)
-        self._source.close()
 
 
 def _body(request: Request, answer: Answer) -> list[bytes]:
