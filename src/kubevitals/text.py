@@ -12,12 +12,19 @@ LINE_LIMIT = 1000
 """Characters of a line that are shown; a longer line ends with its length."""
 
 
+_COMMAND = re.compile(r"##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
+"""The beginning of a command (microsoft/azure-pipelines-agent Command.cs; TeamCity's service messages)."""
+
+
 def clean(text: str, limit: int = LINE_LIMIT) -> str:
     r"""Return untrusted text as one line that is safe to print: white space folded, redacted, bounded, escaped.
 
-    Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``).
+    Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``). Nothing is a
+    command of Azure Pipelines or TeamCity, which read them wherever they are in a line.
     """
     line = " ".join(redact(text[: 4 * limit]).split())
+    if "##" in line:
+        line = _COMMAND.sub("# #", line)
     if not line.isprintable():
         line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     if len(line) > limit or len(text) > 4 * limit:

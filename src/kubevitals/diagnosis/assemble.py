@@ -75,7 +75,7 @@ def _observed(look: Callable[[], T]) -> T | None:
 def _remarks(run: Run) -> list[str]:
     left = _observed(lambda: left_behind(run.cluster)) or []
     vacant = [run.vacancy] if run.vacancy else []
-    return list(dict.fromkeys((*vacant, *_without_rights(run), *run.remarks, *run.cluster.remarks, *left)))
+    return list(dict.fromkeys(map(clean, (*vacant, *_without_rights(run), *run.remarks, *run.cluster.remarks, *left))))
 
 
 def _without_rights(run: Run) -> list[str]:

@@ -34,7 +34,7 @@ from kubevitals.reports.wording import (
     since,
     trend,
 )
-from kubevitals.text import plural
+from kubevitals.text import clean, plural
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ def _write(line: Line, tw: TerminalWriter) -> None:
 def header(cluster: Cluster, reporter: pytest.TerminalReporter) -> Iterator[str]:
     """Yield which cluster this is, the time of its state, remarks, and what the letters mean that follow."""
     which = Line(Level.QQ, f"cluster: {cluster_line(cluster_info(cluster), cluster.now)}")
-    remarks = (Line(Level.Q, remark) for remark in cluster.remarks)
+    remarks = (Line(Level.Q, clean(remark)) for remark in cluster.remarks)
     for line in (which, *remarks, Line(Level.Q, LETTERS)):
         if line.level <= reporter.verbosity:
             yield from line.rows(reporter._tw.fullwidth)  # noqa: SLF001
@@ -155,9 +155,9 @@ def lines_of(run: Run, width: int) -> Iterator[Line]:
     """Yield the lines of the report for a terminal of this width, each with its level."""
     if not run.report:
         yield Line(Level.QQ, "no check was judged", colour="red")
-        yield from (Line(Level.QQ, remark) for remark in run.remarks)
+        yield from (Line(Level.QQ, clean(remark)) for remark in run.remarks)
         return
-    yield from _Lines(run.report, width).all(run.remarks)
+    yield from _Lines(run.report, width).all([*map(clean, run.remarks)])
     if run.page:
         yield Line(Level.DEFAULT, f"page: {relpath(run.page)}")
 
