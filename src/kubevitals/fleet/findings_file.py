@@ -69,9 +69,8 @@ class _Root(msgspec.Struct):
     known: bool = False
 
 
-class _Report(msgspec.Struct):
+class _Report(_Head, kw_only=True):
     cluster: _Cluster
-    kubevitals: str
     taken: Time
     outcome: Outcome
     roots: list[_Root]
@@ -144,11 +143,13 @@ def read(path: Path) -> Looked:
     """
     try:
         content = _content(path)
-        head = _HEAD.decode(content)
-        if head.fleet == ROLLUP:
-            raise IsRollup
-        _require_format(head)
-        return _looked(_REPORT.decode(content))
+        try:
+            report = _REPORT.decode(content)
+        except msgspec.ValidationError:
+            _require_format(_HEAD.decode(content))
+            raise
+        _require_format(report)
+        return _looked(report)
     except OSError as error:
         raise Unusable(f"cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
@@ -170,6 +171,8 @@ def _content(path: Path) -> bytes:
 
 
 def _require_format(head: _Head) -> None:
+    if head.fleet == ROLLUP:
+        raise IsRollup
     age = "a newer" if head.schema > SCHEMA else "an older"
     if head.schema != SCHEMA:
         version = clean(head.kubevitals, NAME)

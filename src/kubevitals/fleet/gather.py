@@ -70,6 +70,11 @@ class Candidates:
         """Return the file that counts; one that cannot be read only if there is no other."""
         return max(self.files, key=lambda file: _currency(file, now), default=None)
 
+    def refused(self, now: datetime) -> list[File]:
+        """Return the files that cannot be used, without one that is the reason of the cluster's state."""
+        counts = self.newest(now)
+        return [file for file in self.files if file.why and file is not counts]
+
 
 def _currency(file: File, now: datetime) -> tuple[bool, bool, float]:
     """Return a key by which files are ordered; the time of one from the future says nothing about its age."""
@@ -190,7 +195,7 @@ def _note_others(cluster: Candidates, now: datetime) -> None:
 def _remarks(clusters: Sequence[Candidates], register: _Register, now: datetime) -> list[str]:
     """Return what to know of the files, each kind bounded."""
     several = sum(len(cluster.files) > 1 for cluster in clusters)
-    refused = [file for cluster in clusters for file in cluster.files if file.why and file is not cluster.newest(now)]
+    refused = [file for cluster in clusters for file in cluster.refused(now)]
     unlisted = len(register.others) if register.has_list else 0
     remarks = [f"refused: {clean(file.path)} {file.why}" for file in refused[:SHOWN]]
     if len(refused) > SHOWN:

@@ -1,5 +1,6 @@
 """The page of a fleet: one HTML file that loads nothing and has no scripts. Its templates escape every text."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -56,6 +57,7 @@ def page(rollup: Rollup) -> str:
         causes=causes,
         faults=faults,
         rows=rows,
+        of_owner=_in_need(rollup.clusters),
         linked={fault.id for fault in rollup.faults[: len(faults)]},
     )
 
@@ -75,6 +77,15 @@ def _rows(clusters: Iterable[FleetCluster], causes: Iterable[str]) -> Iterator[R
         last = max((columns.index(cause) for cause in cluster.causes), default=-1)
         yield Row(cluster, [cluster.causes.get(cause) for cause in columns[: last + 1]], cluster.state is not before)
         before = cluster.state
+
+
+def _in_need(clusters: Iterable[FleetCluster]) -> Mapping[str, list[FleetCluster]]:
+    """Return the clusters of each owner that are not healthy."""
+    owned: dict[str, list[FleetCluster]] = defaultdict(list)
+    for cluster in clusters:
+        if cluster.state is not State.HEALTHY:
+            owned[cluster.owner].append(cluster)
+    return owned
 
 
 def _fitting(lines: Iterable[Markup], room: int) -> Iterator[Markup]:
