@@ -25,12 +25,13 @@ from kubevitals.plugin.delivery_options import deliveries
 from kubevitals.redaction import redact
 from kubevitals.reports.delivery import post, push
 from kubevitals.reports.delivery.alertmanager import PATH, alerts, post_alerts
+from kubevitals.reports.delivery.deliveries import Deliveries, Delivery
 from kubevitals.reports.delivery.notification import SHOWN, Notification, post_json
 from kubevitals.reports.delivery.post import Address, Undelivered, send
 from kubevitals.reports.delivery.slack import message, post_slack
 from kubevitals.reports.metrics import openmetrics
 from tests.fakes import NOW, ApiServer, Behaviour, Handler, Reply, break_off, self_signed
-from tests.findings import finding, report_of, verdict
+from tests.findings import finding, report_of, run_of, verdict
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]
@@ -439,6 +440,19 @@ def test_a_webhook_of_slack_in_a_text_is_redacted(url: str) -> None:
 
 
 # --- whole runs ---
+
+
+def test_what_goes_wrong_in_one_delivery_keeps_no_other_from_its_server() -> None:
+    run = run_of(verdict("net[gone]"))
+    delivered: list[Report] = []
+    run.report = report_of(verdict("net[gone]"))
+
+    def fail(_: Report) -> None:
+        raise ValueError(SECRET)
+
+    Deliveries(run, [Delivery("--push", fail), Delivery("--notify json", delivered.append)]).pytest_sessionfinish()
+    assert run.remarks == ["--push: not delivered: it cannot be sent (ValueError)"]
+    assert delivered == [run.report]
 
 
 def test_a_run_delivers_once_its_files_are_written_and_shows_no_url(

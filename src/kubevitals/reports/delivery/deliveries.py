@@ -41,5 +41,9 @@ class Deliveries:
         for delivery in self._deliveries:
             try:
                 delivery.deliver(report)
-            except Undelivered as error:
-                self._run.remarks.append(f"{delivery.option}: not delivered: {error}")
+            except Exception as error:  # whatever it is, it must not cost the run its exit code and its reports
+                self._run.remarks.append(f"{delivery.option}: not delivered: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, Undelivered) else f"it cannot be sent ({type(error).__name__})"
