@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scenarios.objects import Object, claim, claiming, mounting, pod, volume
-from scenarios.undoing import doing, on_node
+from scenarios.undoing import doing, on_node, together
 
 if TYPE_CHECKING:
     from scenarios.harness import Fault
@@ -32,6 +32,11 @@ def service_stopped(node: str, service: str) -> "Fault":
 def process_frozen(node: str, name: str) -> "Fault":
     """Stop a process with SIGSTOP: it exists, but does not answer."""
     return on_node(node, f"pkill -STOP -x {name}", f"pkill -CONT -x {name}")
+
+
+def etcd_frozen() -> "Fault":
+    """Stop etcd with SIGSTOP, and the kubelet beside it, which would restart the API server after 80 seconds."""
+    return together(process_frozen("control-plane", "kubelet"), process_frozen("control-plane", "etcd"))
 
 
 def manifest_removed(component: str) -> "Fault":

@@ -61,11 +61,11 @@ def namespace_with(name: str, *objects: Object, pools: str = "") -> "Fault":
             cluster.kubectl(f'annotate namespace {name} cni.projectcalico.org/ipv4pools=["{pools}"]')
         cluster.apply(objects, name)
         if objects:
-            cluster.kubectl(f"-n {name} wait --for=condition=Ready pod --all --timeout=60s")
+            cluster.kubectl(f"-n {name} wait --for=condition=Ready pod --all --timeout=600s")
         try:
             yield
         finally:
-            cluster.kubectl(f"delete namespace {name} --ignore-not-found --timeout=120s")
+            cluster.kubectl(f"delete namespace {name} --ignore-not-found --timeout=600s")
 
     return fault
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -97,6 +98,7 @@ def requests_not_approved(client: str, serving: str) -> "Fault":
     @contextmanager
     def fault(cluster: "LiveCluster") -> Iterator[None]:
         cluster.kubectl(f"delete clusterrolebinding {APPROVER}")
+        cluster.retry(lambda: _require_refused(cluster, f"system:node:{cluster.name}-{client}"))
         try:
             _request(cluster, client, "kube-apiserver-client-kubelet", "client auth")
             _request(cluster, serving, "kubelet-serving", "server auth")
@@ -106,6 +108,16 @@ def requests_not_approved(client: str, serving: str) -> "Fault":
             cluster.kubectl(f"create clusterrolebinding {APPROVER} --clusterrole={SELF_APPROVAL} --group=system:nodes")
 
     return fault
+
+
+def _require_refused(cluster: "LiveCluster", user: str) -> None:
+    """Require that the API server has noticed: until then a request would be approved."""
+    asks = ["create", "certificatesigningrequests.certificates.k8s.io", "--subresource=selfnodeclient"]
+    try:
+        cluster.kubectl(["auth", "can-i", *asks, f"--as={user}", "--as-group=system:nodes"])
+    except CalledProcessError:
+        return
+    raise LookupError(f"{user} still has its requests approved")
 
 
 def _request(cluster: "LiveCluster", role: str, signer: str, usage: str) -> None:

@@ -110,7 +110,7 @@ def rejoin(cluster: "LiveCluster", before: Object, cidr: str) -> None:
     finally:
         cluster.on_node(node, "systemctl start kubelet")
     cluster.kubectl(f"wait --for=condition=Ready node/{metadata['name']} --timeout=600s")
-    cluster.on_node(node, f"timeout 60 sh -c 'until grep -q {cidr} /etc/cni/net.d/*; do sleep 1; done' && sleep 2")
+    cluster.on_node(node, f"timeout 300 sh -c 'until grep -q {cidr} /etc/cni/net.d/*; do sleep 1; done' && sleep 2")
 
 
 def node_object(cluster: "LiveCluster", node: str) -> Object:

@@ -30,6 +30,9 @@ SETTLE = 480
 LOOKS = 20
 """Runs of the checks for which a fault may take to show, if they take longer than SETTLE: the machine is slow."""
 
+HEAL = 1200
+"""Seconds until nothing is found any more after a fault: containers that crashed three times count for 15 minutes."""
+
 PATIENCE = 300
 """Seconds for one step of a scenario: pods start within a few on a fast machine."""
 
@@ -230,7 +233,7 @@ class LiveCluster:
     def _heal(self, *, probe: bool) -> None:
         """Wait until the checks find nothing and observe everything, with --probe or without it."""
         healed = Scenario("healed", "healed", frozenset(), lambda _: None)
-        end = time.monotonic() + max(SETTLE, PATIENCE)
+        end = time.monotonic() + HEAL
         while self.check(self._work / "healed.recording", probe=probe) or _is_broken(Judge(self._work)(healed)):
             if time.monotonic() > end:
                 raise RuntimeError("the cluster did not recover from the last fault")

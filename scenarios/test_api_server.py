@@ -4,7 +4,7 @@ from collections import Counter
 
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import NotRecorded
-from scenarios.faults import manifest_removed, process_frozen, rights_removed, untouched
+from scenarios.faults import etcd_frozen, manifest_removed, rights_removed, untouched
 from scenarios.harness import Seen, scenario
 
 
@@ -17,7 +17,7 @@ def test_untouched_cluster(seen: Seen) -> None:
     assert unhealthy <= {"certificates[kubelet]"}, "kubelets are queried through the proxy, which hides certificates"
 
 
-@scenario(fault=process_frozen("control-plane", "etcd"), finds=["api-server[not-ready] APIServer/kube-apiserver"])
+@scenario(fault=etcd_frozen(), finds=["api-server[not-ready] APIServer/kube-apiserver"])
 def test_etcd_frozen(seen: Seen) -> None:
     """The API server answers from its caches, and reports that etcd fails."""
     assert seen.says("etcd")
