@@ -115,6 +115,23 @@ def test_only_reading_rights_are_granted_in_the_cluster() -> None:
     assert {verb for role in of_the_cluster for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list"}
 
 
+def test_the_state_component_grants_what_one_config_map_takes() -> None:
+    config_map, role, _ = objects(DEPLOY / "components/state-configmap/state.yaml")
+    name, namespace = config_map["metadata"]["name"], config_map["metadata"]["namespace"]
+    path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+    assert granted("components/state-configmap/state.yaml") == set(requested([f"GET {path}", f"PATCH {path}"]))
+    assert (role["kind"], role["metadata"]["namespace"]) == ("Role", namespace)
+    assert [rule["resourceNames"] for rule in role["rules"]] == [[name]]
+    assert "data" not in config_map  # so that to apply it again keeps the state
+
+
+def test_the_base_waits_for_no_volume_and_never_hides_what_is_still_broken() -> None:
+    (job,) = objects(DEPLOY / "base/cron-job.yaml")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert not [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    assert "--only-new" not in pod["containers"][0]["args"]
+
+
 def test_every_image_is_of_this_version() -> None:
     (images,) = [obj["images"] for obj in objects(DEPLOY / "base/kustomization.yaml")]
     (pod,) = objects(DEPLOY / "reports-pod.yaml")

@@ -139,7 +139,13 @@ def test_every_option_is_documented_with_its_default_and_none_that_does_not_exis
 def test_the_page_of_rights_says_where_each_overlay_grants_them() -> None:
     places = [line.strip("| ").rpartition(" | ")[2] for line in grants().splitlines()[2:]]
     base = "namespace `kube-system`, the cluster"
-    assert places == [base, "the cluster", "namespace `kubevitals-probe`", "its own namespace"]
+    assert places == [
+        base,
+        "the cluster",
+        "namespace `kubevitals-probe`",
+        "its own namespace",
+        "namespace `kubevitals`",
+    ]
 
 
 def test_the_table_of_causes_in_the_readme_is_the_one_made_of_the_checks() -> None:

@@ -192,7 +192,7 @@ class Root(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """A finding of the earlier run that is not found any more.
+    """A finding of the earlier run that is not found any more. With --state it has no sentence.
 
     Attributes:
         root: the id of its root; empty if it was a root itself.

@@ -16,7 +16,16 @@ from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
 from kubevitals.findings.finding import Finding, Severity, with_kubectl_options
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.plugin import collected, delivery_options, given_options, named_checks, options, probe_options, settings
+from kubevitals.plugin import (
+    collected,
+    delivery_options,
+    given_options,
+    named_checks,
+    options,
+    probe_options,
+    settings,
+    state,
+)
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
 from kubevitals.plugin.fleet_session import FleetSession
@@ -129,7 +138,7 @@ def _refuse_to_share(session: pytest.Session) -> None:
 def _run(planned: collected.Collected, config: pytest.Config) -> Run:
     known, earlier = settings.expected(config), settings.earlier(config)
     cluster = settings.open_cluster(config, planned.thresholds)
-    kept = settings.kept(config, cluster)
+    kept, kept_state = settings.kept(config, cluster), state.opened(config, cluster)
     inputs = Inputs(
         cluster,
         known,
@@ -140,12 +149,16 @@ def _run(planned: collected.Collected, config: pytest.Config) -> Run:
         docstrings=planned.docstrings,
         rules=explains.declared(planned.modules),
         planned=planned.checks,
-        history=earlier or (kept.newest if kept else History()),
+        history=earlier or next((one.newest for one in (kept, kept_state) if one), History()),
         kept=kept,
         only_new=config.getoption("only_new"),
         period=delivery_options.period(config),
     )
-    return Run(inputs)
+    run = Run(inputs)
+    if kept_state:
+        kept_state.start(run)
+        config.pluginmanager.register(kept_state, "kubevitals.state")
+    return run
 
 
 def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:

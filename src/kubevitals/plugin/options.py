@@ -222,7 +222,13 @@ def _add_known(group: Group) -> None:
         "what has changed since the newest (unless --compare names another run)",
     )
     group.addoption(
+        "--state",
+        metavar="configmap/NAMESPACE/NAME",
+        help="keep in an existing ConfigMap which findings there are and since when, and compare with what it holds; "
+        "only this and --probe write to the cluster",
+    )
+    group.addoption(
         "--only-new",
         action="store_true",
-        help="with --compare or --history: ongoing findings do not fail the run",
+        help="with --compare, --history or --state: ongoing findings do not fail the run",
     )

@@ -15,6 +15,7 @@ from kubevitals.input_files import require_readable
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import probe_options
 from kubevitals.plugin.options import NO_REDACT
+from kubevitals.plugin.state import LIVE
 from kubevitals.redaction import redacting
 from kubevitals.source.bundle.bundle import Bundle
 from kubevitals.source.bundle.files import is_bundle
@@ -85,8 +86,8 @@ def earlier(config: pytest.Config) -> history.History | None:
     """
     if path := config.getoption("compare"):
         return history.load(path)
-    if config.getoption("only_new") and not config.getoption("history"):
-        raise Unusable("--only-new needs an earlier run to compare with: add --compare or --history")
+    if config.getoption("only_new") and not (config.getoption("history") or config.getoption("state")):
+        raise Unusable("--only-new needs an earlier run to compare with: add --compare, --history or --state")
     return None
 
 
@@ -167,13 +168,14 @@ def _live(config: pytest.Config) -> Source:
     if not 0 < timeout <= MAX_TIMEOUT:
         raise Unusable(f"--request-timeout: give more than 0 and at most {MAX_TIMEOUT} s")
     way = config.getoption("kubelet")
-    return Live(
+    live = config.stash[LIVE] = Live(
         config.getoption("context"),
         config.getoption("kubeconfig"),
         timeout,
         ask_kubelets_directly=way == "direct" if way else None,
         kubelet_insecure_tls=config.getoption("kubelet_insecure_tls"),
     )
+    return live
 
 
 def _recorded(source: Source, scope: Scope, config: pytest.Config) -> Source:

@@ -175,7 +175,7 @@ def chain_line(links: Iterable[Link]) -> str:
 
 def past_line(past: Past) -> str:
     """Return a finding of an earlier run in one line."""
-    return f"{past.object}: {past.says}  [{past.check}]"
+    return f"{past.object}: {past.says}  [{past.check}]" if past.says else f"{past.object}  [{past.check}]"
 
 
 def why_blind(report: Report) -> str:

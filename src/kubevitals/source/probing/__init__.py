@@ -1,4 +1,4 @@
 """Runs the probe: creates its pods, waits for them, reads their logs and removes them, whatever happens.
 
-It is the only package that writes to a cluster. It must not judge what the pods report.
+With `source/config_map.py` it is all that writes to a cluster. It must not judge what the pods report.
 """
