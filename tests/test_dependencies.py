@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,15 +26,13 @@ def imported(path: Path) -> Iterator[str]:
 def test_what_is_imported_is_declared() -> None:
     """Also what another dependency happens to bring; google.protobuf is a part of a package that others share."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = (*project["dependencies"], *project["optional-dependencies"]["push"])
-    declared = {re.split(r"[<>=\s]", line)[0].lower() for line in wanted}
+    lines = [*project["dependencies"], *project["optional-dependencies"]["push"]]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
     files = [*(ROOT / "src/kubevitals").rglob("*.py"), *(ROOT / "checks").glob("*.py")]
     names = {name.partition(".")[0] for path in files for name in imported(path)}
     names -= {*sys.stdlib_module_names, "kubevitals", "google", "checks"}
     brought = packages_distributions()
-    missing = {
-        name for name in names if declared.isdisjoint(d.lower().replace("_", "-") for d in brought.get(name, [name]))
-    }
+    missing = {name for name in names if declared.isdisjoint(map(canonicalize_name, brought.get(name, [name])))}
     assert not missing
 
 
@@ -55,7 +54,7 @@ def test_what_the_image_and_the_examples_install_is_pinned_by_hash(name: str) ->
 
 
 NAMES_OF_THIS_PROJECT = re.compile(
-    r"""\b(install|download|uvx|tool run|add)\b[^\n|&;#]*['"\s=]kubevitals\b(?![-/.]|=\{)"""
+    r"""(?<!helm )\b(install|download|uvx|tool run|add)\b[^\n|&;#]*['"\s=]kubevitals\b(?![-/.]|=\{)"""
 )
 """kubevitals, as the name of a package in an index."""
 
