@@ -34,6 +34,7 @@
 {{- if $values.probe -}}{{- $args = append $args "--probe" -}}{{- end -}}
 {{- if $values.namespaced -}}{{- $args = concat $args (list "--namespace=$(NAMESPACE)" "--namespaced-only") -}}{{- $_ := unset $pod "priorityClassName" -}}{{- end -}}
 {{- $_ := set $container "args" (concat $args ($values.args | default list)) -}}
+{{- $_ := set $container "env" (concat $container.env ($values.env | default list)) -}}
 {{- if $values.resources -}}{{- $_ := set $container "resources" $values.resources -}}{{- end -}}
 {{- if $values.nodeSelector -}}{{- $_ := set $pod "nodeSelector" $values.nodeSelector -}}{{- end -}}
 {{- if $values.imagePullSecrets -}}{{- $_ := set $pod "imagePullSecrets" $values.imagePullSecrets -}}{{- end -}}
