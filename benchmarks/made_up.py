@@ -1,19 +1,34 @@
 """Serves the API of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``.
 
 Its pods are as large as those of a real cluster: two containers with probes, limits and variables, and managedFields.
-Every Deployment has 25 pods and ten old ReplicaSets; the image of broken pods does not exist.
+Every Deployment has 25 pods, ten old ReplicaSets and a Service; the image of broken pods does not exist. DNS,
+kube-proxy and a CNI run as well. Kubelets do not answer: the API server says so at once.
 """
 
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from google.protobuf.message import Message
 
+from benchmarks import made_up_system as system
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import DEFAULT_INGRESS_CLASS
 from kubevitals.inventory.cluster import Cluster
-from tests.fakes import CREATED, ApiServer, Reply, ago, envelope, item_bytes, proto_field, write_kubeconfig
+from tests.fakes import (
+    CREATED,
+    EMPTY,
+    ApiServer,
+    Handler,
+    Reply,
+    ago,
+    envelope,
+    item_bytes,
+    proto_field,
+    write_kubeconfig,
+)
 
 PODS_OF_ONE = 25
 TEAMS = 40
@@ -31,22 +46,32 @@ def main() -> None:
     kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:])
     server = ApiServer()
     _serve(server, "/api/v1/nodes", [_node(number) for number in range(nodes)])
-    _serve(server, "/api/v1/namespaces", [_namespace(number) for number in range(TEAMS)])
-    _serve(server, "/api/v1/pods", [_pod(number, nodes, broken) for number in range(pods)])
+    _serve(server, "/api/v1/namespaces", map(_namespace, ["default", system.SYSTEM, *map(_team, range(TEAMS))]))
+    apps = (pods - len(system.DAEMONS) * nodes) // PODS_OF_ONE
+    of_apps = (_pod(number, nodes, broken) for number in range(apps * PODS_OF_ONE))
+    _serve(server, "/api/v1/pods", chain(system.system_pods(nodes), of_apps))
     _serve(server, "/api/v1/events", [_event(number) for number in range(broken)])
-    _serve(server, "/apis/apps/v1/deployments", [_deployment(number) for number in range(pods // PODS_OF_ONE)])
-    _serve(server, "/apis/apps/v1/replicasets", _replica_sets(pods // PODS_OF_ONE), TEMPLATE)
+    _serve(server, "/api/v1/services", [system.dns_service()[0], *map(_service, range(apps))])
+    slices = (_slice(number, nodes, broken) for number in range(apps))
+    _serve(server, Cluster.endpoint_slices.path, chain([system.dns_service()[1]], slices))
+    _serve(server, "/api/v1/configmaps", system.root_cas([system.SYSTEM, *map(_team, range(TEAMS))]))
+    _serve(server, "/apis/apps/v1/daemonsets", system.daemon_sets(nodes))
+    ready = (PODS_OF_ONE - max(0, min(PODS_OF_ONE, broken - PODS_OF_ONE * number)) for number in range(apps))
+    _serve(server, "/apis/apps/v1/deployments", chain([system.dns_deployment()], map(_deployment, range(apps), ready)))
+    _serve(server, "/apis/apps/v1/replicasets", _replica_sets(apps), TEMPLATE)
     _serve(server, "/api/v1/resourcequotas", [_quota(number) for number in range(TEAMS)])
     _serve(server, "/api/v1/limitranges", [_limit_range(number) for number in range(TEAMS)])
     _serve(server, Cluster.node_leases.path, [_lease(f"node-{number:05}") for number in range(nodes)])
     _serve(server, Cluster.system_leases.path, [_lease(name) for name in ("kube-scheduler", "kube-controller-manager")])
     _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
-    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(_autoscaler, range(pods // PODS_OF_ONE)))
-    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(_budget, range(pods // PODS_OF_ONE)))
-    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(_ingress, range(pods // PODS_OF_ONE)))
+    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(_autoscaler, range(apps)))
+    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(_budget, range(apps)))
+    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(_ingress, range(apps)))
+    _serve(server, Cluster.ingress_classes.path, [_ingress_class()])
     for kind in ("gateways", "httproutes"):
         server.script(f"/apis/gateway.networking.k8s.io/v1/{kind}", Reply(b"404 page not found", 404))
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
+    server.otherwise = _otherwise
     server.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -69,13 +94,19 @@ def made_up_pods(count: int) -> Iterator[bytes]:
 
 
 def _meta(name: str, number: int = 0) -> pb.ObjectMeta:
-    return pb.ObjectMeta(
-        name=name, namespace=f"team-{number % TEAMS:02}", uid=f"{number:036}", creationTimestamp=CREATED
-    )
+    return pb.ObjectMeta(name=name, namespace=_team(number), uid=f"{number:036}", creationTimestamp=CREATED)
 
 
-def _namespace(number: int) -> pb.Namespace:
-    return pb.Namespace(metadata=pb.ObjectMeta(name=f"team-{number:02}"))
+def _team(number: int) -> str:
+    return f"team-{number % TEAMS:02}"
+
+
+def _namespace(name: str) -> pb.Namespace:
+    return pb.Namespace(metadata=pb.ObjectMeta(name=name, uid=name, creationTimestamp=CREATED))
+
+
+def _otherwise(handler: Handler) -> None:
+    handler.send(Reply(b"error trying to reach service", 503) if "/proxy/" in handler.path else EMPTY)
 
 
 def _node(number: int) -> pb.Node:
@@ -105,11 +136,38 @@ def _policy(number: int) -> pb.NetworkPolicy:
     )
 
 
-def _deployment(number: int) -> pb.Deployment:
-    template = pb.PodTemplateSpec(spec=pb.PodSpec(containers=[_container(name) for name in ("app", "sidecar")]))
-    return pb.Deployment(
-        metadata=_meta(f"app-{number:05}", number), spec=pb.DeploymentSpec(replicas=PODS_OF_ONE, template=template)
+def _deployment(number: int, ready: int) -> pb.Deployment:
+    labels = {"app": f"app-{number:05}"}
+    containers = [_container(name) for name in ("app", "sidecar")]
+    template = pb.PodTemplateSpec(metadata=pb.ObjectMeta(labels=labels), spec=pb.PodSpec(containers=containers))
+    selector = pb.LabelSelector(matchLabels=labels)
+    spec = pb.DeploymentSpec(replicas=PODS_OF_ONE, template=template, selector=selector)
+    status = pb.DeploymentStatus(
+        observedGeneration=1, replicas=PODS_OF_ONE, updatedReplicas=PODS_OF_ONE, availableReplicas=ready
     )
+    return pb.Deployment(metadata=_meta(f"app-{number:05}", number), spec=spec, status=status)
+
+
+def _service(number: int) -> pb.Service:
+    address = f"10.96.{1 + number // 250}.{number % 250}"
+    spec = pb.ServiceSpec(type="ClusterIP", clusterIP=address, clusterIPs=[address])
+    spec.ports.add(name="http", port=80, protocol="TCP")
+    spec.selector["app"] = f"app-{number:05}"
+    return pb.Service(metadata=_meta(f"app-{number:05}", number), spec=spec)
+
+
+def _slice(number: int, nodes: int, broken: int) -> pb.EndpointSlice:
+    pods = range(number * PODS_OF_ONE, (number + 1) * PODS_OF_ONE)
+    endpoints = [
+        pb.Endpoint(
+            addresses=[_address(pod, nodes)],
+            conditions=pb.EndpointConditions(ready=pod >= broken),
+            targetRef=pb.ObjectReference(kind="Pod", namespace=_team(number), name=_pod_name(pod)),
+            nodeName=f"node-{pod % nodes:05}",
+        )
+        for pod in pods
+    ]
+    return system.endpoint_slice(_service(number), endpoints, 8080)
 
 
 def _replica_sets(deployments: int) -> Iterator[pb.ReplicaSet]:
@@ -125,7 +183,7 @@ def _replica_set(number: int, template: str, pods: int) -> pb.ReplicaSet:
     made = pb.ReplicaSet(
         metadata=_meta(f"app-{number:05}-{template}", number),
         spec=pb.ReplicaSetSpec(replicas=pods, selector=pb.LabelSelector(matchLabels=labels)),
-        status=pb.ReplicaSetStatus(replicas=pods, readyReplicas=pods, availableReplicas=pods),
+        status=pb.ReplicaSetStatus(observedGeneration=1, replicas=pods, readyReplicas=pods, availableReplicas=pods),
     )
     made.metadata.labels.update(labels)
     made.metadata.ownerReferences.add(kind="Deployment", name=f"app-{number:05}", controller=True)
@@ -153,11 +211,16 @@ def _budget(number: int) -> pb.PodDisruptionBudget:
 
 
 def _ingress(number: int) -> pb.Ingress:
-    metadata = pb.AnnotatedMeta(name=f"app-{number:05}", namespace=f"team-{number % TEAMS:02}")
+    metadata = pb.AnnotatedMeta(name=f"app-{number:05}", namespace=_team(number))
     made = pb.Ingress(metadata=metadata)
     path = made.spec.rules.add(host=f"app-{number:05}.example.com").ingressRuleValue.http.paths.add(path="/")
     path.backend.service.name, path.backend.service.port.number = f"app-{number:05}", 80
     return made
+
+
+def _ingress_class() -> pb.IngressClass:
+    metadata = pb.AnnotatedMeta(name="nginx", annotations={DEFAULT_INGRESS_CLASS: "true"})
+    return pb.IngressClass(metadata=metadata)
 
 
 def _quota(number: int) -> pb.ResourceQuota:
@@ -190,12 +253,22 @@ def _container(name: str) -> pb.Container:
     )
 
 
+def _pod_name(number: int) -> str:
+    return f"app-{number // PODS_OF_ONE:05}-7c9d8f-{number:05}"
+
+
+def _address(number: int, nodes: int) -> str:
+    """Return an address of the podCIDR of the pod's node."""
+    node = number % nodes
+    return f"10.{node // 256}.{node % 256}.{1 + number // nodes % 250}"
+
+
 def _pod(number: int, nodes: int, broken: int) -> pb.Pod:
     app = number // PODS_OF_ONE
-    metadata = _meta(f"app-{app:05}-7c9d8f-{number:05}", app)
+    metadata = _meta(_pod_name(number), app)
     metadata.uid = f"{number:036}"
     metadata.labels.update({"app": f"app-{app:05}", "pod-template-hash": "7c9d8f"})
-    metadata.ownerReferences.add(kind="ReplicaSet", name=f"app-{app:05}-7c9d8f", controller=True)
+    metadata.ownerReferences.add(kind="ReplicaSet", name=f"app-{app:05}-7c9d8f", uid=f"{app:036}", controller=True)
     spec = pb.PodSpec(
         containers=[_container(name) for name in ("app", "sidecar")],
         restartPolicy="Always",
@@ -203,11 +276,10 @@ def _pod(number: int, nodes: int, broken: int) -> pb.Pod:
         nodeName=f"node-{number % nodes:05}",
         tolerations=[pb.Toleration(key=f"node.kubernetes.io/{key}") for key in ("not-ready", "unreachable")],
     )
-    return pb.Pod(metadata=metadata, spec=spec, status=_status(number, number < broken))
+    return pb.Pod(metadata=metadata, spec=spec, status=_status(number, _address(number, nodes), number < broken))
 
 
-def _status(number: int, broken: bool) -> pb.PodStatus:
-    address = f"10.{number % 250}.{number // 250 % 250}.{number // 62500}"
+def _status(number: int, address: str, broken: bool) -> pb.PodStatus:
     kinds = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
     ill = ("Ready", "ContainersReady") if broken else ()
     words = f'Back-off pulling image "registry.example/app:1.2.3": ErrImagePull: not found ({number})'
@@ -236,8 +308,8 @@ def _event(number: int) -> pb.Event:
     app = number // PODS_OF_ONE
     about = pb.ObjectReference(
         kind="Pod",
-        namespace=f"team-{app % TEAMS:02}",
-        name=f"app-{app:05}-7c9d8f-{number:05}",
+        namespace=_team(app),
+        name=_pod_name(number),
         uid=f"{number:036}",
         fieldPath="spec.containers{app}",
     )
