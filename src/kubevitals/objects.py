@@ -53,7 +53,8 @@ def ref(obj: KubeObject) -> Ref:
 
 def path(obj: pb.Pod | pb.Node) -> str:
     """Return the API path of the object, with its name quoted for a URL."""
-    place = f"namespaces/{quote(obj.metadata.namespace, '')}/pods" if isinstance(obj, pb.Pod) else "nodes"
+    namespace = obj.metadata.namespace
+    place = f"namespaces/{quote(namespace, '')}/pods" if namespace else "nodes"
     return f"/api/v1/{place}/{quote(obj.metadata.name, '')}"
 
 

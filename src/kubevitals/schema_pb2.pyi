@@ -791,6 +791,54 @@ class Pod(_message.Message):
     status: PodStatus
     def __init__(self, metadata: _Optional[_Union[ObjectMeta, _Mapping]] = ..., spec: _Optional[_Union[PodSpec, _Mapping]] = ..., status: _Optional[_Union[PodStatus, _Mapping]] = ...) -> None: ...
 
+class PodParts(_message.Message):
+    __slots__ = ("metadata", "spec", "status")
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    SPEC_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    metadata: bytes
+    spec: bytes
+    status: bytes
+    def __init__(self, metadata: _Optional[bytes] = ..., spec: _Optional[bytes] = ..., status: _Optional[bytes] = ...) -> None: ...
+
+class OwnMeta(_message.Message):
+    __slots__ = ("name", "generateName", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "annotations", "managedFields")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GENERATENAME_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    RESOURCEVERSION_FIELD_NUMBER: _ClassVar[int]
+    CREATIONTIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    DELETIONTIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
+    MANAGEDFIELDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    generateName: bytes
+    uid: str
+    resourceVersion: bytes
+    creationTimestamp: Time
+    deletionTimestamp: Time
+    annotations: _containers.RepeatedScalarFieldContainer[bytes]
+    managedFields: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, name: _Optional[str] = ..., generateName: _Optional[bytes] = ..., uid: _Optional[str] = ..., resourceVersion: _Optional[bytes] = ..., creationTimestamp: _Optional[_Union[Time, _Mapping]] = ..., deletionTimestamp: _Optional[_Union[Time, _Mapping]] = ..., annotations: _Optional[_Iterable[bytes]] = ..., managedFields: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class OwnAffinity(_message.Message):
+    __slots__ = ("nodeAffinity", "podAffinity")
+    NODEAFFINITY_FIELD_NUMBER: _ClassVar[int]
+    PODAFFINITY_FIELD_NUMBER: _ClassVar[int]
+    nodeAffinity: bytes
+    podAffinity: bytes
+    def __init__(self, nodeAffinity: _Optional[bytes] = ..., podAffinity: _Optional[bytes] = ...) -> None: ...
+
+class OwnSpec(_message.Message):
+    __slots__ = ("nodeName", "hostname", "affinity")
+    NODENAME_FIELD_NUMBER: _ClassVar[int]
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    AFFINITY_FIELD_NUMBER: _ClassVar[int]
+    nodeName: str
+    hostname: bytes
+    affinity: OwnAffinity
+    def __init__(self, nodeName: _Optional[str] = ..., hostname: _Optional[bytes] = ..., affinity: _Optional[_Union[OwnAffinity, _Mapping]] = ...) -> None: ...
+
 class Taint(_message.Message):
     __slots__ = ("key", "value", "effect", "timeAdded")
     KEY_FIELD_NUMBER: _ClassVar[int]

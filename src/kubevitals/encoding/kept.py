@@ -79,7 +79,7 @@ def _reduce_run(item: Message) -> None:
     if isinstance(item, pb.Pod):
         if item.spec.nodeName:
             _reduce_scheduled(item.spec)
-        _reduce_statuses(item)
+        reduce_statuses(item.spec, item.status)
 
 
 def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
@@ -102,12 +102,14 @@ def _reduce_scheduled(spec: pb.PodSpec) -> None:
         spec.affinity.ClearField("podAffinity")
 
 
-def _reduce_statuses(pod: pb.Pod) -> None:
+def reduce_statuses(spec: pb.PodSpec, status: pb.PodStatus) -> None:
     """Drop the resources in container statuses that equal those in the specification, as most do."""
-    wanted = {container.name: container.resources for container in (*pod.spec.initContainers, *pod.spec.containers)}
-    for status in (*pod.status.initContainerStatuses, *pod.status.containerStatuses):
-        if status.HasField("resources") and status.resources == wanted.get(status.name):
-            status.ClearField("resources")
+    statuses = (*status.initContainerStatuses, *status.containerStatuses)
+    if with_resources := [status for status in statuses if status.HasField("resources")]:
+        wanted = {container.name: container.resources for container in (*spec.initContainers, *spec.containers)}
+        for each in with_resources:
+            if each.resources == wanted.get(each.name):
+                each.ClearField("resources")
 
 
 def _is_ailing(pod: pb.Pod) -> bool:

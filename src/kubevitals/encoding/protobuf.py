@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import Compact, reduce
 from kubevitals.encoding.list_type import ListType
+from kubevitals.encoding.shared_pods import SharedPods
 from kubevitals.encoding.stream import Stream, delimited, varint
 from kubevitals.errors import NotObserved
 from kubevitals.redaction import redact
@@ -44,25 +45,46 @@ def decode_list(
     schema: type[M],
     wanted: Callable[[M], bool] | None = None,
     expected: ListType | None = None,
+    *,
+    shared: bool = False,
 ) -> tuple[pb.ListMeta, list[M]]:
     """Parse a list item by item as it arrives; unwanted items and unknown fields are dropped at once.
 
-    A recording does not say what its lists are: there nothing is `expected`.
+    A recording does not say what its lists are: there nothing is `expected`. If pods are `shared`, those that are ready
+    are no messages, but what `kubevitals.encoding.shared_pods` describes.
 
     Raises:
         NotObserved: the bytes are not a list in Kubernetes' protobuf encoding.
     """
     try:
-        return _decode_list(Stream(chunks), schema, wanted, expected)
+        return _decode_list(Stream(chunks), _Items(schema, wanted, shared=shared), expected)
     except (DecodeError, EOFError, ValueError, OverflowError) as error:
         raise NotObserved(
             f"the answer is not a list of {schema.__name__} in Kubernetes' protobuf encoding: {error}"
         ) from error
 
 
-def _decode_list(
-    stream: Stream, schema: type[M], wanted: Callable[[M], bool] | None, expected: ListType | None
-) -> tuple[pb.ListMeta, list[M]]:
+class _Items(Generic[M]):
+    """The items of a list that are wanted, reduced."""
+
+    def __init__(self, schema: type[M], wanted: Callable[[M], bool] | None, *, shared: bool) -> None:
+        self._schema, self._wanted = schema, wanted
+        self._shared = SharedPods(cast("Callable[[pb.Pod], bool] | None", wanted)) if shared else None
+        self._items = Compact(schema)
+
+    def add(self, raw: bytes) -> None:
+        if self._shared and self._shared.add_ready(raw):
+            return
+        item = _item(raw, self._schema)
+        if not self._wanted or self._wanted(item):
+            reduce(item)
+            (self._shared or self._items).add(cast("Any", item))
+
+    def all(self) -> list[M]:
+        return cast("list[M]", (self._shared or self._items).all())
+
+
+def _decode_list(stream: Stream, items: _Items[M], expected: ListType | None) -> tuple[pb.ListMeta, list[M]]:
     if (start := stream.peek(20))[: len(MAGIC)] != MAGIC:
         raise DecodeError(f"it starts with {start!r}")
     stream.read(len(MAGIC))
@@ -72,7 +94,7 @@ def _decode_list(
         if tag == _RAW:
             if expected:
                 ListType(said.apiVersion, said.kind).require(expected)
-            content = _content(stream, stream.position + size, schema, wanted)
+            content = _content(stream, stream.position + size, items)
         elif tag == _TYPE:
             said = pb.TypeMeta.FromString(_read(stream, size))
         else:
@@ -82,19 +104,14 @@ def _decode_list(
     return content
 
 
-def _content(
-    stream: Stream, end: int, schema: type[M], wanted: Callable[[M], bool] | None
-) -> tuple[pb.ListMeta, list[M]]:
-    metadata, items, count = pb.ListMeta(), Compact(schema), 0
+def _content(stream: Stream, end: int, items: _Items[M]) -> tuple[pb.ListMeta, list[M]]:
+    metadata, count = pb.ListMeta(), 0
     while stream.position < end:
         tag, size = stream.field()
         if tag == _ITEM:
             if (count := count + 1) > OBJECTS:
                 raise DecodeError(f"it has more than {OBJECTS:,} objects")
-            item = _item(_read(stream, size), schema)
-            if not wanted or wanted(item):
-                reduce(item)
-                items.add(item)
+            items.add(_read(stream, size))
         elif tag == _METADATA:
             metadata = pb.ListMeta.FromString(_read(stream, size))
         else:

@@ -208,8 +208,10 @@ def _pages(source: Source, listing: Listing[M], list_: ListRequest[M], total: Ac
     account = Account(f"the list of {listing.resource}", bounds.LIST, total)
     for _ in range(PAGES):
         path = f"{list_.path}?{urlencode({**query, **selected})}"
-        began = monotonic()
-        answer = source.get(Request(path, cast("Any", listing.schema), listing.accept, wanted=list_.wanted))
+        began, shared = monotonic(), listing.schema is pb.Pod
+        answer = source.get(
+            Request(path, cast("Any", listing.schema), listing.accept, wanted=list_.wanted, shared=shared)
+        )
         account.add(len(answer.page.items), answer.size, monotonic() - began)
         yield answer
         metadata = answer.page.metadata

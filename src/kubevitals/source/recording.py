@@ -107,7 +107,7 @@ class Recording:
     def get(self, request: Request) -> Answer:
         """Return the source's answer as it was recorded."""
         try:
-            answer = _reduced(request, self._source.get(request))
+            answer = _reduced(request, self._source.get(request._replace(shared=False)))
         except NotObserved as error:
             self._write(request, Answer(_NO_ANSWER, error.reason.encode()), error)
             raise

@@ -125,6 +125,8 @@ class Request(NamedTuple):
         lines: a regular expression for the lines that are read of a text answer.
         wanted: which items of a list are kept; all if it is not given.
         limit: how many bytes are read of an answer that is no list; of a longer one, these are the answer.
+        shared: whether pods may share what they have in common (`kubevitals.encoding.shared_pods`), which nothing can
+            encode again.
     """
 
     target: ApiPath | Kubelet | PlainHttp | Handshake
@@ -134,6 +136,7 @@ class Request(NamedTuple):
     lines: str = ""
     wanted: Callable[[Any], bool] | None = None
     limit: int = 0
+    shared: bool = False
 
     @property
     def path(self) -> ApiPath:
@@ -210,7 +213,7 @@ def answered(request: Request, status: int, chunks: Iterable[bytes], *, recorded
     """
     if request.schema and status == 200:
         expected = None if recorded else request.list_type
-        return Answer(status, page=_page(request.schema, chunks, request.wanted, expected))
+        return Answer(status, page=_page(request.schema, chunks, request.wanted, expected, shared=request.shared))
     return Answer(status, b"".join(chunks))
 
 
@@ -219,13 +222,16 @@ def _page(
     chunks: Iterable[bytes],
     wanted: Callable[[Any], bool] | None,
     expected: ListType | None,
+    *,
+    shared: bool,
 ) -> Page:
     if issubclass(schema, Resource):
         return Page(*decode_resources(b"".join(chunks), schema, wanted, expected))
     pieces = iter(chunks)
     first = next(pieces, b"")
-    decode = decode_json_list if first.lstrip()[:1] == b"{" else decode_list
-    return Page(*decode(chain([first], pieces), schema, wanted, expected))
+    if first.lstrip()[:1] == b"{":
+        return Page(*decode_json_list(chain([first], pieces), schema, wanted, expected))
+    return Page(*decode_list(chain([first], pieces), schema, wanted, expected, shared=shared))
 
 
 class Source(Protocol):

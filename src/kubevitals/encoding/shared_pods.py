@@ -1,0 +1,179 @@
+"""Ready pods in a quarter of the memory: what the pods of one template have in common is kept once.
+
+Most pods of a large cluster are ready, and equal 25 others but for their name, node, addresses and times. As messages,
+150,000 pods take 650 MB, and each access to a field of a message makes another Python object. So a ready pod is taken
+apart while the list arrives. Its labels, ownerReferences and specification, as bytes, are the key under which they are
+kept: they are parsed and reduced when they come for the first time. Only its status is parsed for each pod.
+
+A `Pod` has the fields of the message for which it stands, with the same values, but nothing can be set. Two exceptions
+make more pods alike: the random end of the name of a kube-api-access volume becomes xxxxx, and node affinity, which
+matters only until the pod has a node, is dropped. A pod that is not ready stays a message.
+"""
+
+import re
+from collections.abc import Callable
+from sys import intern
+from typing import Any, NamedTuple, cast
+
+from google.protobuf.message import DecodeError
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import Compact, reduce, reduce_statuses
+
+_TOKEN_VOLUME = re.compile(rb"kube-api-access-[a-z0-9]{5}(?![a-z0-9])")
+"""The volume that the ServiceAccount admission controller adds to each pod (plugin/pkg/admission/serviceaccount)."""
+
+_ANY_TOKEN_VOLUME = b"kube-api-access-xxxxx"
+
+DELETED = "deletionTimestamp"
+
+_OF_META = ("name", "generateName", "uid", "resourceVersion", "creationTimestamp", "annotations", "managedFields")
+"""Fields of the metadata that are a pod's own, or that nothing reads."""
+
+
+class Time(NamedTuple):
+    """Stands for `pb.Time`."""
+
+    seconds: int
+    nanos: int
+
+
+class _Shared(NamedTuple):
+    """What the pods of one template have in common: the message, and its fields that are read most."""
+
+    pod: pb.Pod
+    namespace: str
+    labels: dict[str, str]
+    owners: tuple[pb.OwnerReference, ...]
+    init_containers: tuple[pb.Container, ...]
+    containers: tuple[pb.Container, ...]
+
+    @classmethod
+    def of(cls, pod: pb.Pod) -> "_Shared":
+        """Return what a pod has in common with others."""
+        meta, spec = pod.metadata, pod.spec
+        parts = (tuple(meta.ownerReferences), tuple(spec.initContainers), tuple(spec.containers))
+        return cls(pod, meta.namespace, dict(meta.labels), *parts)
+
+
+class Metadata:
+    """Stands for `pb.ObjectMeta`."""
+
+    __slots__ = ("_shared", "creationTimestamp", "labels", "name", "namespace", "ownerReferences", "uid")
+
+    def __init__(self, name: str, uid: str, created: Time, shared: _Shared) -> None:
+        self.name, self.uid, self.creationTimestamp = name, uid, created
+        self.namespace, self.labels, self.ownerReferences = shared.namespace, shared.labels, shared.owners
+        self._shared = shared.pod.metadata
+
+    def __getattr__(self, field: str) -> Any:
+        return getattr(self._shared, field)
+
+    def HasField(self, field: str) -> bool:  # noqa: N802
+        """Return whether a field is set."""
+        return field == "creationTimestamp" or self._shared.HasField(cast("Any", field))
+
+
+class Spec:
+    """Stands for `pb.PodSpec`."""
+
+    __slots__ = ("_shared", "containers", "initContainers", "nodeName")
+
+    def __init__(self, node: str, shared: _Shared) -> None:
+        self.nodeName = intern(node)
+        self.initContainers, self.containers = shared.init_containers, shared.containers
+        self._shared = shared.pod.spec
+
+    def __getattr__(self, field: str) -> Any:
+        return getattr(self._shared, field)
+
+
+class Pod:
+    """Stands for `pb.Pod`."""
+
+    __slots__ = ("metadata", "spec", "status")
+    status: pb.PodStatus
+
+    def __init__(self, metadata: Metadata, spec: Spec) -> None:
+        self.metadata, self.spec = metadata, spec
+
+
+class SharedPods:
+    """A growing list of pods, in the order in which they came."""
+
+    def __init__(self, wanted: Callable[[pb.Pod], bool] | None = None) -> None:
+        self._wanted = wanted
+        self._pods: list[Pod | None] = []
+        self._statuses, self._messages = Compact(pb.PodStatus), Compact(pb.Pod)
+        self._shared: dict[tuple[bytes, bytes], _Shared] = {}
+        self._times: dict[tuple[int, int], Time] = {}
+
+    def add(self, item: pb.Pod) -> None:
+        """Add a pod that stays a message."""
+        self._pods.append(None)
+        self._messages.add(item)
+
+    def add_ready(self, raw: bytes) -> bool:
+        """Add an encoded pod, if it is wanted, runs, is ready and is not being deleted; return whether it is so."""
+        try:
+            return self._add_ready(raw)
+        except DecodeError:  # a text is not UTF-8
+            return False
+
+    def all(self) -> list[pb.Pod]:
+        """Return the pods."""
+        self._shared.clear()
+        statuses, messages = iter(self._statuses.all()), iter(self._messages.all())
+        for pod in self._pods:
+            if pod:
+                pod.status = next(statuses)
+        return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
+
+    def _add_ready(self, raw: bytes) -> bool:
+        parts = pb.PodParts.FromString(raw)
+        status = pb.PodStatus.FromString(parts.status)
+        meta, spec = pb.OwnMeta.FromString(parts.metadata), pb.OwnSpec.FromString(parts.spec)
+        if status.phase != "Running" or not _is_ready(status) or not spec.nodeName or meta.HasField(DELETED):
+            return False
+        name, uid, node, created = meta.name, meta.uid, spec.nodeName, self._time(meta.creationTimestamp)
+        shared = self._shared_by(raw, meta, spec)
+        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared))
+        if not self._wanted or self._wanted(cast("pb.Pod", pod)):
+            reduce_statuses(shared.pod.spec, status)
+            status.DiscardUnknownFields()
+            self._statuses.add(status)
+            self._pods.append(pod)
+        return True
+
+    def _time(self, time: pb.Time) -> Time:
+        key = (time.seconds, time.nanos)
+        return self._times.setdefault(key, Time(*key))
+
+    def _shared_by(self, raw: bytes, meta: pb.OwnMeta, spec: pb.OwnSpec) -> _Shared:
+        """Return what a pod has in common with others; `meta` and `spec` lose what is its own."""
+        for field in _OF_META:
+            meta.ClearField(field)
+        spec.ClearField("nodeName")
+        spec.ClearField("hostname")
+        spec.affinity.ClearField("nodeAffinity")
+        spec.affinity.ClearField("podAffinity")
+        key = (meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
+        if not (shared := self._shared.get(key)):
+            shared = self._shared[key] = _shared(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, raw))
+        return shared
+
+
+def _is_ready(status: pb.PodStatus) -> bool:
+    return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
+
+
+def _shared(raw: bytes) -> _Shared:
+    """Return what a pod that is ready has in common with others."""
+    pod = pb.Pod.FromString(raw)
+    reduce(pod)
+    pod.ClearField("status")
+    pod.spec.ClearField("nodeName")
+    pod.spec.affinity.ClearField("nodeAffinity")
+    for field in ("name", "uid", "creationTimestamp"):
+        pod.metadata.ClearField(field)
+    return _Shared.of(pb.Pod.FromString(pod.SerializeToString()))

@@ -1,0 +1,150 @@
+"""Ready pods that share what they have in common: every check finds the same on them as on messages."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.protobuf import Page, decode_list, encode_list
+from kubevitals.encoding.shared_pods import Pod
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer, Request, answered
+from scenarios.harness import MANIFESTS, RECORDINGS, verdicts
+from tests.fakes import list_bytes
+from tests.test_mutations import RECORDED, Mutated
+
+CLUSTERS = 2 if settings.default.max_examples <= 100 else 3_000  # type: ignore[union-attr]
+"""Clusters that are tried: 3,000 with ``--hypothesis-profile=thorough``."""
+
+
+def ready_pod(name: str = "web-1", **spec: Any) -> pb.Pod:
+    made = pb.Pod(spec=pb.PodSpec(nodeName="node-1", **spec))
+    made.metadata.name, made.metadata.namespace, made.metadata.uid = name, "shop", f"uid of {name}"
+    made.metadata.creationTimestamp.seconds = 1_700_000_000
+    made.metadata.labels["app"] = "web"
+    made.metadata.ownerReferences.add(kind="ReplicaSet", name="web-7c9d", controller=True)
+    made.status.phase = "Running"
+    made.status.conditions.add(type="Ready", status="True")
+    return made
+
+
+def kept(*pods: pb.Pod) -> list[pb.Pod]:
+    return decode_list([list_bytes(pods)], pb.Pod, shared=True)[1]
+
+
+def is_shared(pod: pb.Pod) -> bool:
+    return isinstance(pod, Pod)
+
+
+def test_every_field_of_a_recorded_pod_has_its_value() -> None:
+    messages = Snapshot(RECORDINGS / f"{MANIFESTS}.recording").get(
+        Request("/api/v1/pods?limit=1000&resourceVersion=0", pb.Pod)
+    )
+    every = decode_list([b"".join(encode_list(messages.page))], pb.Pod, shared=True)[1]
+    assert len(every) == len(messages.page.items)
+    assert sum(map(is_shared, every)) > len(every) / 4
+    for pod, message in zip(every, messages.page.items, strict=True):
+        for part in ("metadata", "spec", "status"):
+            _assert_same(getattr(pod, part), getattr(message, part))
+
+
+def _assert_same(part: Any, message: Any) -> None:
+    for field in message.DESCRIPTOR.fields:
+        value, expected = getattr(part, field.name), getattr(message, field.name)
+        if field.name == "creationTimestamp":
+            assert (value.seconds, value.nanos) == (expected.seconds, expected.nanos)
+        elif field.name == "affinity":
+            assert value.podAntiAffinity == expected.podAntiAffinity
+        elif field.is_repeated:
+            assert _token_volumes_alike(list(value)) == _token_volumes_alike(list(expected))
+        else:
+            assert value == expected
+        if field.message_type and not field.is_repeated and field.name != "affinity":
+            assert part.HasField(field.name) == message.HasField(field.name)
+
+
+def _token_volumes_alike(values: list[Any]) -> list[Any]:
+    for value in values:
+        for named in (value, *getattr(value, "volumeMounts", ())):
+            if getattr(named, "name", "").startswith("kube-api-access-"):
+                named.name = "kube-api-access-"
+    return values
+
+
+def test_pods_of_one_template_share_their_specification() -> None:
+    first, second = kept(ready_pod(), ready_pod("web-2"))
+    assert is_shared(first)
+    assert first.spec.containers is second.spec.containers
+    assert first.metadata.labels is second.metadata.labels
+    assert (first.metadata.name, second.metadata.name) == ("web-1", "web-2")
+    assert first.spec.nodeName == "node-1"
+
+
+def test_pods_differ_in_what_differs() -> None:
+    other = ready_pod("web-2", containers=[pb.Container(name="other")])
+    first, second = kept(ready_pod(containers=[pb.Container(name="app")]), other)
+    assert [c.name for c in (*first.spec.containers, *second.spec.containers)] == ["app", "other"]
+
+
+@pytest.mark.parametrize("state", ["not ready", "deleted", "finished", "unscheduled", "not UTF-8"])
+def test_other_pods_stay_messages_in_their_order(state: str) -> None:
+    pod = ready_pod("ill")
+    if state == "not ready":
+        pod.status.conditions[0].status = "False"
+    elif state == "deleted":
+        pod.metadata.deletionTimestamp.SetInParent()
+    elif state == "finished":
+        pod.status.phase = "Succeeded"
+    elif state == "unscheduled":
+        pod.spec.nodeName = ""
+    sent = list_bytes([ready_pod(), pod, ready_pod("web-2")])
+    if state == "not UTF-8":
+        sent = sent.replace(b"uid of ill", b"uid of \xff\xfel")
+    pods = decode_list([sent], pb.Pod, shared=True)[1]
+    assert [pod.metadata.name for pod in pods] == ["web-1", "ill", "web-2"]
+    assert [is_shared(pod) for pod in pods] == [True, False, True]
+
+
+def test_only_wanted_pods_are_kept() -> None:
+    sent = list_bytes([ready_pod(), ready_pod("web-2")])
+    pods = decode_list([sent], pb.Pod, lambda pod: pod.metadata.name == "web-2", shared=True)[1]
+    assert [(pod.metadata.name, pod.status.phase) for pod in pods] == [("web-2", "Running")]
+
+
+class Encoded:
+    """A source whose lists of pods are decoded again, as messages or shared."""
+
+    def __init__(self, source: Snapshot, *, shared: bool) -> None:
+        self._source, self._shared = source, shared
+        self.context, self.waits, self.now = source.context, source.waits, source.now
+        self.clock, self.probe, self.close = source.clock, source.probe, source.close
+
+    def get(self, request: Request) -> Answer:
+        """Return the answer of the source, decoded again if it is a list."""
+        answer = self._source.get(request._replace(shared=False))
+        if request.schema is not pb.Pod or answer.status != 200:
+            return answer
+        encoded = encode_list(Page(answer.page.metadata, answer.page.items))
+        return answered(request._replace(shared=self._shared), 200, encoded, recorded=True)._replace(date=answer.date)
+
+
+def found(source: Snapshot, *, shared: bool) -> list[Any]:
+    cluster = Cluster(Encoded(source, shared=shared))
+    return [(verdict.check, verdict.outcome, verdict.all_findings) for verdict in verdicts(cluster)]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDINGS.iterdir())[: 1 if CLUSTERS == 2 else None])
+def test_every_check_finds_the_same_on_recorded_clusters(name: str) -> None:
+    source = Snapshot(RECORDINGS / f"{name}.recording")
+    assert found(source, shared=True) == found(source, shared=False)
+
+
+@settings(max_examples=CLUSTERS, phases=[Phase.generate])
+@given(st.sampled_from(RECORDED), st.integers(0, 2**32))
+def test_every_check_finds_the_same_on_any_cluster(name: str, seed: int) -> None:
+    shared, messages = (found(Mutated(name, Random(seed)), shared=shared) for shared in (True, False))
+    assert shared == messages
