@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.made_up import TEAMS, made_up_pods
+from benchmarks.made_up import made_up_pods
+from benchmarks.made_up_policies import TEAMS
 from benchmarks.runs import MB, process
 from kubevitals import schema_pb2 as pb
 from tests.bundles import to_json

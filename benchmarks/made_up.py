@@ -13,9 +13,10 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
+from benchmarks import made_up_policies as policies
 from benchmarks import made_up_system as system
+from benchmarks.made_up_policies import PODS_OF_ONE, TEAMS, meta, team
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.kept import DEFAULT_INGRESS_CLASS
 from kubevitals.inventory.cluster import Cluster
 from tests.fakes import (
     CREATED,
@@ -30,8 +31,6 @@ from tests.fakes import (
     write_kubeconfig,
 )
 
-PODS_OF_ONE = 25
-TEAMS = 40
 OLD = 10
 """ReplicaSets that a Deployment keeps (Deployment.spec.revisionHistoryLimit)."""
 NOTES = proto_field(15, b"f" * 2600)
@@ -46,28 +45,31 @@ def main() -> None:
     kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:])
     server = ApiServer()
     _serve(server, "/api/v1/nodes", [_node(number) for number in range(nodes)])
-    _serve(server, "/api/v1/namespaces", map(_namespace, ["default", system.SYSTEM, *map(_team, range(TEAMS))]))
-    apps = (pods - len(system.DAEMONS) * nodes) // PODS_OF_ONE
+    _serve(server, "/api/v1/namespaces", map(_namespace, ["default", system.SYSTEM, *map(team, range(TEAMS))]))
+    apps, more = divmod(pods - len(system.DAEMONS) * nodes - system.DNS_PODS, PODS_OF_ONE)
+    dns = range(system.DNS_PODS + more)
     of_apps = (_pod(number, nodes, broken) for number in range(apps * PODS_OF_ONE))
-    _serve(server, "/api/v1/pods", chain(system.system_pods(nodes), of_apps))
+    _serve(server, "/api/v1/pods", chain(system.daemon_pods(nodes), system.dns_pods(dns, nodes), of_apps))
     _serve(server, "/api/v1/events", [_event(number) for number in range(broken)])
-    _serve(server, "/api/v1/services", [system.dns_service()[0], *map(_service, range(apps))])
+    _serve(server, "/api/v1/services", [system.dns_service(), *map(_service, range(apps))])
     slices = (_slice(number, nodes, broken) for number in range(apps))
-    _serve(server, Cluster.endpoint_slices.path, chain([system.dns_service()[1]], slices))
-    _serve(server, "/api/v1/configmaps", system.root_cas([system.SYSTEM, *map(_team, range(TEAMS))]))
+    _serve(server, Cluster.endpoint_slices.path, chain([system.dns_endpoints(dns, nodes)], slices))
+    _serve(server, "/api/v1/configmaps", system.root_cas([system.SYSTEM, *map(team, range(TEAMS))]))
     _serve(server, "/apis/apps/v1/daemonsets", system.daemon_sets(nodes))
     ready = (PODS_OF_ONE - max(0, min(PODS_OF_ONE, broken - PODS_OF_ONE * number)) for number in range(apps))
-    _serve(server, "/apis/apps/v1/deployments", chain([system.dns_deployment()], map(_deployment, range(apps), ready)))
+    _serve(
+        server, "/apis/apps/v1/deployments", chain([system.dns_deployment(dns)], map(_deployment, range(apps), ready))
+    )
     _serve(server, "/apis/apps/v1/replicasets", _replica_sets(apps), TEMPLATE)
-    _serve(server, "/api/v1/resourcequotas", [_quota(number) for number in range(TEAMS)])
-    _serve(server, "/api/v1/limitranges", [_limit_range(number) for number in range(TEAMS)])
+    _serve(server, "/api/v1/resourcequotas", [policies.quota(number) for number in range(TEAMS)])
+    _serve(server, "/api/v1/limitranges", [policies.limit_range(number) for number in range(TEAMS)])
     _serve(server, Cluster.node_leases.path, [_lease(f"node-{number:05}") for number in range(nodes)])
     _serve(server, Cluster.system_leases.path, [_lease(name) for name in ("kube-scheduler", "kube-controller-manager")])
     _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
-    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(_autoscaler, range(apps)))
-    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(_budget, range(apps)))
-    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(_ingress, range(apps)))
-    _serve(server, Cluster.ingress_classes.path, [_ingress_class()])
+    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(policies.autoscaler, range(apps)))
+    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(policies.budget, range(apps)))
+    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(policies.ingress, range(apps)))
+    _serve(server, Cluster.ingress_classes.path, [policies.ingress_class()])
     for kind in ("gateways", "httproutes"):
         server.script(f"/apis/gateway.networking.k8s.io/v1/{kind}", Reply(b"404 page not found", 404))
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
@@ -91,14 +93,6 @@ def _noted(item: Message) -> bytes:
 def made_up_pods(count: int) -> Iterator[bytes]:
     """Yield pods, encoded as the API server sends them."""
     return (_noted(_pod(number, count // 10, 0)) for number in range(count))
-
-
-def _meta(name: str, number: int = 0) -> pb.ObjectMeta:
-    return pb.ObjectMeta(name=name, namespace=_team(number), uid=f"{number:036}", creationTimestamp=CREATED)
-
-
-def _team(number: int) -> str:
-    return f"team-{number % TEAMS:02}"
 
 
 def _namespace(name: str) -> pb.Namespace:
@@ -131,7 +125,7 @@ def _policy(number: int) -> pb.NetworkPolicy:
     ports = [pb.NetworkPolicyPort(protocol="UDP", port=pb.IntOrString(intVal=port)) for port in (53, 443)]
     rule = pb.NetworkPolicyEgressRule(ports=ports)
     return pb.NetworkPolicy(
-        metadata=_meta("egress", number),
+        metadata=meta("egress", number),
         spec=pb.NetworkPolicySpec(podSelector=pb.LabelSelector(), egress=[rule], policyTypes=["Egress"]),
     )
 
@@ -145,7 +139,7 @@ def _deployment(number: int, ready: int) -> pb.Deployment:
     status = pb.DeploymentStatus(
         observedGeneration=1, replicas=PODS_OF_ONE, updatedReplicas=PODS_OF_ONE, availableReplicas=ready
     )
-    return pb.Deployment(metadata=_meta(f"app-{number:05}", number), spec=spec, status=status)
+    return pb.Deployment(metadata=meta(f"app-{number:05}", number), spec=spec, status=status)
 
 
 def _service(number: int) -> pb.Service:
@@ -153,7 +147,7 @@ def _service(number: int) -> pb.Service:
     spec = pb.ServiceSpec(type="ClusterIP", clusterIP=address, clusterIPs=[address])
     spec.ports.add(name="http", port=80, protocol="TCP")
     spec.selector["app"] = f"app-{number:05}"
-    return pb.Service(metadata=_meta(f"app-{number:05}", number), spec=spec)
+    return pb.Service(metadata=meta(f"app-{number:05}", number), spec=spec)
 
 
 def _slice(number: int, nodes: int, broken: int) -> pb.EndpointSlice:
@@ -162,7 +156,7 @@ def _slice(number: int, nodes: int, broken: int) -> pb.EndpointSlice:
         pb.Endpoint(
             addresses=[_address(pod, nodes)],
             conditions=pb.EndpointConditions(ready=pod >= broken),
-            targetRef=pb.ObjectReference(kind="Pod", namespace=_team(number), name=_pod_name(pod)),
+            targetRef=pb.ObjectReference(kind="Pod", namespace=team(number), name=_pod_name(pod)),
             nodeName=f"node-{pod % nodes:05}",
         )
         for pod in pods
@@ -181,60 +175,13 @@ def _replica_sets(deployments: int) -> Iterator[pb.ReplicaSet]:
 def _replica_set(number: int, template: str, pods: int) -> pb.ReplicaSet:
     labels = {"app": f"app-{number:05}", "pod-template-hash": template}
     made = pb.ReplicaSet(
-        metadata=_meta(f"app-{number:05}-{template}", number),
+        metadata=meta(f"app-{number:05}-{template}", number),
         spec=pb.ReplicaSetSpec(replicas=pods, selector=pb.LabelSelector(matchLabels=labels)),
         status=pb.ReplicaSetStatus(observedGeneration=1, replicas=pods, readyReplicas=pods, availableReplicas=pods),
     )
     made.metadata.labels.update(labels)
     made.metadata.ownerReferences.add(kind="Deployment", name=f"app-{number:05}", controller=True)
     return made
-
-
-def _autoscaler(number: int) -> pb.HorizontalPodAutoscaler:
-    made = pb.HorizontalPodAutoscaler(metadata=_meta(f"app-{number:05}", number))
-    made.spec.scaleTargetRef.kind, made.spec.scaleTargetRef.name = "Deployment", f"app-{number:05}"
-    made.spec.maxReplicas = 2 * PODS_OF_ONE
-    made.status.currentReplicas = made.status.desiredReplicas = PODS_OF_ONE
-    for kind in ("AbleToScale", "ScalingActive", "ScalingLimited"):
-        status = "False" if kind == "ScalingLimited" else "True"
-        made.status.conditions.add(type=kind, status=status, lastTransitionTime=CREATED)
-    return made
-
-
-def _budget(number: int) -> pb.PodDisruptionBudget:
-    made = pb.PodDisruptionBudget(metadata=_meta(f"app-{number:05}", number))
-    made.spec.maxUnavailable.intVal = made.status.disruptionsAllowed = 1
-    made.spec.selector.matchLabels["app"] = f"app-{number:05}"
-    made.status.expectedPods = made.status.currentHealthy = PODS_OF_ONE
-    made.status.desiredHealthy = PODS_OF_ONE - 1
-    return made
-
-
-def _ingress(number: int) -> pb.Ingress:
-    metadata = pb.AnnotatedMeta(name=f"app-{number:05}", namespace=_team(number))
-    made = pb.Ingress(metadata=metadata)
-    path = made.spec.rules.add(host=f"app-{number:05}.example.com").ingressRuleValue.http.paths.add(path="/")
-    path.backend.service.name, path.backend.service.port.number = f"app-{number:05}", 80
-    return made
-
-
-def _ingress_class() -> pb.IngressClass:
-    metadata = pb.AnnotatedMeta(name="nginx", annotations={DEFAULT_INGRESS_CLASS: "true"})
-    return pb.IngressClass(metadata=metadata)
-
-
-def _quota(number: int) -> pb.ResourceQuota:
-    made = pb.ResourceQuota(metadata=_meta("quota", number))
-    for resource, hard, used in (("limits.memory", "1000Gi", "150Gi"), ("pods", "1000", "300")):
-        made.spec.hard[resource].string = made.status.hard[resource].string = hard
-        made.status.used[resource].string = used
-    return made
-
-
-def _limit_range(number: int) -> pb.LimitRange:
-    item = pb.LimitRangeItem(type="Container")
-    item.max["memory"].string, item.min["memory"].string = "4Gi", "16Mi"
-    return pb.LimitRange(metadata=_meta("limits", number), spec=pb.LimitRangeSpec(limits=[item]))
 
 
 def _container(name: str) -> pb.Container:
@@ -265,7 +212,7 @@ def _address(number: int, nodes: int) -> str:
 
 def _pod(number: int, nodes: int, broken: int) -> pb.Pod:
     app = number // PODS_OF_ONE
-    metadata = _meta(_pod_name(number), app)
+    metadata = meta(_pod_name(number), app)
     metadata.uid = f"{number:036}"
     metadata.labels.update({"app": f"app-{app:05}", "pod-template-hash": "7c9d8f"})
     metadata.ownerReferences.add(kind="ReplicaSet", name=f"app-{app:05}-7c9d8f", uid=f"{app:036}", controller=True)
@@ -308,7 +255,7 @@ def _event(number: int) -> pb.Event:
     app = number // PODS_OF_ONE
     about = pb.ObjectReference(
         kind="Pod",
-        namespace=_team(app),
+        namespace=team(app),
         name=_pod_name(number),
         uid=f"{number:036}",
         fieldPath="spec.containers{app}",

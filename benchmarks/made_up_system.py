@@ -38,43 +38,44 @@ def daemon_sets(nodes: int) -> Iterator[pb.DaemonSet]:
         )
 
 
-def system_pods(nodes: int) -> Iterator[pb.Pod]:
-    """Yield the pods of the DaemonSets, and those of DNS."""
+def daemon_pods(nodes: int) -> Iterator[pb.Pod]:
+    """Yield the pods of the DaemonSets."""
     for number in range(nodes):
+        address = f"172.{16 + number // 65536}.{number // 256 % 256}.{number % 256}"
         for name in DAEMONS:
-            pod = _pod(
-                name, f"{name}-{number:05}", number, f"172.{16 + number // 65536}.{number // 256}.{number % 256}"
-            )
+            pod = _pod(name, f"{name}-{number:05}", number, address)
             pod.metadata.ownerReferences.add(kind="DaemonSet", name=name, uid=name, controller=True)
             pod.spec.hostNetwork = True
             yield pod
-    for number in range(DNS_PODS):
-        pod = _pod("coredns", f"coredns-5f7c-{number}", number, dns_address(number))
+
+
+def dns_pods(numbers: range, nodes: int) -> Iterator[pb.Pod]:
+    """Yield the pods of DNS."""
+    for number in numbers:
+        pod = _pod("coredns", f"coredns-5f7c-{number}", number % nodes, _dns_address(number, nodes))
         pod.metadata.ownerReferences.add(kind="ReplicaSet", name="coredns-5f7c", controller=True)
         pod.metadata.labels.update({"k8s-app": "kube-dns", "pod-template-hash": "5f7c"})
         yield pod
 
 
-def dns_address(number: int) -> str:
-    """Return the address of a DNS pod: of the podCIDR of the node with this number."""
-    return f"10.0.{number}.250"
+def _dns_address(number: int, nodes: int) -> str:
+    """Return an address of the podCIDR of the pod's node."""
+    return f"10.0.{number % nodes}.{254 - number // nodes}"
 
 
-def dns_deployment() -> pb.Deployment:
+def dns_deployment(numbers: range) -> pb.Deployment:
     """Return the Deployment of DNS."""
-    labels = {"k8s-app": "kube-dns"}
+    labels, pods = {"k8s-app": "kube-dns"}, len(numbers)
     template = pb.PodTemplateSpec(
         metadata=pb.ObjectMeta(labels=labels), spec=pb.PodSpec(containers=[_container("dns")])
     )
-    spec = pb.DeploymentSpec(replicas=DNS_PODS, template=template, selector=pb.LabelSelector(matchLabels=labels))
-    status = pb.DeploymentStatus(
-        observedGeneration=1, replicas=DNS_PODS, updatedReplicas=DNS_PODS, availableReplicas=DNS_PODS
-    )
+    spec = pb.DeploymentSpec(replicas=pods, template=template, selector=pb.LabelSelector(matchLabels=labels))
+    status = pb.DeploymentStatus(observedGeneration=1, replicas=pods, updatedReplicas=pods, availableReplicas=pods)
     return pb.Deployment(metadata=_meta("coredns"), spec=spec, status=status)
 
 
-def dns_service() -> tuple[pb.Service, pb.EndpointSlice]:
-    """Return the DNS Service and its endpoints."""
+def dns_service() -> pb.Service:
+    """Return the DNS Service."""
     service = pb.Service(
         metadata=_meta("kube-dns"),
         spec=pb.ServiceSpec(
@@ -86,13 +87,20 @@ def dns_service() -> tuple[pb.Service, pb.EndpointSlice]:
         ),
     )
     service.metadata.labels["k8s-app"] = "kube-dns"
-    endpoints = [_endpoint(dns_address(number), f"coredns-5f7c-{number}") for number in range(DNS_PODS)]
-    return service, endpoint_slice(service, endpoints, 53)
+    return service
 
 
-def _endpoint(address: str, pod: str) -> pb.Endpoint:
-    target = pb.ObjectReference(kind="Pod", namespace=SYSTEM, name=pod)
-    return pb.Endpoint(addresses=[address], conditions=pb.EndpointConditions(ready=True), targetRef=target)
+def dns_endpoints(numbers: range, nodes: int) -> pb.EndpointSlice:
+    """Return the endpoints of DNS."""
+    endpoints = [
+        pb.Endpoint(
+            addresses=[_dns_address(number, nodes)],
+            conditions=pb.EndpointConditions(ready=True),
+            targetRef=pb.ObjectReference(kind="Pod", namespace=SYSTEM, name=f"coredns-5f7c-{number}"),
+        )
+        for number in numbers
+    ]
+    return endpoint_slice(dns_service(), endpoints, 53)
 
 
 def endpoint_slice(service: pb.Service, endpoints: list[pb.Endpoint], port: int) -> pb.EndpointSlice:

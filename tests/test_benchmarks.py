@@ -1,26 +1,18 @@
 """The benchmarks run, and what they measure stays within its bounds on small made-up clusters."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
-from benchmarks.runs import cluster, main, process
+from benchmarks.runs import main, process
 
-GROWTH = 8_000
-"""Bytes that a run may take for each pod more."""
-
-
-def test_memory_grows_by_less_than_8_kb_a_pod(tmp_path: Path) -> None:
-    peaks = {pods: _peak(pods, tmp_path / "health.html") for pods in (100, 1_600)}
-    assert (peaks[1_600] - peaks[100]) / 1_500 < GROWTH
+POD = 2.5
+"""KB that a ready pod may take in memory."""
 
 
-def _peak(pods: int, report: Path) -> int:
-    with cluster((10, pods)):
-        run = process("-m", "pytest", "checks/", "--kubelet=none", f"--html={report}")
-    assert f" {pods:,} pods, as of" in run.said
-    return run.peak
+def test_a_ready_pod_takes_little_memory() -> None:
+    said = process("-m", "benchmarks.pod_memory", "shared", "2000").said
+    assert 0 < float(said.split()[1]) < POD, said
 
 
 def test_a_run_of_the_benchmark_tells_what_it_measured(
