@@ -58,12 +58,23 @@ def never(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _exhausted(cluster: Cluster) -> Iterator[pb.PodDisruptionBudget]:
-    """Yield the budgets with pods that have allowed no eviction for long, and whose status is up to date."""
+    """Yield the budgets with pods that have allowed no eviction for long, and whose status is up to date.
+
+    Of two budgets over one pod the controller follows the pod for one only, so that the other one's status is old
+    (kubernetes/kubernetes pkg/controller/disruption/disruption.go getPdbForPod); `overlapping` finds these.
+    """
     for budget in cluster.disruption_budgets:
         status, since = budget.status, _since(budget)
         is_current = status.observedGeneration >= budget.metadata.generation
         if is_current and status.expectedPods and not status.disruptionsAllowed and since:
-            yield from [budget] if cluster.over(since, LASTING) else []
+            is_followed = cluster.over(since, LASTING) and ref(budget) not in cluster.derive(_sharing)
+            yield from [budget] if is_followed else []
+
+
+def _sharing(cluster: Cluster) -> frozenset[Ref]:
+    """Return the budgets that have a pod in common with another one."""
+    shared = (budgets for budgets in cluster.derive(budgets_of).values() if len(budgets) > 1)
+    return frozenset(ref(budget) for budgets in shared for budget in budgets)
 
 
 def _since(budget: pb.PodDisruptionBudget) -> pb.Time | None:

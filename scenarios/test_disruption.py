@@ -50,7 +50,6 @@ def test_budget_that_allows_an_eviction(seen: Seen) -> None:
     deployment("web", 2),
     budget("web", maxUnavailable=1),
     budget("web-too", maxUnavailable=1),
-    later=YOUNG,
     finds=["disruption[overlapping] PodDisruptionBudget/web (warning)"],
 )
 def test_two_budgets_over_one_pod(seen: Seen) -> None:

@@ -134,3 +134,9 @@ def test_an_empty_selector_selects_every_pod_of_its_namespace() -> None:
     assert len(found(budget(allowed=1), every)) == 1
     every.metadata.namespace = "elsewhere"
     assert not found(budget(allowed=1), every)
+
+
+def test_of_two_budgets_over_one_pod_the_status_of_one_is_old() -> None:
+    """The controller follows each pod for one of them, so that only what they have in common is said."""
+    (finding,) = found(budget(), budget(healthy=0, name="web-too"))
+    assert finding.says.startswith("selects the same 2 pods as web-too")
