@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from kubevitals.errors import NotObserved, NotRecorded
 from kubevitals.findings.declaration import check
 from kubevitals.findings.finding import Finding
-from kubevitals.inventory.cluster import Cluster, not_kubernetes, version_of
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.server_version import not_kubernetes, version_of
 from kubevitals.objects import Ref
 from kubevitals.source.request import refusal
 

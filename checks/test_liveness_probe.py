@@ -50,6 +50,7 @@ from kubevitals.facts.pods.failing_probes import (
     always_fails,
     erroring,
     fails_or_killed,
+    probed_with_failures,
 )
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
@@ -194,7 +195,7 @@ def too_aggressive(cluster: Cluster) -> Iterator[Finding]:
     A probe that keeps failing, but never often enough in a row to kill, counts too. One that succeeds is no fault.
     """
     reported = set()
-    for probed in cluster.derive(probed_containers):
+    for probed in probed_with_failures(cluster):
         if probed.where not in reported and (strict := _strict(probed, cluster)):
             reported.add(probed.where)
             yield _strict_finding(probed, *strict, cluster)

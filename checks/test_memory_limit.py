@@ -27,6 +27,7 @@ from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.facts.pods.evictions import MEMORY, evicted_at, evicted_for
 from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
 from kubevitals.facts.pods.memory_limits import LEAST, is_too_small, memory_limit
+from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.facts.pods.running import OOM_PAST, OOM_RECENT
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
@@ -34,7 +35,7 @@ from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster, seen_ago
-from kubevitals.objects import containers, last_end, node_condition, ref
+from kubevitals.objects import last_end, node_condition, ref
 from kubevitals.text import binary
 from kubevitals.threshold import Threshold
 
@@ -154,7 +155,7 @@ def _usage(pod: pb.Pod, figures: kubelet.Pod, container: kubelet.Container) -> _
 
 def _in_memory_volumes(pod: pb.Pod, figures: kubelet.Pod, container: str) -> int:
     """Return the bytes in memory-backed volumes that the container mounts: they count against its limit."""
-    mounts = {m.name for c in containers(pod.spec) if c.name == container for m in c.volumeMounts}
+    mounts = {mount.name for mount in container_named(pod, container).volumeMounts}
     in_memory = {v.name for v in pod.spec.volumes if v.volumeSource.emptyDir.medium == "Memory"}
     return sum(volume.usedBytes or 0 for volume in figures.volume or () if volume.name in mounts & in_memory)
 

@@ -29,6 +29,7 @@ from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.init_waits import INITIALIZING
+from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.sandbox_errors import plain
@@ -39,7 +40,7 @@ from kubevitals.findings.evidence import container_lines, current_log_command, l
 from kubevitals.findings.explains import SAME_MISSING, SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, containers, last_end
+from kubevitals.objects import Ref, last_end
 from kubevitals.text import duration
 
 EXPLAINS = (
@@ -72,7 +73,7 @@ def _image_name(symptom: Symptom) -> str:
     """Return the image that cannot be pulled: the container's, or that of a volume, which only the message names."""
     if match := re.search(r'Back-off pulling image "([^"]+)"', symptom.words):
         return match[1]
-    return next((c.image for c in containers(symptom.pod.spec) if c.name == symptom.status.name), "")
+    return container_named(symptom.pod, symptom.status.name).image
 
 
 def bad_reference(cluster: Cluster) -> Iterator[Finding]:

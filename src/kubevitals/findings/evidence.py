@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from itertools import islice
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -24,15 +25,12 @@ def event_lines(obj: KubeObject, cluster: Cluster, told: str = "") -> Iterator[s
     already has.
     """
     try:
-        events = [
-            event
-            for event in cluster.events(obj)
-            if event.reason not in _ROUTINE and not (told and told in event.message)
-        ]
+        latest_first = reversed(cluster.events(obj))
     except NotObserved as error:
         yield f"events not observed: {error}"
         return
-    for event in events[-EVENTS:]:
+    others = (e for e in latest_first if e.reason not in _ROUTINE and not (told and told in e.message))
+    for event in reversed(list(islice(others, EVENTS))):
         yield f"event {_when(seen_ago(event, cluster))}: {event_line(event)}"
 
 

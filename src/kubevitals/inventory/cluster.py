@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
-import msgspec
 from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
@@ -18,7 +17,8 @@ from kubevitals.inventory.events import by_object, last_seen
 from kubevitals.inventory.fetching import Fetcher
 from kubevitals.inventory.listing import NAMESPACES, Kind, Listing
 from kubevitals.inventory.logs import Logs
-from kubevitals.objects import KubeObject, is_finished, ref
+from kubevitals.inventory.server_version import not_kubernetes, version_of
+from kubevitals.objects import KubeObject, Ref, is_finished, ref
 from kubevitals.probe.plan import Options
 from kubevitals.source.request import NAMES_ONLY, Answer, Request, Source
 from kubevitals.source.scope import Scope
@@ -30,10 +30,6 @@ T = TypeVar("T")
 
 
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-
-
-class _Version(msgspec.Struct):
-    gitVersion: str = ""  # noqa: N815
 
 
 def _has_pods(replica_set: pb.ReplicaSet) -> bool:
@@ -110,6 +106,7 @@ class Cluster:
         self._thresholds = dict(thresholds or {})
         self.cni_daemon_sets = frozenset(cni_daemon_sets)
         self._derived: dict[object, Any] = {}
+        self._events_of: dict[tuple[Ref, str], list[pb.Event]] = {}
         self._logs = Logs(self.fetcher.get)
 
     @staticmethod
@@ -224,11 +221,15 @@ class Cluster:
         """Return the object's events, the latest last, without those of an earlier object of the same name."""
         name = ref(obj)
         apart = self.scope.listed.chosen and not name.namespace
-        return [
-            event
-            for event in (self._node_events if apart else self._events).get((name.kind, name.namespace, name.name), ())
-            if name.kind == "Node" or event.involvedObject.uid in ("", obj.metadata.uid)
-        ]
+        events = (self._node_events if apart else self._events).get(name)
+        if not events:
+            return []
+        key = (name, obj.metadata.uid)
+        if key not in self._events_of:
+            self._events_of[key] = [
+                event for event in events if name.kind == "Node" or event.involvedObject.uid in ("", obj.metadata.uid)
+            ]
+        return self._events_of[key].copy()
 
     def log(self, pod: pb.Pod, container: str, *, previous: bool) -> tuple[str, ...]:
         """Return the last lines of a container's log, or of its `previous` instance's, within bounds.
@@ -271,19 +272,6 @@ class Cluster:
                 for name in claim_names(pod):
                     index[pod.metadata.namespace, name].append(pod)
         return index
-
-
-def version_of(answer: Answer) -> str | None:
-    """Return the version in an answer of /version, ``v1.34.4``; nothing if Kubernetes does not answer like that."""
-    try:
-        return clean(msgspec.json.decode(answer.body, type=_Version).gitVersion, 60)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def not_kubernetes(path: str, answer: Answer) -> NotObserved:
-    """Return that something other than Kubernetes answers, such as a sign-in page."""
-    return NotObserved(f"{path} does not answer like Kubernetes: {answer.body[:60]!r}")
 
 
 def claim_name(pod: pb.Pod, volume: pb.Volume) -> str:

@@ -8,6 +8,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
 from kubevitals.facts.apps.services import ServiceName, named_by, ready_endpoints, services, services_by_ip
 from kubevitals.facts.pods.log_lines import telling_line
+from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, ref
 from kubevitals.text import near_name, plural
@@ -97,7 +98,7 @@ def _port(plain: AppCause, said: str, pod: pb.Pod, container: str, cluster: Clus
 
 
 def _declared(pod: pb.Pod, container: str) -> set[int]:
-    return {port.containerPort for c in containers(pod.spec) if c.name == container for port in c.ports}
+    return {port.containerPort for port in container_named(pod, container).ports}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def _why_silent(name: ServiceName, service: pb.Service, port: str, cluster: Clus
 def _directory(plain: AppCause, pod: pb.Pod, container: str) -> AppCause:
     """Name the subPath that is no key of its ConfigMap or Secret: the kubelet makes an empty directory of it."""
     volumes = {volume.name: volume.volumeSource for volume in pod.spec.volumes}
-    mounts = [mount for c in containers(pod.spec) if c.name == container for mount in c.volumeMounts if mount.subPath]
+    mounts = [mount for mount in container_named(pod, container).volumeMounts if mount.subPath]
     keyed = [(mount, config) for mount in mounts if (config := _config(volumes.get(mount.name), pod))]
     named = [pair for pair in keyed if pair[0].mountPath and pair[0].mountPath in plain.line] or keyed[:1]
     for mount, config in named:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import containers
 from kubevitals.text import near_name
 
 
@@ -36,7 +35,7 @@ def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod]) -> Iterator[WrongPo
 
 def _serving(pod: pb.Pod) -> list[pb.Container]:
     """Return the containers that run as long as the pod: its own, and sidecars among init containers."""
-    return [c for c in containers(pod.spec) if c.restartPolicy == "Always" or c in pod.spec.containers]
+    return [*(c for c in pod.spec.initContainers if c.restartPolicy == "Always"), *pod.spec.containers]
 
 
 def _leads(port: pb.ServicePort, target: str, declared: pb.ContainerPort) -> bool:

@@ -2,16 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probes import KILLERS, ProbeKind, Timing, container_of, probe_of, timing
+from kubevitals.facts.pods.named_containers import container_named, started_at
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import Occurrences, last_seen, occurrences, times_seen
-from kubevitals.objects import containers, is_ready, statuses, turned_at
+from kubevitals.objects import is_ready, turned_at
 from kubevitals.text import clean, duration, plural
 
 SIGNALLED = frozenset({137, 143})
@@ -35,10 +37,20 @@ class ProbeEvents:
     errored: bool = False
 
 
+FAILED = "Unhealthy"
+"""The reason of the event of a probe that failed, or that could not be made (pkg/kubelet/events/event.go)."""
+
+
+def pods_with_failures(cluster: Cluster) -> frozenset[tuple[str, str]]:
+    """Return the namespace and name of each pod of which some probe has failed."""
+    about = (event.involvedObject for event in cluster.all_events if event.reason == FAILED)
+    return frozenset((obj.namespace, obj.name) for obj in about)
+
+
 def probe_failures(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:
     """Return the events about failures of a container probe, as the kubelet counts them."""
     pattern = rf"\b{kind.capitalize()} probe failed:(?P<words>.*)"
-    return _probe_events(pod, container, "Unhealthy", pattern, cluster)
+    return _probe_events(pod, container, FAILED, pattern, cluster)
 
 
 ERRORED = " probe errored"
@@ -51,7 +63,7 @@ def probe_errors(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster)
     The kubelet drops these results (pkg/kubelet/prober/worker.go): the probe then neither succeeds nor fails.
     """
     pattern = rf"\b{kind.capitalize()}{ERRORED}(?: and resulted in \w{{1,20}} state)?:(?P<words>.*)"
-    errors = _probe_events(pod, container, "Unhealthy", pattern, cluster)
+    errors = _probe_events(pod, container, FAILED, pattern, cluster)
     return replace(errors, errored=True) if errors else None
 
 
@@ -65,8 +77,7 @@ def still_fails(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) 
 
 def _is_current(pod: pb.Pod, container: str, kind: ProbeKind, events: ProbeEvents, cluster: Cluster) -> bool:
     """Return whether a probe's events still come, and neither the container started since nor the pod got ready."""
-    spec = next((c for c in containers(pod.spec) if c.name == container), pb.Container())
-    started = max((s.state.running.startedAt.seconds for s in statuses(pod) if s.name == container), default=0)
+    spec, started = container_named(pod, container), started_at(pod, container)
     turned_ready = turned_at(pod).seconds if is_ready(pod) else 0
     period = timing(probe_of(spec, kind) or pb.Probe()).period
     return max(started, turned_ready) <= events.seen.last and events.seen.is_current(
@@ -76,7 +87,19 @@ def _is_current(pod: pb.Pod, container: str, kind: ProbeKind, events: ProbeEvent
 
 def sent_by_kubelet(pod: pb.Pod, cluster: Cluster) -> int:
     """Return how many events the kubelet has sent about a pod: `BURST` is the limit of all together."""
-    return sum(times_seen(event) for event in cluster.events(pod) if event.source.component == "kubelet")
+    sent = cluster.derive(_sent_by_kubelets)
+    name = (pod.metadata.namespace, pod.metadata.name)
+    return sum(sent.get((*name, uid), 0) for uid in {"", pod.metadata.uid})
+
+
+def _sent_by_kubelets(cluster: Cluster) -> Mapping[tuple[str, str, str], int]:
+    """Return how many events kubelets have sent about each pod, by its namespace, its name, and the uid they name."""
+    sent: Counter[tuple[str, str, str]] = Counter()
+    for event in cluster.all_events:
+        about = event.involvedObject
+        if event.source.component == "kubelet" and about.kind == "Pod":
+            sent[about.namespace, about.name, about.uid] += times_seen(event)
+    return sent
 
 
 def probe_kills(pod: pb.Pod, container: str, kind: ProbeKind, cluster: Cluster) -> ProbeEvents | None:
@@ -97,11 +120,26 @@ def _probe_events(pod: pb.Pod, container: str, reason: str, pattern: str, cluste
 
 def container_events(pod: pb.Pod, container: str, reason: str, cluster: Cluster) -> Iterator[pb.Event]:
     """Yield a container's events of this reason, the latest last."""
-    return (
-        event
-        for event in cluster.events(pod)
-        if event.reason == reason and event.involvedObject.fieldPath.endswith(f"ontainers{{{container}}}")
-    )
+    about = (pod.metadata.namespace, pod.metadata.name, container, reason)
+    for event in cluster.derive(_by_container).get(about, ()):
+        if event.involvedObject.uid in ("", pod.metadata.uid):
+            yield event
+
+
+_CONTAINER = "ontainers{"
+"""What stands before the name in the fieldPath of an event about a container, whichever list of the pod has it."""
+
+
+def _by_container(cluster: Cluster) -> Mapping[tuple[str, str, str, str], list[pb.Event]]:
+    """Return the events about containers by namespace, pod, container and reason, the latest last."""
+    index = defaultdict(list)
+    for event in cluster.all_events:
+        about, (_, found, name) = event.involvedObject, event.involvedObject.fieldPath.rpartition(_CONTAINER)
+        if about.kind == "Pod" and found and name.endswith("}"):
+            index[about.namespace, about.name, name.removesuffix("}"), event.reason].append(event)
+    for events in index.values():
+        events.sort(key=last_seen)
+    return index
 
 
 def start_has_event(pod: pb.Pod, container: str, ended: pb.ContainerStateTerminated, cluster: Cluster) -> bool:

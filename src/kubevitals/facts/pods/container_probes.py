@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import containers
+from kubevitals.facts.pods.named_containers import container_named
 
 
 class ProbeKind(StrEnum):
@@ -56,7 +56,7 @@ def timing(probe: pb.Probe) -> Timing:
 
 def container_of(pod: pb.Pod, status: pb.ContainerStatus) -> pb.Container:
     """Return the specification of a container."""
-    return next((c for c in containers(pod.spec) if c.name == status.name), pb.Container())
+    return container_named(pod, status.name)
 
 
 def probe_of(container: pb.Container, kind: ProbeKind) -> pb.Probe | None:

@@ -7,6 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.container_probe_events import (
     ERRORED,
     ProbeEvents,
+    pods_with_failures,
     probe_kills,
     sent_by_kubelet,
     still_fails,
@@ -52,9 +53,16 @@ class FailingProbe(NamedTuple):
 
 def always_failing(cluster: Cluster) -> Iterator[FailingProbe]:
     """Yield the liveness probes that have failed every time for `liveness-probe.failing`, and killed nothing."""
-    for probed in cluster.derive(probed_containers):
+    for probed in probed_with_failures(cluster):
         if failed := always_fails(probed, cluster):
             yield FailingProbe(probed.pod, probed.container, ProbeKind.LIVENESS, failed)
+
+
+def probed_with_failures(cluster: Cluster) -> Iterator[ProbedContainer]:
+    """Yield the running containers with a liveness probe of the few pods of which some probe has failed."""
+    probed = cluster.derive(probed_containers)
+    failing = cluster.derive(pods_with_failures) if probed else ()
+    return (one for one in probed if (one.pod.metadata.namespace, one.pod.metadata.name) in failing)
 
 
 def erroring(cluster: Cluster) -> Iterator[FailingProbe]:

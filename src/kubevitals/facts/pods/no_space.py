@@ -7,8 +7,8 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.disks import node_disks, tight, under_pressure
+from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster, claim_name
-from kubevitals.objects import containers
 
 NO_SPACE = "no space left on device"
 """How the C library words ENOSPC, and thus most programs."""
@@ -115,7 +115,7 @@ def writable_mounts(pod: pb.Pod, container: str) -> list[pb.Volume]:
 
 def _mounts(pod: pb.Pod, container: str) -> list[pb.VolumeMount]:
     """Return a container's volume mounts, the longest path first."""
-    mounts = [mount for c in containers(pod.spec) if c.name == container for mount in c.volumeMounts if mount.mountPath]
+    mounts = [mount for mount in container_named(pod, container).volumeMounts if mount.mountPath]
     return sorted(mounts, key=lambda mount: -len(mount.mountPath))
 
 

@@ -8,6 +8,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of
+from kubevitals.facts.pods.named_containers import init_container_named
 from kubevitals.facts.pods.restarts import RESTARTS, has_recovered, recent_restarts
 from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
@@ -139,7 +140,8 @@ def is_down(pod: pb.Pod, cluster: Cluster, after: Threshold) -> bool:
 
 def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
     """Return whether the container is an init container that keeps running: it ends with its pod, and never ends it."""
-    return any(c.name == status.name and c.restartPolicy == "Always" for c in pod.spec.initContainers)
+    container = init_container_named(pod, status.name)
+    return container is not None and container.restartPolicy == "Always"
 
 
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
@@ -147,7 +149,7 @@ def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
 
     A container's own restartPolicy overrides its pod's.
     """
-    if any(container.name == status.name for container in pod.spec.initContainers):
+    if init_container_named(pod, status.name):
         return not is_sidecar(pod, status)
     return _restart_policy(pod, status) != "Always"
 
