@@ -70,25 +70,6 @@ def namespace_with(name: str, *objects: Object, pools: str = "") -> "Fault":
     return fault
 
 
-def addresses_leaked(node: str, pool: str, namespace: str, count: int) -> "Fault":
-    """Let Calico's IPAM plugin assign addresses to pods that do not exist, and release them afterwards."""
-    fields = {"pool": pool, "namespace": namespace, "count": count}
-    return on_node(node, *(_ASSIGN.format(command=command, **fields) for command in ("ADD", "DEL")))
-
-
-_ASSIGN = """
-cat > /root/ipam.json << END
-{{"cniVersion": "0.3.1", "name": "k8s-pod-network", "type": "calico", "datastore_type": "kubernetes",
-  "nodename": "$(hostname)", "ipam": {{"type": "calico-ipam", "ipv4_pools": ["{pool}"]}},
-  "kubernetes": {{"kubeconfig": "/etc/cni/net.d/calico-kubeconfig"}}}}
-END
-for number in $(seq {count}); do
-  env CNI_COMMAND={command} CNI_CONTAINERID=gone$number CNI_NETNS=/proc/self/ns/net CNI_IFNAME=eth0 \\
-    CNI_PATH=/opt/cni/bin CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME=gone-$number" \\
-    /opt/cni/bin/calico-ipam < /root/ipam.json
-done
-"""
-
 _KUBECONFIG = "/etc/cni/net.d/calico-kubeconfig"
 
 

@@ -8,7 +8,6 @@ from scenarios.harness import CHECKS, HERE, MANIFESTS, Seen, rules, scenarios
 from scenarios.judge import Judge
 
 NOT_ON_KIND = {
-    ("network-policy", "no-dns"),  # the CNI enforces no policies
     ("node-limits", "open-files"),  # all nodes share the kernel of the machine, whose limits are not touched
     ("node-limits", "threads"),
     ("autoscaling", "at-maximum"),  # there are no metrics

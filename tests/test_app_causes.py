@@ -54,6 +54,7 @@ SAID = [
     ("14:05:03 listen unix /csi/csi.sock: bind: address already in use", "the socket /csi/csi.sock is already in use"),
     ("inotify_init: too many open files", "too many files, or inotify instances"),
     ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
+    (";; connection timed out; no servers could be reached", "a host name cannot be resolved"),
     ("standard_init_linux.go:228: exec user process caused: no such file or directory", "the interpreter of a script"),
     ("exec /entrypoint.sh: no such file or directory", "the interpreter of a script"),
     ("Error: Database is uninitialized and superuser password is not specified.", "administrator's password"),

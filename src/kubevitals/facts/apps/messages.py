@@ -168,10 +168,11 @@ MESSAGES = (
             rf"[Ee]rror -\d{{1,3}} connecting to {_HOST}:{_PORT}",
             rf"server can't find (?P<name>{_NAME}): (?:NXDOMAIN|SERVFAIL)",
             r"Name or service not known|Temporary failure in name resolution",
+            r"connection timed out; no servers could be reached",
         ),
         "golang/go net/dnsclient_unix.go, nodejs/node lib/internal/errors.js, glibc posix/gai_strerror-strs.h, "
         "postgres src/interfaces/libpq/fe-connect.c, curl lib/strerror.c, busybox libbb/xconnect.c "
-        "and networking/nslookup.c, nginx src/core/ngx_inet.c",
+        "and networking/nslookup.c, bind9 bin/dig/dighost.c, nginx src/core/ngx_inet.c",
         Names.HOST,
     ),
     Message(
