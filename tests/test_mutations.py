@@ -1,7 +1,9 @@
 """Every check on clusters that are changed at random: none fails, and all reports can be made of what is found."""
 
+from copy import deepcopy
 from functools import cache
 from random import Random
+from typing import Any
 
 import msgspec
 from hypothesis import Phase, given, settings
@@ -16,9 +18,9 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.reports.html.page import render
 from kubevitals.reports.markdown import markdown
 from kubevitals.reports.metrics import openmetrics
-from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request
 from scenarios.harness import MANIFESTS, RECORDINGS, check_modules, rules, verdicts
+from scenarios.parsed import Parsed, parsed
 from tests.findings import TODAY
 from tests.mutations import LOGS, mutate
 
@@ -32,20 +34,26 @@ CHANGES = 60
 """Changes of one cluster, at most."""
 
 
-class Mutated(Snapshot):
+class Mutated(Parsed):
     """A recorded cluster, some of whose objects are changed."""
 
     def __init__(self, name: str, random: Random) -> None:
-        super().__init__(RECORDINGS / f"{name}.recording")
+        recorded = parsed(RECORDINGS / f"{name}.recording")
+        vars(self).update(vars(recorded))
         self._random = random
         self._lists: dict[str, Answer] = {}
         listings = {listing.path: listing for listing in Cluster.listings()}
+        places: list[tuple[list[Any], int]] = []
         for path in self.paths:
             if listing := listings.get(path.partition("?")[0]):
-                self._lists[path] = super().get(Request(path, listing.schema))
-        objects = [obj for answer in self._lists.values() for obj in answer.page.items]
+                answer = recorded.get(Request(path, listing.schema))
+                items = list(answer.page.items)
+                self._lists[path] = answer._replace(page=answer.page._replace(items=items))
+                places += [(items, place) for place in range(len(items))]
         for _ in range(random.randint(1, CHANGES)):
-            mutate(random.choice(objects), random)
+            items, place = random.choice(places)
+            items[place] = deepcopy(items[place])
+            mutate(items[place], random)
 
     def get(self, request: Request) -> Answer:
         """Return a changed list, some log, or else what was recorded."""

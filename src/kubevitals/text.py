@@ -4,9 +4,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 from math import isinf
 
-from kubevitals.redaction import redact
+from kubevitals.redaction import redact, redacting
 
 LINE_LIMIT = 1000
 """Characters of a line that are shown; a longer line ends with its length."""
@@ -15,6 +16,9 @@ LINE_LIMIT = 1000
 _COMMAND = re.compile(r"##(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
 """The beginning of a command (microsoft/azure-pipelines-agent Command.cs; TeamCity's service messages)."""
 
+REMEMBERED = 300
+"""Characters of the longest text whose cleaned form is kept for the next time; 4,096 of them take a few megabytes."""
+
 
 def clean(text: str, limit: int = LINE_LIMIT) -> str:
     r"""Return untrusted text as one line that is safe to print: white space folded, redacted, bounded, escaped.
@@ -22,6 +26,12 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
     Control characters, terminal escapes and bidirectional controls appear as Python escapes (``\x1b``). Nothing is a
     command of Azure Pipelines or TeamCity, which read them wherever they are in a line.
     """
+    if len(text) > REMEMBERED:
+        return _cleaned(text, limit)
+    return _remembered(text, limit, redacting=redacting())
+
+
+def _cleaned(text: str, limit: int) -> str:
     line = " ".join(redact(text[: 4 * limit]).split())
     if "##" in line:
         line = _COMMAND.sub("# #", line)
@@ -31,6 +41,13 @@ def clean(text: str, limit: int = LINE_LIMIT) -> str:
         count = f"… ({len(text)} characters)"
         line = line[: limit - len(count)] + count
     return line
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str, limit: int, *, redacting: bool) -> str:
+    """Return what a short text was cleaned to before: names and messages recur."""
+    del redacting
+    return _cleaned(text, limit)
 
 
 def duration(seconds: float) -> str:
