@@ -6,13 +6,11 @@ from checks.test_ip_allocation import (
     EXPLAINS,
     cni_misconfigured,
     cni_unreachable,
-    headroom,
     pool_exhausted,
     sandbox_failed,
 )
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.roots import Case, roots_of
-from kubevitals.errors import NotApplicable
 from kubevitals.findings.declaration import Rule
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
@@ -271,38 +269,3 @@ def test_the_pool_that_is_full_and_the_cnis_pod_stand_in_the_evidence() -> None:
     assert "1 of 8 addresses of 10.7.0.0/29 are in use: two 1" in finding.evidence
     assert "CNI pod on the node: kube-system/calico-node-one, ready" in finding.evidence
     assert not any("10.9.1.0/24" in line for line in finding.evidence)
-
-
-# --- podCIDRs ---
-
-
-def running(address: str, on: str = "one") -> pb.Pod:
-    return pb.Pod(spec=pb.PodSpec(nodeName=on), status=pb.PodStatus(phase="Running", podIP=address))
-
-
-INSIDE = [running(f"10.9.1.{number}") for number in range(2, 7)]
-
-
-@pytest.mark.parametrize(
-    ("cni", "pods", "judges"),
-    [
-        ("kindnet", [], True),
-        ("kube-flannel-ds", [], True),
-        ("canal", [], True),
-        ("calico-node", INSIDE, False),
-        ("aws-node", INSIDE, False),
-        ("cilium", INSIDE, True),
-        ("cilium", [running("10.0.0.7"), running("10.0.0.8"), INSIDE[0]], False),
-        ("my-own", INSIDE, True),
-        ("my-own", [running("10.0.0.7")], False),
-    ],
-)
-def test_pod_cidrs_count_where_the_cni_uses_them(cni: str, pods: list[pb.Pod], judges: bool) -> None:
-    nodes = [node("one", "10.9.1.0/29"), node("two", "10.9.1.0/29")]
-    cluster = cluster_of(nodes=nodes, daemon_sets=[daemon_set(cni)], pods=pods)
-    assert bool(judged(cni_misconfigured, cluster)[0]) is judges
-    if judges:
-        list(headroom(cluster))
-    else:
-        with pytest.raises(NotApplicable):
-            list(headroom(cluster))
