@@ -117,7 +117,8 @@ def _test_of(scenario: Scenario) -> Callable[..., None]:
         judged.skip_if_unrecorded([scenario])
         seen = judged(scenario)
         scenario.state(seen)
-        assert seen.findings == scenario.finds
+        more, less = sorted(seen.findings - scenario.finds), sorted(scenario.finds - seen.findings)
+        assert not more + less, f"found, but not in finds: {more}; in finds, but not found: {less}"
 
     state = scenario.state
     test.scenario = scenario  # type: ignore[attr-defined]
