@@ -1,18 +1,19 @@
 """Very many nodes: a sample of them is asked, and where none answers not even that."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from kubevitals.errors import NotObserved
 from kubevitals.facts.network.kube_proxy import unhealthy_by_api
-from kubevitals.inventory.circuit_breaker import FAILURES
+from kubevitals.inventory.circuit_breaker import FAILURES, CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import PARALLEL
 from kubevitals.inventory.kubelet import summaries
 from kubevitals.inventory.node_exporter import conntracks
 from kubevitals.inventory.node_sample import SAMPLE
-from kubevitals.source.request import Answer
+from kubevitals.source.request import Answer, Request
 from tests.fakes import FakeSource, list_bytes
 from tests.networks import daemon, daemon_set, exporter, node
 
@@ -86,3 +87,38 @@ def test_up_to_the_threshold_all_are_asked(asked: Asked) -> None:
 @everybody
 def test_where_none_answers_not_all_are_waited_for(asked: Asked) -> None:
     assert len(asked(100, silent=True)[0]) <= FAILURES + PARALLEL
+
+
+UNREACHED = Answer(503, b'{"message": "error trying to reach service: dial tcp 10.0.0.1:10250: connect: refused"}')
+"""What the API server's proxy answers for a kubelet that it does not reach."""
+
+
+def _reply(reply: Answer, _: Request) -> Answer:
+    return reply
+
+
+def asked_in_turn(breaker: CircuitBreaker, replies: Sequence[Answer]) -> tuple[int, str]:
+    """Return how many of these endpoints are asked, and why the others are not."""
+    asked = 0
+    for reply in replies:
+        try:
+            breaker.get(partial(_reply, reply), Request("/"))
+        except NotObserved as error:
+            return asked, error.reason
+        asked += 1
+    return asked, ""
+
+
+def test_kubelets_that_the_api_server_does_not_reach_are_not_all_asked() -> None:
+    asked, why = asked_in_turn(CircuitBreaker("kubelets", of=500), [UNREACHED] * 500)
+    assert asked == FAILURES
+    assert why == "kubelets are no longer queried: none of the first 8 of 500 answered"
+
+
+@pytest.mark.parametrize("answer", [Answer(200, b"error trying to reach service"), Answer(403), Answer(503, b"busy")])
+def test_all_are_asked_once_one_has_answered(answer: Answer) -> None:
+    assert asked_in_turn(CircuitBreaker("kubelets", of=20), [UNREACHED, answer, *[UNREACHED] * 18]) == (20, "")
+
+
+def test_other_ports_that_refuse_are_all_asked() -> None:
+    assert asked_in_turn(CircuitBreaker("kube-proxies"), [UNREACHED] * 20) == (20, "")

@@ -158,8 +158,8 @@ def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
     return Request(Kubelet(path(node), what, address(node)), json=schema)
 
 
-def _kubelet_breaker(_: Cluster) -> CircuitBreaker:
-    return CircuitBreaker("kubelets")
+def _kubelet_breaker(cluster: Cluster) -> CircuitBreaker:
+    return CircuitBreaker("kubelets", of=len(queried_nodes(cluster)))
 
 
 def address(node: pb.Node) -> Server | None:
