@@ -106,7 +106,6 @@ def scenario(
             direct,
             base.addon if base else addon,
         )
-
         return _test_of(scenario)
 
     return decorate

@@ -9,6 +9,7 @@ import msgspec
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.wait import WebDriverWait
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.known_issues import KnownIssue
 from kubevitals.diagnosis.result import Place, Report, ReportedFinding, Root
@@ -23,6 +24,8 @@ from kubevitals.source.request import Answer, Request
 from tests.browser import DESKTOP, show
 from tests.fakes import FakeSource, list_bytes
 from tests.findings import finding, report_of, verdict
+from tests.networks import node
+from tests.runs import crashing
 
 ATTACKS = (
     "<script>document.title='pwned'</script>",
@@ -101,6 +104,14 @@ def recorded(path: Path, **lists: list[Any]) -> Path:
         recording.get(Request(asked))
     recording.close()
     return path
+
+
+def attacking(path: Path) -> Path:
+    """Write the recording of a cluster whose names and texts are attacks."""
+    pods = [crashing(f"web-{attack}", attack, namespace=attack, on="worker-7") for attack in ATTACKS]
+    nodes = [node(attack, "False", attack) for attack in ATTACKS]
+    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=attack)) for attack in ATTACKS]
+    return recorded(path, pods=pods, nodes=nodes, namespaces=namespaces)
 
 
 def very_many(count: int) -> Report:

@@ -14,7 +14,6 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.result import Report
 from kubevitals.reports.html.page import FIRST
 from scenarios.harness import CHECKS
@@ -23,17 +22,15 @@ from tests.html_pages import (
     ATTACKS,
     INCIDENT,
     TOTAL,
+    attacking,
     drawn,
     filtered,
     names,
     open_page,
-    recorded,
     requests,
     very_many,
     wait_for,
 )
-from tests.networks import node
-from tests.runs import crashing
 
 needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 AXE = Path(os.environ.get("KUBEVITALS_AXE", "absent"))
@@ -44,10 +41,7 @@ AXE = Path(os.environ.get("KUBEVITALS_AXE", "absent"))
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run, as a user starts it, on a cluster whose names and texts are attacks."""
     folder = tmp_path_factory.mktemp("hostile")
-    pods = [crashing(f"web-{attack}", attack, namespace=attack, on="worker-7") for attack in ATTACKS]
-    nodes = [node(attack, "False", attack) for attack in ATTACKS]
-    namespaces = [pb.Namespace(metadata=pb.ObjectMeta(name=attack)) for attack in ATTACKS]
-    recording = recorded(folder / "hostile.recording", pods=pods, nodes=nodes, namespaces=namespaces)
+    recording = attacking(folder / "hostile.recording")
     command = [sys.executable, "-m", "pytest", "-q", str(CHECKS), f"--snapshot={recording}"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -118,6 +118,23 @@ def test_a_report_survives_being_written_and_read() -> None:
 # --- the order of roots ---
 
 
+DEAREST_FIRST = [
+    "APIServer/kube-apiserver",
+    "Node/b",
+    "Node/a",
+    "Service/kube-system/kube-dns",
+    "Node/c",
+    "CSIDriver/disk.example",
+    "Pod/short/web",
+    "Pod/explains/web",
+    "Pod/young/web",
+    "Pod/old/web",
+    "Pod/ageless/web",
+    "Pod/risk/web",
+    "Pod/known/web",
+]
+
+
 def test_roots_come_in_the_order_of_what_they_cost() -> None:
     """Each one comes before the next because of the line above it, and in spite of all lines below."""
 
@@ -147,21 +164,7 @@ def test_roots_come_in_the_order_of_what_they_cost() -> None:
         verdict("api-server[down]", finding("APIServer/kube-apiserver")),
         rules=[*NODES_EXPLAIN, Explains(("pod",), SAME_OBJECT, ("symptom",))],
     )
-    assert [root.objects for root in report.roots] == [
-        "APIServer/kube-apiserver",
-        "Node/b",
-        "Node/a",
-        "Service/kube-system/kube-dns",
-        "Node/c",
-        "CSIDriver/disk.example",
-        "Pod/short/web",
-        "Pod/explains/web",
-        "Pod/young/web",
-        "Pod/old/web",
-        "Pod/ageless/web",
-        "Pod/risk/web",
-        "Pod/known/web",
-    ]
+    assert [root.objects for root in report.roots] == DEAREST_FIRST
     order = [found.root or found.id for found in report.findings]
     assert sum(before != after for before, after in pairwise(order)) == len(report.roots) - 1
 
