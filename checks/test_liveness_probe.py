@@ -123,7 +123,7 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
     Commands are not read; for them only such failures count.
     """
     starts: dict[tuple[Ref, str], list[tuple[int, ProbedContainer]]] = {}
-    for probed in cluster.derive(probed_containers):
+    for probed in probed_containers(cluster.pods, cluster):
         if (took := start_took(probed)) and _was_close(probed, took, cluster):
             starts.setdefault(probed.where, []).append((took, probed))
     for (place, name), seen in starts.items():

@@ -102,7 +102,7 @@ def test_evidence_takes_only_the_latest_events() -> None:
 def test_the_table_of_faults_looks_at_each_container_once(state: str) -> None:
     def lines(count: int) -> int:
         cluster = cluster_of(pods=[_pod(state, count)], all_events=list(_events(count)))
-        return _lines(lambda: (cluster.derive(pod_faults), cluster.derive(probed_containers)))
+        return _lines(lambda: (cluster.derive(pod_faults), list(probed_containers(cluster.pods, cluster))))
 
     few, many = lines(FEW), lines(TIMES * FEW)
     assert few < many < PROPORTIONAL * few

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.container_probe_events import (
     ERRORED,
     ProbeEvents,
@@ -59,10 +60,19 @@ def always_failing(cluster: Cluster) -> Iterator[FailingProbe]:
 
 
 def probed_with_failures(cluster: Cluster) -> Iterator[ProbedContainer]:
-    """Yield the running containers with a liveness probe of the few pods of which some probe has failed."""
-    probed = cluster.derive(probed_containers)
-    failing = cluster.derive(pods_with_failures) if probed else ()
-    return (one for one in probed if (one.pod.metadata.namespace, one.pod.metadata.name) in failing)
+    """Return the running containers with a liveness probe of the few pods of which some probe has failed.
+
+    Raises:
+        NotObserved: events are not observed, and there is a liveness probe.
+    """
+    try:
+        failing = cluster.derive(pods_with_failures)
+    except NotObserved:
+        if any(probed_containers(cluster.pods, cluster)):
+            raise
+        return iter(())
+    pods = (pod for pod in cluster.pods if (pod.metadata.namespace, pod.metadata.name) in failing)
+    return probed_containers(pods, cluster)
 
 
 def erroring(cluster: Cluster) -> Iterator[FailingProbe]:

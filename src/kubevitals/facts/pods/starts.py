@@ -1,6 +1,6 @@
 """Running containers with a liveness probe, and how long they took to start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -39,10 +39,11 @@ def declared_in(pod: pb.Pod) -> Ref:
     return controller if controller and controller.kind != "Node" else ref(pod)
 
 
-def probed_containers(cluster: Cluster) -> tuple[ProbedContainer, ...]:
-    """Return the running containers with a liveness probe, without those of pods that are broken or being deleted."""
-    pods = (p for p in cluster.pods if not p.metadata.HasField("deletionTimestamp") and not is_broken(p, cluster))
-    return tuple(probed for pod in pods for probed in _probed(pod))
+def probed_containers(pods: Iterable[pb.Pod], cluster: Cluster) -> Iterator[ProbedContainer]:
+    """Yield the running containers with a liveness probe, without those of pods that are broken or being deleted."""
+    for pod in pods:
+        if not pod.metadata.HasField("deletionTimestamp") and not is_broken(pod, cluster):
+            yield from _probed(pod)
 
 
 def _probed(pod: pb.Pod) -> Iterator[ProbedContainer]:
