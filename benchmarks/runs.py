@@ -1,12 +1,13 @@
 """Measures whole runs of the checks: ``python -m benchmarks.runs [--made-up NODES PODS] [-- PYTEST OPTIONS]``.
 
 Each run is a separate process, against the cluster of KUBECONFIG or a made-up one. The floor, a plain download of the
-same lists, is measured before each run. Figures are medians. With a real cluster, the API server's own counters give
-its requests and CPU time.
+same lists, is measured before each run. With ``--beside COMMAND`` another program is measured after each run. Figures
+are medians. With a real cluster, the API server's own counters give its requests and CPU time.
 """
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ class Used(NamedTuple):
 def main() -> None:
     """Measure the runs and print the figures."""
     options, more = _options()
-    figures = measured(options.runs, more, options.made_up, options.broken)
+    figures = measured(options.runs, more, options.made_up, options.broken, shlex.split(options.beside))
     sys.stdout.write("\n".join(_table(figures)) + "\n")
 
 
@@ -48,20 +49,26 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         "--made-up", type=int, nargs=2, metavar=("NODES", "PODS"), help="use a made-up cluster of this size"
     )
     parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
+    parser.add_argument(
+        "--beside", default="", metavar="COMMAND", help="another program to run after each run, on the same cluster"
+    )
     given = sys.argv[1:]
     end = given.index("--") if "--" in given else len(given)
     return parser.parse_args(given[:end]), given[end + 1 :]
 
 
-def measured(runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0) -> dict[str, Any]:
+def measured(
+    runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0, beside: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the figures of runs with these options of pytest, against a made-up cluster or that of KUBECONFIG.
 
-    Each run writes its report, and a recording if ``--record`` is given without a path.
+    Each run writes its report, and a recording if ``--record`` is given without a path. The command `beside` is run in
+    turn with them.
     """
     with cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
         written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
         arguments = [f"--record={written['recording']}" if option == "--record" else option for option in options]
-        figures = _measure(runs, [*arguments, f"--html={written['report']}"], real=not made_up)
+        figures = _measure(runs, [*arguments, f"--html={written['report']}"], beside, real=not made_up)
         figures["command"] = " ".join(["pytest checks/", *options])
         return figures | {what: path.stat().st_size for what, path in written.items() if path.exists()}
 
@@ -84,9 +91,9 @@ def cluster(made_up: Sequence[int] | None, broken: int = 0) -> Iterator[None]:
                 server.terminate()
 
 
-def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
+def _measure(runs: int, options: list[str], beside: Sequence[str], *, real: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "checks/", *options]
-    floors, used, counted = [], [], []
+    floors, used, others, counted = [], [], [], []
     live = Live() if real else None
     for _ in range(runs):
         seconds, size = map(float, process("-m", "benchmarks.floor").said.split())
@@ -97,6 +104,8 @@ def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
         floors.append(seconds)
         if live and before:
             counted.append(counts(live).since(before))
+        if beside:
+            others.append(command_used(*beside))
     return {
         "pods": _pods(used[-1].said),
         "last": [line for line in used[-1].said.splitlines() if line][-1].strip("= "),
@@ -107,7 +116,15 @@ def _measure(runs: int, options: list[str], *, real: bool) -> dict[str, Any]:
         "cpu": median(run.cpu for run in used),
         "peak": max(run.peak for run in used),
         **(_counted(counted) if counted else {}),
+        **({"beside": _medians(others)} if others else {}),
     }
+
+
+def _medians(used: Sequence[Used]) -> Used:
+    last = used[-1]
+    return last._replace(
+        wall=median(run.wall for run in used), cpu=median(run.cpu for run in used), peak=max(run.peak for run in used)
+    )
 
 
 def _counted(counted: list[Counts]) -> dict[str, Any]:
@@ -120,9 +137,14 @@ def _counted(counted: list[Counts]) -> dict[str, Any]:
 
 def process(*arguments: str) -> Used:
     """Run Python in a separate process, and return what it used."""
+    return command_used(sys.executable, *arguments)
+
+
+def command_used(*command: str) -> Used:
+    """Run a command, and return what it used."""
     began = perf_counter()
     with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
+        child = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         wall = perf_counter() - began
@@ -143,6 +165,10 @@ def _table(figures: dict[str, Any]) -> Iterator[str]:
     yield f"CPU {figures['cpu']:.2f} s, peak memory {figures['peak'] / MB:.0f} MB"
     yield f"start-up CPU {figures['start-up']:.2f} s (--collect-only)"
     yield ", ".join(f"{what} {figures[what] / MB:.2f} MB" for what in ("report", "recording") if what in figures)
+    if "beside" in figures:
+        other: Used = figures["beside"]
+        yield f"beside: wall {other.wall:.2f} s, CPU {other.cpu:.2f} s, peak memory {other.peak / MB:.0f} MB"
+        yield f"ratio: wall {wall / other.wall:.2f}, CPU {figures['cpu'] / other.cpu:.2f}"
     if "requests" in figures:
         yield f"API server CPU {figures['api server cpu']:.2f} s"
         yield "requests and bytes, including those of other clients in the same seconds:"
