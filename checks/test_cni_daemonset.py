@@ -68,6 +68,14 @@ _LOST = {
 }
 
 
+_OTHER_NETWORK = "specified in the flannel net config doesn't contain"
+"""How flannel says that its network is not the cluster's (flannel-io/flannel pkg/subnet/kube/kube.go)."""
+
+_NET_CONF = (
+    "let Network in net-conf.json (ConfigMap kube-flannel-cfg) contain the podCIDRs of all nodes, and restart flannel: "
+    "kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds"
+)
+
 SUFFERING = ("cluster-dns[service-unreachable]", "kube-proxy[rules-wrong]", "kube-proxy[node-port]")
 
 EXPLAINS = (
@@ -102,7 +110,7 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             ref(missing.node),
             says=f"{missing.problem('CNI')}: {suffers}",
-            remedy=missing.remedy,
+            remedy=_NET_CONF if _OTHER_NETWORK in error else missing.remedy,
             evidence=missing.evidence(cluster),
             concerns=(ref(pod),) if pod else (),
             look=ref(pod).kubectl("describe") if pod else "kubectl get daemonsets -A",

@@ -1,7 +1,7 @@
 """The pod network of flannel: its daemon, its configuration, lost traffic; and look-alikes."""
 
 from kubevitals.inventory.probed import probed
-from scenarios.faults_flannel import net_conf, vxlan_dropped
+from scenarios.faults_flannel import net_conf, tainted, vxlan_dropped
 from scenarios.harness import Seen, scenario
 from scenarios.objects import deployment
 
@@ -29,3 +29,29 @@ def test_flannel_host_gw(seen: Seen) -> None:
 def test_flannel_vxlan_dropped(seen: Seen) -> None:
     """A firewall drops the port of the tunnel on one of two nodes."""
     assert seen.says("VXLAN 8472/UDP")
+
+
+@scenario(
+    addon="flannel",
+    fault=net_conf(network="10.99.0.0/16"),
+    finds=[
+        "cni-daemonset[not-running] Node/worker",
+        "cni-daemonset[not-running] Node/control-plane",
+        "startup-error[app-exit] Pod/kube-flannel-ds-*",
+    ],
+)
+def test_flannel_of_another_network(seen: Seen) -> None:
+    """net-conf.json has a network that does not contain the podCIDRs of the nodes: flannel exits on all nodes."""
+    assert seen.says("let Network in net-conf.json (ConfigMap kube-flannel-cfg) contain the podCIDRs of all nodes")
+    assert seen.says('subnet "10.99.0.0/16" specified in the flannel net config doesn\'t contain')
+
+
+@scenario(
+    deployment("web", room="a", tolerations=[{"operator": "Exists"}]),
+    addon="flannel",
+    fault=tainted("worker", "rack=maintenance:NoExecute"),
+    finds=["cni-daemonset[not-running] Node/worker"],
+)
+def test_flannel_evicted(seen: Seen) -> None:
+    """Its DaemonSet tolerates only taints with the effect NoSchedule; another pod tolerates all."""
+    assert seen.says("DaemonSet kube-flannel-ds excludes it")

@@ -1,11 +1,13 @@
 """Pods that get no address from Calico's IPAM, pools that are full, and what only looks like it."""
 
 from scenarios.faults_calico import (
+    NO_NODE,
     default_pool,
     existing,
     ip_pool,
     namespace_with,
     strict_affinity,
+    token_refused,
 )
 from scenarios.harness import Seen, scenario
 from scenarios.objects import deployment, pod
@@ -34,6 +36,22 @@ def test_calico_pool_full(seen: Seen) -> None:
     """The only enabled pool has 4 addresses, and the fifth pod gets none; the disabled pool does not count."""
     assert seen.says("4 of 4 addresses of 192.168.250.0/30")
     assert seen.says("Calico's IP pool 192.168.250.0/30 has no free address")
+
+
+@scenario(
+    deployment("web", 4, room="a"),
+    addon="calico",
+    fault=together(
+        existing(ip_pool("dmz", "10.240.0.0/30", block_size=30, nodes=NO_NODE)),
+        namespace_with("calico-pool-of-a-namespace-full", pools="dmz"),
+    ),
+    then=["wait --for=condition=Available deployment/web"],
+    finds=["ip-allocation[headroom] IPPool/dmz (warning)"],
+)
+def test_calico_pool_of_a_namespace_full(seen: Seen) -> None:
+    """All pods run, and the next one of this namespace would get no address; the default pool has many."""
+    assert seen.says("4 of 4 addresses of 10.240.0.0/30")
+    assert seen.says("pods of namespace calico-pool-of-a-namespace-full")
 
 
 @scenario(pod("app", room="a"), addon="calico", fault=default_pool(disabled=True), finds=[MISCONFIGURED])
@@ -68,3 +86,34 @@ def test_calico_strict_affinity(seen: Seen) -> None:
     """The block of the other node has three free addresses, which this node may not use."""
     assert seen.says("strict affinity forbids it the blocks of other nodes")
     assert seen.says("4 of 4 addresses of the blocks of IPPool two-blocks")
+
+
+@scenario(
+    deployment("web", 6, room="a"),
+    addon="calico",
+    probe=True,
+    fault=together(
+        existing(ip_pool("two-blocks", "10.240.8.0/29", block_size=30, nodes=NO_NODE)),
+        namespace_with("calico-node-borrows", on_the_control_plane("first"), pools="two-blocks"),
+    ),
+    then=["wait --for=condition=Available deployment/web"],
+)
+def test_calico_node_borrows(seen: Seen) -> None:
+    """A node uses two addresses of another node's block: 7 of 8 addresses of the pool are in use."""
+    assert len([p for p in seen.cluster.pods if p.status.podIP.startswith("10.240.8.")]) == 7
+
+
+@scenario(
+    deployment("web", room="a"),
+    pod("other", room="a"),
+    addon="calico",
+    fault=token_refused("worker"),
+    finds=[
+        "ip-allocation[cni-misconfigured] Node/worker",
+        "ip-allocation[cni-misconfigured] Pod/web-*",
+        "ip-allocation[cni-misconfigured] Pod/other",
+    ],
+)
+def test_calico_token_refused(seen: Seen) -> None:
+    """The API server does not know the token of the CNI plugin on one node."""
+    assert seen.says("the API server refuses the CNI's credentials")

@@ -1,7 +1,7 @@
 """Clusters with real CNIs, recorded while they were ill: what is found there, and where each fault has its root.
 
-The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets), one of them with metrics-server, and with
-flannel; they are as they were written.
+The recordings are of kind clusters with Calico 3.28 (VXLAN between subnets), one of them with metrics-server; they are
+as they were written.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,6 @@ ROOTS = {
         "ip-allocation[pool-exhausted] PodNetwork/pods": "strict affinity forbids it the blocks"
     },
     "calico-pools-healthy": {},
-    "calico-pool-of-a-namespace-full": {"ip-allocation[headroom] IPPool/dmz": "4 of 4 addresses of 192.168.240.0/30"},
     "calico-token-refused-probe": {
         "ip-allocation[cni-misconfigured] Node/h7-calico-worker2": "the API server refuses the CNI's credentials"
     },
@@ -53,9 +52,6 @@ ROOTS = {
     },
     "calico-pool-deleted-in-use-probe": {
         "cni-daemonset[no-route] Node/h7-calico-worker": "other nodes have no route to 10.244.240.0/30"
-    },
-    "flannel-no-subnet-env": {
-        "ip-allocation[cni-unreachable] Pod/default/nosubnet-": "flanneld has not written its lease on the node"
     },
 }
 

@@ -24,6 +24,7 @@ from kubevitals.plugin import command
 from tests.fakes import NOW
 from tests.findings import finding, verdict
 from tests.fleets import CRASH, PREMIUM, by_name, report, rolled_up, write
+from tests.runs import checks_in
 
 pytest_plugins = ["pytester"]
 
@@ -275,6 +276,12 @@ def test_exit_codes(options: tuple[str, ...], code: int, line: str, folder: Path
     result = pytester.runpytest_inprocess(*command.OF_FLEET, f"--now={NOW.isoformat()}", *options)
     assert result.ret == code
     assert line in [*result.outlines, *result.errlines]
+
+
+def test_a_run_of_checks_is_no_roll_up(folder: Path, pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess(*checks_in(["jobs"]), "--snapshot=demo", f"--findings-dir={folder}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --findings-dir is for roll-ups: " in result.stderr.str()
 
 
 def test_severity_is_the_gravest_and_known_only_where_all_are(tmp_path: Path) -> None:

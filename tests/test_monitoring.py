@@ -127,6 +127,16 @@ def test_alerts_fire_and_clear_by_themselves(tmp_path: Path) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
+@pytest.mark.skipif(not which("promtool"), reason="promtool is a part of Prometheus")
+def test_prometheus_can_read_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    asked = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    rules = [{"record": f"panel_{number}", "expr": query} for number, query in enumerate(asked)]
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    checked = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
 def written() -> dict[str, set[str]]:
     """Return the labels of every metric that is written, with those that Prometheus and a push add."""
     report = report_of(
@@ -176,7 +186,7 @@ def test_the_dashboard_is_one_that_grafana_imports() -> None:
     assert {"uid", "title", "schemaVersion", "templating", "time"} <= DASHBOARD.keys()
     assert len({panel["id"] for panel in panels}) == len(panels)
     variables = {var["name"] for var in DASHBOARD["templating"]["list"]}
-    assert set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD))) <= variables
+    assert set(re.findall(r"\$\{?(\w+)", json.dumps(DASHBOARD))) <= variables | {"__all"}
     taken = [
         (x, y)
         for place in (panel["gridPos"] for panel in panels)

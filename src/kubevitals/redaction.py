@@ -69,6 +69,7 @@ _KNOWN = (
     ("github_pat_", r"github_pat_\w{20,}"),
     ("glpat-", r"glpat-[\w-]{20,}"),
     ("glrt-", r"glrt-[\w-]{20,}"),
+    *((f"gl{kind}-", rf"gl{kind}-[\w-]{{20,}}") for kind in ("agent", "cbt", "dt", "ft", "ptt", "soat")),
     ("xox", r"xox[abeprs][-.][\w-]{10,}"),
     ("xapp-", r"xapp-\d-[A-Z0-9]{6,}-[\w-]{6,}"),
     ("sk_", r"sk_(?:live|test)_\w{10,}"),
@@ -90,11 +91,35 @@ _KNOWN = (
     ("glsa_", r"glsa_\w{32}_[0-9a-fA-F]{8}"),
     ("glc_", r"glc_[\w+/=]{32,}"),
     ("age-secret-key-1", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
+    ("sha256~", r"sha256~[\w-]{43}"),
+    ("nrak-", r"NRAK-[0-9A-Z]{27}"),
+    ("dt0", r"dt0[a-z]\d\d\.[0-9A-Z]{24}\.[0-9A-Z]{64}"),
+    ("sntry", rf"sntry[su]_{_NO_NAME}[\w+/=-]{{40,}}"),
+    ("atatt3", r"ATATT3[\w=-]{60,}"),
+    ("pmak-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    ("n_ap", r"lin_api_[0-9A-Za-z]{40}"),
+    ("dp.", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,}"),
+    ("pul-", r"pul-[0-9a-f]{40}"),
+    (".atlasv1.", r"[0-9A-Za-z]{14}\.atlasv1\.[\w-]{60,}"),
+    ("rubygems_", r"rubygems_[0-9a-f]{48}"),
+    ("tskey-", rf"tskey-[a-z]{{2,20}}-{_NO_NAME}[\w-]{{20,}}"),
+    ("pscale_", r"pscale_(?:tkn|oauth|pw)_[\w.-]{30,}"),
+    ("sbp_", r"sbp_[0-9a-f]{40}"),
+    ("gsk_", r"gsk_[0-9A-Za-z]{40,}"),
+    ("pplx-", rf"pplx-{_NO_NAME}[0-9A-Za-z]{{40,}}"),
+    ("r8_", r"r8_[0-9A-Za-z]{37}"),
+    *((f"hv{kind}.", rf"hv{kind}\.{_NO_NAME}[\w-]{{60,}}") for kind in "br"),
+    ("sq0", r"sq0(?:atp|csp|idp)-[\w-]{22,}"),
+    ("8q~", r"[\w.~-]{3}8Q~[\w.~-]{34}"),
+    ("lta", r"LTAI[0-9A-Za-z]{16,24}"),
+    ("ops_eyj", r"ops_eyJ[\w+/=-]{100,}"),
 )
 """Credentials of a well-known form: what each contains, in lower case, and its pattern.
 
 They are those of AWS, Google, GitHub, GitLab, Slack, Stripe, OpenAI, SendGrid, npm, PyPI, Hugging Face, Docker, Vault,
-DigitalOcean, Databricks, Shopify, Grafana and age, and base64 of private keys, JSON web tokens and passwords.
+DigitalOcean, Databricks, Shopify, Grafana, age, OpenShift, New Relic, Dynatrace, Sentry, Atlassian, Postman, Linear,
+Doppler, Pulumi, Terraform Cloud, RubyGems, Tailscale, PlanetScale, Supabase, Groq, Perplexity, Replicate, Square,
+Azure, Alibaba Cloud and 1Password, and base64 of private keys, JSON web tokens and passwords.
 """
 
 

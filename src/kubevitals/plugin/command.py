@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubevitals import checks
-from kubevitals.plugin.fleet_session import FOLDER
+from kubevitals.plugin.fleet_options import FOLDER
 from kubevitals.version import __version__
 
 CHECKS = Path(checks.__path__[0])

@@ -2,10 +2,24 @@
 
 from pathlib import Path
 
+import pytest
+
 from kubevitals.plugin.option_group import Group
+
+PACKAGE = "kubevitals.fleet"
+FOLDER = Path(__file__).parents[1] / "fleet"
+"""What pytest collects for `--pyargs kubevitals.fleet`."""
 
 PERIOD = "26h"
 """A run a day, and two hours by which one may be late."""
+
+
+def register(config: pytest.Config) -> None:
+    """Register the hooks of a roll-up, if this session is one. No other session imports what they need."""
+    if config.getoption("findings_dir") or not {PACKAGE, str(FOLDER)}.isdisjoint(config.args):
+        from kubevitals.plugin.fleet_session import FleetSession
+
+        config.pluginmanager.register(FleetSession(config), PACKAGE)
 
 
 def add(group: Group) -> None:

@@ -1,5 +1,6 @@
 """A roll-up as a pytest session: `pytest --pyargs kubevitals.fleet --findings-dir PATH`. Each item is a cluster."""
 
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from kubevitals import fleet
 from kubevitals.errors import EXIT_NOT_OBSERVED, Unusable
 from kubevitals.fleet import clusters_file, compare
 from kubevitals.fleet.clusters import Seen, When, clusters, in_order
@@ -18,15 +18,13 @@ from kubevitals.fleet.terminal import lines
 from kubevitals.fleet.writers import DEFAULT_PAGE, WRITERS
 from kubevitals.plugin import settings
 from kubevitals.plugin.collected import is_check
+from kubevitals.plugin.fleet_options import FOLDER, PACKAGE
 from kubevitals.plugin.report_files import report_paths
 from kubevitals.reports import atomic_file, github
 from kubevitals.reports.html import adapter
 from kubevitals.reports.wording import moment
 from kubevitals.text import clean, plural
 from kubevitals.threshold import seconds
-
-FOLDER = Path(fleet.__path__[0])
-"""The folder that pytest collects for `--pyargs kubevitals.fleet`."""
 
 FAULTS = 20
 """How many root causes the failure of an item names."""
@@ -50,7 +48,7 @@ class Fleet(pytest.Directory):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield an item for each cluster, the worst first."""
-        session: FleetSession = self.config.pluginmanager.getplugin(FleetSession.NAME)
+        session: FleetSession = self.config.pluginmanager.getplugin(PACKAGE)
         for seen in session.seen():
             yield ClusterItem.from_parent(self, name=seen.cluster.name, seen=seen)
 
@@ -81,9 +79,7 @@ class ClusterItem(pytest.Item):
 
 
 class FleetSession:
-    """Hooks of a roll-up. They do nothing in other sessions."""
-
-    NAME = "kubevitals.fleet"
+    """Hooks of a roll-up."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -94,8 +90,7 @@ class FleetSession:
         self._unwritten: list[str] = []
         self._page: Path | None = None
         self._rollup: Rollup | None = None
-        if config.getoption("findings_dir"):
-            config.option.self_contained_html = True  # otherwise pytest-html makes a folder beside the page
+        config.option.self_contained_html = True  # otherwise pytest-html makes a folder beside the page
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect clusters where the package of fleets is named."""
@@ -131,7 +126,11 @@ class FleetSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Make the result of the clusters that are selected."""
-        if not self._is_collected or self._config.option.collectonly:
+        if isinstance(sys.exception(), KeyboardInterrupt | pytest.UsageError):
+            return  # pytest ends its collection this way, too
+        if not self._is_collected:
+            raise pytest.UsageError("--findings-dir is for roll-ups: add --pyargs kubevitals.fleet, and no checks")
+        if self._config.option.collectonly and not self._error:
             return
         adapter.cancel(self._config)
         if hasattr(self._config, "workerinput"):

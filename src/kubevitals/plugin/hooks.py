@@ -19,6 +19,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import (
     collected,
     delivery_options,
+    fleet_options,
     given_options,
     named_checks,
     options,
@@ -28,7 +29,6 @@ from kubevitals.plugin import (
 )
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
-from kubevitals.plugin.fleet_session import FleetSession
 from kubevitals.plugin.interrupted import InterruptibleRun
 from kubevitals.plugin.option_group import group_of
 from kubevitals.plugin.probe_last import WAITS, ProbeLast
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(kept.close)
     config.pluginmanager.register(config.stash.setdefault(UNREAD, Unread()), "kubevitals.unread")
     config.pluginmanager.register(named_checks, "kubevitals.named_checks")
-    config.pluginmanager.register(FleetSession(config), FleetSession.NAME)
+    fleet_options.register(config)
     try:
         config.stash[_REMARKS] = check_report_paths(config)
         if config.getoption("installed_checks"):
