@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -200,6 +201,15 @@ class Handler(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that do not wait for an answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 Behaviour = Reply | Callable[[Handler], None]
 
 
@@ -226,8 +236,7 @@ class ApiServer:
             "/version": [Reply(b'{"gitVersion": "v1.34.4"}')],
             "/readyz": [Reply(b"ok")],
         }
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.port = self._server.server_port
         self.address = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         if certificate:
