@@ -20,6 +20,7 @@ from kubevitals.plugin.settings import bundle_kinds
 from kubevitals.source.bundle.bundle import Bundle
 from kubevitals.source.bundle.kinds import group_of
 from kubevitals.source.recording import Snapshot
+from kubevitals.source.request import Answer, Request
 
 Json = dict[str, Any]
 Layout = dict[str, str]
@@ -65,6 +66,14 @@ def _time(time: pb.Time) -> str | None:
     return moment.isoformat(timespec="microseconds" if time.nanos else "seconds").replace("+00:00", "Z")
 
 
+class _Messages(Snapshot):
+    """A recording whose pods are all messages, which can be written again."""
+
+    def get(self, request: Request) -> Answer:
+        """Return the recorded answer."""
+        return super().get(request._replace(shared=False))
+
+
 class Recorded:
     """The objects and logs of a recording, for the exporters below.
 
@@ -75,7 +84,7 @@ class Recorded:
     """
 
     def __init__(self, path: Path) -> None:
-        self.snapshot = Snapshot(path)
+        self.snapshot = _Messages(path)
         cluster = Cluster(self.snapshot)
         self.objects: dict[str, list[Json]] = {}
         self.listings: dict[str, Listing[Any]] = {}
