@@ -6,14 +6,14 @@ apart while the list arrives. Its labels, ownerReferences and specification, as 
 kept: they are parsed and reduced when they come for the first time. Only its status is parsed for each pod.
 
 A `Pod` has the fields of the message for which it stands, with the same values, but nothing can be set. Two exceptions
-make more pods alike: the random end of the name of a kube-api-access volume becomes xxxxx, and node affinity, which
-matters only until the pod has a node, is dropped. A pod that is not ready stays a message.
+make more pods alike: the random end of the name of a kube-api-access volume becomes xxxxx, and affinity to nodes and to
+other pods, which matters only until the pod has a node, is dropped. A pod that is not ready stays a message.
 """
 
 import re
 from collections.abc import Callable
 from sys import intern
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from google.protobuf.message import DecodeError
 
@@ -29,6 +29,9 @@ DELETED = "deletionTimestamp"
 
 _OF_META = ("name", "generateName", "uid", "resourceVersion", "creationTimestamp", "annotations", "managedFields")
 """Fields of the metadata that are a pod's own, or that nothing reads."""
+
+_BEFORE: tuple[Literal["nodeAffinity", "podAffinity"], ...] = ("nodeAffinity", "podAffinity")
+"""Affinity that matters only until a pod has a node; its podAntiAffinity keeps others away as long as it runs."""
 
 
 class Time(NamedTuple):
@@ -155,8 +158,8 @@ class SharedPods:
             meta.ClearField(field)
         spec.ClearField("nodeName")
         spec.ClearField("hostname")
-        spec.affinity.ClearField("nodeAffinity")
-        spec.affinity.ClearField("podAffinity")
+        for affinity in _BEFORE:
+            spec.affinity.ClearField(affinity)
         key = (meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
         if not (shared := self._shared.get(key)):
             shared = self._shared[key] = _shared(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, raw))
@@ -173,7 +176,8 @@ def _shared(raw: bytes) -> _Shared:
     reduce(pod)
     pod.ClearField("status")
     pod.spec.ClearField("nodeName")
-    pod.spec.affinity.ClearField("nodeAffinity")
+    for affinity in _BEFORE:
+        pod.spec.affinity.ClearField(affinity)
     for field in ("name", "uid", "creationTimestamp"):
         pod.metadata.ClearField(field)
     return _Shared.of(pb.Pod.FromString(pod.SerializeToString()))
