@@ -24,11 +24,11 @@ from kubevitals.plugin import delivery_options
 from kubevitals.plugin.delivery_options import deliveries
 from kubevitals.redaction import redact
 from kubevitals.reports.delivery import post, push
-from kubevitals.reports.delivery.alertmanager import PATH, alerts, post_alerts
-from kubevitals.reports.delivery.deliveries import Deliveries, Delivery
-from kubevitals.reports.delivery.notification import SHOWN, Notification, post_json
+from kubevitals.reports.delivery.alertmanager import PATH, alerts
+from kubevitals.reports.delivery.deliveries import FORMS, Deliveries, Delivery
+from kubevitals.reports.delivery.notification import SHOWN, Notification
 from kubevitals.reports.delivery.post import Address, Undelivered, send
-from kubevitals.reports.delivery.slack import message, post_slack
+from kubevitals.reports.delivery.slack import message
 from kubevitals.reports.metrics import openmetrics
 from tests.fakes import NOW, ApiServer, Behaviour, Handler, Reply, break_off, self_signed
 from tests.findings import finding, report_of, run_of, verdict
@@ -88,7 +88,7 @@ def received(server: ApiServer) -> list[tuple[str, str, dict[str, str], bytes]]:
 
 
 def test_the_json_has_what_is_new_worse_and_resolved(report: Report, server: ApiServer, received: list[Any]) -> None:
-    post_json(report, Address.of(f"{server.address}/hook?key={SECRET}"), DOCS)
+    FORMS["json"](report, Address.of(f"{server.address}/hook?key={SECRET}"), DOCS)
     ((method, path, headers, body),) = received
     assert (method, path, headers["Content-Type"]) == ("POST", f"/hook?key={SECRET}", "application/json")
     told = json.loads(body)
@@ -159,7 +159,7 @@ def test_a_run_without_news_posts_nothing_and_one_that_saw_nothing_says_so(
     server: ApiServer, received: list[Any]
 ) -> None:
     address = Address.of(server.address)
-    for told in (post_json, post_slack):
+    for told in (FORMS["json"], FORMS["slack"]):
         told(report_of(verdict("net[gone]")), address, "")
         told(report_of(verdict("net[gone]", finding("Pod/legacy/x"), known=[ACCEPTED])), address, "")
         assert not received
@@ -214,7 +214,7 @@ def test_a_message_for_slack_stays_within_slacks_limits() -> None:
 def test_alerts_have_labels_that_do_not_change_and_end_when_the_root_is_gone(
     report: Report, server: ApiServer, received: list[Any]
 ) -> None:
-    post_alerts(report, Address.of(f"{server.address}/am/"), DOCS)
+    FORMS["alertmanager"](report, Address.of(f"{server.address}/am/"), DOCS)
     ((method, path, _, body),) = received
     assert (method, path) == ("POST", "/am/api/v2/alerts")
     posted = json.loads(body)
@@ -291,7 +291,7 @@ def test_alertmanager_takes_alerts_and_clears_those_that_are_gone(alertmanager: 
     before = report_of(verdict("net[gone]", finding("Pod/shop/web", says=HOSTILE)), verdict("node[down]"))
     after = report_of(verdict("net[gone]"), verdict("node[down]", finding("Node/a")), history=History(before))
     for report, expected in ((before, "net[gone]"), (after, "node[down]")):
-        post_alerts(report, Address.of(alertmanager), DOCS)
+        FORMS["alertmanager"](report, Address.of(alertmanager), DOCS)
         active = urllib3.request("GET", f"{alertmanager}{PATH}").json()
         assert [alert["labels"]["alertname"] for alert in active] == [expected]
 

@@ -132,7 +132,8 @@ def _judged(seen: Seen, checks: Iterable[str]) -> bool:
 
 def _past(fault: _EarlierFault, clusters: list[str]) -> list[PastFault]:
     texts = clean(fault.id, NAME), clean(fault.objects), clean(fault.says)
-    return [PastFault(*texts, [clean(id_, NAME) for id_ in clusters])] if clusters else []
+    checks = [clean(check, NAME) for check in fault.checks]
+    return [PastFault(*texts, [clean(id_, NAME) for id_ in clusters], checks)] if clusters else []
 
 
 def _unique(clusters: Iterable[EarlierCluster]) -> dict[str, EarlierCluster]:

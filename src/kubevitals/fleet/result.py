@@ -163,6 +163,7 @@ class PastFault(Struct, frozen=True):
     objects: str
     says: str
     clusters: list[ClusterId]
+    checks: list[str]
 
 
 class Turn(Struct, frozen=True):

@@ -4,6 +4,7 @@ import os
 import re
 from argparse import ArgumentTypeError
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -97,21 +98,38 @@ def deliveries(config: pytest.Config) -> list[Delivery]:
         if not push.is_possible():
             raise Unusable("--push needs the package prometheus-client: pip install prometheus-client")
         chosen.append(_push(_address("--push", config)))
-    if form := config.getoption("notify"):
-        if config.getoption("no_redact"):
-            raise Unusable(
-                "--notify sends texts to another server, and --no-redact keeps credentials in them: omit one"
-            )
-        chosen.append(_notify(form, _address("--notify", config), config.getoption("docs_url") or ""))
+    if notify := notification(config):
+        chosen.append(_notify(notify))
     return chosen
+
+
+class Notify(NamedTuple):
+    """How to notify: in which form, where, and where the pages of the causes are."""
+
+    form: str
+    address: Address
+    docs_url: str
+
+
+def notification(config: pytest.Config) -> Notify | None:
+    """Return how to notify, if that is asked for.
+
+    Raises:
+        Unusable: the URL is missing or cannot be used, or texts are not redacted.
+    """
+    form = config.getoption("notify")
+    if form and config.getoption("no_redact"):
+        raise Unusable("--notify sends texts to another server, and --no-redact keeps credentials in them: omit one")
+    return Notify(form, _address("--notify", config), config.getoption("docs_url") or "") if form else None
 
 
 def _push(address: Address) -> Delivery:
     return Delivery("--push", lambda report: push.push(report, address))
 
 
-def _notify(form: str, address: Address, docs_url: str) -> Delivery:
-    return Delivery(f"--notify {form}", lambda report: FORMS[form](report, address, docs_url))
+def _notify(chosen: Notify) -> Delivery:
+    deliver = FORMS[chosen.form]
+    return Delivery(f"--notify {chosen.form}", lambda report: deliver(report, chosen.address, chosen.docs_url))
 
 
 def _address(option: str, config: pytest.Config) -> Address:

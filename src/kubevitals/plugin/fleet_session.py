@@ -12,15 +12,17 @@ from kubevitals.errors import EXIT_NOT_OBSERVED, Unusable
 from kubevitals.fleet import clusters_file, compare
 from kubevitals.fleet.clusters import Seen, When, clusters, in_order
 from kubevitals.fleet.gather import gather
+from kubevitals.fleet.notification import notify
 from kubevitals.fleet.result import SEEN, UNSEEN, Rollup, State
 from kubevitals.fleet.rollup import rollup
 from kubevitals.fleet.terminal import lines
 from kubevitals.fleet.writers import DEFAULT_PAGE, WRITERS
-from kubevitals.plugin import settings
+from kubevitals.plugin import delivery_options, settings
 from kubevitals.plugin.collected import is_check
 from kubevitals.plugin.fleet_options import FOLDER, PACKAGE
 from kubevitals.plugin.report_files import report_paths
 from kubevitals.reports import atomic_file, github
+from kubevitals.reports.delivery.post import Undelivered
 from kubevitals.reports.html import adapter
 from kubevitals.reports.wording import moment
 from kubevitals.text import clean, plural
@@ -88,6 +90,8 @@ class FleetSession:
         self._all: list[Seen] = []
         self._remarks: list[str] = []
         self._unwritten: list[str] = []
+        self._undelivered: list[str] = []
+        self._notify: delivery_options.Notify | None = None
         self._page: Path | None = None
         self._rollup: Rollup | None = None
         config.option.self_contained_html = True  # otherwise pytest-html makes a folder beside the page
@@ -110,6 +114,9 @@ class FleetSession:
         config, folder = self._config, self._config.getoption("findings_dir")
         if not folder:
             raise Unusable("a roll-up needs the findings files of all clusters: add --findings-dir PATH")
+        if config.getoption("push"):
+            raise Unusable("a roll-up pushes no metrics: omit --push, and give --metrics PATH")
+        self._notify, self._period = delivery_options.notification(config), delivery_options.period(config)
         listed = clusters_file.load(path) if (path := config.getoption("clusters")) else None
         self._when = When(
             settings.given_time(config) or datetime.now(UTC), seconds("--stale-after", config.getoption("stale_after"))
@@ -186,6 +193,7 @@ class FleetSession:
         """Write the reports, and decide the exit code."""
         if self._rollup:
             self._write(self._rollup)
+            self._deliver(self._rollup)
         yield
         if self._rollup and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = self._exit_code(self._rollup)
@@ -201,6 +209,15 @@ class FleetSession:
             else:
                 self._page = path if option == "--html" else self._page
 
+    def _deliver(self, result: Rollup) -> None:
+        """Notify, if that is asked for. What cannot be delivered is said, and fails nothing."""
+        if not self._notify:
+            return
+        try:
+            notify(result, *self._notify, self._period)
+        except Undelivered as error:
+            self._undelivered.append(f"--notify {self._notify.form}: not delivered: {error}")
+
     def _exit_code(self, result: Rollup) -> int:
         """Return 1 if a cluster is broken, else 10 if one was not looked at or a report is not written, else 0."""
         if result.states.get(State.BROKEN):
@@ -215,5 +232,5 @@ class FleetSession:
         verbosity = self._config.get_verbosity()
         page = [f"page: {clean(str(self._page))}"] if self._page and verbosity >= 0 else []
         with github.commands_stopped(terminalreporter):
-            for line in (*lines(self._rollup, verbosity), *self._unwritten, *page):
+            for line in (*lines(self._rollup, verbosity), *self._unwritten, *self._undelivered, *page):
                 terminalreporter.write_line(line)

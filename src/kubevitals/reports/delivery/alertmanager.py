@@ -6,7 +6,7 @@ severity always ends. The fields are those of postableAlert in
 https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -39,13 +39,13 @@ class Alert(Struct, rename="camel"):
     ends_at: datetime
 
 
-def post_alerts(report: Report, address: Address, docs_url: str) -> None:
-    """Post the alerts of a run.
+def post_alerts(alerts: Iterable[Alert], address: Address) -> None:
+    """Post alerts.
 
     Raises:
         Undelivered: they could not be delivered.
     """
-    body = msgspec.json.encode(list(alerts(report, docs_url)))
+    body = msgspec.json.encode(list(alerts))
     send("POST", address.below(PATH), body, JSON | address.credentials)
 
 
@@ -125,7 +125,12 @@ class _Alerts:
             "severity": str(severity),
             "namespace": namespace,
         }
-        return Alert(_given(labels), _given(annotations), min(starts, ends), ends)
+        return alert(labels, annotations, starts, ends)
+
+
+def alert(labels: dict[str, str], annotations: dict[str, str], starts: datetime, ends: datetime) -> Alert:
+    """Return an alert, which does not end before it starts."""
+    return Alert(_given(labels), _given(annotations), min(starts, ends), ends)
 
 
 def _given(texts: dict[str, str]) -> dict[str, str]:

@@ -7,17 +7,17 @@ import pytest
 
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.run import Run
-from kubevitals.reports.delivery.alertmanager import post_alerts
-from kubevitals.reports.delivery.notification import post_json
+from kubevitals.reports.delivery.alertmanager import alerts, post_alerts
+from kubevitals.reports.delivery.notification import Notification, post_json
 from kubevitals.reports.delivery.post import Address, Undelivered
 from kubevitals.reports.delivery.slack import post_slack
 
 FORMS: dict[str, Callable[[Report, Address, str], None]] = {
-    "json": post_json,
-    "slack": post_slack,
-    "alertmanager": post_alerts,
+    "json": lambda report, address, docs_url: post_json(Notification.of(report, docs_url), address),
+    "slack": lambda report, address, docs_url: post_slack(Notification.of(report, docs_url), address),
+    "alertmanager": lambda report, address, docs_url: post_alerts(alerts(report, docs_url), address),
 }
-"""What posts a notification, by the value of --notify."""
+"""What posts a notification of a run, by the value of --notify."""
 
 
 class Delivery(NamedTuple):

@@ -1,4 +1,4 @@
-"""What is told about a run: the root causes that are new or worse, and what is resolved; --notify json posts this.
+"""What is told about a run or a roll-up: root causes that are new or worse, and resolved; --notify json posts this.
 
 ``tools/schema notification`` generates its JSON Schema, docs/notification.schema.json, from these types.
 """
@@ -29,9 +29,10 @@ class Change(Struct, frozen=True):
     """A root cause that is new, worse or resolved.
 
     Attributes:
-        change: new if the earlier run did not have it, or there is no such run; worse if it was a warning then.
+        change: new if the earlier run did not have it, or there is no such run; worse if it was a warning then, or in a
+            roll-up if it is in further clusters.
         id: the id of its finding, which stays the same from run to run.
-        check: the name, cause[variant].
+        check: the name, cause[variant]; for a cluster that was not looked at, cluster[STATE].
         severity: the gravest severity of the root and its symptoms.
         object: the objects that have the fault, as a text; if there are many, the first ones.
         says: what is wrong, in a sentence that does not name the object.
@@ -64,7 +65,7 @@ class Notification(Struct, frozen=True):
     Attributes:
         schema: the version of this format.
         kubevitals: the version of kubevitals that sends it.
-        cluster: the kubeconfig context, or the name that --display-name gives.
+        cluster: the kubeconfig context, or the name that --display-name gives; `fleet` for a roll-up.
         cluster_uid: the uid of the namespace kube-system; empty if it was not observed.
         taken: the time of the cluster's state.
         outcome: the worst outcome of all checks.
@@ -109,13 +110,13 @@ class Notification(Struct, frozen=True):
         return bool(self.changes) or self.outcome is Outcome.NOT_OBSERVED
 
 
-def post_json(report: Report, address: Address, docs_url: str) -> None:
-    """Post what is told about a run, if there is anything to tell.
+def post_json(told: Notification, address: Address) -> None:
+    """Post what is told, if there is anything to tell.
 
     Raises:
         Undelivered: it could not be delivered.
     """
-    if (told := Notification.of(report, docs_url)).is_news:
+    if told.is_news:
         send("POST", address.url, msgspec.json.encode(told), JSON | address.credentials)
 
 

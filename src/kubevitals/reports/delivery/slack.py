@@ -1,4 +1,4 @@
-"""What is told about a run as a message of Slack.
+"""What is told about a run or a roll-up as a message of Slack.
 
 Texts of the cluster are plain text, in which Slack reads no markup and no mentions, and are escaped as well. Slack
 refuses a message with more than 50 blocks, and a text with more than 3,000 characters:
@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from kubevitals.diagnosis.result import Report
 from kubevitals.reports.delivery.notification import Change, Notification
 from kubevitals.reports.delivery.post import JSON, Address, send
 from kubevitals.reports.wording import replicas_line
@@ -28,13 +27,13 @@ _SIGNS = {"resolved": "✅", "error": "🔴", "warning": "🟡"}
 Block = dict[str, Any]
 
 
-def post_slack(report: Report, address: Address, docs_url: str) -> None:
-    """Post what is told about a run, if there is anything to tell.
+def post_slack(told: Notification, address: Address) -> None:
+    """Post what is told, if there is anything to tell.
 
     Raises:
         Undelivered: it could not be delivered.
     """
-    if (told := Notification.of(report, docs_url)).is_news:
+    if told.is_news:
         send("POST", address.url, msgspec.json.encode(message(told)), JSON | address.credentials)
 
 
