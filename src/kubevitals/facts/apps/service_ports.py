@@ -1,10 +1,14 @@
 """Which ports of a Service lead to no port of the pods behind it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.text import near_name
+
+COMPARED = 100
+"""Ports of containers that a wrong port is compared with: the pods of a Service mostly declare the same few."""
 
 
 class WrongPort(NamedTuple):
@@ -26,10 +30,11 @@ def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod]) -> Iterator[WrongPo
     """
     declared = [port for pod in pods for container in _serving(pod) for port in container.ports]
     complete = all(container.ports for pod in pods for container in _serving(pod))
+    targets = {(target, _protocol(port)) for port in declared for target in (port.name, str(port.containerPort))}
     for port in service.spec.ports:
         target = port.targetPort.strVal or str(port.targetPort.intVal or port.port)
         by_name = bool(port.targetPort.strVal)
-        if (by_name or complete) and not any(_leads(port, target, other) for other in declared):
+        if (by_name or complete) and (target, _protocol(port)) not in targets:
             yield WrongPort(port, f"targetPort {target}{_instead(port, target, declared)}", by_name)
 
 
@@ -38,17 +43,13 @@ def _serving(pod: pb.Pod) -> list[pb.Container]:
     return [*(c for c in pod.spec.initContainers if c.restartPolicy == "Always"), *pod.spec.containers]
 
 
-def _leads(port: pb.ServicePort, target: str, declared: pb.ContainerPort) -> bool:
-    return target in (declared.name, str(declared.containerPort)) and _protocol(port) == _protocol(declared)
-
-
 def _protocol(port: pb.ServicePort | pb.ContainerPort) -> str:
     return port.protocol or "TCP"
 
 
 def _instead(port: pb.ServicePort, target: str, declared: Iterable[pb.ContainerPort]) -> str:
     """Return what the containers declare in place of a port."""
-    others = list(declared)
+    others = list(islice(declared, COMPARED))
     if any(target in (other.name, str(other.containerPort)) for other in others):
         return f" is not declared for {_protocol(port)}, but for another protocol"
     names = sorted({f"{other.containerPort}{f' ({other.name})' if other.name else ''}" for other in others})
