@@ -10,8 +10,8 @@ from typing import Any
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request
 
-_Key = tuple[str, Callable[[Any], bool] | None]
-"""The name of an answer in a recording, and which of its items are kept."""
+_Key = tuple[str, Callable[[Any], bool] | None, bool]
+"""The name of an answer in a recording, which of its items are kept, and whether its pods share what they can."""
 
 
 class Parsed(Snapshot):
@@ -23,7 +23,7 @@ class Parsed(Snapshot):
 
     def get(self, request: Request) -> Answer:
         """Return the recorded answer."""
-        key = request.key, request.wanted
+        key = request.key, request.wanted, request.shared
         if key not in self._parsed:
             self._parsed[key] = super().get(request)
         return self._parsed[key]
