@@ -93,9 +93,9 @@ def test_failed_runs_of_a_cron_job_are_one_finding() -> None:
     assert found.concerns == (Ref("Job", "shop", "report-2"),)
 
 
-def suite() -> pb.CronJob:
+def suite(name: str) -> pb.CronJob:
     made = cron_job()
-    made.spec.jobTemplate.spec.template.metadata.labels["app.kubernetes.io/name"] = "kubevitals"
+    made.spec.jobTemplate.spec.template.metadata.labels["app.kubernetes.io/name"] = name
     return made
 
 
@@ -105,7 +105,8 @@ def suite() -> pb.CronJob:
         ([cron_job(succeeded=10)], [job("report-1", "Failed", BACKOFF)]),
         ([cron_job()], [job("report-1", "Failed", BACKOFF), job("report-2", "Complete", ended=10)]),
         ([cron_job(suspend=True)], [job("report-1", "Failed", BACKOFF)]),
-        ([suite()], [job("report-1", "Failed", BACKOFF)]),
+        ([suite("kubevitals")], [job("report-1", "Failed", BACKOFF)]),
+        ([suite("kubevitals-fleet")], [job("report-1", "Failed", BACKOFF)]),
         ([], [job("report", of="", started=9 * HOUR)]),
     ],
 )

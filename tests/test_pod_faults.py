@@ -326,6 +326,7 @@ def test_no_pod_matches_both(one: PodFault, other: PodFault) -> None:
     [
         ("kubevitals", 1, "Error", False),
         ("kubevitals", 2, "Error", False),
+        ("kubevitals-fleet", 1, "Error", False),
         ("kubevitals", 4, "Error", True),
         ("kubevitals", 137, "OOMKilled", True),
         ("shop", 1, "Error", True),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.cron_schedule import UnreadableSchedule, times_due
 from kubevitals.facts.pods.attempts import failed_jobs, turned
-from kubevitals.facts.pods.faults import SUITE_LABEL
+from kubevitals.facts.pods import faults
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref
 from kubevitals.text import plural
@@ -71,8 +71,7 @@ def overdue_cron_jobs(cluster: Cluster) -> list[Overdue]:
 
 def is_suite(cron_job: pb.CronJob) -> bool:
     """Return whether the CronJob runs these checks: a run fails as long as another fault is found."""
-    label, value = SUITE_LABEL
-    return cron_job.spec.jobTemplate.spec.template.metadata.labels.get(label) == value
+    return faults.is_suite(cron_job.spec.jobTemplate.spec.template.metadata.labels)
 
 
 def cron_job_of(job: pb.Job, cluster: Cluster) -> pb.CronJob | None:

@@ -5,7 +5,7 @@ by a line further down. A line decides by the pod's status; events only name the
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -28,8 +28,8 @@ from kubevitals.findings.severity import Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_ready, owner, ref, statuses
 
-SUITE_LABEL = ("app.kubernetes.io/name", "kubevitals")
-"""The label of the pods that run these checks on a schedule (deploy/base/cron-job.yaml)."""
+_SUITE_NAMES = frozenset({"kubevitals", "kubevitals-fleet"})
+"""Names of what runs these checks on a schedule (deploy/base/cron-job.yaml, deploy/fleet/runs.yaml)."""
 
 SUITE_EXIT_CODES = frozenset({1, 2, EXIT_NOT_OBSERVED})
 """Exit codes of such a pod that say nothing about itself: a check failed, the run was interrupted (pytest.ExitCode)."""
@@ -156,11 +156,15 @@ def _is_fine(pod: pb.Pod) -> bool:
     )
 
 
+def is_suite(labels: Mapping[str, str]) -> bool:
+    """Return whether the labels of a pod say that it runs these checks on a schedule."""
+    return labels.get("app.kubernetes.io/name") in _SUITE_NAMES
+
+
 def _is_suite_run(pod: pb.Pod) -> bool:
     """Return whether the pod is an earlier run of these checks that found a fault or was interrupted."""
     ends = [status.state.terminated for status in statuses(pod)]
-    label, value = SUITE_LABEL
-    return pod.metadata.labels.get(label) == value and all(
+    return is_suite(pod.metadata.labels) and all(
         end.reason == "Error" and end.exitCode in SUITE_EXIT_CODES for end in ends
     )
 
