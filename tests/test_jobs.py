@@ -199,7 +199,7 @@ def test_a_cron_job_is_overdue(late: pb.CronJob, jobs: list[pb.Job], severity: S
             cron_job(succeeded=LATE, jobTemplate=pb.JobTemplateSpec(spec=pb.JobSpec(ttlSecondsAfterFinished=0))),
             [],
         ),
-        (suite(), []),
+        (suite("kubevitals"), []),
         (cron_job("0 0 * * 0", succeeded=LATE, started=LATE), []),
     ],
 )

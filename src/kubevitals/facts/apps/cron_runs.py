@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.cron_schedule import UnreadableSchedule, times_due
-from kubevitals.facts.pods.attempts import failed_jobs, turned
 from kubevitals.facts.pods import faults
+from kubevitals.facts.pods.attempts import failed_jobs, turned
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import ref
 from kubevitals.text import plural
