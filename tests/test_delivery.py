@@ -25,7 +25,7 @@ from kubevitals.plugin.delivery_options import deliveries
 from kubevitals.redaction import redact
 from kubevitals.reports.delivery import post, push
 from kubevitals.reports.delivery.alertmanager import PATH, alerts
-from kubevitals.reports.delivery.deliveries import FORMS, Deliveries, Delivery
+from kubevitals.reports.delivery.deliveries import Deliveries, Delivery, notify
 from kubevitals.reports.delivery.notification import SHOWN, Notification
 from kubevitals.reports.delivery.post import Address, Undelivered, send
 from kubevitals.reports.delivery.slack import message
@@ -88,7 +88,7 @@ def received(server: ApiServer) -> list[tuple[str, str, dict[str, str], bytes]]:
 
 
 def test_the_json_has_what_is_new_worse_and_resolved(report: Report, server: ApiServer, received: list[Any]) -> None:
-    FORMS["json"](report, Address.of(f"{server.address}/hook?key={SECRET}"), DOCS)
+    notify(report, "json", Address.of(f"{server.address}/hook?key={SECRET}"), DOCS)
     ((method, path, headers, body),) = received
     assert (method, path, headers["Content-Type"]) == ("POST", f"/hook?key={SECRET}", "application/json")
     told = json.loads(body)
@@ -159,11 +159,11 @@ def test_a_run_without_news_posts_nothing_and_one_that_saw_nothing_says_so(
     server: ApiServer, received: list[Any]
 ) -> None:
     address = Address.of(server.address)
-    for told in (FORMS["json"], FORMS["slack"]):
-        told(report_of(verdict("net[gone]")), address, "")
-        told(report_of(verdict("net[gone]", finding("Pod/legacy/x"), known=[ACCEPTED])), address, "")
+    for form in ("json", "slack"):
+        notify(report_of(verdict("net[gone]")), form, address, "")
+        notify(report_of(verdict("net[gone]", finding("Pod/legacy/x"), known=[ACCEPTED])), form, address, "")
         assert not received
-        told(report_of(verdict("net[gone]", unseen=NotObserved("no rights"))), address, "")
+        notify(report_of(verdict("net[gone]", unseen=NotObserved("no rights"))), form, address, "")
         assert b"this run says nothing about the cluster: no rights" in received.pop()[3]
 
 
@@ -214,7 +214,7 @@ def test_a_message_for_slack_stays_within_slacks_limits() -> None:
 def test_alerts_have_labels_that_do_not_change_and_end_when_the_root_is_gone(
     report: Report, server: ApiServer, received: list[Any]
 ) -> None:
-    FORMS["alertmanager"](report, Address.of(f"{server.address}/am/"), DOCS)
+    notify(report, "alertmanager", Address.of(f"{server.address}/am/"), DOCS)
     ((method, path, _, body),) = received
     assert (method, path) == ("POST", "/am/api/v2/alerts")
     posted = json.loads(body)
@@ -291,7 +291,7 @@ def test_alertmanager_takes_alerts_and_clears_those_that_are_gone(alertmanager: 
     before = report_of(verdict("net[gone]", finding("Pod/shop/web", says=HOSTILE)), verdict("node[down]"))
     after = report_of(verdict("net[gone]"), verdict("node[down]", finding("Node/a")), history=History(before))
     for report, expected in ((before, "net[gone]"), (after, "node[down]")):
-        FORMS["alertmanager"](report, Address.of(alertmanager), DOCS)
+        notify(report, "alertmanager", Address.of(alertmanager), DOCS)
         active = urllib3.request("GET", f"{alertmanager}{PATH}").json()
         assert [alert["labels"]["alertname"] for alert in active] == [expected]
 

@@ -81,6 +81,18 @@ def test_alerts_go_on_or_end(after: Rollup) -> None:
     assert ended >= {("startup-error[app-exit]", "fleet"), ("cluster-not-observed", "c")}
 
 
+def test_what_was_not_checked_again_goes_on_with_its_severity_alone(before: Rollup, tmp_path: Path) -> None:
+    saved = tmp_path.parent / "earlier.json"
+    saved.write_bytes(msgspec.json.encode(before))
+    (tmp_path / "a.json").unlink()
+    result = rolled_up(tmp_path, earlier=compare.load(saved))
+    active = [a.labels for a in alerts(result, "", HOUR) if a.ends_at > result.taken and a.labels["cluster"] == "fleet"]
+    assert [(labels["alertname"], labels["severity"]) for labels in active] == [
+        ("startup-error[app-exit]", "error"),
+        ("volume-claim[unbound]", "error"),
+    ]
+
+
 def test_a_roll_up_posts_once_its_files_are_written(
     before: Rollup, server: ApiServer, tmp_path: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

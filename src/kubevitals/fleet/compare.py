@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from kubevitals.diagnosis.trend import Time
 from kubevitals.errors import Unusable
+from kubevitals.findings.finding import Severity
 from kubevitals.fleet.clusters import Seen
 from kubevitals.fleet.findings_file import NAME
 from kubevitals.fleet.result import SCHEMA, Changes, Fault, FleetCluster, PastFault, State, Turn
@@ -38,6 +39,7 @@ class _EarlierFault(msgspec.Struct):
     checks: list[str]
     objects: str
     says: str
+    severity: Severity
     clusters: list[str]
 
 
@@ -133,7 +135,7 @@ def _judged(seen: Seen, checks: Iterable[str]) -> bool:
 def _past(fault: _EarlierFault, clusters: list[str]) -> list[PastFault]:
     texts = clean(fault.id, NAME), clean(fault.objects), clean(fault.says)
     checks = [clean(check, NAME) for check in fault.checks]
-    return [PastFault(*texts, [clean(id_, NAME) for id_ in clusters], checks)] if clusters else []
+    return [PastFault(*texts, [clean(id_, NAME) for id_ in clusters], checks, fault.severity)] if clusters else []
 
 
 def _unique(clusters: Iterable[EarlierCluster]) -> dict[str, EarlierCluster]:

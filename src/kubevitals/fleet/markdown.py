@@ -33,7 +33,7 @@ def _lines(rollup: Rollup) -> Iterator[str]:
 def _faults(rollup: Rollup) -> Iterator[str]:
     if not rollup.faults:
         return
-    clusters = {cluster.id: cluster for cluster in rollup.clusters}
+    clusters = wording.by_id(rollup)
     yield "### Root causes\n"
     for number, fault in enumerate(rollup.faults[:SHOWN], 1):
         sign = "🔴" if fault.severity == "error" else "🟡"

@@ -42,8 +42,7 @@ class Row(NamedTuple):
 
 def page(rollup: Rollup) -> str:
     """Return the page."""
-    clusters = {cluster.id: cluster for cluster in rollup.clusters}
-    used = {**_WORDING, "rollup": rollup, "clusters": clusters}
+    used = {**_WORDING, "rollup": rollup, "clusters": wording.by_id(rollup)}
     parts: Any = _TEMPLATES.get_template("parts.html").make_module(used)
     causes = _causes(rollup)
     faults = list(_fitting(map(parts.fault, rollup.faults), FAULTS))

@@ -164,6 +164,7 @@ class PastFault(Struct, frozen=True):
     says: str
     clusters: list[ClusterId]
     checks: list[str]
+    severity: Severity
 
 
 class Turn(Struct, frozen=True):

@@ -26,7 +26,7 @@ def lines(rollup: Rollup, verbosity: int) -> Iterator[str]:
 
 
 def _faults(rollup: Rollup, shown: int, verbosity: int) -> Iterator[str]:
-    clusters = {cluster.id: cluster for cluster in rollup.clusters}
+    clusters = wording.by_id(rollup)
     for fault in rollup.faults[:shown]:
         yield f"{wording.mark(fault)}: {wording.fault_line(fault, clusters)}"
         if verbosity >= 0 and fault.remedy:
@@ -49,7 +49,7 @@ def _some(texts: list[str], shown: int, noun: str) -> Iterator[str]:
 
 
 def _differences(rollup: Rollup, shown: int) -> Iterator[str]:
-    clusters = {cluster.id: cluster for cluster in rollup.clusters}
+    clusters = wording.by_id(rollup)
     for group in rollup.groups:
         for difference in islice(group.differences, shown):
             yield f"group {group.name}: {wording.difference_line(difference, clusters)}"

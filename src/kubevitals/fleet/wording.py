@@ -1,6 +1,6 @@
 """Sentences about a fleet that all its reports share."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kubevitals.fleet.result import UNSEEN, Difference, Fault, FleetCluster, Rollup, State
 from kubevitals.reports.wording import moment
@@ -24,6 +24,11 @@ def heading(rollup: Rollup) -> str:
     return f"{verdict}: {counts.get(worst, 0):,} of {total}" + (f" ({rest})" if rest else "")
 
 
+def by_id(rollup: Rollup) -> Mapping[str, FleetCluster]:
+    """Return the clusters by their ids."""
+    return {cluster.id: cluster for cluster in rollup.clusters}
+
+
 def cluster_line(cluster: FleetCluster) -> str:
     """Return a cluster in one line, such as ``prod-7: stale: its findings are 3d old``."""
     return ": ".join(filter(None, (cluster.name, cluster.state, cluster.reason)))
@@ -36,10 +41,14 @@ def names(ids: Iterable[str], clusters: Mapping[str, FleetCluster], shown: int =
     return ", ".join(listed[:shown]) + more
 
 
+def where(ids: Sequence[str], clusters: Mapping[str, FleetCluster], more: str = "") -> str:
+    """Return in how many clusters something is and in which, and what else to know of these."""
+    return f"{plural(len(ids), 'cluster')} ({names(ids, clusters)}{more})"
+
+
 def fault_line(fault: Fault, clusters: Mapping[str, FleetCluster]) -> str:
     """Return a fault in one line: what is wrong, in how many clusters and in which."""
-    count = plural(len(fault.clusters), "cluster")
-    return f"{fault}: {count} ({names(fault.clusters, clusters)}{_stale(fault, clusters)})"
+    return f"{fault}: {where(fault.clusters, clusters, _stale(fault, clusters))}"
 
 
 def _stale(fault: Fault, clusters: Mapping[str, FleetCluster]) -> str:

@@ -4,15 +4,16 @@ import os
 import re
 from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from kubevitals.diagnosis.result import Report
 from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
 from kubevitals.plugin.option_group import Group
 from kubevitals.reports.delivery import push
-from kubevitals.reports.delivery.deliveries import FORMS, Delivery
+from kubevitals.reports.delivery.deliveries import FORMS, Delivery, notify
 from kubevitals.reports.delivery.post import Address
 from kubevitals.text import clean
 from kubevitals.threshold import seconds
@@ -84,22 +85,31 @@ def period(config: pytest.Config) -> float:
     return given
 
 
-def deliveries(config: pytest.Config) -> list[Delivery]:
+def asked(option: str, config: pytest.Config) -> Any:
+    """Return the value of an option that needs a URL.
+
+    Raises:
+        Unusable: only the URL is given.
+    """
+    value = config.getoption(option)
+    if config.getoption(_file_option(option)) and not value:
+        raise Unusable(f"{_file_option(option)} has the URL for {option}: add {option}, or omit it")
+    return value
+
+
+def deliveries(config: pytest.Config) -> list[Delivery[Report]]:
     """Return what is delivered once the run is over.
 
     Raises:
         Unusable: the URL of a server is missing or cannot be used, or a package is not installed.
     """
-    for option in ("--push", "--notify"):
-        if config.getoption(_file_option(option)) and not config.getoption(option):
-            raise Unusable(f"{_file_option(option)} has the URL for {option}: add {option}, or omit it")
     chosen = []
-    if config.getoption("push"):
+    if asked("--push", config):
         if not push.is_possible():
             raise Unusable("--push needs the package prometheus-client: pip install prometheus-client")
         chosen.append(_push(_address("--push", config)))
-    if notify := notification(config):
-        chosen.append(_notify(notify))
+    if how := notification(config):
+        chosen.append(Delivery(how.option, lambda report: notify(report, *how)))
     return chosen
 
 
@@ -110,6 +120,11 @@ class Notify(NamedTuple):
     address: Address
     docs_url: str
 
+    @property
+    def option(self) -> str:
+        """How the user asked for it."""
+        return f"--notify {self.form}"
+
 
 def notification(config: pytest.Config) -> Notify | None:
     """Return how to notify, if that is asked for.
@@ -117,19 +132,14 @@ def notification(config: pytest.Config) -> Notify | None:
     Raises:
         Unusable: the URL is missing or cannot be used, or texts are not redacted.
     """
-    form = config.getoption("notify")
+    form = asked("--notify", config)
     if form and config.getoption("no_redact"):
         raise Unusable("--notify sends texts to another server, and --no-redact keeps credentials in them: omit one")
     return Notify(form, _address("--notify", config), config.getoption("docs_url") or "") if form else None
 
 
-def _push(address: Address) -> Delivery:
+def _push(address: Address) -> Delivery[Report]:
     return Delivery("--push", lambda report: push.push(report, address))
-
-
-def _notify(chosen: Notify) -> Delivery:
-    deliver = FORMS[chosen.form]
-    return Delivery(f"--notify {chosen.form}", lambda report: deliver(report, chosen.address, chosen.docs_url))
 
 
 def _address(option: str, config: pytest.Config) -> Address:

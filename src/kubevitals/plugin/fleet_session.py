@@ -22,7 +22,7 @@ from kubevitals.plugin.collected import is_check
 from kubevitals.plugin.fleet_options import FOLDER, PACKAGE
 from kubevitals.plugin.report_files import report_paths
 from kubevitals.reports import atomic_file, github
-from kubevitals.reports.delivery.post import Undelivered
+from kubevitals.reports.delivery.deliveries import Delivery, deliver
 from kubevitals.reports.html import adapter
 from kubevitals.reports.wording import moment
 from kubevitals.text import clean, plural
@@ -91,7 +91,7 @@ class FleetSession:
         self._remarks: list[str] = []
         self._unwritten: list[str] = []
         self._undelivered: list[str] = []
-        self._notify: delivery_options.Notify | None = None
+        self._deliveries: list[Delivery[Rollup]] = []
         self._page: Path | None = None
         self._rollup: Rollup | None = None
         config.option.self_contained_html = True  # otherwise pytest-html makes a folder beside the page
@@ -114,9 +114,11 @@ class FleetSession:
         config, folder = self._config, self._config.getoption("findings_dir")
         if not folder:
             raise Unusable("a roll-up needs the findings files of all clusters: add --findings-dir PATH")
-        if config.getoption("push"):
+        if delivery_options.asked("--push", config):
             raise Unusable("a roll-up pushes no metrics: omit --push, and give --metrics PATH")
-        self._notify, self._period = delivery_options.notification(config), delivery_options.period(config)
+        how, period = delivery_options.notification(config), delivery_options.period(config)
+        if how:
+            self._deliveries = [Delivery(how.option, lambda result: notify(result, *how, period))]
         listed = clusters_file.load(path) if (path := config.getoption("clusters")) else None
         self._when = When(
             settings.given_time(config) or datetime.now(UTC), seconds("--stale-after", config.getoption("stale_after"))
@@ -193,7 +195,7 @@ class FleetSession:
         """Write the reports, and decide the exit code."""
         if self._rollup:
             self._write(self._rollup)
-            self._deliver(self._rollup)
+            self._undelivered += deliver(self._deliveries, self._rollup)
         yield
         if self._rollup and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             session.exitstatus = self._exit_code(self._rollup)
@@ -208,15 +210,6 @@ class FleetSession:
                 self._unwritten.append(f"{option} {clean(str(path))} cannot be written: {error.strerror}")
             else:
                 self._page = path if option == "--html" else self._page
-
-    def _deliver(self, result: Rollup) -> None:
-        """Notify, if that is asked for. What cannot be delivered is said, and fails nothing."""
-        if not self._notify:
-            return
-        try:
-            notify(result, *self._notify, self._period)
-        except Undelivered as error:
-            self._undelivered.append(f"--notify {self._notify.form}: not delivered: {error}")
 
     def _exit_code(self, result: Rollup) -> int:
         """Return 1 if a cluster is broken, else 10 if one was not looked at or a report is not written, else 0."""
