@@ -12,12 +12,10 @@ from kubevitals.encoding.json_stream import json_parts
 from kubevitals.encoding.kept import Compact, reduce
 from kubevitals.encoding.list_type import ANY_LIST, ListType
 from kubevitals.encoding.parts import Damaged, End, Item
+from kubevitals.encoding.protobuf import OBJECTS
 from kubevitals.errors import NotObserved
 
 M = TypeVar("M", bound=Message)
-
-OBJECTS = 1_000_000
-"""Objects of one answer; Kubernetes does not send more."""
 
 
 def decode_json_list(

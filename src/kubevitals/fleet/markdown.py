@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kubevitals.fleet import wording
 from kubevitals.fleet.result import Rollup
 from kubevitals.reports.markdown import SHOWN, escape
-from kubevitals.reports.wording import moment
+from kubevitals.reports.wording import SIGNS, moment
 from kubevitals.text import plural
 
 
@@ -36,11 +36,9 @@ def _faults(rollup: Rollup) -> Iterator[str]:
     clusters = wording.by_id(rollup)
     yield "### Root causes\n"
     for number, fault in enumerate(rollup.faults[:SHOWN], 1):
-        sign = "🔴" if fault.severity == "error" else "🟡"
         change = f"**{fault.status}** " if fault.status in ("new", "spread") else ""
-        yield (
-            f"{number}. {sign} {change}{escape(wording.fault_line(fault, clusters))}<br>remedy: {escape(fault.remedy)}"
-        )
+        line, remedy = escape(wording.fault_line(fault, clusters)), escape(fault.remedy)
+        yield f"{number}. {SIGNS[fault.severity]} {change}{line}<br>remedy: {remedy}"
     yield ""
     if len(rollup.faults) > SHOWN:
         yield f"and {plural(len(rollup.faults) - SHOWN, 'more root cause')}\n"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from kubevitals.findings.finding import Severity
 from kubevitals.fleet.result import SEEN, Fault, FleetCluster, Rollup, State
-from kubevitals.reports.metrics import SHOWN, Samples, gauge
+from kubevitals.reports.metrics import SHOWN, Samples, flag, gauge
 
 
 def openmetrics(rollup: Rollup) -> str:
@@ -42,11 +42,10 @@ def _roots(rollup: Rollup) -> Samples:
 
 
 def _of_fault(fault: Fault) -> dict[str, str]:
-    known = "true" if fault.known else "false"
     return {
         "id": fault.id,
         "check": fault.checks[0],
         "object": fault.objects,
         "severity": fault.severity,
-        "known": known,
+        "known": flag(fault.known),
     }

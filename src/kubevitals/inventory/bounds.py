@@ -3,7 +3,9 @@
 from threading import Lock
 from typing import NamedTuple
 
+from kubevitals.encoding.protobuf import OBJECTS
 from kubevitals.errors import NotObserved
+from kubevitals.source.response import BODY_LIMIT
 
 
 class Bounds(NamedTuple):
@@ -19,8 +21,8 @@ class Bounds(NamedTuple):
     seconds: float
 
 
-LIST = Bounds(objects=1_000_000, size=2 << 30, seconds=300)
-"""Of one list, with all its pages.
+LIST = Bounds(objects=OBJECTS, size=BODY_LIMIT, seconds=300)
+"""Of one list, with all its pages: as many objects and bytes as one answer may have.
 
 Kubernetes supports 150,000 pods (https://kubernetes.io/docs/setup/best-practices/cluster-large/): a list of about
 1 GiB, which a busy API server takes a minute for.

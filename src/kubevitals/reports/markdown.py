@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from kubevitals.diagnosis.result import Report, ReportedFinding, Root
 from kubevitals.reports.wording import (
+    SIGNS,
     chain_line,
     changes,
     cluster_line,
@@ -70,9 +71,8 @@ def _roots(report: Report) -> Iterator[str]:
 
 def _root(root: Root, finding: ReportedFinding, report: Report) -> Iterator[str]:
     """Yield what is wrong, what to do, what else is known, and how it spreads."""
-    sign = "🔴" if root.severity == "error" else "🟡"
     change = f"**{finding.status}** " if finding.status in ("new", "worse") else ""
-    yield f"{sign} {change}**{escape(root.objects)}**: {escape(root.says)}"
+    yield f"{SIGNS[root.severity]} {change}**{escape(root.objects)}**: {escape(root.says)}"
     yield f"remedy: {escape(finding.remedy)}"
     began = since(finding, report)
     facts = (

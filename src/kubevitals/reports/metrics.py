@@ -53,7 +53,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _unseen(item: Item) -> dict[str, str]:
-    return {"right": item.right, "asked": _flag(item.asked)}
+    return {"right": item.right, "asked": flag(item.asked)}
 
 
 def _outcomes(report: Report) -> Samples:
@@ -66,7 +66,7 @@ def _findings(report: Report) -> Samples:
         for severity in Severity if not item.unseen and not item.inapplicable else ():
             counts[item.check, severity, "false"] = 0
     for finding in report.findings:
-        counts[finding.check, finding.severity, _flag(finding.known is not None)] += len(finding.places)
+        counts[finding.check, finding.severity, flag(finding.known is not None)] += len(finding.places)
     return [
         (_labels(check) | {"severity": str(severity), "known": known}, count)
         for (check, severity, known), count in counts.items()
@@ -78,7 +78,7 @@ def _roots(report: Report) -> Samples:
         return []
     counts = Counter((root.severity, root.known) for root in report.roots)
     return [
-        ({"severity": str(severity), "known": _flag(known)}, counts[severity, known])
+        ({"severity": str(severity), "known": flag(known)}, counts[severity, known])
         for severity in Severity
         for known in (False, True)
     ]
@@ -96,11 +96,12 @@ def _root_labels(root: Root, finding: ReportedFinding) -> dict[str, str]:
         "namespace": finding.namespace,
         "object": finding.owner or finding.places[0].object,
         "severity": str(root.severity),
-        "known": _flag(root.known),
+        "known": flag(root.known),
     }
 
 
-def _flag(value: bool) -> str:
+def flag(value: bool) -> str:
+    """Return the value of a label that is true or false."""
     return "true" if value else "false"
 
 

@@ -10,6 +10,7 @@ from kubevitals.diagnosis.result import ClusterInfo, Item, Link, Past, Replicas,
 from kubevitals.diagnosis.turns import some
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in, check_name, variant_in
+from kubevitals.findings.severity import Severity
 from kubevitals.text import duration, plural
 
 SHORT = 45
@@ -109,6 +110,9 @@ def changes(report: Report) -> str:
     counts += [f"{len(comparison.unconfirmed)} not checked again"] if comparison.unconfirmed else []
     return f"since {moment(comparison.taken)}: {', '.join(counts)}"
 
+
+SIGNS = {Severity.ERROR: "🔴", Severity.WARNING: "🟡"}
+"""What a line begins with where there are no colours."""
 
 BARS = "▁▂▃▄▅▆▇█"
 """A small chart in the terminal: the higher, the more root causes."""

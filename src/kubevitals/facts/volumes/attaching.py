@@ -9,6 +9,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.volumes.binding import affinity_words
 from kubevitals.facts.volumes.claims import VolumeFault
+from kubevitals.facts.volumes.csi import driver_names
 from kubevitals.facts.volumes.mounting import by_claim, claim_of, only_node, volume_words, waiting_lines
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_names
@@ -105,7 +106,7 @@ def _has_no_csi_driver(attachment: pb.VolumeAttachment, cluster: Cluster) -> boo
     if attachment.metadata.HasField("deletionTimestamp"):
         return False
     try:
-        return attachment.spec.attacher not in {driver.metadata.name for driver in cluster.csi_drivers}
+        return attachment.spec.attacher not in cluster.derive(driver_names)
     except NotObserved:
         return False
 

@@ -104,9 +104,14 @@ def is_controller(pod: pb.Pod) -> bool:
     return _has_sidecar(pod.spec)
 
 
+def driver_names(cluster: Cluster) -> frozenset[str]:
+    """Return the names of all CSIDrivers."""
+    return frozenset(driver.metadata.name for driver in cluster.csi_drivers)
+
+
 def _pods_by_driver(cluster: Cluster) -> Mapping[str, list[pb.Pod]]:
     """Return each driver's pods: those that mount its socket's folder, and the controller's in the same namespace."""
-    drivers = {driver.metadata.name for driver in cluster.csi_drivers}
+    drivers = cluster.derive(driver_names)
     pods: dict[str, list[pb.Pod]] = defaultdict(list)
     for pod in cluster.pods:
         for driver in drivers & _folders(pod.spec):

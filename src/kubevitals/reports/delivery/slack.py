@@ -12,7 +12,7 @@ import msgspec
 
 from kubevitals.reports.delivery.notification import Change, Notification
 from kubevitals.reports.delivery.post import JSON, Address, send
-from kubevitals.reports.wording import replicas_line
+from kubevitals.reports.wording import SIGNS, replicas_line
 from kubevitals.text import plural
 
 SHOWN = 20
@@ -22,7 +22,7 @@ TEXT, HEADER = 3000, 150
 """Characters of a text, and of a header, that Slack accepts."""
 
 _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SIGNS = {"resolved": "✅", "error": "🔴", "warning": "🟡"}
+_RESOLVED = "✅"
 
 Block = dict[str, Any]
 
@@ -53,7 +53,7 @@ def _blocks(told: Notification, title: str) -> Iterator[Block]:
 
 
 def _lines(change: Change) -> Iterator[str]:
-    sign = _SIGNS["resolved" if change.change == "resolved" else change.severity]
+    sign = _RESOLVED if change.change == "resolved" else SIGNS[change.severity]
     yield f"{sign} {change.change}: {change.object}: {change.says}"
     if change.remedy:
         yield f"remedy: {change.remedy}"
