@@ -8,13 +8,11 @@ from inspect import signature
 import pytest
 
 from kubevitals.diagnosis.assemble import assemble, cluster_info
-from kubevitals.diagnosis.history import History
-from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Inputs, Run
+from kubevitals.diagnosis.run import REPORTED, RUN, VERDICT, Run
 from kubevitals.diagnosis.verdict import Outcome, Verdict, judge
 from kubevitals.errors import ProbeWaits, Unusable
-from kubevitals.findings import explains
 from kubevitals.findings.declaration import variant_name
-from kubevitals.findings.finding import Finding, Severity, with_kubectl_options
+from kubevitals.findings.finding import Finding, with_kubectl_options
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.plugin import (
     collected,
@@ -25,22 +23,19 @@ from kubevitals.plugin import (
     options,
     probe_options,
     settings,
-    state,
 )
 from kubevitals.plugin.crashed import UNREAD, Crash, Unread
 from kubevitals.plugin.exit_code import exit_code
-from kubevitals.plugin.interrupted import InterruptibleRun
 from kubevitals.plugin.option_group import group_of
-from kubevitals.plugin.probe_last import WAITS, ProbeLast
-from kubevitals.plugin.report_files import check_report_paths, report_paths
+from kubevitals.plugin.probe_last import WAITS
+from kubevitals.plugin.report_files import check_report_paths
+from kubevitals.plugin.start import new_run, start_reports
 from kubevitals.redaction import unredacted
-from kubevitals.reports import github, junit, progress
+from kubevitals.reports import junit, progress
 from kubevitals.reports.delivery.deliveries import Deliveries
 from kubevitals.reports.failure import Failure
 from kubevitals.reports.html.hooks import HtmlReport
-from kubevitals.reports.kept import HistoryReport
-from kubevitals.reports.terminal import Level, TerminalReport, header
-from kubevitals.reports.writers import FileReports
+from kubevitals.reports.terminal import Level, header
 from kubevitals.text import clean
 
 _STATUS = {
@@ -118,14 +113,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             _refuse_to_share(session)
             return
         deliveries = delivery_options.deliveries(config)
-        run = config.stash[RUN] = _run(planned, config)
+        run = config.stash[RUN] = new_run(planned, config)
     except Unusable as error:
         raise _refusal(error, config) from None
     config.option.continue_on_collection_errors = True
     files = config.stash[_REMARKS]
     run.remarks += files
     run.remarks += [f"{clean(file)} could not be imported: {why}" for file, why in planned.unread.items()]
-    _start_reports(run, session)
+    start_reports(run, session)
     config.pluginmanager.register(Deliveries(run, deliveries), "kubevitals.deliveries")
 
 
@@ -135,54 +130,10 @@ def _refuse_to_share(session: pytest.Session) -> None:
     session.shouldstop = "checks share what they read of the cluster, so they run in one process: omit -n, or give -n 0"
 
 
-def _run(planned: collected.Collected, config: pytest.Config) -> Run:
-    known, earlier = settings.expected(config), settings.earlier(config)
-    cluster = settings.open_cluster(config, planned.thresholds)
-    kept, kept_state = settings.kept(config, cluster), state.opened(config, cluster)
-    inputs = Inputs(
-        cluster,
-        known,
-        Severity(config.getoption("fail_on")),
-        causes=planned.causes,
-        variants=planned.variants,
-        chapters=planned.chapters,
-        docstrings=planned.docstrings,
-        rules=explains.declared(planned.modules),
-        planned=planned.checks,
-        history=earlier or next((one.newest for one in (kept, kept_state) if one), History()),
-        kept=kept,
-        only_new=config.getoption("only_new"),
-        period=delivery_options.period(config),
-    )
-    run = Run(inputs)
-    if kept_state:
-        kept_state.start(run)
-        config.pluginmanager.register(kept_state, "kubevitals.state")
-    return run
-
-
 def _refusal(error: Unusable, config: pytest.Config) -> pytest.UsageError:
     """Return the error that ends the run with one line, before a report replaces an earlier one."""
     HtmlReport.cancel(config)
     return pytest.UsageError(str(error))
-
-
-def _start_reports(run: Run, session: pytest.Session) -> None:
-    plugins = session.config.pluginmanager
-    html = HtmlReport(run)
-    plugins.register(html, "kubevitals.html")
-    plugins.register(FileReports(run, report_paths(session.config)), "kubevitals.files")
-    plugins.register(HistoryReport(run), "kubevitals.history")
-    plugins.register(TerminalReport(run), "kubevitals.terminal")
-    if github.in_actions():
-        plugins.register(github.Annotations(run), "kubevitals.github")
-    html.start(session)
-    junit.write_whole(session.config, run)
-    if run.cluster.probe_options:
-        plugins.register(ProbeLast(run.cluster), "kubevitals.probe_last")
-    interruptible = InterruptibleRun(run)
-    plugins.register(interruptible, "kubevitals.interruptible")
-    interruptible.start(session.config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:

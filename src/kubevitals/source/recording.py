@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -10,21 +9,20 @@ from datetime import UTC, datetime, timedelta
 from io import BufferedWriter, BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import msgspec
 from google.protobuf import proto
 from google.protobuf.message import DecodeError, Message
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.declared import Resource, encode_resources, redacted_resource
-from kubevitals.encoding.free_texts import redact_texts
-from kubevitals.encoding.protobuf import Page, encode_list, encode_status
+from kubevitals.encoding.declared import Resource, encode_resources
+from kubevitals.encoding.protobuf import encode_list
 from kubevitals.encoding.stream import varint
 from kubevitals.errors import NotObserved, NotRecorded, Unusable
 from kubevitals.probe.outcome import Ran
 from kubevitals.probe.plan import ProbePlan
-from kubevitals.redaction import redact, redacting
+from kubevitals.redaction import redacting
+from kubevitals.source.reduced import reduced
 from kubevitals.source.request import Answer, Handshake, Kubelet, PlainHttp, Request, Source, answered
 from kubevitals.source.scope import Scope
 from kubevitals.text import clean
@@ -107,7 +105,7 @@ class Recording:
     def get(self, request: Request) -> Answer:
         """Return the source's answer as it was recorded."""
         try:
-            answer = _reduced(request, self._source.get(request._replace(shared=False)))
+            answer = reduced(request, self._source.get(request._replace(shared=False)))
         except NotObserved as error:
             self._write(request, Answer(_NO_ANSWER, error.reason.encode()), error)
             raise
@@ -184,40 +182,6 @@ def _body(request: Request, answer: Answer) -> list[bytes]:
     if issubclass(request.schema, Resource):
         return [encode_resources(*answer.page)]
     return encode_list(answer.page)
-
-
-def _reduced(request: Request, answer: Answer) -> Answer:
-    if request.lines and answer.status == 200:
-        return answer._replace(body=_reduced_text(answer.body, request.lines))
-    if request.json:
-        return answer._replace(body=_reduced_json(answer.body, request.json))
-    if request.schema and answer.status == 200:
-        return answer._replace(page=_redacted(answer.page))
-    if request.schema:
-        return answer._replace(body=encode_status(answer.body))
-    return answer._replace(body=redact(answer.body.decode("utf-8", "replace")).encode())
-
-
-def _redacted(page: Page) -> Page:
-    if page.items and isinstance(page.items[0], Resource):
-        return page._replace(items=[redacted_resource(item) for item in page.items])
-    for item in page.items:
-        redact_texts(item)
-    return page
-
-
-def _reduced_text(body: bytes, lines: str) -> bytes:
-    """Return the lines of a text that are read, redacted."""
-    text = body.decode("utf-8", "replace")
-    return redact("\n".join(line for line in text.splitlines() if re.match(lines, line))).encode()
-
-
-def _reduced_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> bytes:
-    """Return the parts of a JSON answer that are read; a refusal is only redacted."""
-    try:
-        return msgspec.json.encode(decoder.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return redact(body.decode("utf-8", "replace")).encode()
 
 
 class Snapshot:
