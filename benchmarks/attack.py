@@ -33,7 +33,7 @@ from kubevitals.source.live import Live
 from kubevitals.source.recording import DEMOS, Snapshot
 from kubevitals.source.request import Answer, Request
 from scenarios.harness import RECORDINGS, verdicts
-from tests.fakes import api_server, write_kubeconfig
+from tests.fake_server import api_server, write_kubeconfig
 from tests.test_faults import FAULTS, late, trickling
 from tests.test_mutations import RECORDED, Mutated
 

@@ -18,18 +18,8 @@ from benchmarks import made_up_system as system
 from benchmarks.made_up_policies import PODS_OF_ONE, TEAMS, meta, team
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-from tests.fakes import (
-    CREATED,
-    EMPTY,
-    ApiServer,
-    Handler,
-    Reply,
-    ago,
-    envelope,
-    item_bytes,
-    proto_field,
-    write_kubeconfig,
-)
+from tests.fake_server import EMPTY, ApiServer, Handler, Reply, write_kubeconfig
+from tests.fakes import CREATED, ago, envelope, item_bytes, proto_field
 
 OLD = 10
 """ReplicaSets that a Deployment keeps (Deployment.spec.revisionHistoryLimit)."""

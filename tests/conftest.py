@@ -16,7 +16,8 @@ from kubevitals.probe.report import ProbeNetwork, ProbeReport
 from kubevitals.source import clock, live
 from kubevitals.source.live import Live
 from scenarios.harness import check_modules
-from tests.fakes import NOW, ApiServer, Reply, api_server, write_kubeconfig
+from tests.fake_server import ApiServer, Handler, Reply, api_server, write_kubeconfig
+from tests.fakes import NOW
 from tests.networks import UseProbe, node
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import Connect, Run, checks_in, crashing, log_path
@@ -97,6 +98,19 @@ def server() -> Iterator[ApiServer]:
     """A fake API server."""
     with api_server() as running:
         yield running
+
+
+@pytest.fixture
+def received(server: ApiServer) -> list[tuple[str, str, dict[str, str], bytes]]:
+    """What the server receives: method, path, headers and body."""
+    seen: list[tuple[str, str, dict[str, str], bytes]] = []
+
+    def accept(handler: Handler) -> None:
+        seen.append((handler.command, handler.path, dict(handler.headers), handler.content))
+        handler.send(Reply(b"ok"))
+
+    server.otherwise = accept
+    return seen
 
 
 @pytest.fixture

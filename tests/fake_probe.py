@@ -11,7 +11,8 @@ import msgspec
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.probe.outcome import Ran
-from tests.fakes import NOW, Reply, list_bytes, status_json
+from tests.fake_server import Reply
+from tests.fakes import NOW, list_bytes, status_json
 
 HEALTHY = msgspec.json.decode((Path(__file__).parent / "recorded/probe.json").read_bytes(), type=Ran)
 """The result of the probe in a healthy kind cluster of three nodes."""

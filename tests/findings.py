@@ -16,7 +16,8 @@ from kubevitals.findings.check_names import cause_in, variant_in
 from kubevitals.findings.explains import Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
-from tests.fakes import SYSTEM, cluster_of
+from tests.fake_server import SYSTEM
+from tests.fakes import cluster_of
 from tests.networks import node
 
 TODAY = date(2026, 3, 1)

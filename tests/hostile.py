@@ -10,7 +10,8 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import _lenient
-from tests.fakes import CREATED, ApiServer, Handler, Reply, envelope, item_bytes, list_bytes, status_json
+from tests.fake_server import ApiServer, Handler, Reply
+from tests.fakes import CREATED, envelope, item_bytes, list_bytes, status_json
 from tests.networks import node
 from tests.runs import crashing
 

@@ -11,7 +11,8 @@ from kubevitals.inventory.bounds import Account, Bounds
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import PROTOBUF, Answer, Request
 from kubevitals.source.response import ERROR_LIMIT
-from tests.fakes import ApiServer, FakeSource, Reply, list_bytes, typed
+from tests.fake_server import ApiServer, Reply, typed
+from tests.fakes import FakeSource, list_bytes
 from tests.runs import Connect
 
 NODES = Request("/api/v1/nodes", pb.Node, PROTOBUF)

@@ -18,8 +18,9 @@ from kubevitals.source.live import Live
 from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.request import Answer, Handshake, Request, Server
 from tests.built import node
-from tests.fakes import NOW, ApiServer, FakeSource, ago, cluster_of, self_signed, write_kubeconfig
-from tests.fakes import api_server as fake_server
+from tests.fake_server import ApiServer, self_signed, write_kubeconfig
+from tests.fake_server import api_server as fake_server
+from tests.fakes import NOW, FakeSource, ago, cluster_of
 from tests.runs import Connect
 
 DAY = 86400

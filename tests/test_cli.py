@@ -13,7 +13,8 @@ from kubevitals.diagnosis.history import read
 from kubevitals.diagnosis.result import ReportedFinding
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.reports import atomic_file
-from tests.fakes import ApiServer, Reply, status_json, write_kubeconfig
+from tests.fake_server import ApiServer, Reply, write_kubeconfig
+from tests.fakes import status_json
 from tests.runs import Run, crashing, log_path
 
 pytest_plugins = ["pytester"]

@@ -11,7 +11,8 @@ from kubevitals.source import clock as module
 from kubevitals.source.clock import clock
 from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.request import Answer
-from tests.fakes import NOW, Answers, ApiServer, FakeSource, Reply, ago, list_bytes
+from tests.fake_server import ApiServer, Reply
+from tests.fakes import NOW, Answers, FakeSource, ago, list_bytes
 from tests.networks import node
 from tests.runs import Connect
 

@@ -8,7 +8,7 @@ import pytest
 
 from kubevitals.plugin import command, given_options
 from kubevitals.version import __version__
-from tests.fakes import ApiServer
+from tests.fake_server import ApiServer
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]

@@ -22,7 +22,8 @@ from kubevitals.source.live import Live
 from kubevitals.source.recording import Recording, Snapshot
 from kubevitals.source.request import Answer, Request
 from tests.built import node
-from tests.fakes import NOW, ApiServer, FakeSource, ago, cluster_of, list_bytes
+from tests.fake_server import ApiServer
+from tests.fakes import NOW, FakeSource, ago, cluster_of, list_bytes
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 RULES: dict[Rule, str] = {scheduler_stalled: "kube-scheduler", controller_manager_stalled: "kube-controller-manager"}

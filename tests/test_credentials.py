@@ -12,7 +12,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.source.live import Live
 from kubevitals.source.request import PROTOBUF, Request
-from tests.fakes import ApiServer, Reply, api_server, self_signed, write_kubeconfig
+from tests.fake_server import ApiServer, Reply, api_server, self_signed, write_kubeconfig
 from tests.runs import Connect
 
 PODS = Request("/api/v1/pods?limit=1000&resourceVersion=0", pb.Pod, PROTOBUF)

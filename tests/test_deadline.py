@@ -14,7 +14,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.source import deadlines, live, response
 from kubevitals.source.live import Live
 from kubevitals.source.request import PROTOBUF, Request
-from tests.fakes import Handler, api_server, self_signed, write_kubeconfig
+from tests.fake_server import Handler, api_server, self_signed, write_kubeconfig
 
 PODS = Request("/api/v1/pods", pb.Pod, PROTOBUF)
 needs_openssl = pytest.mark.skipif(not which("openssl"), reason="openssl makes the certificate")

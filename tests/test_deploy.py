@@ -29,7 +29,8 @@ from kubevitals.source.scope import Scope
 from scenarios.harness import RECORDINGS, verdicts
 from scenarios.rights import DEPLOY, Right, granted, objects, requested
 from tests.fake_probe import NODES, ProbedCluster
-from tests.fakes import ApiServer, FakeSource, list_bytes
+from tests.fake_server import ApiServer
+from tests.fakes import FakeSource, list_bytes
 from tests.runs import crashing
 
 pytest_plugins = ["pytester"]

@@ -21,20 +21,8 @@ from kubevitals.inventory import listing
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source import deadlines, response
 from scenarios.harness import verdicts
-from tests.fakes import (
-    ApiServer,
-    Behaviour,
-    Handler,
-    Reply,
-    break_off,
-    envelope,
-    item_bytes,
-    list_bytes,
-    proto_field,
-    proto_head,
-    status_json,
-    typed,
-)
+from tests.fake_server import ApiServer, Behaviour, Handler, Reply, break_off, typed
+from tests.fakes import envelope, item_bytes, list_bytes, proto_field, proto_head, status_json
 from tests.runs import Connect, Run
 
 pytest_plugins = ["pytester"]

@@ -14,7 +14,8 @@ from kubevitals.fleet.result import Rollup
 from kubevitals.plugin import command
 from kubevitals.reports.delivery.slack import message
 from kubevitals.reports.wording import moment
-from tests.fakes import NOW, ApiServer, Handler, Reply
+from tests.fake_server import ApiServer, Handler, Reply
+from tests.fakes import NOW
 from tests.findings import finding, verdict
 from tests.fleets import CRASH, PREMIUM, report, rolled_up, write
 

@@ -11,7 +11,8 @@ import pytest
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.recording import Recording
 from kubevitals.source.request import Answer, Request
-from tests.fakes import ApiServer, FakeSource
+from tests.fake_server import ApiServer
+from tests.fakes import FakeSource
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]

@@ -14,7 +14,7 @@ from kubevitals.diagnosis.verdict import Verdict
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.reports.html.page import render
 from kubevitals.reports.wording import chart, often, root_line, trend
-from tests.fakes import ApiServer
+from tests.fake_server import ApiServer
 from tests.findings import finding, report_of, verdict
 from tests.runs import Run
 

@@ -15,10 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from kubevitals.diagnosis.history import read
 from kubevitals.source import live
-from tests.fakes import (
-    ApiServer,
-    write_kubeconfig,
-)
+from tests.fake_server import ApiServer, write_kubeconfig
 from tests.hostile import HOSTILE, refuse, serve
 from tests.runs import Run
 

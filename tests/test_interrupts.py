@@ -17,7 +17,7 @@ from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.findings.check_names import cause_in
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Request
-from tests.fakes import ApiServer, Handler, Reply
+from tests.fake_server import ApiServer, Handler, Reply
 from tests.networks import node
 from tests.runs import checks_in, crashing, log_path
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kubevitals import schema_pb2 as pb
-from tests.fakes import ApiServer
+from tests.fake_server import ApiServer
 from tests.runs import Run, crashing
 
 pytest_plugins = ["pytester"]

@@ -15,7 +15,8 @@ from kubevitals.errors import Unusable
 from kubevitals.input_files import require_readable
 from kubevitals.source import credential_plugins
 from kubevitals.source.live import Live
-from tests.fakes import NOW, ApiServer, api_server, self_signed, write_kubeconfig
+from tests.fake_server import ApiServer, api_server, self_signed, write_kubeconfig
+from tests.fakes import NOW
 from tests.networks import node
 from tests.runs import Run
 

@@ -14,7 +14,8 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.kubelet import configs, summaries
 from kubevitals.source.live import Live
 from kubevitals.source.request import Answer, Kubelet, Request, Server
-from tests.fakes import ApiServer, FakeSource, Reply, api_server, list_bytes, self_signed, write_kubeconfig
+from tests.fake_server import ApiServer, Reply, api_server, self_signed, write_kubeconfig
+from tests.fakes import FakeSource, list_bytes
 from tests.runs import Connect
 
 pytestmark = pytest.mark.skipif(not which("openssl"), reason="openssl makes the kubelet's certificate")

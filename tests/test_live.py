@@ -14,7 +14,8 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source import response
 from kubevitals.source.request import PROTOBUF, Request
-from tests.fakes import NOW, ApiServer, Handler, Reply, break_off, list_bytes, status_bytes, status_json
+from tests.fake_server import ApiServer, Handler, Reply, break_off
+from tests.fakes import NOW, list_bytes, status_bytes, status_json
 from tests.runs import Connect
 
 PODS = Request("/api/v1/pods?limit=1000&resourceVersion=0", pb.Pod, PROTOBUF)

@@ -11,7 +11,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.source import response
 from kubevitals.source.live import Live
 from kubevitals.source.request import PlainHttp, Request
-from tests.fakes import ApiServer, Reply, api_server, break_off
+from tests.fake_server import ApiServer, Reply, api_server, break_off
 from tests.runs import Connect
 
 POD = "/api/v1/namespaces/kube-system/pods/coredns"

@@ -14,7 +14,8 @@ import kubevitals
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import EXIT_NOT_OBSERVED
-from tests.fakes import ApiServer, Handler, Reply, list_bytes, status_json
+from tests.fake_server import ApiServer, Handler, Reply
+from tests.fakes import list_bytes, status_json
 from tests.own_checks import DEPLOYMENTS, DOCUMENT, PODS, ROOT, Look, item, report
 
 pytest_plugins = ["pytester"]

@@ -14,7 +14,8 @@ from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.source.probing import run as probe_run
 from tests.conftest import WIDE
 from tests.fake_probe import NODES, ProbedCluster, serving
-from tests.fakes import SYSTEM, ApiServer, Reply, list_bytes, status_json
+from tests.fake_server import SYSTEM, ApiServer, Reply
+from tests.fakes import list_bytes, status_json
 
 pytest_plugins = ["pytester"]
 

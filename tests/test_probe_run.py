@@ -19,7 +19,8 @@ from kubevitals.source.probing import run as probe_run
 from kubevitals.source.probing.run import run
 from scenarios.rights import Right, granted, named, requested
 from tests.fake_probe import NODES, PLACE, SETS, ProbedCluster
-from tests.fakes import ApiServer, Reply, status_json
+from tests.fake_server import ApiServer, Reply
+from tests.fakes import status_json
 
 PLAN = ProbePlan(Options(timeout=20), NODES, dns_services=("10.96.0.10",))
 BRIEF = PLAN._replace(options=Options(timeout=4))

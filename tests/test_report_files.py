@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from kubevitals.reports import atomic_file
-from tests.fakes import ApiServer
+from tests.fake_server import ApiServer
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]

@@ -10,7 +10,8 @@ from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import PROBE_HINT
-from tests.fakes import ApiServer, Reply, status_json
+from tests.fake_server import ApiServer, Reply
+from tests.fakes import status_json
 from tests.runs import Run, crashing
 
 pytest_plugins = ["pytester"]

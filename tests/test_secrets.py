@@ -9,7 +9,8 @@ import pytest
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.history import read
 from kubevitals.source.recording import Snapshot
-from tests.fakes import ApiServer, Reply, envelope, item_bytes, proto_field, status_json
+from tests.fake_server import ApiServer, Reply
+from tests.fakes import envelope, item_bytes, proto_field, status_json
 from tests.runs import Run, crashing, log_path
 
 pytest_plugins = ["pytester"]

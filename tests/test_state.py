@@ -12,7 +12,8 @@ from kubevitals.diagnosis.state import decoded, encoded
 from kubevitals.errors import NotObserved, Unusable
 from kubevitals.reports.wording import past_line
 from kubevitals.source.config_map import KEY, LIMIT
-from tests.fakes import NOW, ApiServer, Handler, Reply
+from tests.fake_server import ApiServer, Handler, Reply
+from tests.fakes import NOW
 from tests.findings import finding, report_of, verdict
 from tests.runs import Run
 

@@ -10,7 +10,8 @@ from kubevitals.diagnosis.assemble import assemble
 from kubevitals.errors import EXIT_NOT_OBSERVED
 from kubevitals.reports.terminal import EVIDENCE, SHOWN, Level, lines_of
 from kubevitals.reports.terminal import ROWS as ROWS_SHOWN
-from tests.fakes import CREATED, ApiServer, Reply, status_json
+from tests.fake_server import ApiServer, Reply
+from tests.fakes import CREATED, status_json
 from tests.findings import finding, run_of, verdict
 from tests.runs import CHECKS, Run, crashing
 

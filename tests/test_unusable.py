@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import ApiServer, write_kubeconfig
+from tests.fake_server import ApiServer, write_kubeconfig
 from tests.runs import Run, checks_in
 
 pytest_plugins = ["pytester"]

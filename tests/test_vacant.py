@@ -7,7 +7,7 @@ import pytest
 from kubevitals.diagnosis.history import read
 from kubevitals.diagnosis.verdict import Outcome
 from kubevitals.errors import EXIT_NOT_OBSERVED
-from tests.fakes import EMPTY, ApiServer
+from tests.fake_server import EMPTY, ApiServer
 from tests.runs import Run
 
 pytest_plugins = ["pytester"]
