@@ -104,6 +104,7 @@ def test_a_roll_up_posts_once_its_files_are_written(
         handler.send(Reply(b"no" if len(bodies) > 1 else b"ok", status=500 if len(bodies) > 1 else 200))
 
     server.otherwise = accept
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("KUBEVITALS_NOTIFY_URL", f"{server.address}/secret")
     options = (*command.OF_FLEET, f"--findings-dir={tmp_path}", f"--now={NOW.isoformat()}")
     first = pytester.runpytest_inprocess(*options, "--notify=json")

@@ -24,6 +24,7 @@ from kubevitals.plugin.report_files import report_paths
 from kubevitals.reports import atomic_file, github
 from kubevitals.reports.delivery.deliveries import Delivery, deliver
 from kubevitals.reports.html import adapter
+from kubevitals.reports.terminal import Level, Line, write
 from kubevitals.reports.wording import moment
 from kubevitals.text import clean, plural
 from kubevitals.threshold import seconds
@@ -226,4 +227,5 @@ class FleetSession:
         page = [f"page: {clean(str(self._page))}"] if self._page and verbosity >= 0 else []
         with github.commands_stopped(terminalreporter):
             for line in (*lines(self._rollup, verbosity), *self._unwritten, *self._undelivered, *page):
-                terminalreporter.write_line(line)
+                text = line.lstrip()
+                write(Line(Level.QQ, text, indent=len(line) - len(text)), terminalreporter._tw)  # noqa: SLF001

@@ -120,7 +120,7 @@ class TerminalReport:
             reporter.section("cluster health", sep="=")
         lines = [line for line in lines_of(self._run, tw.fullwidth) if line.level <= reporter.verbosity]
         for line in lines:
-            _write(line, tw)
+            write(line, tw)
         self._ends_with_verdict = len(lines) == 1 and reporter.verbosity <= Level.QQ
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -129,10 +129,11 @@ class TerminalReport:
         yield
         reporter: pytest.TerminalReporter | None = session.config.pluginmanager.getplugin("terminalreporter")
         if reporter and self._run.report and not self._ends_with_verdict:
-            _write(_verdict(self._run.report), reporter._tw)  # noqa: SLF001
+            write(_verdict(self._run.report), reporter._tw)  # noqa: SLF001
 
 
-def _write(line: Line, tw: TerminalWriter) -> None:
+def write(line: Line, tw: TerminalWriter) -> None:
+    """Write a line, wrapped at the width of the terminal."""
     for row in line.rows(tw.fullwidth):
         tw.line(row, **{line.colour: True} if line.colour else {})
 
