@@ -90,6 +90,15 @@ def test_a_pod_that_another_check_finds_needs_no_more_time() -> None:
     assert missing(deployment(0, 1), [broken])
 
 
+def test_a_new_pod_whose_log_cannot_be_read_may_be_broken() -> None:
+    made = pods(2, 1, age=400, since=400)
+    initializing(made)
+    assert not missing(deployment(2), made)
+    refused = {"/api/v1/namespaces/shop/pods/web-5d-2/log": Answer(403, status_bytes("no"))}
+    with pytest.raises(NotObserved, match="get pods/log"):
+        list(replicas_missing(cluster_of(refused, deployments=[deployment(2)], pods=made)))
+
+
 def test_a_replica_set_of_a_deployment_is_not_found_beside_it() -> None:
     assert not missing(replica_set(2, "Deployment"), pods(2, 1, "ReplicaSet"))
 

@@ -76,10 +76,17 @@ SANDBOX_FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class PodFaults:
-    """All broken pods by their fault, and the faults that could not be judged because data is missing."""
+    """All broken pods by their fault, and what could not be judged because data is missing.
+
+    Attributes:
+        symptoms: the broken pods.
+        not_observed: faults that could not be judged on some pod.
+        undecided: pods without a fault that could not be judged for all of them.
+    """
 
     symptoms: dict[PodFault, list[Symptom]]
     not_observed: dict[PodFault, NotObserved]
+    undecided: dict[Ref, NotObserved]
 
 
 def broken_pods(cluster: Cluster, fault: PodFault) -> Iterator[Symptom]:
@@ -99,6 +106,11 @@ def is_broken(pod: pb.Pod, cluster: Cluster) -> bool:
     return ref(pod) in cluster.derive(_broken)
 
 
+def undecided(pod: pb.Pod, cluster: Cluster) -> NotObserved | None:
+    """Return why a pod that is not known to be broken could not be judged for every fault, if so."""
+    return cluster.derive(pod_faults).undecided.get(ref(pod))
+
+
 def _broken(cluster: Cluster) -> frozenset[Ref]:
     by_fault = cluster.derive(pod_faults).symptoms
     return frozenset(ref(symptom.pod) for symptoms in by_fault.values() for symptom in symptoms)
@@ -106,7 +118,7 @@ def _broken(cluster: Cluster) -> frozenset[Ref]:
 
 def pod_faults(cluster: Cluster) -> PodFaults:
     """Return every broken pod under its fault; a remark counts the pods that are too young to be judged."""
-    faults = PodFaults(defaultdict(list), {})
+    faults = PodFaults(defaultdict(list), {}, {})
     pods = _worst_first([pod for pod in cluster.pods if not _is_fine(pod)])
     cluster.remarks += young_pods([pod for pod in pods if not _classify(pod, cluster, faults)], cluster)
     return faults
@@ -120,15 +132,19 @@ def _worst_first(pods: list[pb.Pod]) -> list[pb.Pod]:
 
 def _classify(pod: pb.Pod, cluster: Cluster, faults: PodFaults) -> bool:
     """Add the pod to its fault, and return whether it has one."""
+    unseen: NotObserved | None = None
     for fault, line in TABLE.items():
         try:
             symptom = line(pod, cluster)
         except NotObserved as error:
+            unseen = unseen or error
             faults.not_observed.setdefault(fault, error)
         else:
             if symptom:
                 faults.symptoms[fault].append(_judged(symptom, cluster))
                 return True
+    if unseen:
+        faults.undecided[ref(pod)] = unseen
     return False
 
 

@@ -11,7 +11,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import meant_for
-from kubevitals.facts.pods.faults import is_broken
+from kubevitals.facts.pods.faults import is_broken, undecided
 from kubevitals.facts.pods.not_started import PULLING
 from kubevitals.facts.pods.refused import RETRY
 from kubevitals.facts.pods.states import STUCK
@@ -74,7 +74,7 @@ def lasting_shortages(cluster: Cluster) -> Iterator[Shortage]:
 
     Raises:
         NotObserved: workloads, their status or pods could not be observed; after the last one, if what decides on
-            another workload could not: nodes or events.
+            another workload could not: nodes, events, or logs that may say what is wrong with a new pod.
     """
     shortages = cluster.derive(_shortages)
     yield from (shortage for shortage in shortages.found if shortage.lasts)
@@ -98,8 +98,16 @@ def _add(workload: Workload, result: Shortages, cluster: Cluster) -> None:
         shortage = shortage_of(workload, cluster)
     except NotObserved as error:
         result.not_observed = error
-    else:
-        result.found += [shortage] if shortage else []
+        return
+    if shortage:
+        result.found.append(shortage)
+        if not shortage.lasts:
+            result.not_observed = _undecided(shortage, cluster) or result.not_observed
+
+
+def _undecided(shortage: Shortage, cluster: Cluster) -> NotObserved | None:
+    """Return why it could not be seen whether a pod, which still has time, is broken."""
+    return next(filter(None, (undecided(pod, cluster) for pod in shortage.pods)), None)
 
 
 def _remarks(starting: Sequence[Shortage]) -> Iterator[str]:
