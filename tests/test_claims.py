@@ -84,6 +84,30 @@ def test_a_provisioner_does_not_respond_only_if_it_was_asked_and_reported_nothin
     assert "no node fits" in says(waiting("data", said=NO_VOLUME), claim("data"))["data"]
 
 
+HANDLE = "error getting handle for DataSource Type VolumeSnapshot by Name old: "
+GONE = f'{HANDLE}error getting snapshot old from api server: volumesnapshots.snapshot.storage.k8s.io "old" not found'
+NO_CLONES = "CSI driver does not support clone operations: controller CLONE_VOLUME capability is not reported"
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (GONE, "create the object that dataSource of the PVC references"),
+        (f"{HANDLE}snapshot old is not Ready", "see what the object that dataSource of the PVC references waits for"),
+        (NO_CLONES, "delete the PVC and create it again without dataSource"),
+        ("rpc error: code = ResourceExhausted desc = disk quota", "free or add space in the storage"),
+        ("rpc error: code = Internal desc = disk not found", "fix what the provisioner reports"),
+    ],
+)
+def test_the_remedy_is_for_what_the_provisioner_reports(words: str, remedy: str) -> None:
+    failed = pb.Event(reason="ProvisioningFailed", message=words)
+    failed.involvedObject.CopyFrom(pb.ObjectReference(kind="PersistentVolumeClaim", namespace="shop", name="data"))
+    cluster = cluster_of(claims=[claim("data", on="one")], storage_classes=CLASSES, all_events=[failed])
+    (finding,) = unbound(cluster)
+    assert finding.says.endswith(words)
+    assert finding.remedy.startswith(remedy)
+
+
 @pytest.mark.parametrize(
     ("name", "replicas", "expected"),
     [

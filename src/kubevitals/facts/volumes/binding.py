@@ -23,6 +23,27 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _SCHEDULER_ON_VOLUMES = re.compile(r"persistent volumes? to bind|enough free storage")
 """What the scheduler reports if no node suits a claim that waits for a pod (volumebinding/binder.go)."""
 
+_PROVISIONING_ERRORS = (
+    (
+        r"DataSource Type \S{1,100} by Name \S{1,253}: .{0,500}not found",
+        "create the object that dataSource of the PVC references, or delete the PVC and create it again without it",
+    ),
+    (
+        r"DataSource Type \S{1,100} by Name \S{1,253}: ",
+        "see what the object that dataSource of the PVC references waits for: kubectl describe it",
+    ),
+    (
+        r"driver does not support (?:snapshot restore|clone operations)",
+        "delete the PVC and create it again without dataSource, or with a StorageClass whose driver can copy volumes",
+    ),
+    (
+        r"code = ResourceExhausted\b",
+        "free or add space in the storage, raise its quota, or delete the PVC and create it again with a smaller size",
+    ),
+)
+"""Texts of external-provisioner (pkg/controller/controller.go) and the gRPC code for a full storage or a quota that is
+reached (spec.md of the CSI specification, CreateVolume), with what helps."""
+
 _CREATE_AGAIN = "the class of a PVC cannot be changed, so delete the PVC and create it again"
 _ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_CREATE_AGAIN}"
 
@@ -84,10 +105,7 @@ def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, c
 
 def _by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: Cluster) -> WhyUnbound:
     if failure := _last_event(claim, "ProvisioningFailed", cluster):
-        return WhyUnbound(
-            f"provisioner {provisioner} fails: {failure}",
-            "fix what the provisioner reports (PVC, StorageClass or storage backend); see the provisioner's log",
-        )
+        return WhyUnbound(f"provisioner {provisioner} fails: {failure}", _provisioning_remedy(failure))
     if _last_event(claim, "Provisioning", cluster):
         why = f"provisioner {provisioner} has started to create the volume, and has not finished"
         return WhyUnbound(why, f"see what the log of provisioner {provisioner} says about this PVC")
@@ -96,6 +114,12 @@ def _by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: 
         remedy = f"scale it up: {stopped.kubectl('scale')} --replicas=1"
         return WhyUnbound(f"{why}: {stopped} has 0 replicas", remedy)
     return WhyUnbound(why, f"check that the pods of provisioner {provisioner} run, and read their log")
+
+
+def _provisioning_remedy(failure: str) -> str:
+    remedies = (remedy for pattern, remedy in _PROVISIONING_ERRORS if re.search(pattern, failure))
+    fix = "fix what the provisioner reports (PVC, StorageClass or storage backend); see the provisioner's log"
+    return next(remedies, fix)
 
 
 def _scaled_to_zero(provisioner: str, cluster: Cluster) -> Ref | None:
