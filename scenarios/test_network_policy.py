@@ -1,8 +1,14 @@
-"""NetworkPolicies that allow no DNS, in a cluster whose CNI does not say whether it enforces them."""
+"""NetworkPolicies in a cluster whose CNI enforces them."""
 
-from kubevitals.diagnosis.verdict import Outcome
 from scenarios.harness import Seen, scenario
 from scenarios.objects import Object, deployment, service
+
+LOOKUP = """until nslookup kubernetes.default.svc.cluster.local; do
+  echo 'lookup kubernetes.default.svc.cluster.local failed: timed out'; sleep 2
+done; touch /tmp/ready; sleep 1d"""
+READY = {"exec": {"command": ["cat", "/tmp/ready"]}, "periodSeconds": 3}
+TO_API = {"to": [{"podSelector": {"matchLabels": {"app": "api"}}}], "ports": [{"port": 8000}]}
+DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
 
 def policy(name: str, app: str, *rules: Object) -> Object:
@@ -16,12 +22,18 @@ def policy(name: str, app: str, *rules: Object) -> Object:
     }
 
 
-TO_API = {"to": [{"podSelector": {"matchLabels": {"app": "api"}}}], "ports": [{"port": 8000}]}
-
-
-@scenario(deployment("api"), service("api"), deployment("web"), policy("web-egress", "web", TO_API))
-def test_policy_without_dns(seen: Seen) -> None:
-    """Only connections to the other application are allowed; the CNI's image has a tag that tells no version."""
-    assert seen.outcomes["network-policy[no-dns]"] is Outcome.NOT_OBSERVED
-    (unseen,) = [str(v.unseen) for v in seen.verdicts if v.check == "network-policy[no-dns]"]
-    assert "kindnet may or may not enforce network policies" in unseen
+@scenario(
+    deployment("api"),
+    service("api"),
+    policy("web-egress", "web", TO_API),
+    deployment("web", sh=LOOKUP, readinessProbe=READY),
+    policy("shop-egress", "shop", TO_API),
+    policy("shop-dns", "shop", DNS),
+    deployment("shop", sh=LOOKUP, readinessProbe=READY),
+    addon="calico",
+    finds=["network-policy[no-dns] NetworkPolicy/web-egress", "readiness[probe-failing] Pod/web-*"],
+)
+def test_calico_policy_without_dns(seen: Seen) -> None:
+    """Pods of one application cannot resolve names; a second policy allows that to the pods of another one."""
+    assert seen.says("a pod says: ;; connection timed out; no servers could be reached")
+    assert seen.get("Deployment/shop").status.readyReplicas == 1
