@@ -205,7 +205,7 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
 
     It is an error if all ports of the Service are names without a port, or if an application reports that the Service
     does not answer. Otherwise it is a warning: charts often keep a port for metrics that are off, and containers may
-    listen at ports that they do not declare.
+    listen at ports that they do not declare. A headless Service's ports are only in its SRV records.
     """
     for service in cluster.services:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
@@ -216,11 +216,13 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod], cluster: Cluster) -> Finding:
-    none_leads = len(wrong) == len(service.spec.ports) and all(port.by_name for port in wrong)
+    is_headless = service.spec.clusterIP == "None"
+    none_leads = not is_headless and len(wrong) == len(service.spec.ports) and all(port.by_name for port in wrong)
     reported = cluster.derive(_reported).get(ref(service))
+    lacks = "has no SRV record" if is_headless else "leads nowhere"
     return Finding(
         ref(service),
-        says="; ".join(f"port {port.port.port} leads nowhere: {port.why}" for port in wrong),
+        says="; ".join(f"port {port.port.port} {lacks}: {port.why}" for port in wrong),
         remedy=f"correct targetPort, or declare the port in the pods' template: {ref(service).kubectl('edit')}",
         evidence=[f"pod behind it: {ref(pod)}" for pod in islice(pods, SHOWN)],
         severity=Severity.ERROR if none_leads or reported else Severity.WARNING,

@@ -26,16 +26,51 @@ class WrongPort(NamedTuple):
 def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod]) -> Iterator[WrongPort]:
     """Yield the ports of a Service whose targetPort no container of these pods declares.
 
-    A number can be right without being declared: it counts only where every container declares ports.
+    A number can be right without being declared. It counts only where every container declares ports, no probe queries
+    the port, and each such number may be meant for a declared port to which no port of the Service leads. For a
+    headless Service no number counts: clients connect to the pods themselves.
     """
-    declared = [port for pod in pods for container in _serving(pod) for port in container.ports]
-    complete = all(container.ports for pod in pods for container in _serving(pod))
-    targets = {(target, _protocol(port)) for port in declared for target in (port.name, str(port.containerPort))}
-    for port in service.spec.ports:
-        target = port.targetPort.strVal or str(port.targetPort.intVal or port.port)
+    containers = [container for pod in pods for container in _serving(pod)]
+    declared = [port for container in containers for port in container.ports]
+    known = {_as_target(port, target) for port in declared for target in (port.name, str(port.containerPort))}
+    known |= {(port, "TCP") for container in containers for port in _probed(container)}
+    wrong = [port for port in service.spec.ports if _target(port) not in known]
+    numbers = sum(not port.targetPort.strVal for port in wrong)
+    is_declared = all(container.ports for container in containers) and numbers <= len(_spare(service, declared))
+    for port in wrong:
         by_name = bool(port.targetPort.strVal)
-        if (by_name or complete) and (target, _protocol(port)) not in targets:
+        if by_name or (is_declared and service.spec.clusterIP != "None"):
+            target, _ = _target(port)
             yield WrongPort(port, f"targetPort {target}{_instead(port, target, declared)}", by_name)
+
+
+_Target = tuple[str, str]
+"""A port's name or number, and its protocol."""
+
+
+def _target(port: pb.ServicePort) -> _Target:
+    return _as_target(port, port.targetPort.strVal or str(port.targetPort.intVal or port.port))
+
+
+def _as_target(port: pb.ServicePort | pb.ContainerPort, target: str) -> _Target:
+    return target, port.protocol or "TCP"
+
+
+def _probed(container: pb.Container) -> set[str]:
+    """Return the ports that the kubelet queries by number: probes need no declaration."""
+    handlers = [p.handler for p in (container.livenessProbe, container.readinessProbe, container.startupProbe)]
+    numbers = {port for h in handlers for port in (h.httpGet.port.intVal, h.tcpSocket.port.intVal, h.grpc.port)}
+    return {str(number) for number in numbers if number}
+
+
+def _spare(service: pb.Service, declared: Iterable[pb.ContainerPort]) -> set[int]:
+    """Return the declared ports to which no port of the Service leads."""
+    targets = set(map(_target, service.spec.ports))
+    return {
+        port.containerPort
+        for port in declared
+        if targets.isdisjoint(_as_target(port, target) for target in (port.name, str(port.containerPort)))
+    }
 
 
 def _serving(pod: pb.Pod) -> list[pb.Container]:
@@ -43,15 +78,11 @@ def _serving(pod: pb.Pod) -> list[pb.Container]:
     return [*(c for c in pod.spec.initContainers if c.restartPolicy == "Always"), *pod.spec.containers]
 
 
-def _protocol(port: pb.ServicePort | pb.ContainerPort) -> str:
-    return port.protocol or "TCP"
-
-
 def _instead(port: pb.ServicePort, target: str, declared: Iterable[pb.ContainerPort]) -> str:
     """Return what the containers declare in place of a port."""
     others = list(islice(declared, COMPARED))
     if any(target in (other.name, str(other.containerPort)) for other in others):
-        return f" is not declared for {_protocol(port)}, but for another protocol"
+        return f" is not declared for {_target(port)[1]}, but for another protocol"
     names = sorted({f"{other.containerPort}{f' ({other.name})' if other.name else ''}" for other in others})
     near = near_name(target, {other.name for other in others if other.name})
     return f" is not a port of its pods{near}: they declare {', '.join(names[:5]) or 'none'}"
