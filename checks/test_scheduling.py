@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
-from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER
+from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, refusal_of_node
 from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
 from kubevitals.facts.scheduling.relax import SchedulingVerdict, SchedulingVerdicts
 from kubevitals.facts.scheduling.requests import PODS, most_free
@@ -93,7 +93,7 @@ NO_MORE_PODS = Words(
 
 
 def unschedulable(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods that no node takes, past `pod.stuck`, unless the autoscaler has just asked for a node."""
+    """Find pods that no node takes, past `pod.stuck`, unless a new node is on its way."""
     for symptom in broken_pods(cluster, PodFault.UNSCHEDULABLE):
         verdict = cluster.derive(SchedulingVerdicts).of(symptom.pod)
         words = _words(symptom, verdict, cluster)
@@ -107,6 +107,15 @@ def unschedulable(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _words(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
+    words = _against_nodes(symptom, verdict, cluster)
+    if refusal := refusal_of_node(symptom.pod, cluster):
+        remedy = f"raise the cloud's quota, or let the node pool use other zones or machine types; or {words.remedy}"
+        return Words(f"{words.says}; no node can be added: {refusal}", remedy)
+    return words
+
+
+def _against_nodes(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
+    """Return what rules out the nodes that exist."""
     if not verdict.nodes:
         return Words("the cluster has no node for it", "add a node")
     if not verdict.decisive:

@@ -220,13 +220,6 @@ def test_what_waits_for_a_node_is_no_fault(change: Callable[[pb.Pod], None]) -> 
     assert not found(pod, nodes())
 
 
-@pytest.mark.parametrize(("before", "count"), [(60, 0), (1200, 1)])
-def test_a_new_node_may_be_on_its_way(before: int, count: int) -> None:
-    about = pb.ObjectReference(kind="Pod", namespace="shop", name="app", uid="app")
-    event = pb.Event(involvedObject=about, reason="TriggeredScaleUp", lastTimestamp=ago(before))
-    assert len(found(pending(cpu="64"), nodes(), all_events=[event])) == count
-
-
 def test_nodes_for_others_are_not_the_reason() -> None:
     """The control plane's taint, and the label that one node has, are there on purpose: that node is full."""
     pod, made = pending(cpu="3"), nodes()

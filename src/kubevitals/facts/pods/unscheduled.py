@@ -4,15 +4,24 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.lifecycle import is_daemon_elsewhere
 from kubevitals.facts.pods.states import STUCK, Symptom
 from kubevitals.inventory.cluster import Cluster, claim_names
-from kubevitals.inventory.events import last_seen
+from kubevitals.inventory.events import first_seen
 from kubevitals.objects import condition
 from kubevitals.threshold import Threshold
 
 SCALE_UP = Threshold(
     "scheduling.scale-up",
     900,
-    "seconds that a new node may take after the cluster autoscaler has asked for one (its max-node-provision-time)",
+    "seconds that a new node may take after the cluster autoscaler or Karpenter has asked for one "
+    "(max-node-provision-time of the cluster autoscaler)",
 )
+
+_ASKED = frozenset({"TriggeredScaleUp", "Nominated"})
+"""Reasons of events about a pod for which a node has been asked for: by the cluster autoscaler
+(processors/status/eventing_scale_up_processor.go), or by Karpenter and EKS Auto Mode
+(pkg/controllers/provisioning/scheduling/events.go)."""
+
+_NOT_ADDED = "FailedScaleUp"
+"""The reason of an event about a pod whose node the cloud does not give (GKE's cluster autoscaler)."""
 
 DEFAULT_SCHEDULER = "default-scheduler"
 
@@ -34,7 +43,7 @@ def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         and not pod.status.nominatedNodeName
         and _by_default_scheduler(pod)
     )
-    if not waits or not scheduled or _gets_a_node(pod, cluster) or is_daemon_elsewhere(pod, cluster):
+    if not waits or not scheduled or awaits_node(pod, cluster) or is_daemon_elsewhere(pod, cluster):
         return None
     return Symptom(pod, scheduled.message)
 
@@ -56,7 +65,18 @@ def _by_default_scheduler(pod: pb.Pod) -> bool:
     return pod.spec.schedulerName in ("", DEFAULT_SCHEDULER)
 
 
-def _gets_a_node(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether the cluster autoscaler has lately asked for a node for the pod."""
-    asked = [event for event in cluster.events(pod) if event.reason == "TriggeredScaleUp"]
-    return any(not cluster.over(pb.Time(seconds=last_seen(event)), SCALE_UP) for event in asked)
+def awaits_node(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether a node is on its way: it was first asked for lately, and has not been refused since.
+
+    If it never comes, others are asked for repeatedly.
+    """
+    asked = [event for event in cluster.events(pod) if event.reason in _ASKED]
+    if not asked or refusal_of_node(pod, cluster):
+        return False
+    return not cluster.over(pb.Time(seconds=min(map(first_seen, asked))), SCALE_UP)
+
+
+def refusal_of_node(pod: pb.Pod, cluster: Cluster) -> str:
+    """Return why the cloud gave no node when one was last asked for, or nothing."""
+    answers = [event for event in cluster.events(pod) if event.reason in {*_ASKED, _NOT_ADDED}]
+    return answers[-1].message if answers and answers[-1].reason == _NOT_ADDED else ""

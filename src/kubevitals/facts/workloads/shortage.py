@@ -15,7 +15,7 @@ from kubevitals.facts.pods.faults import is_broken, undecided
 from kubevitals.facts.pods.not_started import PULLING
 from kubevitals.facts.pods.refused import RETRY
 from kubevitals.facts.pods.states import STUCK
-from kubevitals.facts.pods.unscheduled import SCALE_UP
+from kubevitals.facts.pods.unscheduled import SCALE_UP, awaits_node
 from kubevitals.facts.workloads.replicas import (
     UNLIMITED,
     Workload,
@@ -159,15 +159,11 @@ def _is_late(pod: pb.Pod, workload: Workload, cluster: Cluster) -> bool:
 
 def _patience(pod: pb.Pod, workload: Workload, cluster: Cluster) -> float:
     """Return how many seconds a pod may take to become ready: a node that is on its way and a large image take more."""
-    if not pod.spec.nodeName and (pod.status.nominatedNodeName or _awaits_node(pod, cluster)):
+    if not pod.spec.nodeName and (pod.status.nominatedNodeName or awaits_node(pod, cluster)):
         return cluster.limit(SCALE_UP)
     deadline = workload.spec.progressDeadlineSeconds if isinstance(workload, pb.Deployment) else 0
     limits = [cluster.limit(START), deadline if deadline < UNLIMITED else 0]
     return max([*limits, cluster.limit(PULLING)] if pod.status.phase == "Pending" and pod.spec.nodeName else limits)
-
-
-def _awaits_node(pod: pb.Pod, cluster: Cluster) -> bool:
-    return any(event.reason == "TriggeredScaleUp" for event in cluster.events(pod))
 
 
 def _absent(workload: Workload, pods: Sequence[pb.Pod]) -> int:
