@@ -2,7 +2,9 @@
 
 Meaning:
     A PodDisruptionBudget (PDB) limits how many of its pods may be evicted at a time. It may allow none because too few
-    pods are healthy, because of its own numbers, or because two budgets select the same pod.
+    pods are healthy, because of its own numbers, or because two budgets select the same pod. Operators of databases and
+    virtual machines keep such budgets on purpose, over the one pod that they move themselves when its node is drained:
+    these are reported, as a warning, only while such a node is cordoned.
 
 Impact:
     `kubectl drain` waits without end, and so do upgrades of nodes and the cluster autoscaler.
@@ -17,6 +19,7 @@ Mitigation:
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
@@ -50,11 +53,25 @@ def blocked(cluster: Cluster) -> Iterator[Finding]:
 
 
 def never(cluster: Cluster) -> Iterator[Finding]:
-    """Find budgets that allow no eviction even if all their pods are healthy."""
-    for budget in _exhausted(cluster):
-        if _is_impossible(budget):
+    """Find budgets that allow no eviction even if all their pods are healthy.
+
+    CloudNativePG and the Postgres operator keep one for the primary, and KubeVirt one for each virtual machine
+    (cloudnative-pg/cloudnative-pg#6307, zalando/postgres-operator#384, kubevirt/kubevirt disruptionbudget.go).
+    """
+    for budget in filter(_is_impossible, _exhausted(cluster)):
+        if (operator := _operator(budget)) is None:
             remedy = "run more replicas than it demands, or lower what it demands"
             yield _finding(budget, _demand(budget), remedy, cluster)
+        elif _drained(cluster.derive(pods_of).get(ref(budget), []), cluster):
+            remedy = f"see whether the operator of {operator} moves the pod by itself: {operator.kubectl('describe')}"
+            found = _finding(budget, _demand(budget), remedy, cluster)
+            yield replace(found, severity=Severity.WARNING, concerns=(operator, *found.concerns))
+
+
+def _operator(budget: pb.PodDisruptionBudget) -> Ref | None:
+    """Return the object for which an operator keeps the budget, if one does."""
+    of = next((reference for reference in budget.metadata.ownerReferences if reference.controller), None)
+    return Ref(of.kind, budget.metadata.namespace, of.name) if of else None
 
 
 def _exhausted(cluster: Cluster) -> Iterator[pb.PodDisruptionBudget]:

@@ -89,6 +89,28 @@ def test_a_budget_that_can_never_allow_any() -> None:
     assert finding.says == "allows no eviction: maxUnavailable is 0%, and there is 1 pod"
 
 
+def operators_budget() -> pb.PodDisruptionBudget:
+    made = budget(1, 1, 1)
+    made.metadata.ownerReferences.add(kind="Cluster", name="pg", controller=True)
+    return made
+
+
+def test_a_budget_of_an_operator_over_one_pod_is_on_purpose() -> None:
+    assert not found(operators_budget())
+
+
+def test_a_budget_of_an_operator_is_a_warning_while_its_node_is_drained() -> None:
+    (finding,) = found(operators_budget(), nodes=[node(cordoned=True)])
+    assert finding.severity is Severity.WARNING
+    assert finding.remedy.startswith("see whether the operator of Cluster/shop/pg moves the pod by itself")
+
+
+def test_a_budget_of_an_operator_with_too_few_healthy_pods_is_a_warning() -> None:
+    one = operators_budget()
+    one.status.expectedPods = 2
+    assert len(found(one)) == 1
+
+
 def test_a_budget_that_cannot_be_computed_says_why() -> None:
     failed = budget(0, 0, 3)
     failed.status.conditions[0].reason, failed.status.conditions[0].message = "SyncFailed", "found no controllers"
