@@ -170,7 +170,9 @@ def ca_ends(cluster: Cluster) -> Iterator[Finding]:
     """Find webhooks whose CA bundle expires within `certificates.soon`: what is renewed automatically is newer."""
     for hook in cluster.derive(hooks):
         authority = last_to_expire(hook.webhook.clientConfig.caBundle)
-        if authority and not has_expired(authority, cluster) and (severity := urgency(authority, cluster)):
+        if authority is None or has_expired(authority, cluster):
+            continue
+        if severity := urgency(authority, cluster, renewed=hook.renews_ca):
             yield Finding(
                 ref(hook.configuration),
                 says=f'webhook "{clean(hook.webhook.name, 300)}" has a caBundle that ends soon',

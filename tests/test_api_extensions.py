@@ -202,6 +202,15 @@ def test_a_bundle_ends_soon_if_its_last_certificate_does(days: int, policy: str,
     assert all(finding.says == 'webhook "guard.example.com" has a caBundle that ends soon' for finding in findings)
 
 
+@pytest.mark.parametrize("label", ["webhook.kyverno.io/managed-by", "olm.webhook-description-generate-name"])
+@pytest.mark.parametrize(("hours", "count"), [(25, 0), (23, 1)])
+def test_a_bundle_that_its_program_renews_ends_soon_a_day_before(label: str, hours: int, count: int) -> None:
+    hook = configuration()
+    hook.metadata.labels[label] = "x"
+    hook.webhooks[0].clientConfig.caBundle = certificate(NOW + timedelta(hours=hours))
+    assert len(list(ca_ends(cluster(hook)))) == count
+
+
 def test_a_certificate_that_cannot_be_read_has_no_expiry() -> None:
     assert last_to_expire(EXPIRED.replace(b"\nM", b"\nN", 1)) is None
     assert last_to_expire(EXPIRED * 201) is None

@@ -16,6 +16,11 @@ HTTPS = 443
 TIMEOUT = 10
 """Seconds that the API server waits for a webhook, unless it says another (the same file)."""
 
+RENEWING = ("webhook.kyverno.io/managed-by", "olm.webhook-description-generate-name")
+"""Labels of configurations whose program renews the CA by itself, 60 hours to 15 days before its end (kyverno/kyverno
+pkg/tls/renewer.go), or one day (operator-framework/operator-lifecycle-manager pkg/controller/install/certresources.go).
+"""
+
 Configuration = pb.ValidatingWebhookConfiguration | pb.MutatingWebhookConfiguration
 Webhook = pb.ValidatingWebhook | pb.MutatingWebhook
 
@@ -30,6 +35,11 @@ class Hook(NamedTuple):
     def refuses(self) -> bool:
         """Whether requests are refused if the webhook cannot be called, which is the default."""
         return self.webhook.failurePolicy != "Ignore"
+
+    @property
+    def renews_ca(self) -> bool:
+        """Whether the webhook's program is known to renew its CA by itself."""
+        return any(label in self.configuration.metadata.labels for label in RENEWING)
 
     @property
     def is_external(self) -> bool:
