@@ -32,6 +32,8 @@ from kubevitals.facts.pods.init_waits import INITIALIZING
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
+from kubevitals.facts.pods.rejections import rejected_like_others, rejection_remedy
+from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.sandbox_errors import plain
 from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
 from kubevitals.facts.pods.states import Symptom, restarts_on_failure
@@ -165,16 +167,19 @@ def not_started(cluster: Cluster) -> Iterator[Finding]:
     """
     for symptom in broken_pods(cluster, PodFault.NOT_STARTED):
         pod = symptom.pod
-        says, remedy = _refusal(pod) if was_refused(pod) else _waiting(symptom, cluster)
+        says, remedy = _refusal(pod, cluster) if was_refused(pod) else _waiting(symptom, cluster)
         yield _finding(symptom, says, remedy, _waiting_lines(symptom, cluster))
 
 
-def _refusal(pod: pb.Pod) -> tuple[str, str]:
+def _refusal(pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
+    words = f"{pod.status.reason}: {pod.status.message}"
     if has_run(pod):
-        says = f"the kubelet ended the pod, and nothing recreates it: {pod.status.reason}: {pod.status.message}"
+        says = f"the kubelet ended the pod, and nothing recreates it: {words}"
         return says, "create the pod again, best by a Deployment or a Job, which replace pods that end"
-    says = f"the kubelet rejected the pod: {pod.status.reason}: {pod.status.message}"
-    return says, "correct what the message names (resources, sysctls, the choice of the node), and create the pod again"
+    if others := rejected_like_others(pod, cluster):
+        count = f"{others} pods of its controller within {duration(cluster.limit(RECENT))}"
+        return f"the kubelet rejects each new pod ({count}): {words}", rejection_remedy(pod)
+    return f"the kubelet rejected the pod: {words}", f"{rejection_remedy(pod)}; then create the pod again"
 
 
 def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
 from kubevitals.facts.pods.references import is_missing, reported_missing
+from kubevitals.facts.pods.rejections import rejected_like_others
 from kubevitals.facts.pods.states import CONTAINER_EVENTS, CREATING, STUCK, Symptom, is_sidecar
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.objects import condition, is_finished, is_ready, is_virtual, is_waiting, statuses
@@ -29,7 +30,8 @@ def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         NotObserved: its events, which may give it to another cause, are not observed.
     """
     if was_refused(pod):
-        return Symptom(pod, pod.status.message) if failed_for_good(pod, cluster) else None
+        lasts = failed_for_good(pod, cluster) or rejected_like_others(pod, cluster)
+        return Symptom(pod, pod.status.message) if lasts else None
     waiting = waiting_container(pod)
     if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
         return None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.states import is_sidecar
-from kubevitals.objects import condition, is_waiting
+from kubevitals.objects import condition, is_finished, is_waiting
 
 GATED = "SchedulingGated"
 """The reason of PodScheduled=False of a pod that waits until its schedulingGates are removed (kubernetes/api core/v1).
@@ -26,6 +26,8 @@ def state_of(pod: pb.Pod) -> PodState:
     """Return what the pod waits for."""
     if pod.metadata.HasField("deletionTimestamp"):
         return PodState("is being deleted")
+    if is_finished(pod):
+        return PodState(f"has failed ({pod.status.reason})" if pod.status.reason else "has failed")
     if not pod.spec.nodeName:
         scheduled = condition(pod, "PodScheduled")
         reason = scheduled.reason if scheduled else ""

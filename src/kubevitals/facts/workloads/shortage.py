@@ -4,14 +4,15 @@ A pod that is new has time to become ready: rollouts, scale-ups and evictions pa
 with a pod already, or was ready before, needs no such time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import meant_for
-from kubevitals.facts.pods.faults import is_broken, undecided
+from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults, undecided
 from kubevitals.facts.pods.not_started import PULLING
 from kubevitals.facts.pods.refused import RETRY
 from kubevitals.facts.pods.states import STUCK
@@ -27,7 +28,7 @@ from kubevitals.facts.workloads.replicas import (
 )
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import first_seen
-from kubevitals.objects import is_ready, ref, turned_at
+from kubevitals.objects import Ref, is_finished, is_ready, owner, ref, turned_at
 from kubevitals.text import clean, plural
 from kubevitals.threshold import Threshold
 
@@ -127,12 +128,23 @@ def shortage_of(workload: Workload, cluster: Cluster) -> Shortage | None:
     waiting = [pod for pod in pods if not is_ready(pod) and _is_judged(pod, workload, cluster)]
     late = [pod for pod in waiting if _is_late(pod, workload, cluster)]
     absent = _absent(workload, pods)
-    refused = absent > 0 and _is_refused(workload, cluster)
-    if not waiting and not refused:
+    rejected = cluster.derive(_rejected).get(ref(workload), []) if absent else []
+    refused = absent > 0 and (_is_refused(workload, cluster) or _is_unavailable(workload, cluster))
+    if not waiting and not rejected and not refused:
         return None
+    late, absent = late + rejected, max(0, absent - len(rejected))
     others = [pod for pod in waiting if pod not in late]
     missing = len(waiting) + absent if isinstance(workload, pb.DaemonSet) else desired - available
     return Shortage(workload, desired, min(missing, desired), [*late, *others], absent, bool(late) or refused)
+
+
+def _rejected(cluster: Cluster) -> Mapping[Ref, list[pb.Pod]]:
+    """Return the pods that kubelets keep rejecting, by owner: they are finished, and nothing else is of their owner."""
+    by_owner: dict[Ref, list[pb.Pod]] = defaultdict(list)
+    for symptom in cluster.derive(pod_faults).symptoms[PodFault.NOT_STARTED]:
+        if is_finished(symptom.pod) and (name := owner(symptom.pod)):
+            by_owner[name].append(symptom.pod)
+    return by_owner
 
 
 def _is_judged(pod: pb.Pod, workload: Workload, cluster: Cluster) -> bool:
@@ -173,6 +185,12 @@ def _absent(workload: Workload, pods: Sequence[pb.Pod]) -> int:
     keeps = isinstance(workload, pb.StatefulSet)
     alive = [pod for pod in pods if keeps or not pod.metadata.HasField("deletionTimestamp")]
     return max(0, workload.spec.replicas - len(alive))
+
+
+def _is_unavailable(workload: Workload, cluster: Cluster) -> bool:
+    """Return whether a Deployment has been unavailable for longer than new pods take, whatever becomes of its pods."""
+    available = condition(workload, "Available") if isinstance(workload, pb.Deployment) else None
+    return available is not None and available.status == "False" and cluster.over(available.lastTransitionTime, START)
 
 
 def _is_refused(workload: Workload, cluster: Cluster) -> bool:

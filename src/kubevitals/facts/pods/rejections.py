@@ -1,0 +1,77 @@
+"""Pods that their kubelet rejects before a container starts, one after the other, and what helps."""
+
+import re
+from collections import defaultdict
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.restarts import RECENT, RESTARTS
+from kubevitals.facts.pods.states import STUCK
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, is_finished, ref, statuses
+
+_PASSING = frozenset({"Evicted", "NodeShutdown", "Terminated"})
+"""Reasons of failed pods that others explain, or that pass with the node (pkg/kubelet/eviction, nodeshutdown)."""
+
+_REMEDIES = (
+    (r"SysctlForbidden", "leave the sysctl out, or allow it in the kubelet's configuration (allowedUnsafeSysctls)"),
+    (r"OutOf\w", "lower what the pod requests, and let the scheduler choose its node: do not set nodeName"),
+    (
+        r"UnexpectedAdmissionError.{0,40}Allocate failed",
+        "look at the pod of the device plugin on node NODE, and at the device itself: the node lists devices that it "
+        "cannot give",
+    ),
+    (r"TopologyAffinityError", "request no more than one NUMA node has, or relax the kubelet's topologyManagerPolicy"),
+    (r"NodeAffinity|PodOS", "correct nodeSelector, node affinity and os of the pod, or the labels of node NODE"),
+)
+"""Reasons and messages of a rejection, with the remedy (kubernetes pkg/kubelet/lifecycle/predicate.go, sysctl, cm)."""
+
+
+def rejection_remedy(pod: pb.Pod) -> str:
+    """Return what helps against the rejection of a pod."""
+    words = f"{pod.status.reason}: {pod.status.message}"
+    known = (remedy for pattern, remedy in _REMEDIES if re.match(pattern, words))
+    remedy = next(known, "correct what the message names (resources, sysctls, the choice of the node)")
+    return remedy.replace("NODE", pod.spec.nodeName)
+
+
+def is_rejected(pod: pb.Pod) -> bool:
+    """Return whether the kubelet rejected the pod for a reason that does not pass with its node."""
+    started = any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
+    return pod.status.phase == "Failed" and pod.status.reason not in ("", *_PASSING) and not started
+
+
+def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> int:
+    """Return how many new pods of the pod's controller are rejected, if it is the newest; 0 if one was admitted since.
+
+    The controller replaces a pod at once, so that a rejection matters only if it lasts: at least `pod.restarts` pods
+    created within `pod.recent`, over at least `pod.stuck`. Pods of a node that restarts were created long before.
+    """
+    return cluster.derive(_newest_rejected).get(ref(pod), 0)
+
+
+def _newest_rejected(cluster: Cluster) -> dict[Ref, int]:
+    rejected: dict[Ref, list[pb.Pod]] = defaultdict(list)
+    admitted_at: dict[Ref, int] = defaultdict(int)
+    for pod in cluster.pods:
+        controller = _controller(pod)
+        if controller and is_rejected(pod) and not cluster.over(pod.metadata.creationTimestamp, RECENT):
+            rejected[controller].append(pod)
+        elif controller and not is_finished(pod) and pod.status.containerStatuses:
+            admitted_at[controller] = max(admitted_at[controller], _created(pod))
+    newest = {controller: max(pods, key=_created) for controller, pods in rejected.items()}
+    return {
+        ref(newest[controller]): len(pods)
+        for controller, pods in rejected.items()
+        if len(pods) >= cluster.limit(RESTARTS)
+        and _created(newest[controller]) - min(map(_created, pods)) >= cluster.limit(STUCK)
+        and admitted_at[controller] <= _created(newest[controller])
+    }
+
+
+def _controller(pod: pb.Pod) -> Ref | None:
+    owners = (reference for reference in pod.metadata.ownerReferences if reference.controller)
+    return next((Ref(owner.kind, pod.metadata.namespace, owner.name) for owner in owners), None)
+
+
+def _created(pod: pb.Pod) -> int:
+    return pod.metadata.creationTimestamp.seconds
