@@ -28,6 +28,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.services import ServiceName
 from kubevitals.facts.control_plane.backends import STARTING, Dead, dead
 from kubevitals.facts.control_plane.bundles import last_to_expire
+from kubevitals.facts.control_plane.calls import call_remedy
 from kubevitals.facts.control_plane.certificates import certificate_lines, has_expired, urgency
 from kubevitals.facts.control_plane.webhooks import HTTPS, Hook, asked_about, hooks
 from kubevitals.findings.declaration import check
@@ -67,7 +68,8 @@ def _unavailable(service: pb.APIService, condition: pb.APIServiceCondition, clus
     return Finding(
         ref(service),
         says=f"is not available: {why.why if why else f'{condition.reason}: {condition.message}'}",
-        remedy=f"bring the pods behind {of} back, or delete the APIService if what it belonged to was uninstalled",
+        remedy=call_remedy(condition.message, of, cluster)
+        or f"bring the pods behind {of} back, or delete the APIService if what it belonged to was uninstalled",
         evidence=[f"condition Available=False ({condition.reason}): {condition.message}"],
         concerns=(of, *(why.pods if why else ())),
         missing=(of,) if why and not why.exists else (),

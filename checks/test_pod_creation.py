@@ -21,6 +21,7 @@ Mitigation:
 from collections.abc import Iterator
 
 from kubevitals.errors import NotObserved
+from kubevitals.facts.control_plane.calls import call_remedy
 from kubevitals.facts.pods.admission import RefusedBy
 from kubevitals.facts.pods.quotas import Share, Shortage, shares, shortages
 from kubevitals.facts.pods.refused import Refused, refused_by
@@ -88,17 +89,20 @@ def webhook(cluster: Cluster) -> Iterator[Finding]:
             one,
             cluster,
             f'admission webhook "{name}" cannot be called: {_reason(one)}',
-            _webhook_remedy(service, is_missing=is_missing),
+            _webhook_remedy(service, one, cluster, is_missing=is_missing),
             called,
             missing=called if is_missing else (),
         )
 
 
-def _webhook_remedy(service: Ref | None, *, is_missing: bool) -> str:
+def _webhook_remedy(service: Ref | None, one: Refused, cluster: Cluster, *, is_missing: bool) -> str:
     if service is None or is_missing:
         what = f"create {service} again" if service else "find out why it does not answer"
         return f"{what}, or delete the webhook's configuration: kubectl get {CONFIGURATIONS}"
-    return f"find out why {service} does not answer: {service.kubectl('describe')}"
+    return (
+        call_remedy(_reason(one), service, cluster)
+        or f"find out why {service} does not answer: {service.kubectl('describe')}"
+    )
 
 
 def _service(one: Refused) -> Ref | None:

@@ -244,6 +244,37 @@ def test_an_aggregated_api_whose_service_is_well_tells_what_the_api_server_says(
     assert finding.says == "is not available: MissingEndpoints: no endpoints"
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (
+            'Get "https://10.0.1.218:4443/apis": dial tcp 10.0.1.218:4443: i/o timeout',
+            "let the API server reach the pods",
+        ),
+        ('Get "https://10.0.1.218:4443/apis": context deadline exceeded', "let the API server reach the pods"),
+        ('Get "https://10.254.0.226:443/apis": Forbidden', "keep the API server's HTTP proxy out"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "put the CA that signed"),
+        ("x509: certificate has expired or is not yet valid: current time", "renew the certificate that Service"),
+        ('Get "https://10.0.1.218:4443/apis": No agent available', "bring konnectivity-agent back"),
+    ],
+)
+def test_an_aggregated_api_with_ready_pods_is_not_to_be_brought_back(words: str, remedy: str) -> None:
+    made = aggregated("False")
+    made.status.conditions[0].message = f"failing or missing response from https://10.0.1.218:4443/apis: {words}"
+    lists: dict[str, Any] = {"api_services": [made], "services": [service()]}
+    (finding,) = api_service(cluster(endpoint_slices=[endpoints(ready=True)], **lists))
+    assert finding.remedy.startswith(remedy)
+    (finding,) = api_service(cluster(endpoint_slices=[endpoints(ready=False)], **lists))
+    assert finding.remedy.startswith("bring the pods behind Service/policies/guard back")
+
+
+def test_a_service_without_a_selector_has_no_endpoint_of_its_own() -> None:
+    bare = service()
+    bare.spec.ClearField("selector")
+    (finding,) = found(configuration(), services=[bare])
+    assert "has no endpoint: it has no selector, and no EndpointSlice has any" in finding.says
+
+
 @pytest.mark.parametrize(("status", "since"), [("True", 3600), ("False", 30), ("Unknown", 3600)])
 def test_an_aggregated_api_that_is_available_or_starts_is_not_found(status: str, since: int) -> None:
     assert not list(api_service(cluster(api_services=[aggregated(status, since)])))

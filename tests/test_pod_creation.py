@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.admission import RefusedBy, refusal
 from kubevitals.facts.pods.refused import Controller
-from kubevitals.objects import Ref
+from kubevitals.objects import SERVICE_NAME, Ref
 from kubevitals.source.request import Answer
 from tests.fakes import ago, cluster_of, status_bytes
 from tests.refused import (
@@ -72,6 +72,18 @@ def test_the_api_servers_words_say_what_refuses_a_pod(message: str, by: RefusedB
 )
 def test_a_hostile_message_takes_no_time(unit: str) -> None:
     assert refusal(unit * 2000)
+
+
+def test_a_webhook_whose_pods_are_ready_is_out_of_the_api_servers_reach() -> None:
+    behind = pb.EndpointSlice(
+        metadata=pb.ObjectMeta(name="guard-x", namespace="policies", labels={SERVICE_NAME: "guard"}),
+        endpoints=[pb.Endpoint(addresses=["10.0.0.1"])],
+    )
+    late = replica_set(NO_ANSWER.replace("dial tcp: refused", "context deadline exceeded"))
+    (finding,) = checks.webhook(cluster_of(replica_sets=[late], endpoint_slices=[behind]))
+    assert finding.remedy.startswith("let the API server reach the pods behind Service/policies/guard, which are ready")
+    (finding,) = checks.webhook(cluster_of(replica_sets=[late]))
+    assert finding.remedy.startswith("find out why Service/policies/guard does not answer")
 
 
 def test_each_rule_finds_its_own_refusals() -> None:

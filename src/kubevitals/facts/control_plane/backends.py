@@ -76,7 +76,8 @@ def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> De
         return None
     shown = tuple(map(ref, pods[:NAMED]))
     if not pods:
-        return Dead(ref(service), f"{called} has no endpoint: no pod matches its selector", exists=True)
+        lacks = "no pod matches its selector" if selector else "it has no selector, and no EndpointSlice has any"
+        return Dead(ref(service), f"{called} has no endpoint: {lacks}", exists=True)
     are = "is" if len(pods) == 1 else "are"
     why = f"{called} has no ready endpoint: {plural(len(pods), 'pod')} behind it {are} not ready"
     return Dead(ref(service), why, exists=True, pods=shown)
