@@ -200,10 +200,17 @@ def evicted(cluster: Cluster) -> Iterator[Finding]:
             yield pod_finding(
                 pod,
                 says=f"was evicted: {pod.status.message}",
-                remedy="raise sizeLimit or the ephemeral-storage limit, or write less; then delete the evicted pod",
+                remedy=_NODE_WAS_FULL if pod.status.message.startswith("The node ") else _WROTE_TOO_MUCH,
                 evidence=pod_lines(pod, cluster),
                 severity=Severity.WARNING if past else Severity.ERROR,
             )
+
+
+_WROTE_TOO_MUCH = "raise sizeLimit or the ephemeral-storage limit, or write less; then delete the evicted pod"
+_NODE_WAS_FULL = (
+    "enlarge the node's disk or delete what is not needed there, and set ephemeral-storage requests and limits; then "
+    "delete the evicted pod"
+)
 
 
 def no_space_in_log(cluster: Cluster) -> Iterator[Finding]:

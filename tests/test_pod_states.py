@@ -3,6 +3,7 @@
 import pytest
 
 from checks.test_memory_limit import node_oom, oom_killed
+from checks.test_storage_full import evicted as storage_evicted
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.faults import PodFault, pod_faults
 from tests.built import BuiltPod, config_map, findings, owner_of
@@ -270,3 +271,15 @@ def test_pods_evicted_for_memory_are_a_fault_of_their_node_for_as_long_as_an_oom
 def test_a_pod_evicted_for_its_disk_and_replaced_is_past(before: int, owned: bool, expected: str) -> None:
     pod = evicted(before, 'Usage of EmptyDir volume "data" exceeds the limit "1Mi".', owned=owned)
     assert findings(pod.cluster()) == [f"storage-full[evicted] Pod/app{expected}"]
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ('Usage of EmptyDir volume "data" exceeds the limit "1Mi".', "raise sizeLimit"),
+        ("The node was low on resource: ephemeral-storage. Threshold quantity: 10, available: 5.", "the node's disk"),
+    ],
+)
+def test_a_pod_that_its_full_node_evicts_need_not_have_written_too_much(message: str, remedy: str) -> None:
+    (finding,) = storage_evicted(evicted(60, message).cluster())
+    assert remedy in finding.remedy

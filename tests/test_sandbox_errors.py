@@ -130,6 +130,7 @@ SAID = [
     (UNKNOWN, "error creating cgroup: fork/exec /usr/bin/runc: resource temporarily unavailable"),
     (UNKNOWN, 'failed to get sandbox runtime: no runtime for "absent" is configured'),
     (UNKNOWN, "netplugin failed with no error message: signal: killed"),
+    (UNKNOWN, "CreateComputeSystem 1: The container operating system does not match the host operating system."),
 ]
 
 

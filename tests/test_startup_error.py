@@ -33,6 +33,28 @@ DENIED = (
             "cannot be pulled: no space is left on node one",
         ),
         (
+            "ErrImagePull",
+            "denied: Your authorization token has expired. Reauthenticate",
+            "credentials for the registry",
+        ),
+        (
+            "ImageInspectError",
+            'Failed to inspect image "": short-name "kong:3.9" did not resolve to an alias and no unqualified-search '
+            'registries are defined in "/etc/containers/registries.conf"',
+            "does not say from which registry",
+        ),
+        (
+            "ImageInspectError",
+            "short name mode is enforcing, but image name shop/web:2 returns ambiguous list",
+            "does not say from which registry",
+        ),
+        ("ErrImagePull", 'image operating system "windows" cannot be used on this platform', "operating system"),
+        ("ErrImagePull", PULL + 'media type "application/vnd.docker.distribution.manifest.v1+prettyjws"', "schema 1"),
+        ("ErrImagePull", PULL + 'failed commit on ref "x": "x" failed size validation: 1 != 2', "damaged"),
+        ("ErrImagePull", PULL + "failed to extract layer sha256:a: lchown /tmp/x: invalid argument", "user namespace"),
+        ("ErrImagePull", PULL + "unexpected status from HEAD request: 503 Service Unavailable", "error of its own"),
+        ("ErrImagePull", PULL + "read tcp 10.0.0.1:1->10.0.0.2:443: read: connection reset by peer", "be reached"),
+        (
             "RegistryUnavailable",
             "image pull failed for web because the registry is unavailable: dial tcp 10.0.0.1:443",
             "the registry cannot be reached from the node",
@@ -84,6 +106,24 @@ def test_the_finding_names_the_image_that_cannot_be_pulled(message: str, name: s
             'get apparmor_parser version: exec: "apparmor_parser": executable file not found',
             "AppA",
         ),
+        (
+            "CreateContainerConfigError",
+            "failed to sync secret cache: timed out waiting for the condition",
+            "API server",
+        ),
+        ("CreateContainerError", "mount callback failed on /tmp/x: no users found", "runAsUser"),
+        ("RunContainerError", "unable to find user app: no matching entries in passwd file: unknown", "runAsUser"),
+        (
+            "RunContainerError",
+            "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=0",
+            "device plugin",
+        ),
+        (
+            "RunContainerError",
+            "hcs::CreateComputeSystem web: The container operating system does not match the host operating system.",
+            "version of Windows",
+        ),
+        ("RunContainerError", "unable to apply cgroup configuration: failed to write 100000", "container's limits"),
         ("CreateContainerError", 'cannot load seccomp profile "/x.json"', "seccompProfile"),
         (
             "RunContainerError",

@@ -41,9 +41,29 @@ SIGNALS = {
 """What a signal usually means, and what helps (signal(7) of the Linux manual)."""
 
 
+WINDOWS = {
+    0xC0000005: "the application accessed memory that it may not",
+    0xC000007B: "a binary or DLL is for another architecture",
+    0xC00000FD: "its stack is full",
+    0xC0000135: "a DLL is missing from the image",
+    0xC000013A: "it got Ctrl+C, or its console was closed",
+    0xC0000142: "a DLL could not be initialized",
+    0xC0000374: "its heap is damaged",
+    0xC0000409: "the application aborted itself",
+    0xE0434352: "an exception of .NET was not handled",
+}
+"""What Windows says by an exit code (NTSTATUS, [MS-ERREF]), which Kubernetes writes as a negative number."""
+
+_WINDOWS_REMEDIES = {
+    0xC000007B: "build the application for the image's architecture",
+    0xC0000135: "add the DLL to the image, or use a larger base image (Server Core instead of Nano Server)",
+    0xC000013A: "let the container run a program that needs no console: an interactive shell ends at once",
+}
+
+
 def exit_meaning(code: int, reason: str) -> str:
     """Return an exit code with its usual meaning."""
-    meaning = _REASONS.get(reason) or EXIT_CODES.get(code) or _signal(code)
+    meaning = _REASONS.get(reason) or EXIT_CODES.get(code) or _signal(code) or _windows(code)
     return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
 
 
@@ -60,7 +80,15 @@ def _signal(code: int) -> str:
     return f"killed by {name}: {SIGNALS[name][0]}" if name in SIGNALS else f"killed by {name}"
 
 
+def _windows(code: int) -> str:
+    status = code & _32_BITS
+    return f"0x{status:X}: {WINDOWS[status]}" if status in WINDOWS else ""
+
+
+_32_BITS = 0xFFFFFFFF
+
+
 def exit_remedy(code: int) -> str:
     """Return what helps against an exit code."""
     known = {signal.Signals[name] + 128: remedy for name, (_, remedy) in SIGNALS.items()}
-    return (REMEDIES | known).get(code, _READ)
+    return (REMEDIES | known).get(code) or _WINDOWS_REMEDIES.get(code & _32_BITS, _READ)

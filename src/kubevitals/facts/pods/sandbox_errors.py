@@ -116,6 +116,13 @@ ERRORS = (
     ),
     SandboxError(
         UNKNOWN,
+        r"operating system of the container does not match|does not match the host operating system",
+        "the sandbox image (pause) is not for the node's version of Windows",
+        "microsoft/hcsshim (HCS error 0xC0370101), MicrosoftDocs/Virtualization-Documentation issue 1030",
+        "configure a sandbox image for that version of Windows in the container runtime on the node, and restart it",
+    ),
+    SandboxError(
+        UNKNOWN,
         r"no runtime for \"(?P<handler>[^\"]{1,253})\" is configured",
         'the container runtime on the node has no handler "{handler}", which the pod\'s RuntimeClass asks for',
         "containerd/containerd internal/cri/config/config.go (2.x), pkg/cri/server/helpers.go (1.x)",

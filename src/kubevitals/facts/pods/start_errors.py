@@ -10,7 +10,22 @@ PULL_ERRORS = (
     (
         r"no match for platform|no image found in (?:image index|manifest list)|no matching manifest for|exec format",
         "the image is not for the node's architecture",
-        "build it for that architecture",
+        "build it for that architecture (on Windows nodes, for their Windows version), or select nodes that fit it",
+    ),
+    (
+        r"image operating system .{0,60} cannot be used",
+        "the image is not for the node's operating system",
+        "let nodeSelector choose nodes by kubernetes.io/os, or build the image for this system",
+    ),
+    (
+        r"token (?:has |is )?expired|ExpiredToken",
+        "the credentials for the registry have expired",
+        "renew those in the imagePullSecret (ECR's last 12 hours), or configure a credential provider of the kubelet",
+    ),
+    (
+        r"short-name .{1,300} did not resolve|short name mode is enforcing|pull an unqualified image",
+        "its name does not say from which registry, and the container runtime does not guess",
+        "write the image's name with its registry: docker.io/library/nginx",
     ),
     (
         r"pull access denied|may require authorization",
@@ -21,6 +36,26 @@ PULL_ERRORS = (
         r"SignatureValidationFailed|signature validation failed",
         "the node's container runtime rejects its signature",
         "sign the image, or correct the policy of the node's container runtime",
+    ),
+    (
+        r"manifest\.v1\+prettyjws",
+        "its manifest has an old format that the container runtime does not support (Docker schema 1)",
+        "build and push it again with a current tool",
+    ),
+    (
+        r"lchown .{0,300}invalid argument",
+        "it has files of users that are not in the node's user namespace",
+        "give the node's user more subordinate IDs (/etc/subuid, /etc/subgid), or build it with smaller user numbers",
+    ),
+    (
+        r"failed to extract layer|failed size validation|unexpected commit digest|invalid tar header",
+        "it is damaged, or cannot be unpacked on the node",
+        "if it fails on this node only, delete the image there (crictl rmi) and check the disk; else push it again",
+    ),
+    (
+        r"\b50[0234] (?:Internal Server Error|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?out)",
+        "the registry answers with an error of its own",
+        "look at the registry, or at the proxy before it; the kubelet retries by itself",
     ),
     (
         r"not found|manifest unknown|does not exist",
@@ -39,7 +74,7 @@ PULL_ERRORS = (
     ),
     (
         r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|name resolution|EOF"
-        r"|RegistryUnavailable|registry is unavailable",
+        r"|RegistryUnavailable|registry is unavailable|connection reset by peer|context canceled",
         "the registry cannot be reached from the node",
         "check DNS, proxy and firewall between the node and the registry",
     ),
@@ -96,6 +131,26 @@ START_ERRORS = (
         r"is not a shared mount",
         "mount the path on the node as shared (mount --make-rshared), or leave mountPropagation out",
     ),
+    (
+        r"failed to sync \w{1,20} cache",
+        "check that the kubelet on the node reaches the API server; it retries by itself",
+    ),
+    (
+        r"no (?:users|groups) found|unable to find (?:user|group) |no matching entries in (?:passwd|group) file",
+        "set runAsUser and runAsGroup of the securityContext to numbers, or add the user to the image",
+    ),
+    (
+        r"CDI device injection failed|unresolvable CDI devices",
+        "look at the pod of the device plugin or DRA driver on the node, which describes its devices in /var/run/cdi",
+    ),
+    (
+        r"operating system of the container does not match|does not match the host operating system",
+        "use an image for the node's version of Windows, or select nodes by node.kubernetes.io/windows-build",
+    ),
+    (
+        r"unable to apply cgroup configuration",
+        "correct the container's limits, or see in the log of the container runtime why its cgroup does not take them",
+    ),
     (r"cannot load seccomp", "put the profile on the node, or correct seccompProfile of the securityContext"),
     (
         r"nvidia-container-cli|nvml|libcuda",
@@ -107,8 +162,9 @@ START_ERRORS = (
     ),
     (r"", "correct command, args and securityContext of the container, or the image's entrypoint"),
 )
-"""Texts of the kubelet (pkg/kubelet/kuberuntime/security_context_others.go), runc (libcontainer), containerd, CRI-O and
-NVIDIA's container toolkit about a container that cannot start, with the remedy. The first match counts."""
+"""Texts of the kubelet (pkg/kubelet/kuberuntime/security_context_others.go), runc (libcontainer), containerd, CRI-O,
+hcsshim, CDI and NVIDIA's container toolkit about a container that cannot start, with the remedy. The first match
+counts."""
 
 NO_ACCESS = re.compile(r"denied|unauthori[sz]ed|forbidden|authori[sz]|authenti|not found|does not exist", re.IGNORECASE)
 """What registries answer to a pull without the right credentials."""
