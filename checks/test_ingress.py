@@ -20,7 +20,15 @@ from collections.abc import Iterator
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import INGRESS_CLASS
 from kubevitals.facts.apps.services import ServiceName, services
-from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES, SETTLING, Gateway, HTTPRoute, unmet
+from kubevitals.facts.network.gateways import (
+    GATEWAYS,
+    HTTP_ROUTES,
+    SETTLING,
+    Gateway,
+    HTTPRoute,
+    unmet,
+    waits_for_controller,
+)
 from kubevitals.facts.network.ingresses import (
     CONTROLLERS,
     Backend,
@@ -112,17 +120,38 @@ def _why(ingress: pb.Ingress, one: Backend, cluster: Cluster) -> str:
 
 
 def gateway(cluster: Cluster) -> Iterator[Finding]:
-    """Find Gateways that their controller has not accepted or programmed for longer than `ingress.settling`."""
+    """Find Gateways that no controller has accepted or programmed for longer than `ingress.settling`."""
+    remedy = "correct spec.gatewayClassName, or install the controller of this class: kubectl get gatewayclasses"
     for each in cluster.objects(GATEWAYS):
         if found := _unmet(each, cluster):
             yield found
+        elif waits_for_controller(each, cluster):
+            yield _waiting(each, "is not accepted: it still waits for a controller", remedy, Severity.ERROR, cluster)
 
 
 def route(cluster: Cluster) -> Iterator[Finding]:
-    """Find HTTPRoutes that a Gateway has not accepted, or whose references do not exist."""
+    """Find HTTPRoutes that a Gateway has not accepted, or whose references do not exist.
+
+    One of which no controller says anything is a warning: it may be part of another route.
+    """
+    says = "leads nowhere: no Gateway's controller says anything about it"
+    remedy = "correct spec.parentRefs (kubectl get gateways -A), or see whether the controller of its Gateway runs"
     for each in cluster.objects(HTTP_ROUTES):
         if found := _unmet(each, cluster):
             yield found
+        elif waits_for_controller(each, cluster):
+            yield _waiting(each, says, remedy, Severity.WARNING, cluster)
+
+
+def _waiting(obj: Gateway | HTTPRoute, says: str, remedy: str, severity: Severity, cluster: Cluster) -> Finding:
+    return Finding(
+        ref(obj),
+        says=says,
+        remedy=remedy,
+        evidence=event_lines(obj, cluster),
+        severity=severity,
+        since=obj.metadata.creationTimestamp.seconds,
+    )
 
 
 def _unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Finding | None:

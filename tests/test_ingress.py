@@ -10,7 +10,7 @@ from checks.test_ingress import backend, gateway, no_class, no_controller, route
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
 from kubevitals.source.request import Answer
 from tests.fakes import ago, cluster_of, status_json
@@ -162,6 +162,41 @@ def test_a_route_with_a_reference_that_does_not_exist() -> None:
     (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(route_object(condition("ResolvedRefs")))}))
     assert finding.says == "is not ResolvedRefs at Gateway edge: Invalid: no such"
     assert finding.concerns == (Ref("Gateway", "shop", "edge"),)
+
+
+def waiting(**accepted: str) -> dict[str, Any]:
+    """Return a Gateway as the API server creates it."""
+    epoch = "1970-01-01T00:00:00Z"
+    conditions = [condition(kind, "Unknown", epoch) | {"reason": "Pending"} for kind in ("Accepted", "Programmed")]
+    conditions[0] |= accepted
+    return gateway_object(*conditions)
+
+
+def aged(obj: dict[str, Any], time: str = "2026-03-01T11:00:00Z") -> dict[str, Any]:
+    return obj | {"metadata": obj["metadata"] | {"creationTimestamp": time}}
+
+
+def test_a_gateway_at_which_no_controller_has_looked() -> None:
+    (finding,) = gateway(cluster_of({GATEWAYS.path: listed(aged(waiting()))}))
+    assert finding.says == "is not accepted: it still waits for a controller"
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [aged(waiting(), "2026-03-01T11:59:00Z"), aged(waiting(status="True", reason="Accepted"))],
+    ids=["new", "accepted"],
+)
+def test_a_gateway_that_a_controller_has_accepted_does_not_wait(healthy: dict[str, Any]) -> None:
+    assert not list(gateway(cluster_of({GATEWAYS.path: listed(healthy)})))
+
+
+def test_a_route_of_which_no_controller_says_anything_is_a_warning() -> None:
+    silent = aged(route_object() | {"status": {}})
+    (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(silent)}))
+    assert finding.says == "leads nowhere: no Gateway's controller says anything about it"
+    assert finding.severity is Severity.WARNING
+    young, said = aged(silent, "2026-03-01T11:59:00Z"), aged(route_object(condition("Accepted", "True")))
+    assert not list(route(cluster_of({HTTP_ROUTES.path: listed(young, said)})))
 
 
 @pytest.mark.parametrize(

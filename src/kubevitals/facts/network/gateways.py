@@ -97,3 +97,17 @@ def _lasting(found: list[Unmet], kinds: tuple[str, ...], cluster: Cluster) -> It
         is_unmet = one.condition.type in kinds and one.condition.status == "False"
         if is_unmet and cluster.over(one.condition.lastTransitionTime, SETTLING):
             yield one
+
+
+def waits_for_controller(obj: Gateway | HTTPRoute, cluster: Cluster) -> bool:
+    """Return whether no controller has looked at an object for longer than `ingress.settling`.
+
+    The API server creates a Gateway with Accepted=Unknown (config/crd of the Gateway API). A route of which no
+    controller says anything has no Gateway that exists (envoyproxy/gateway#774), or one without a controller.
+    """
+    if not cluster.over(obj.metadata.creationTimestamp, SETTLING):
+        return False
+    if isinstance(obj, HTTPRoute):
+        return not obj.status.parents
+    states = {(condition.type, condition.status, condition.reason) for condition in obj.status.conditions}
+    return ("Accepted", "Unknown", "Pending") in states and not any(status == "True" for _, status, _ in states)
