@@ -130,6 +130,16 @@ def test_a_pod_that_was_shut_down_with_its_node_is_lost_unless_a_controller_repl
     assert findings(pod.cluster()) == ([] if found is None else [NOT_STARTED + found])
 
 
+@pytest.mark.parametrize(("name", "found"), [("node-debugger-one-x7k2p", 0), ("node-debugger-two-x7k2p", 1)])
+def test_a_shell_on_a_node_says_nothing_by_its_exit_code(name: str, found: int) -> None:
+    """`kubectl debug node/one` leaves the pod, which failed if the last command did."""
+    pod = BuiltPod()
+    pod.pod.metadata.name, pod.pod.status.phase = name, "Failed"
+    end = pb.ContainerStateTerminated(exitCode=130, reason="Error", finishedAt=ago(300))
+    pod.pod.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(terminated=end))
+    assert len(list(app_exit(cluster_of(pods=[pod.pod], nodes=[node()])))) == found
+
+
 @pytest.mark.parametrize(
     ("policy", "code", "ended", "found"),
     [("Never", 3, 300, True), ("Never", 0, 300, False), ("Never", 3, 10, False), ("OnFailure", 3, 300, False)],

@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
 from tests.built import node
-from tests.fakes import ago, cluster_of
+from tests.fakes import Answers, ago, cluster_of
 
 LONG, SHORTLY = 3600, 120
 
@@ -80,7 +80,7 @@ def pods(ready: int, unready: int, kind: str = "Deployment", **more: int) -> lis
 Listed = pb.Deployment | pb.StatefulSet | pb.DaemonSet | pb.ReplicaSet
 
 
-def cluster(workload: Listed, made: list[pb.Pod], **lists: Any) -> Cluster:
+def cluster(workload: Listed, made: list[pb.Pod], answers: Answers | None = None, **lists: Any) -> Cluster:
     kind = {
         "Deployment": "deployments",
         "StatefulSet": "stateful_sets",
@@ -88,8 +88,12 @@ def cluster(workload: Listed, made: list[pb.Pod], **lists: Any) -> Cluster:
         "ReplicaSet": "replica_sets",
     }
     served: dict[str, Any] = {kind[type(workload).__name__]: [workload], "pods": made, "nodes": [node("worker-0")]}
-    return cluster_of(**served | lists)
+    return cluster_of(answers, **served | lists)
 
 
 def missing(workload: Listed, made: list[pb.Pod], **lists: Any) -> list[Finding]:
-    return list(replicas_missing(cluster(workload, made, **lists)))
+    return missing_in(cluster(workload, made, **lists))
+
+
+def missing_in(seen: Cluster) -> list[Finding]:
+    return list(replicas_missing(seen))

@@ -159,7 +159,7 @@ def _is_fine(pod: pb.Pod) -> bool:
     """
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
-    if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod)):
+    if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod) or _is_debug_session(pod)):
         return not not_started.was_refused(pod)
     gates_are_met = is_ready(pod) or not pod.spec.readinessGates
     return (
@@ -175,6 +175,14 @@ def _is_fine(pod: pb.Pod) -> bool:
 def is_suite(labels: Mapping[str, str]) -> bool:
     """Return whether the labels of a pod say that it runs these checks on a schedule."""
     return labels.get("app.kubernetes.io/name") in _SUITE_NAMES
+
+
+def _is_debug_session(pod: pb.Pod) -> bool:
+    """Return whether the pod was a shell on its node: its exit code is that of the last command that was typed.
+
+    `kubectl debug node/NODE` names it so, and leaves it (kubernetes/kubectl pkg/cmd/debug/debug.go).
+    """
+    return pod.metadata.name.startswith(f"node-debugger-{pod.spec.nodeName}-") and not pod.metadata.ownerReferences
 
 
 def _is_suite_run(pod: pb.Pod) -> bool:

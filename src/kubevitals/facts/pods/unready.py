@@ -6,6 +6,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.container_probe_events import still_fails
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of, timing
+from kubevitals.facts.pods.standby import is_standby
 from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, condition, is_ready, owner, ref, statuses, turned_at
@@ -35,6 +36,8 @@ def probe_failing(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     A probe that cannot be made at all belongs to liveness-probe, as far as events show it.
     """
     if pod.status.phase != "Running" or not is_kept_unready(pod, cluster) or _is_surplus(pod, cluster):
+        return None
+    if is_standby(pod, cluster):
         return None
     for status in statuses(pod):
         if status.state.HasField("running") and not status.ready and _is_overdue(pod, status, cluster):

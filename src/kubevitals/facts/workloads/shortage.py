@@ -15,6 +15,7 @@ from kubevitals.facts.nodes.placement import meant_for
 from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults, undecided
 from kubevitals.facts.pods.not_started import PULLING
 from kubevitals.facts.pods.refused import RETRY
+from kubevitals.facts.pods.standby import is_standby
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.facts.pods.unscheduled import SCALE_UP, awaits_node
 from kubevitals.facts.workloads.replicas import (
@@ -148,9 +149,13 @@ def _rejected(cluster: Cluster) -> Mapping[Ref, list[pb.Pod]]:
 
 
 def _is_judged(pod: pb.Pod, workload: Workload, cluster: Cluster) -> bool:
-    """Return whether the pod is expected to be ready: a daemon only on nodes that are, and are no virtual ones."""
+    """Return whether the pod is expected to be ready: a daemon only on nodes that are, and are no virtual ones.
+
+    A standby is not.
+    """
     if not isinstance(workload, pb.DaemonSet):
-        return isinstance(workload, pb.StatefulSet) or not pod.metadata.HasField("deletionTimestamp")
+        is_leaving = isinstance(workload, pb.Deployment | pb.ReplicaSet) and pod.metadata.HasField("deletionTimestamp")
+        return not is_leaving and not is_standby(pod, cluster)
     return (pod.spec.nodeName or min(meant_for(pod.spec), default="")) in cluster.derive(_ready_nodes)
 
 

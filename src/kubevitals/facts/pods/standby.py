@@ -1,0 +1,65 @@
+"""Replicas that wait to become the leader, and are not ready until then: their readiness probe asks for leadership."""
+
+import re
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, is_ready, ref
+from kubevitals.text import clean, plural
+
+_WAITS = re.compile(r"(?i)attempting to acquire leader lease")
+_LEADS = re.compile(r"(?i)successfully acquired lease")
+"""What Kubernetes' client libraries log (client-go tools/leaderelection/leaderelection.go, and the Java client)."""
+
+NAMED = 3
+"""Pods that the remark names."""
+
+_Replicas = tuple[str, str, str, str]
+"""What replicas of one revision share: namespace, kind and name of their controller, and the hash of the template."""
+
+
+def is_standby(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod waits for its turn: its log says so, and one replica of the same revision is ready.
+
+    In a rollout, the leader may be of the old revision, and the new pod never becomes ready: that is a fault.
+    """
+    return ref(pod) in cluster.derive(_standby)
+
+
+def _standby(cluster: Cluster) -> frozenset[Ref]:
+    """Return all standby pods; a remark counts them."""
+    ready: dict[_Replicas, int] = {}
+    unready: list[tuple[_Replicas, pb.Pod]] = []
+    for pod in cluster.pods:
+        if replicas := _replicas(pod):
+            ready[replicas] = ready.get(replicas, 0) + is_ready(pod)
+            if pod.status.phase == "Running" and not is_ready(pod):
+                unready.append((replicas, pod))
+    found = frozenset(ref(pod) for replicas, pod in unready if ready[replicas] == 1 and _waits(pod, cluster))
+    if found:
+        told = clean(", ".join(sorted(f"{pod.namespace}/{pod.name}" for pod in found)[:NAMED]), 400)
+        more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+        cluster.remarks.append(
+            f"{plural(len(found), 'pod')} not ready on purpose: waiting to become the leader ({told}{more})"
+        )
+    return found
+
+
+def _replicas(pod: pb.Pod) -> _Replicas | None:
+    revision = pod.metadata.labels.get("controller-revision-hash", "")
+    owners = (reference for reference in pod.metadata.ownerReferences if reference.controller)
+    return next(((pod.metadata.namespace, owner.kind, owner.name, revision) for owner in owners), None)
+
+
+def _waits(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the pod's only container that is not ready runs, and logged last that it waits."""
+    waiting = [status for status in pod.status.containerStatuses if not status.ready]
+    if len(waiting) != 1 or not waiting[0].state.HasField("running"):
+        return False
+    try:
+        lines = cluster.log(pod, waiting[0].name, previous=False)
+    except NotObserved:
+        return False  # it is reported, and says that it may be a standby
+    told = [line for line in lines if _WAITS.search(line) or _LEADS.search(line)]
+    return bool(told) and bool(_WAITS.search(told[-1]))
