@@ -15,7 +15,7 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import Answer
 from tests.dns import MARK, dns_cluster
 from tests.fakes import ago
-from tests.networks import DNS_IP
+from tests.networks import DNS_IP, node
 
 CALICO = ("calico-node", "calico/node:v3.28.0")
 OTHER_KINDS = (
@@ -251,6 +251,27 @@ def test_whether_the_cni_enforces_policies(name: str, image: str, enforces: bool
         assert list(no_dns(made))
         return
     with pytest.raises(NotApplicable if enforces is False else NotObserved):
+        list(no_dns(made))
+
+
+@pytest.mark.parametrize(
+    ("version", "labels", "enforces"),
+    [
+        ("v1.34.1+k3s1", {}, True),
+        ("v1.34.1", {"eks.amazonaws.com/compute-type": "auto"}, None),
+        ("v1.34.1", {"microk8s.io/cluster": "true"}, False),
+    ],
+)
+def test_whether_the_built_in_cni_enforces_policies(
+    version: str, labels: dict[str, str], enforces: bool | None
+) -> None:
+    one = node("one", labels=labels)
+    one.status.nodeInfo.kubeletVersion = version
+    made = cluster(policy(TO_API), cni=("web", "web:1"), nodes=[one])
+    if enforces:
+        assert list(no_dns(made))
+        return
+    with pytest.raises(NotApplicable if enforces is False else NotObserved, match="enforce network policies"):
         list(no_dns(made))
 
 

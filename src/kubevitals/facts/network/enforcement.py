@@ -7,6 +7,8 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network import cni
+from kubevitals.facts.nodes.distributions import built_in_enforcement
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
 from kubevitals.inventory.served import list_if_served
@@ -75,7 +77,11 @@ def need_enforcement(cluster: Cluster) -> None:
     """
     if any(_has_enforcer(daemon_set) for daemon_set in cluster.daemon_sets):
         return
-    of_cni = cni.daemon_sets(cluster)
+    try:
+        of_cni = cni.daemon_sets(cluster)
+    except NotApplicable as built_in:
+        _need_built_in_enforcement(str(built_in), cluster)
+        return
     known = [(daemon_set, known) for daemon_set in of_cni for known in cni.RECOGNISED if cni.is_of(daemon_set, known)]
     enforces = [_kindnet_enforces(ds) if one.name == "kindnet" else one.enforces for ds, one in known]
     if any(enforces):
@@ -87,6 +93,20 @@ def need_enforcement(cluster: Cluster) -> None:
             f"{names} may or may not enforce network policies: its image {', '.join(images[:2])} tells not"
         )
     raise NotApplicable(f"{names} does not enforce network policies")
+
+
+def _need_built_in_enforcement(built_in: str, cluster: Cluster) -> None:
+    """Require that the CNI that the nodes have built in enforces network policies.
+
+    Raises:
+        NotApplicable: it does not.
+        NotObserved: it may or may not.
+    """
+    enforces = built_in_enforcement(cluster.derive(our_nodes))
+    if enforces is None:
+        raise NotObserved(f"{built_in}, and may or may not enforce network policies")
+    if not enforces:
+        raise NotApplicable(f"{built_in}, and does not enforce network policies")
 
 
 def _has_enforcer(daemon_set: pb.DaemonSet) -> bool:

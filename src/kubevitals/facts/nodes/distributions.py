@@ -19,6 +19,7 @@ class Distribution(NamedTuple):
         kube_proxy: how Service traffic is forwarded if there is no kube-proxy pod; empty if there always is one.
         source: where the marks are found.
         beside_others: whether such nodes stand beside nodes of another kind in one cluster.
+        enforces: whether the CNI that is built in enforces NetworkPolicies by default; None if that is configurable.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Distribution(NamedTuple):
     kube_proxy: str
     source: str
     beside_others: bool = False
+    enforces: bool | None = False
 
 
 DISTRIBUTIONS = (
@@ -37,7 +39,8 @@ DISTRIBUTIONS = (
         ("", ""),
         "flannel is built into k3s",
         "kube-proxy is built into k3s",
-        "k3s-io/k3s pkg/agent/flannel, pkg/agent/proxy, pkg/version",
+        "k3s-io/k3s pkg/agent/flannel, pkg/agent/netpol, pkg/agent/proxy, pkg/version",
+        enforces=True,
     ),
     Distribution(
         "MicroK8s",
@@ -53,8 +56,10 @@ DISTRIBUTIONS = (
         ("eks.amazonaws.com/compute-type", "auto"),
         "the VPC CNI is built into EKS Auto Mode's nodes",
         "kube-proxy is built into EKS Auto Mode's nodes",
-        "docs.aws.amazon.com/eks: Learn about VPC networking and load balancing in EKS Auto Mode",
+        "docs.aws.amazon.com/eks: Learn about VPC networking and load balancing in EKS Auto Mode, Use Network Policies "
+        "with EKS Auto Mode",
         beside_others=True,
+        enforces=None,
     ),
     Distribution(
         "GKE",
@@ -98,6 +103,12 @@ def built_in_cni(nodes: Iterable[pb.Node]) -> str:
     """Return how pods get their network if all nodes have a CNI built in; else empty."""
     known = [distribution.cni if (distribution := distribution_of(node)) else "" for node in nodes]
     return known[0] if known and all(known) else ""
+
+
+def built_in_enforcement(nodes: Iterable[pb.Node]) -> bool | None:
+    """Return whether the CNI that all these nodes have built in enforces NetworkPolicies; None if that is not known."""
+    known = {distribution.enforces if (distribution := distribution_of(node)) else None for node in nodes}
+    return known.pop() if len(known) == 1 else None
 
 
 def built_in_kube_proxy(nodes: Iterable[pb.Node]) -> str:
