@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import INGRESS_CLASS
+from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.services import ServiceName, services
 from kubevitals.facts.network.gateways import (
     GATEWAYS,
@@ -36,6 +37,7 @@ from kubevitals.facts.network.ingresses import (
     class_of,
     has_port,
     is_served,
+    may_be_served,
     runs_somewhere,
 )
 from kubevitals.findings.declaration import check
@@ -58,18 +60,25 @@ def _settled(cluster: Cluster) -> Iterator[pb.Ingress]:
 
 def no_class(cluster: Cluster) -> Iterator[Finding]:
     """Find Ingresses whose class does not exist, or that have none and there is no default; none has an address."""
+    classes = [each.metadata.name for each in cluster.ingress_classes]
+    maybe = ""
     for ingress in _settled(cluster):
         is_annotated = bool(ingress.metadata.annotations.get(INGRESS_CLASS))
-        name, classes = class_of(ingress, cluster), [each.metadata.name for each in cluster.ingress_classes]
-        if not is_served(ingress) and not is_annotated and name not in classes:
-            says = f'IngressClass "{clean(name, 253)}" does not exist{near_name(name, classes)}' if name else ""
-            yield Finding(
-                ref(ingress),
-                says=says or "has no class, and the cluster has no default IngressClass: no controller serves it",
-                remedy="correct spec.ingressClassName: kubectl get ingressclass",
-                evidence=event_lines(ingress, cluster),
-                missing=(Ref("IngressClass", "", name),) if name else (),
-            )
+        if is_served(ingress) or is_annotated or (name := class_of(ingress, cluster)) in classes:
+            continue
+        if by := may_be_served(ingress, cluster):
+            maybe = maybe or f"{by} may serve {ref(ingress)}, which has no IngressClass"
+            continue
+        says = f'IngressClass "{clean(name, 253)}" does not exist{near_name(name, classes)}' if name else ""
+        yield Finding(
+            ref(ingress),
+            says=says or "has no class, and the cluster has no default IngressClass: no controller serves it",
+            remedy="correct spec.ingressClassName: kubectl get ingressclass",
+            evidence=event_lines(ingress, cluster),
+            missing=(Ref("IngressClass", "", name),) if name else (),
+        )
+    if maybe:
+        raise NotObserved(maybe)
 
 
 def no_controller(cluster: Cluster) -> Iterator[Finding]:

@@ -84,6 +84,29 @@ def workload(name: str, image: str) -> pb.Deployment:
     return made
 
 
+def gke_node() -> pb.Node:
+    return pb.Node(status=pb.NodeStatus(nodeInfo=pb.NodeSystemInfo(kubeletVersion="v1.34.1-gke.100")))
+
+
+@pytest.mark.parametrize(
+    ("one", "lists"),
+    [
+        (ingress(), {"deployments": [workload("edge", "traefik:v2.11")]}),
+        (ingress(), {"deployments": [workload("contour", "ghcr.io/projectcontour/contour:v1.30.0")]}),
+        (ingress(ingressClassName="own"), {"deployments": [workload("contour", "projectcontour/contour:v1")]}),
+        (ingress(), {"nodes": [gke_node()]}),
+    ],
+    ids=["traefik", "contour", "contour-named", "gke"],
+)
+def test_some_controllers_serve_ingresses_without_an_ingress_class(one: pb.Ingress, lists: dict[str, Any]) -> None:
+    with pytest.raises(NotObserved, match="may serve Ingress/shop/shop, which has no IngressClass"):
+        found(no_class, one, **lists)
+
+
+def test_a_named_class_that_does_not_exist_is_not_served_by_traefik() -> None:
+    assert found(no_class, ingress(ingressClassName="own"), deployments=[workload("edge", "traefik:v2.11")])
+
+
 def test_a_class_whose_controller_does_not_run() -> None:
     (finding,) = found(no_controller, ingress(ingressClassName="nginx"), deployments=[workload("web", "busybox")])
     assert finding.says == "no controller serves it: no workload looks like k8s.io/ingress-nginx"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import DEFAULT_INGRESS_CLASS, INGRESS_CLASS
+from kubevitals.facts.nodes.distributions import distribution_of
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import containers
 
@@ -30,6 +31,26 @@ CONTROLLERS = {
     "projectcontour.io/ingress-controller": "contour",
 }
 """IngressClass.spec.controller of controllers that run as pods, and a word that is in the names of their images."""
+
+
+WITHOUT_CLASS = ("traefik", "contour")
+"""Words in the names and images of controllers that by default serve Ingresses without a class
+(doc.traefik.io/traefik: Kubernetes Ingress, ingressClass; projectcontour.io/docs: Ingress)."""
+
+WITHOUT_CLASS_OBJECT = "contour"
+"""The controller that needs no IngressClass of the name that it is given (projectcontour.io/docs: Ingress)."""
+
+
+def may_be_served(ingress: pb.Ingress, cluster: Cluster) -> str:
+    """Return what may serve an Ingress although its class, or the default one, does not exist; empty if nothing does.
+
+    GKE's controller serves Ingresses without a class (cloud.google.com/kubernetes-engine/docs: GKE Ingress).
+    """
+    if class_of(ingress, cluster):
+        return WITHOUT_CLASS_OBJECT if runs_somewhere(WITHOUT_CLASS_OBJECT, cluster) else ""
+    if any((found := distribution_of(node)) and found.name == "GKE" for node in cluster.nodes):
+        return "GKE's controller"
+    return next((word for word in WITHOUT_CLASS if runs_somewhere(word, cluster)), "")
 
 
 def class_of(ingress: pb.Ingress, cluster: Cluster) -> str:
