@@ -36,6 +36,7 @@ from kubevitals.facts.pods.container_probes import ProbeKind, container_of, numb
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.unready import has_been_ready, is_only_one_ready, unmet_gates, unready_since
+from kubevitals.facts.workloads import outdated
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import current_log_lines, pod_lines
 from kubevitals.findings.finding import Finding, pod_finding
@@ -77,7 +78,7 @@ def probe_failing(cluster: Cluster) -> Iterator[Finding]:
         yield pod_finding(
             pod,
             says=f"{asked}: {_why(failure, cause)}" if probe else asked,
-            remedy=_remedy(failure, cause, cluster),
+            remedy=outdated.remedy_for(pod, _remedy(failure, cause, cluster), cluster),
             evidence=_lines(failure, cluster),
             part=name,
             concerns=cause.concerns if cause else (),

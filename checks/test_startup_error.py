@@ -37,6 +37,7 @@ from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.sandbox_errors import plain
 from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
 from kubevitals.facts.pods.states import Symptom, restarts_on_failure
+from kubevitals.facts.workloads.outdated import remedy_for
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, current_log_command, log_command, pod_lines
 from kubevitals.findings.explains import SAME_MISSING, SAME_NODE, Explains
@@ -68,7 +69,7 @@ def image(cluster: Cluster) -> Iterator[Finding]:
             meaning = f"{meaning}; the kubelet cannot read imagePullSecret {secrets}"
             remedy = f"create Secret {secrets} in the pod's namespace, or correct imagePullSecrets"
         says = f'{_container(symptom)}: image "{name}" cannot be pulled: {meaning}'
-        yield _finding(symptom, says, remedy, evidence, missing)
+        yield _finding(symptom, says, remedy, evidence, cluster, missing)
 
 
 def _image_name(symptom: Symptom) -> str:
@@ -87,6 +88,7 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
             f"{_container(symptom)}: env/envFrom references a missing object: {symptom.words}{near}",
             "create the missing object or key, or correct env and envFrom in the workload's template",
             _pod_lines(symptom, cluster),
+            cluster,
             symptom.missing,
         )
 
@@ -100,6 +102,7 @@ def bad_command(cluster: Cluster) -> Iterator[Finding]:
             f"{_container(symptom)} cannot start: {words}",
             remedy,
             _pod_lines(symptom, cluster),
+            cluster,
         )
 
 
@@ -111,6 +114,7 @@ def post_start(cluster: Cluster) -> Iterator[Finding]:
             f"{_container(symptom)} is killed because its postStart hook fails",
             "correct the hook, or let the application itself do that work at its start",
             _crash_lines(symptom, cluster),
+            cluster,
         )
 
 
@@ -168,7 +172,7 @@ def not_started(cluster: Cluster) -> Iterator[Finding]:
     for symptom in broken_pods(cluster, PodFault.NOT_STARTED):
         pod = symptom.pod
         says, remedy = _refusal(pod, cluster) if was_refused(pod) else _waiting(symptom, cluster)
-        yield _finding(symptom, says, remedy, _waiting_lines(symptom, cluster))
+        yield _finding(symptom, says, remedy, _waiting_lines(symptom, cluster), cluster)
 
 
 def _refusal(pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
@@ -224,7 +228,7 @@ def _crash_finding(symptom: Symptom, says: str, cluster: Cluster) -> Finding:
     return pod_finding(
         pod,
         says=f"{says}: {cause.means}",
-        remedy=cause.remedy,
+        remedy=remedy_for(pod, cause.remedy, cluster),
         evidence=_crash_lines(symptom, cluster),
         severity=symptom.severity,
         part=status.name,
@@ -253,18 +257,17 @@ def _finding(
     says: str,
     remedy: str,
     evidence: Iterable[str],
+    cluster: Cluster,
     missing: tuple[Ref, ...] = (),
-    look: str = "",
 ) -> Finding:
     return pod_finding(
         symptom.pod,
         says=says,
-        remedy=remedy,
+        remedy=remedy_for(symptom.pod, remedy, cluster),
         evidence=evidence,
         severity=symptom.severity,
         part=symptom.status.name,
         missing=missing,
-        look=look,
     )
 
 

@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.workloads.outdated import remedy_for
 from kubevitals.facts.workloads.pod_states import is_gated, state_of
 from kubevitals.facts.workloads.replicas import (
     counts,
@@ -102,7 +103,7 @@ def _finding(shortage: Shortage, says: str, cluster: Cluster) -> Finding:
     return Finding(
         ref(workload),
         says=says,
-        remedy=_remedy(shortage),
+        remedy=remedy_for(pods[0], _remedy(shortage), cluster) if pods else _remedy(shortage),
         evidence=_lines(shortage, cluster),
         severity=Severity.WARNING if pods and all(map(is_gated, pods)) else Severity.ERROR,
         concerns=tuple(_concerns(pods[:KEPT])),

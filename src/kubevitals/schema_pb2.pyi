@@ -1440,34 +1440,38 @@ class UpdateStrategy(_message.Message):
     def __init__(self, type: _Optional[str] = ..., rollingUpdate: _Optional[_Union[RollingUpdateStatefulSetStrategy, _Mapping]] = ...) -> None: ...
 
 class StatefulSetSpec(_message.Message):
-    __slots__ = ("replicas", "selector", "template", "serviceName", "updateStrategy", "minReadySeconds")
+    __slots__ = ("replicas", "selector", "template", "serviceName", "podManagementPolicy", "updateStrategy", "minReadySeconds")
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     SELECTOR_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     SERVICENAME_FIELD_NUMBER: _ClassVar[int]
+    PODMANAGEMENTPOLICY_FIELD_NUMBER: _ClassVar[int]
     UPDATESTRATEGY_FIELD_NUMBER: _ClassVar[int]
     MINREADYSECONDS_FIELD_NUMBER: _ClassVar[int]
     replicas: int
     selector: LabelSelector
     template: PodTemplateSpec
     serviceName: str
+    podManagementPolicy: str
     updateStrategy: UpdateStrategy
     minReadySeconds: int
-    def __init__(self, replicas: _Optional[int] = ..., selector: _Optional[_Union[LabelSelector, _Mapping]] = ..., template: _Optional[_Union[PodTemplateSpec, _Mapping]] = ..., serviceName: _Optional[str] = ..., updateStrategy: _Optional[_Union[UpdateStrategy, _Mapping]] = ..., minReadySeconds: _Optional[int] = ...) -> None: ...
+    def __init__(self, replicas: _Optional[int] = ..., selector: _Optional[_Union[LabelSelector, _Mapping]] = ..., template: _Optional[_Union[PodTemplateSpec, _Mapping]] = ..., serviceName: _Optional[str] = ..., podManagementPolicy: _Optional[str] = ..., updateStrategy: _Optional[_Union[UpdateStrategy, _Mapping]] = ..., minReadySeconds: _Optional[int] = ...) -> None: ...
 
 class StatefulSetStatus(_message.Message):
-    __slots__ = ("observedGeneration", "replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+    __slots__ = ("observedGeneration", "replicas", "readyReplicas", "updatedReplicas", "updateRevision", "availableReplicas")
     OBSERVEDGENERATION_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     READYREPLICAS_FIELD_NUMBER: _ClassVar[int]
     UPDATEDREPLICAS_FIELD_NUMBER: _ClassVar[int]
+    UPDATEREVISION_FIELD_NUMBER: _ClassVar[int]
     AVAILABLEREPLICAS_FIELD_NUMBER: _ClassVar[int]
     observedGeneration: int
     replicas: int
     readyReplicas: int
     updatedReplicas: int
+    updateRevision: str
     availableReplicas: int
-    def __init__(self, observedGeneration: _Optional[int] = ..., replicas: _Optional[int] = ..., readyReplicas: _Optional[int] = ..., updatedReplicas: _Optional[int] = ..., availableReplicas: _Optional[int] = ...) -> None: ...
+    def __init__(self, observedGeneration: _Optional[int] = ..., replicas: _Optional[int] = ..., readyReplicas: _Optional[int] = ..., updatedReplicas: _Optional[int] = ..., updateRevision: _Optional[str] = ..., availableReplicas: _Optional[int] = ...) -> None: ...
 
 class StatefulSet(_message.Message):
     __slots__ = ("metadata", "spec", "status")
