@@ -1,5 +1,6 @@
 """Why the DNS Service has no endpoint, and what the metrics and logs of its pods say."""
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -9,13 +10,13 @@ from hypothesis import strategies as st
 
 from checks.test_cluster_dns import failing, no_endpoints
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns.logs import LOG_LINES, explain_log
 from kubevitals.facts.dns.service import service
 from kubevitals.source.request import Answer, Request
 from tests.dns import DOWN, MARK, METRICS, A, B, dns_cluster, dns_service, slice_of
 from tests.fakes import Answers
-from tests.networks import UseProbe, found, judged, pod, refused_by_rbac
+from tests.networks import DNS_IP, UseProbe, found, judged, node, pod, refused_by_rbac
 
 # --- the Service ---
 
@@ -74,6 +75,35 @@ def test_a_service_without_endpoints_says_why(lists: dict[str, Sequence[Message]
 )
 def test_a_service_that_serves_or_starts_is_left_alone(lists: dict[str, Sequence[Message]]) -> None:
     assert found(no_endpoints, dns_cluster(**lists)) == []
+
+
+AUTO = node("one", labels={"eks.amazonaws.com/compute-type": "auto"})
+
+
+@pytest.mark.parametrize("services", [[], [dns_service()]], ids=["no Service", "dummy Service"])
+def test_dns_that_is_built_into_the_nodes_needs_no_service(services: list[pb.Service]) -> None:
+    lists: dict[str, Sequence[Message]] = {"nodes": [AUTO], "services": services, "endpoint_slices": []}
+    with pytest.raises(NotApplicable, match="DNS is built into EKS Auto Mode's nodes"):
+        list(no_endpoints(dns_cluster(pods=[], **lists)))
+
+
+def test_dns_pods_count_although_nodes_have_dns_built_in() -> None:
+    for nodes, pods in (([AUTO], DOWN), ([AUTO, node("two")], [])):
+        lists: dict[str, Sequence[Message]] = {"nodes": nodes, "pods": pods, "endpoint_slices": []}
+        (finding,), _ = judged(no_endpoints, dns_cluster(**lists))
+        assert str(finding.obj) == "Service/kube-system/kube-dns"
+
+
+def test_cloud_dns_may_serve_where_kube_dns_is_scaled_down() -> None:
+    gke = node("one")
+    gke.status.nodeInfo.kubeletVersion = "v1.34.1-gke.100"
+    lists: dict[str, Sequence[Message]] = {"pods": [], "deployments": [SCALED], "endpoint_slices": []}
+    with pytest.raises(NotObserved, match="Cloud DNS may resolve names in GKE"):
+        list(no_endpoints(dns_cluster(nodes=[gke], **lists)))
+    config = {"kubeletconfig": {"clusterDNS": [DNS_IP]}}
+    answers = {"/api/v1/nodes/one/proxy/configz": Answer(200, json.dumps(config).encode())}
+    (finding,), _ = judged(no_endpoints, dns_cluster(answers, nodes=[gke], **lists))
+    assert "scaled to 0 replicas" in finding.says
 
 
 def test_an_endpoint_that_does_not_say_whether_it_is_ready_is() -> None:

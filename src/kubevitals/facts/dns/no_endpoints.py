@@ -26,7 +26,11 @@ class Why(NamedTuple):
 
 
 def why_empty(cluster: Cluster) -> Why | None:
-    """Return why the DNS Service has no ready endpoint; nothing while its pods have only just been started."""
+    """Return why the DNS Service has no ready endpoint; nothing while its pods have only just been started.
+
+    Raises:
+        NotObserved: DNS has no pods where it may be elsewhere, and what pods query is not known.
+    """
     selected = dns.pods(cluster)
     if selected:
         if not any(is_down(pod, cluster, LASTING) for pod in selected):
@@ -63,6 +67,8 @@ def _wrong_selector(selector: str, others: list[pb.Pod]) -> Why:
 
 
 def _no_pods(selector: str, cluster: Cluster) -> Why:
+    if (elsewhere := dns.built_in(cluster, optional=True)) and not cluster.derive(dns.name_servers):
+        raise NotObserved(f"{elsewhere}: the DNS Service has no pods, and what pods query is not known")
     deployments = dns.deployments(cluster)
     evidence = [f"{ref(d)} wants {plural(d.spec.replicas, 'replica')}" for d in deployments]
     if scaled := [d for d in deployments if not d.spec.replicas]:

@@ -6,6 +6,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.nodes.distributions import built_in_dns
+from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.inventory import kubelet
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import probed
@@ -29,9 +31,11 @@ def service(cluster: Cluster) -> pb.Service:
     """Return the cluster's DNS Service: the one that pods query, or else the one with a usual name or label.
 
     Raises:
-        NotApplicable: pods query name servers that are no Services.
+        NotApplicable: pods query name servers that are no Services, or DNS is built into the nodes.
         NotObserved: what pods query is not known, and no Service has a usual name or label.
     """
+    if how := cluster.derive(_without_pods):
+        raise NotApplicable(how)
     queried = cluster.derive(name_servers)
     usual = _usual_service(cluster)
     if usual and (not queried or queried & set(_ips(usual))):
@@ -50,6 +54,25 @@ def service(cluster: Cluster) -> pb.Service:
         f"there is no DNS Service: no {', '.join(DNS_NAMES)} and none with the label "
         f"{DNS_LABEL}={DNS_VALUE} in kube-system, and no {'/'.join(DNS_ELSEWHERE)}"
     )
+
+
+def built_in(cluster: Cluster, *, optional: bool = False) -> str:
+    """Return how names are resolved without a DNS pod, for certain or if that is chosen; else empty."""
+    try:
+        return built_in_dns(cluster.derive(our_nodes), optional=optional)
+    except NotObserved:
+        return ""
+
+
+def _without_pods(cluster: Cluster) -> str:
+    """Return how names are resolved if DNS is built into the nodes, and no DNS pod runs; else empty."""
+    if (how := built_in(cluster)) and not any(_looks_like_dns(pod) for pod in _lasting(cluster, "kube-system")):
+        return how
+    return ""
+
+
+def _looks_like_dns(pod: pb.Pod) -> bool:
+    return is_dns(pod.metadata) or "coredns" in pod.metadata.name
 
 
 def _usual_service(cluster: Cluster) -> pb.Service | None:
@@ -148,7 +171,7 @@ def pods(cluster: Cluster) -> list[pb.Pod]:
 def likely_pods(cluster: Cluster) -> list[pb.Pod]:
     """Return the pods that look like the cluster's DNS, selected or not: by their label or by their name."""
     namespace = service(cluster).metadata.namespace
-    return [pod for pod in _lasting(cluster, namespace) if is_dns(pod.metadata) or "coredns" in pod.metadata.name]
+    return [pod for pod in _lasting(cluster, namespace) if _looks_like_dns(pod)]
 
 
 def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:

@@ -19,6 +19,8 @@ class Distribution(NamedTuple):
         kube_proxy: how Service traffic is forwarded if there is no kube-proxy pod; empty if there always is one.
         source: where the marks are found.
         beside_others: whether such nodes stand beside nodes of another kind in one cluster.
+        dns: how names are resolved if there is no DNS pod.
+        dns_is_optional: whether that is so only if it is chosen.
         enforces: whether the CNI that is built in enforces NetworkPolicies by default; None if that is configurable.
     """
 
@@ -30,6 +32,8 @@ class Distribution(NamedTuple):
     source: str
     beside_others: bool = False
     enforces: bool | None = False
+    dns: str = ""
+    dns_is_optional: bool = False
 
 
 DISTRIBUTIONS = (
@@ -57,9 +61,10 @@ DISTRIBUTIONS = (
         "the VPC CNI is built into EKS Auto Mode's nodes",
         "kube-proxy is built into EKS Auto Mode's nodes",
         "docs.aws.amazon.com/eks: Learn about VPC networking and load balancing in EKS Auto Mode, Use Network Policies "
-        "with EKS Auto Mode",
+        "with EKS Auto Mode; aws/containers-roadmap#2546",
         beside_others=True,
         enforces=None,
+        dns="DNS is built into EKS Auto Mode's nodes",
     ),
     Distribution(
         "GKE",
@@ -67,7 +72,9 @@ DISTRIBUTIONS = (
         ("", ""),
         "the CNI is built into GKE's nodes",
         "",
-        "cloud.google.com/kubernetes-engine/docs: Network overview",
+        "cloud.google.com/kubernetes-engine/docs: Network overview, Use Cloud DNS for GKE",
+        dns="Cloud DNS may resolve names in GKE",
+        dns_is_optional=True,
     ),
     Distribution(
         "AKS",
@@ -103,6 +110,13 @@ def built_in_cni(nodes: Iterable[pb.Node]) -> str:
     """Return how pods get their network if all nodes have a CNI built in; else empty."""
     known = [distribution.cni if (distribution := distribution_of(node)) else "" for node in nodes]
     return known[0] if known and all(known) else ""
+
+
+def built_in_dns(nodes: Iterable[pb.Node], *, optional: bool = False) -> str:
+    """Return how all these nodes resolve names without a DNS pod, for certain or if that is chosen; else empty."""
+    found = [distribution_of(node) for node in nodes]
+    known = {each.dns if each and each.dns_is_optional is optional else "" for each in found}
+    return known.pop() if len(known) == 1 else ""
 
 
 def built_in_enforcement(nodes: Iterable[pb.Node]) -> bool | None:
