@@ -18,13 +18,13 @@ Mitigation:
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import CLUSTER_API, REMOVED
-from kubevitals.facts.pods.budgets import budgets_of, pods_of
+from kubevitals.facts.pods.budgets import pods_of, selected
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BROKEN_PODS, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
@@ -90,7 +90,7 @@ def _exhausted(cluster: Cluster) -> Iterator[pb.PodDisruptionBudget]:
 
 def _sharing(cluster: Cluster) -> frozenset[Ref]:
     """Return the budgets that have a pod in common with another one."""
-    shared = (budgets for budgets in cluster.derive(budgets_of).values() if len(budgets) > 1)
+    shared = (budgets for _, budgets in cluster.derive(selected) if len(budgets) > 1)
     return frozenset(ref(budget) for budgets in shared for budget in budgets)
 
 
@@ -130,21 +130,21 @@ def _demand(budget: pb.PodDisruptionBudget) -> str:
 
 def overlapping(cluster: Cluster) -> Iterator[Finding]:
     """Find pairs of budgets that select the same pod: the API server evicts no such pod."""
-    groups: dict[tuple[Ref, ...], list[Ref]] = defaultdict(list)
-    for pod, budgets in cluster.derive(budgets_of).items():
+    groups: dict[tuple[Ref, ...], list[pb.Pod]] = defaultdict(list)
+    for pods, budgets in cluster.derive(selected):
         if len(budgets) > 1:
-            groups[tuple(sorted(map(ref, budgets)))].append(pod)
+            groups[tuple(sorted(map(ref, budgets)))] += pods
     for (first, *others), pods in groups.items():
-        names = ", ".join(other.name for other in others)
+        names, named = ", ".join(other.name for other in others), [ref(pod) for pod in pods[:NAMED]]
         drained = _drained(pods, cluster)
         yield Finding(
             first,
             says=f"selects the same {plural(len(pods), 'pod')} as {names}: no pod with two budgets can be evicted"
             f"{drained}",
             remedy="delete one of the budgets, or make its selector narrower",
-            evidence=[f"selected by both: {pod}" for pod in pods[:NAMED]],
+            evidence=[f"selected by both: {pod}" for pod in named],
             severity=Severity.ERROR if drained else Severity.WARNING,
-            concerns=(*others, *pods[:NAMED]),
+            concerns=(*others, *named),
             part=names,
         )
 
@@ -152,36 +152,31 @@ def overlapping(cluster: Cluster) -> Iterator[Finding]:
 def _finding(budget: pb.PodDisruptionBudget, why: str, remedy: str, cluster: Cluster) -> Finding:
     pods = cluster.derive(pods_of).get(ref(budget), [])
     drained, since = _drained(pods, cluster), _since(budget)
-    unready = [pod for pod in pods if pod not in cluster.derive(_ready_pods)]
+    unready = [ref(pod) for pod in pods if not is_ready(pod)][:NAMED]
     return Finding(
         ref(budget),
         says=f"allows no eviction: {why}{drained}",
         remedy=remedy,
-        evidence=[*(f"not ready: {pod}" for pod in unready[:NAMED])],
+        evidence=[f"not ready: {pod}" for pod in unready],
         severity=Severity.ERROR if drained else Severity.WARNING,
-        concerns=tuple(unready[:NAMED]),
+        concerns=tuple(unready),
         since=since.seconds if since else 0,
     )
 
 
-def _ready_pods(cluster: Cluster) -> frozenset[Ref]:
-    return frozenset(ref(pod) for pod in cluster.pods if is_ready(pod))
-
-
-def _drained(pods: list[Ref], cluster: Cluster) -> str:
+def _drained(pods: list[pb.Pod], cluster: Cluster) -> str:
     """Return that a node with one of the pods is to be drained, as a clause; nothing if none is, or it is not known."""
     try:
-        leaving = cluster.derive(_on_leaving_nodes)
+        leaving = cluster.derive(_leaving_nodes)
     except NotObserved:
         return ""
-    node = next((leaving[pod] for pod in pods if pod in leaving), "")
+    node = next((pod.spec.nodeName for pod in pods if pod.spec.nodeName in leaving), "")
     return f"; node {node} is cordoned and cannot be drained" if node else ""
 
 
-def _on_leaving_nodes(cluster: Cluster) -> Mapping[Ref, str]:
-    """Return the pods on nodes that are cordoned or being removed, with the node's name."""
-    leaving = {node.metadata.name for node in cluster.nodes if _is_leaving(node)}
-    return {ref(pod): pod.spec.nodeName for pod in cluster.pods if pod.spec.nodeName in leaving}
+def _leaving_nodes(cluster: Cluster) -> frozenset[str]:
+    """Return the names of the nodes that are cordoned or being removed."""
+    return frozenset(node.metadata.name for node in cluster.nodes if _is_leaving(node))
 
 
 def _is_leaving(node: pb.Node) -> bool:

@@ -114,7 +114,9 @@ def _own_finding(pod: pb.Pod, silent: list[str], tried: list[Lookup]) -> Finding
 
 def _pods_with_own(cluster: Cluster) -> list[tuple[pb.Pod, list[str]]]:
     """Return the pods that list name servers, with those of them that are not the cluster's own."""
-    listing = [pod for pod in cluster.pods if pod.spec.dnsConfig.nameservers and not is_finished(pod)]
+    listing = [
+        pod for pods in cluster.alike_pods if pods[0].spec.dnsConfig.nameservers for pod in pods if not is_finished(pod)
+    ]
     known = dns.addresses(cluster) if listing else set()
     own = [(pod, [ip for ip in pod.spec.dnsConfig.nameservers if ip not in known]) for pod in listing]
     return [(pod, servers) for pod, servers in own if servers]

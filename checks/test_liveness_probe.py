@@ -53,7 +53,7 @@ from kubevitals.facts.pods.failing_probes import (
     probed_with_failures,
 )
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.pods.starts import ProbedContainer, probed_containers, start_took
+from kubevitals.facts.pods.starts import ProbedContainer, starts
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, pod_lines
@@ -122,11 +122,11 @@ def no_startup_margin(cluster: Cluster) -> Iterator[Finding]:
     counts where the liveness probe had to wait as well: it asks what the readiness probe asks, or it failed meanwhile.
     Commands are not read; for them only such failures count.
     """
-    starts: dict[tuple[Ref, str], list[tuple[int, ProbedContainer]]] = {}
-    for probed in probed_containers(cluster.pods, cluster):
-        if (took := start_took(probed)) and _was_close(probed, took, cluster):
-            starts.setdefault(probed.where, []).append((took, probed))
-    for (place, name), seen in starts.items():
+    close: dict[tuple[Ref, str], list[tuple[int, ProbedContainer]]] = {}
+    for probed, took in starts(cluster):
+        if _was_close(probed, took, cluster):
+            close.setdefault(probed.where, []).append((took, probed))
+    for (place, name), seen in close.items():
         took, slowest = max(seen, key=lambda start: start[0])
         numbers = slowest.numbers
         enough = math.ceil(2 * cluster.limit(MARGIN) * took / numbers.period)

@@ -196,8 +196,18 @@ def _none_ready(service: pb.Service, says: str, concerns: list[Ref]) -> Finding:
 
 def _pods(service: pb.Service, cluster: Cluster) -> list[pb.Pod]:
     """Return the pods behind the Service: they have not finished and are not being deleted."""
+    return [pod for alike in _alike_pods(service, cluster) for pod in alike]
+
+
+def _alike_pods(service: pb.Service, cluster: Cluster) -> list[list[pb.Pod]]:
+    """Return the pods behind the Service, in groups that are alike."""
     found = cluster.derive(pods_by_label).matching(service.metadata.namespace, service.spec.selector)
-    return [pod for pod in found if not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")]
+    lasting = ([pod for pod in alike if _lasts(pod)] for alike in found)
+    return [pods for pods in lasting if pods]
+
+
+def _lasts(pod: pb.Pod) -> bool:
+    return not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")
 
 
 def wrong_port(cluster: Cluster) -> Iterator[Finding]:
@@ -210,9 +220,9 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
     for service in cluster.services:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
             continue
-        wrong = list(wrong_ports(service, pods)) if (pods := _pods(service, cluster)) else []
-        if wrong:
-            yield _wrong_port(service, wrong, pods, cluster)
+        alike = _alike_pods(service, cluster)
+        if alike and (wrong := list(wrong_ports(service, [pods[0] for pods in alike]))):
+            yield _wrong_port(service, wrong, _pods(service, cluster), cluster)
 
 
 def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod], cluster: Cluster) -> Finding:

@@ -11,7 +11,7 @@ from checks.test_liveness_probe import failing, no_startup_margin, too_aggressiv
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import decode_list
 from kubevitals.facts.pods.container_probes import Timing, timing
-from kubevitals.facts.pods.starts import ProbedContainer, start_took
+from kubevitals.facts.pods.starts import starts
 from kubevitals.findings.finding import Finding
 from tests.built import HEALTHZ, probe
 from tests.fakes import cluster_of, envelope, item_bytes, proto_field
@@ -88,7 +88,7 @@ NO_START["another container that came later"].status.containerStatuses[1].state.
 
 @pytest.mark.parametrize("seen", NO_START.values(), ids=NO_START)
 def test_a_start_that_is_not_the_containers_own_is_not_counted(seen: pb.Pod) -> None:
-    assert start_took(ProbedContainer(seen, seen.spec.containers[0], seen.status.containerStatuses[0])) == 0
+    assert list(starts(cluster_of(pods=[seen]))) == []
     assert margins([seen]) == []
 
 

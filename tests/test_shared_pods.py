@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import Page, decode_list, encode_list
-from kubevitals.encoding.shared_pods import Pod
+from kubevitals.encoding.shared_pods import Pod, alike
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request, answered
@@ -82,6 +82,14 @@ def test_pods_of_one_template_share_their_specification() -> None:
     assert first.metadata.labels is second.metadata.labels
     assert (first.metadata.name, second.metadata.name) == ("web-1", "web-2")
     assert first.spec.nodeName == "node-1"
+
+
+def test_pods_are_grouped_by_what_they_share_and_messages_stand_alone() -> None:
+    ill = ready_pod("ill")
+    ill.status.conditions[0].status = "False"
+    other = ready_pod("other", hostNetwork=True)
+    groups = alike(kept(ready_pod(), other, ill, ready_pod("web-2"), ill))
+    assert [[pod.metadata.name for pod in pods] for pods in groups] == [["web-1", "web-2"], ["other"], ["ill"], ["ill"]]
 
 
 def test_pods_differ_in_what_differs() -> None:

@@ -37,10 +37,11 @@ def unexplained(cluster: Cluster, findings: Iterable[Finding]) -> list[str]:
 
 def _groups(cluster: Cluster, findings: Iterable[Finding]) -> list[Group]:
     concerned = {ref for finding in findings for ref in (finding.obj, finding.owner, *finding.concerns) if ref}
-    pods = {ref(pod): pod for pod in cluster.pods}
+    unnamed = [event for event in cluster.all_events if event.type == "Warning" and not _about(event) & concerned]
+    pods = {ref(pod): pod for pod in cluster.pods} if unnamed else {}
     events_by_group: dict[tuple[str, str], list[pb.Event]] = defaultdict(list)
-    for event in cluster.all_events:
-        if event.type == "Warning" and not _about(event) & concerned and not _is_past_or_young(event, pods, cluster):
+    for event in unnamed:
+        if not _is_past_or_young(event, pods, cluster):
             events_by_group[event.reason, event.involvedObject.kind].append(event)
     groups = [Group(reason, kind, events) for (reason, kind), events in events_by_group.items()]
     return sorted(groups, key=lambda group: (-len(group.events), group.reason, group.kind))

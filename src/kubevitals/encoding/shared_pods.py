@@ -5,13 +5,16 @@ Most pods of a large cluster are ready, and equal 25 others but for their name, 
 apart while the list arrives. Its labels, ownerReferences and specification, as bytes, are the key under which they are
 kept: they are parsed and reduced when they come for the first time. Only its status is parsed for each pod.
 
+`alike` gives pods back in groups that share all this, so that what depends on it alone is decided once for a group.
+
 A `Pod` has the fields of the message for which it stands, with the same values, but nothing can be set. Two exceptions
 make more pods alike: the random end of the name of a kube-api-access volume becomes xxxxx, and affinity to nodes and to
 other pods, which matters only until the pod has a node, is dropped. A pod that is not ready stays a message.
 """
 
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from sys import intern
 from typing import Any, Literal, NamedTuple, cast
 
@@ -42,9 +45,10 @@ class Time(NamedTuple):
 
 
 class _Shared(NamedTuple):
-    """What the pods of one template have in common: the message, and its fields that are read most."""
+    """What the pods of one template have in common: the messages, and their fields that are read most."""
 
-    pod: pb.Pod
+    metadata: pb.ObjectMeta
+    spec: pb.PodSpec
     namespace: str
     labels: dict[str, str]
     owners: tuple[pb.OwnerReference, ...]
@@ -56,7 +60,7 @@ class _Shared(NamedTuple):
         """Return what a pod has in common with others."""
         meta, spec = pod.metadata, pod.spec
         parts = (tuple(meta.ownerReferences), tuple(spec.initContainers), tuple(spec.containers))
-        return cls(pod, meta.namespace, dict(meta.labels), *parts)
+        return cls(meta, spec, meta.namespace, dict(meta.labels), *parts)
 
 
 class Metadata:
@@ -67,7 +71,7 @@ class Metadata:
     def __init__(self, name: str, uid: str, created: Time, shared: _Shared) -> None:
         self.name, self.uid, self.creationTimestamp = name, uid, created
         self.namespace, self.labels, self.ownerReferences = shared.namespace, shared.labels, shared.owners
-        self._shared = shared.pod.metadata
+        self._shared = shared.metadata
 
     def __getattr__(self, field: str) -> Any:
         return getattr(self._shared, field)
@@ -80,15 +84,15 @@ class Metadata:
 class Spec:
     """Stands for `pb.PodSpec`."""
 
-    __slots__ = ("_shared", "containers", "initContainers", "nodeName")
+    __slots__ = ("containers", "initContainers", "nodeName", "template")
 
     def __init__(self, node: str, shared: _Shared) -> None:
         self.nodeName = intern(node)
         self.initContainers, self.containers = shared.init_containers, shared.containers
-        self._shared = shared.pod.spec
+        self.template = shared.spec
 
     def __getattr__(self, field: str) -> Any:
-        return getattr(self._shared, field)
+        return getattr(self.template, field)
 
 
 class Pod:
@@ -99,6 +103,17 @@ class Pod:
 
     def __init__(self, metadata: Metadata, spec: Spec) -> None:
         self.metadata, self.spec = metadata, spec
+
+
+def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
+    """Return pods in groups that have namespace, labels, owner and specification in common, apart from their node.
+
+    A message is a group of its own.
+    """
+    groups: dict[int, list[pb.Pod]] = defaultdict(list)
+    for pod in pods:
+        groups[id(pod.spec.template) if isinstance(pod, Pod) else id(pod)].append(pod)
+    return tuple(groups.values())
 
 
 class SharedPods:
@@ -142,7 +157,7 @@ class SharedPods:
         shared = self._shared_by(raw, meta, spec)
         pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared))
         if not self._wanted or self._wanted(cast("pb.Pod", pod)):
-            reduce_statuses(shared.pod.spec, status)
+            reduce_statuses(shared.spec, status)
             status.DiscardUnknownFields()
             self._statuses.add(status)
             self._pods.append(pod)

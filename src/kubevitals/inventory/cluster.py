@@ -1,7 +1,7 @@
 """The cluster as checks see it: typed lists, each fetched once, and what is derived from them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Resource
+from kubevitals.encoding.shared_pods import alike
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.completeness import incomplete, namespaces_with_root_ca
 from kubevitals.inventory.events import by_object, last_seen
@@ -249,6 +250,14 @@ class Cluster:
         return result
 
     @cached_property
+    def alike_pods(self) -> tuple[Sequence[pb.Pod], ...]:
+        """All pods, in groups that have namespace, labels, owner and specification in common, apart from their node.
+
+        What depends on these alone is asked of the first pod of each group.
+        """
+        return alike(self.pods)
+
+    @cached_property
     def nodes_by_name(self) -> Mapping[str, pb.Node]:
         """All nodes, by name."""
         return {node.metadata.name: node for node in self.nodes}
@@ -267,10 +276,11 @@ class Cluster:
     def pods_by_claim(self) -> Mapping[tuple[str, str], list[pb.Pod]]:
         """The unfinished pods that use a PersistentVolumeClaim, by the claim's namespace and name."""
         index: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
-        for pod in self.pods:
-            if not is_finished(pod):
-                for name in claim_names(pod):
-                    index[pod.metadata.namespace, name].append(pod)
+        for pods in self.alike_pods:
+            for pod in pods if pods[0].spec.volumes else ():
+                if not is_finished(pod):
+                    for name in claim_names(pod):
+                        index[pod.metadata.namespace, name].append(pod)
         return index
 
 

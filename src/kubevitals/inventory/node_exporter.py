@@ -26,7 +26,7 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
         NotObserved: `no_probe` if there is no node exporter; or nodes are not to be queried; or, after the last one,
             some node exporter gave no figures, or a node has none.
     """
-    exporters = [pod for pod in cluster.pods if _is_exporter(pod)]
+    exporters = [pod for pods in cluster.alike_pods if _is_exporter(pods[0]) for pod in pods if is_ready(pod)]
     if not exporters:
         raise no_probe
     if not cluster.ask_kubelets:
@@ -49,11 +49,7 @@ def _is_exporter(pod: pb.Pod) -> bool:
     A pod in the pod network counts its own connections only. A user who may create ordinary pods can set the label, but
     cannot get the host's network.
     """
-    return (
-        is_ready(pod)
-        and pod.spec.hostNetwork
-        and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
-    )
+    return pod.spec.hostNetwork and any(pod.metadata.labels.get(label) in _NAMES for label in _NAME_LABELS)
 
 
 def _read(pod: pb.Pod, answer: Answer) -> tuple[str, Conntrack]:

@@ -1,7 +1,7 @@
 """What the selector of a Service matches: pods and the templates of workloads, looked up by their labels."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
@@ -45,9 +45,9 @@ def matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def pods_by_label(cluster: Cluster) -> ByLabel[pb.Pod]:
-    """Return all pods by their labels, finished ones too."""
-    return ByLabel((pod.metadata.namespace, pod.metadata.labels, pod) for pod in cluster.pods)
+def pods_by_label(cluster: Cluster) -> ByLabel[Sequence[pb.Pod]]:
+    """Return all pods by their labels, in groups that are alike, finished ones too."""
+    return ByLabel((pods[0].metadata.namespace, pods[0].metadata.labels, pods) for pods in cluster.alike_pods)
 
 
 def workloads_by_label(cluster: Cluster) -> ByLabel[Workload]:
@@ -71,10 +71,11 @@ def workloads_by_namespace(cluster: Cluster) -> Mapping[str, list[Workload]]:
     """Return the workloads of each namespace, and the running pods that none of them made, one for each owner."""
     known = {workload.obj: workload for workload in _workloads(cluster)}
     others = {}
-    for pod in cluster.pods:
-        maker = owner(pod)
-        if maker not in known and not is_finished(pod):
-            others[maker or ref(pod)] = Workload(maker or ref(pod), pod.metadata.labels, 1)
+    for pods in cluster.alike_pods:
+        maker = owner(pods[0])
+        for pod in () if maker in known else pods:
+            if not is_finished(pod):
+                others[maker or ref(pod)] = Workload(maker or ref(pod), pod.metadata.labels, 1)
     namespaces: dict[str, list[Workload]] = defaultdict(list)
     for workload in (*known.values(), *others.values()):
         namespaces[workload.obj.namespace].append(workload)
@@ -86,7 +87,8 @@ def labels_set_later(cluster: Cluster) -> frozenset[tuple[str, str]]:
 
     Operators of databases label the pod that leads: a Service for replicas selects nothing while there are none.
     """
-    on_pods = {(pod.metadata.namespace, key) for pod in cluster.pods if owner(pod) for key in pod.metadata.labels}
+    owned = (pods[0].metadata for pods in cluster.alike_pods if owner(pods[0]))
+    on_pods = {(metadata.namespace, key) for metadata in owned for key in metadata.labels}
     return frozenset(on_pods) - {
         (workload.obj.namespace, key) for workload in _workloads(cluster) for key in workload.labels
     }

@@ -71,7 +71,7 @@ def _sees_all_namespaces(cluster: Cluster) -> bool:
 def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> Dead | None:
     place, selector = service.metadata.namespace, service.spec.selector
     matching = cluster.derive(pods_by_label).matching(place, selector) if selector else []
-    pods = [pod for pod in matching if not is_finished(pod)]
+    pods = [pod for alike in matching for pod in alike if not is_finished(pod)]
     if any(is_ready(pod) or not cluster.over(turned_at(pod), STARTING) for pod in pods):
         return None
     shown = tuple(map(ref, pods[:NAMED]))

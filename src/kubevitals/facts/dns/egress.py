@@ -75,16 +75,14 @@ _Groups = dict[tuple[int, ...], tuple[tuple[pb.NetworkPolicy, ...], list[pb.Pod]
 
 
 def _selected(by_namespace: Mapping[str, list[pb.NetworkPolicy]], cluster: Cluster) -> _Groups:
-    """Return the pods that policies select, by the policies; pods of equal labels are compared once."""
-    alike: dict[tuple[str, frozenset[tuple[str, str]]], list[pb.Pod]] = defaultdict(list)
-    for pod in cluster.pods:
-        uses_dns = pod.spec.dnsPolicy not in ("None", "Default") and not pod.spec.hostNetwork
-        if pod.metadata.namespace in by_namespace and uses_dns and not is_finished(pod):
-            alike[pod.metadata.namespace, frozenset(pod.metadata.labels.items())].append(pod)
+    """Return the pods that policies select, by the policies."""
     groups: _Groups = {}
-    for (namespace, labels), pods in alike.items():
-        policies = tuple(p for p in by_namespace[namespace] if selects(p.spec.podSelector, dict(labels)))
-        if policies:
+    for alike in cluster.alike_pods:
+        meta, spec = alike[0].metadata, alike[0].spec
+        if meta.namespace not in by_namespace or spec.dnsPolicy in ("None", "Default") or spec.hostNetwork:
+            continue
+        policies = tuple(p for p in by_namespace[meta.namespace] if selects(p.spec.podSelector, meta.labels))
+        if policies and (pods := [pod for pod in alike if not is_finished(pod)]):
             groups.setdefault(tuple(map(id, policies)), (policies, []))[1].extend(pods)
     return groups
 

@@ -114,14 +114,19 @@ def over_limits(cluster: Cluster) -> Mapping[str, list[str]]:
     Events about pods with name servers or search domains of their own are left out: they do not concern the node's.
     """
     cluster.scope.need_all("kubelets report a long resolv.conf by events on pods")
-    inherit = (p for p in cluster.pods if not (p.spec.dnsConfig.nameservers or p.spec.dnsConfig.searches))
-    node_of = {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in inherit}
     by_node: dict[str, list[str]] = defaultdict(list)
     for event in cluster.all_events:
         recent = seen_ago(event, cluster) < cluster.limit(RECENT)
         if recent and any(text in event.message for text in _LIMITS):
             about = event.involvedObject
-            node = about.name if about.kind == "Node" else node_of.get((about.namespace, about.name), "")
+            inherited = cluster.derive(_nodes_of_pods_that_inherit)
+            node = about.name if about.kind == "Node" else inherited.get((about.namespace, about.name), "")
             if node:
                 by_node[node].append(event_line(event))
     return by_node
+
+
+def _nodes_of_pods_that_inherit(cluster: Cluster) -> Mapping[tuple[str, str], str]:
+    """Return the nodes of the pods without name servers or search domains of their own, by namespace and name."""
+    inherit = (p for p in cluster.pods if not (p.spec.dnsConfig.nameservers or p.spec.dnsConfig.searches))
+    return {(p.metadata.namespace, p.metadata.name): p.spec.nodeName for p in inherit}

@@ -1,6 +1,7 @@
 """The pod address ranges of nodes (podCIDRs), and how many of their addresses are in use."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -65,16 +66,27 @@ def used_by_node(cluster: Cluster) -> Mapping[str, list[IPAddress]]:
     """Return the addresses of the pods on each node, by its name."""
     cluster.scope.need_all("pods of all namespaces use a node's addresses")
     used: dict[str, list[IPAddress]] = defaultdict(list)
-    for pod in cluster.pods:
-        used[pod.spec.nodeName] += used_addresses(pod)
+    for pods in cluster.alike_pods:
+        for pod in () if pods[0].spec.hostNetwork else pods:
+            used[pod.spec.nodeName] += used_addresses(pod)
     return used
 
 
 def fullest_first(ranges: Iterable[IPNetwork], used: Sequence[IPAddress]) -> list[Pool]:
     """Return how many of some addresses are in each range, the fullest range first."""
-    return sorted(
-        (Pool(network, sum(ip in network for ip in used)) for network in ranges), key=lambda pool: -pool.percent
-    )
+    ordered = sorted(map(_place, used))
+    return sorted((Pool(network, _count(ordered, network)) for network in ranges), key=lambda pool: -pool.percent)
+
+
+def _count(ordered: Sequence[tuple[int, int]], network: IPNetwork) -> int:
+    """Return how many of the ordered places of addresses are in a network."""
+    first, last = _place(network.network_address), _place(network.broadcast_address)
+    return bisect_right(ordered, last) - bisect_left(ordered, first)
+
+
+def _place(address: IPAddress) -> tuple[int, int]:
+    """Return an address as numbers, which are ordered and compared without a call."""
+    return address.version, int(address)
 
 
 def pools(cluster: Cluster) -> Mapping[str, list[Pool]]:

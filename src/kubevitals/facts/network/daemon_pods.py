@@ -107,12 +107,13 @@ def excluded_nodes(daemon_sets: Sequence[pb.DaemonSet], cluster: Cluster) -> Ite
 
 
 def _nodes_with_ordinary_pods(cluster: Cluster) -> set[str]:
-    return {pod.spec.nodeName for pod in cluster.pods if not pod.spec.hostNetwork and _is_ordinary(pod)}
+    ordinary = (pod for pods in cluster.alike_pods if _is_ordinary(pods[0]) for pod in pods)
+    return {pod.spec.nodeName for pod in ordinary if not is_finished(pod)}
 
 
 def _is_ordinary(pod: pb.Pod) -> bool:
     daemons = any(owner.controller and owner.kind in ("DaemonSet", "Node") for owner in pod.metadata.ownerReferences)
-    return not daemons and not is_finished(pod)
+    return not daemons and not pod.spec.hostNetwork
 
 
 def is_windows(node: pb.Node) -> bool:
@@ -127,10 +128,10 @@ def pods_by_daemon(cluster: Cluster) -> Mapping[tuple[str, str], list[pb.Pod]]:
     """
     namespaces = {ds.metadata.uid: ds.metadata.namespace for ds in cluster.daemon_sets}
     pods: dict[tuple[str, str], list[pb.Pod]] = defaultdict(list)
-    for pod in cluster.pods:
-        for owner in pod.metadata.ownerReferences:
+    for alike in cluster.alike_pods:
+        for owner in alike[0].metadata.ownerReferences:
             is_daemon = owner.controller and owner.kind == "DaemonSet"
-            if is_daemon and namespaces.get(owner.uid) == pod.metadata.namespace:
+            for pod in alike if is_daemon and namespaces.get(owner.uid) == alike[0].metadata.namespace else ():
                 pods[owner.uid, pod.spec.nodeName or min(meant_for(pod.spec), default="")].append(pod)
     return pods
 

@@ -87,9 +87,11 @@ def daemon_sets(cluster: Cluster) -> list[pb.DaemonSet]:
 
 def static_pods(cluster: Cluster) -> list[pb.Pod]:
     """Return the kube-proxy pods that are static pods, as in kOps, RKE2 and GKE."""
-    return [
-        p for p in cluster.pods if _is_named(p.metadata) and any(r.kind == "Node" for r in p.metadata.ownerReferences)
-    ]
+    return [pod for pods in cluster.alike_pods if _is_static(pods[0]) for pod in pods if _is_named(pod.metadata)]
+
+
+def _is_static(pod: pb.Pod) -> bool:
+    return any(reference.kind == "Node" for reference in pod.metadata.ownerReferences)
 
 
 def pod_on(node: str, cluster: Cluster) -> pb.Pod | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.placement import selects
@@ -14,24 +15,32 @@ _ANY = ("", "")
 _Index = Mapping[tuple[str, tuple[str, str]], list[pb.PodDisruptionBudget]]
 
 
-def budgets_of(cluster: Cluster) -> Mapping[Ref, list[pb.PodDisruptionBudget]]:
-    """Return the budgets that select each unfinished pod, for pods that a budget selects."""
+class Selected(NamedTuple):
+    """Unfinished pods with equal labels, and the budgets that select them."""
+
+    pods: list[pb.Pod]
+    budgets: list[pb.PodDisruptionBudget]
+
+
+def selected(cluster: Cluster) -> list[Selected]:
+    """Return the unfinished pods that some budget selects, with all their budgets."""
     index = _by_label(cluster)
-    found = {
-        ref(pod): [budget for budget in _candidates(pod, index) if selects(budget.spec.selector, pod.metadata.labels)]
-        for pod in cluster.pods
-        if not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")
-    }
-    return {pod: budgets for pod, budgets in found.items() if budgets}
+    found = []
+    for alike in cluster.alike_pods:
+        labels = alike[0].metadata.labels
+        if budgets := [each for each in _candidates(alike[0], index) if selects(each.spec.selector, labels)]:
+            pods = [pod for pod in alike if not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")]
+            found += [Selected(pods, budgets)] if pods else []
+    return found
 
 
-def pods_of(cluster: Cluster) -> Mapping[Ref, list[Ref]]:
-    """Return the pods that each budget selects."""
-    pods: dict[Ref, list[Ref]] = defaultdict(list)
-    for pod, budgets in cluster.derive(budgets_of).items():
+def pods_of(cluster: Cluster) -> Mapping[Ref, list[pb.Pod]]:
+    """Return the unfinished pods that each budget selects."""
+    found: dict[Ref, list[pb.Pod]] = defaultdict(list)
+    for pods, budgets in cluster.derive(selected):
         for budget in budgets:
-            pods[ref(budget)].append(pod)
-    return pods
+            found[ref(budget)] += pods
+    return found
 
 
 def _by_label(cluster: Cluster) -> _Index:

@@ -1,6 +1,6 @@
 """Running containers with a liveness probe, and how long they took to start."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -53,23 +53,45 @@ def _probed(pod: pb.Pod) -> Iterator[ProbedContainer]:
             yield ProbedContainer(pod, probed[status.name], status)
 
 
-def start_took(probed: ProbedContainer) -> int:
-    """Return the seconds from the container's only start until it was ready, or 0 where that is not known.
+def starts(cluster: Cluster) -> Iterator[tuple[ProbedContainer, int]]:
+    """Yield the containers whose start was seen, with the seconds from their only start until they were ready.
 
-    It is not known where the pod may have waited for other containers, where the first readiness probe succeeded, and
+    It is not seen where the pod may have waited for other containers, where the first readiness probe succeeded, and
     where the pod was ready so late that the liveness probe must have succeeded before.
     """
-    pod, container, status = probed
-    if status.restartCount or container.HasField("startupProbe") or not container.HasField("readinessProbe"):
-        return 0
-    ready, readiness = condition(pod, "ContainersReady"), timing(container.readinessProbe)
+    for pods in cluster.alike_pods:
+        telling = {container.name: _telling(container) for container in containers(pods[0].spec)}
+        for pod in pods if any(telling.values()) else ():
+            for start in _starts(pod, telling):
+                if not pod.metadata.HasField("deletionTimestamp") and not is_broken(pod, cluster):
+                    yield start
+
+
+def _telling(container: pb.Container) -> range:
+    """Return the seconds that tell how long the container took; empty if its probes do not show it."""
+    is_probed = container.HasField("livenessProbe") and container.HasField("readinessProbe")
+    if not is_probed or container.HasField("startupProbe"):
+        return range(0)
+    readiness, liveness = timing(container.readinessProbe), timing(container.livenessProbe)
+    return range(readiness.delay + readiness.period + 1, liveness.start + liveness.period + 1)
+
+
+def _starts(pod: pb.Pod, telling: Mapping[str, range]) -> Iterator[tuple[ProbedContainer, int]]:
+    ready = condition(pod, "ContainersReady")
     if not ready or ready.status != "True":
-        return 0
-    took = ready.lastTransitionTime.seconds - probed.started_at
-    if not readiness.delay + readiness.period < took <= probed.numbers.start + probed.numbers.period:
-        return 0
-    others = (other for other in statuses(pod) if other.name != status.name)
-    return took if all(_was_ready_by(pod, other, probed.started_at) for other in others) else 0
+        return
+    at = ready.lastTransitionTime.seconds
+    for status in statuses(pod):
+        began = status.state.running.startedAt.seconds
+        is_only = status.state.HasField("running") and not status.restartCount
+        if at - began in telling.get(status.name, ()) and is_only and _is_the_last(pod, status):
+            yield ProbedContainer(pod, container_of(pod, status), status), at - began
+
+
+def _is_the_last(pod: pb.Pod, started: pb.ContainerStatus) -> bool:
+    """Return whether all other containers of the pod were ready when this one started: the pod waited for it."""
+    others = (other for other in statuses(pod) if other.name != started.name)
+    return all(_was_ready_by(pod, other, started.state.running.startedAt.seconds) for other in others)
 
 
 def _was_ready_by(pod: pb.Pod, status: pb.ContainerStatus, time: int) -> bool:
