@@ -3,7 +3,8 @@
 Meaning:
     A Job has used up its attempts or its time, and no later Job of the same owner has succeeded. Or scheduled times
     of a CronJob pass without a success: its run does not end and keeps others from starting, runs pile up, or none
-    starts. A run counts as too long if it takes three times as long as the longest one that is known.
+    starts. A run counts as too long if it takes three times as long as the longest one that is known. Or a Job has done
+    its work, and a sidecar that runs on keeps it from completing.
 
 Impact:
     The work is not done: backups, clean-ups and reports are missing, a release waits for its migration. Runs that pile
@@ -18,18 +19,19 @@ Mitigation:
     run that hangs, and limit the next ones with activeDeadlineSeconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.cron_runs import Late, Overdue, cron_job_of, is_suite, overdue_cron_jobs
 from kubevitals.facts.apps.cron_schedule import MOST
+from kubevitals.facts.apps.lingering import REMEDY, lingering_jobs
 from kubevitals.facts.pods.attempts import PAST, failed_jobs, job_condition, turned
 from kubevitals.findings.declaration import check
-from kubevitals.findings.evidence import event_lines
+from kubevitals.findings.evidence import event_lines, pod_lines
 from kubevitals.findings.explains import BROKEN_PODS, EVERYWHERE, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import ref
+from kubevitals.objects import Ref, ref
 from kubevitals.text import duration, plural
 
 EXPLAINS = (
@@ -104,18 +106,43 @@ def overdue(cluster: Cluster) -> Iterator[Finding]:
     """Find CronJobs of which `jobs.periods` scheduled times passed without a success, for `jobs.overdue` seconds.
 
     The latest run has not failed: that is another variant. A run that is active may take as long as it likes if it is
-    the first one, and three times as long as the longest one that is known.
+    the first one, and three times as long as the longest one that is known. A Job is overdue if its work is done and a
+    sidecar runs on past `jobs.lingering`, so that it never completes.
     """
-    for late in cluster.derive(overdue_cron_jobs):
+    late_cron_jobs = cluster.derive(overdue_cron_jobs)
+    for late in late_cron_jobs:
+        says = LATE[late.late].format(due=_times(late.due), active=plural(len(late.active), "run"))
+        remedy = REMEDIES.get(late.late, "delete the run that hangs, and limit runs with activeDeadlineSeconds")
+        lingering = cluster.derive(lingering_jobs)
+        kept = next((lingering[run.metadata.uid] for run in late.active if run.metadata.uid in lingering), None)
         yield Finding(
             ref(late.cron_job),
-            says=LATE[late.late].format(due=_times(late.due), active=plural(len(late.active), "run")),
-            remedy=REMEDIES.get(late.late, "delete the run that hangs, and limit runs with activeDeadlineSeconds"),
+            says=f"{says}; {kept.says(cluster)}" if kept else says,
+            remedy=REMEDY if kept else remedy,
             evidence=_lines(late, cluster),
             severity=Severity.ERROR if late.certain else Severity.WARNING,
             concerns=tuple(ref(run) for run in late.active[:SHOWN]),
             since=late.since,
         )
+    yield from _lingering({ref(late.cron_job) for late in late_cron_jobs}, cluster)
+
+
+def _lingering(told: Collection[Ref], cluster: Cluster) -> Iterator[Finding]:
+    """Yield the Jobs that a sidecar keeps from completing, once for each CronJob that is not `told` of already."""
+    unfinished = {j.metadata.uid: j for j in cluster.jobs if not turned(j, "Failed") and not turned(j, "Complete")}
+    found: dict[Ref, Finding] = {}
+    for uid, lingering in cluster.derive(lingering_jobs).items():
+        if lingering.are_sidecars and (job := unfinished.get(uid)):
+            of = ref(cron_job_of(job, cluster) or job)
+            found[of] = Finding(
+                of,
+                says=f"{'its run' if of != ref(job) else 'it'} does not complete: {lingering.says(cluster)}",
+                remedy=REMEDY,
+                evidence=[f"{ref(job)}: {ref(lingering.pod)}", *pod_lines(lingering.pod, cluster)],
+                concerns=(ref(job),),
+                since=lingering.since,
+            )
+    yield from (finding for of, finding in found.items() if of not in told)
 
 
 def _times(due: int) -> str:
