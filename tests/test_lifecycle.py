@@ -133,6 +133,9 @@ def test_a_ready_node_without_a_time_is_leaving_if_it_takes_no_pods() -> None:
         ([], 200, True),
         ([taint("node.cloudprovider.kubernetes.io/uninitialized")], 200, False),
         ([taint("node.cluster.x-k8s.io/uninitialized")], 200, False),
+        ([taint("cni.istio.io/not-ready")], 200, False),
+        ([taint("startup-taint.cluster-autoscaler.kubernetes.io/gpu")], 200, False),
+        ([taint("node.gardener.cloud/critical-components-not-ready")], 1000, True),
         ([taint("node.cluster.x-k8s.io/uninitialized")], 1000, True),
     ],
 )

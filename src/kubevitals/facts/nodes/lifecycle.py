@@ -31,10 +31,22 @@ ADDED = frozenset(
         "node.cilium.io/agent-not-ready",
         "ebs.csi.aws.com/agent-not-ready",
         "efs.csi.aws.com/agent-not-ready",
+        "fsx.csi.aws.com/agent-not-ready",
         "node.ocs.openshift.io/uninitialized",
+        "cni.istio.io/not-ready",
+        "node.gardener.cloud/critical-components-not-ready",
     }
 )
-"""Taints of a node that is being set up (cloud-provider, Cluster API, Karpenter, Cilium, AWS' CSI drivers)."""
+"""Taints of a node that is being set up (cloud-provider, Cluster API, Karpenter, Cilium, AWS' CSI drivers, Istio,
+Gardener)."""
+
+ADDED_PREFIXES = (
+    "startup-taint.cluster-autoscaler.kubernetes.io/",
+    "ignore-taint.cluster-autoscaler.kubernetes.io/",
+    "readiness.k8s.io/",
+)
+"""What taints begin with that users have removed when a node is set up (cluster-autoscaler/utils/taints/taints.go,
+kubernetes-sigs/node-readiness-controller)."""
 
 REMOVED = frozenset(
     {
@@ -98,7 +110,7 @@ def _removal_time(node: pb.Node, mark: str) -> pb.Time:
 def is_arriving(node: pb.Node, cluster: Cluster) -> bool:
     """Return whether the node has just joined, or is being set up for less than `node.transition`."""
     created = node.metadata.creationTimestamp
-    being_set_up = any(taint.key in ADDED for taint in node.spec.taints)
+    being_set_up = any(taint.key in ADDED or taint.key.startswith(ADDED_PREFIXES) for taint in node.spec.taints)
     return not cluster.over(created, TRANSITION if being_set_up else JOINING)
 
 
