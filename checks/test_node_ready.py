@@ -3,7 +3,8 @@
 Meaning:
     The kubelet reports `Ready=False` with a reason (container runtime down, CNI not initialized), or the control
     plane receives nothing from it (`Ready=Unknown`: the kubelet, the node or the network between is down), or it
-    reports pressure on memory, disk or process IDs.
+    reports pressure on memory, disk or process IDs, or another problem: node-problem-detector and the agents of AKS and
+    EKS write conditions of their own, while Ready stays True.
 
 Impact:
     A node that is not ready gets no new pods and loses its pods after five minutes. Under pressure it evicts pods and
@@ -23,10 +24,11 @@ from collections.abc import Iterator
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import our_nodes, settled_nodes
+from kubevitals.facts.nodes.problems import is_problem
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
 from kubevitals.findings.explains import SAME_NODE, Explains
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import node_condition, ref
 from kubevitals.text import duration
@@ -92,20 +94,43 @@ def silent(cluster: Cluster) -> Iterator[Finding]:
 
 
 def pressure(cluster: Cluster) -> Iterator[Finding]:
-    """Find nodes that report pressure; conditions of an unreachable node are Unknown, which is no pressure."""
+    """Find nodes that report pressure; conditions of an unreachable node are Unknown, which is no pressure.
+
+    What other agents on the node report, such as node-problem-detector, is a warning: a filesystem that is read-only.
+    """
     _need_nodes(cluster)
     for node in cluster.derive(our_nodes):
-        for kind, resource in RESOURCES.items():
-            state = node_condition(node, kind)
-            if state and state.status == "True":
-                yield Finding(
-                    ref(node),
-                    says=f"is running out of {resource} ({kind})",
-                    remedy=f"find out what uses the {resource} on the node and free some; until then pods are evicted",
-                    evidence=_lines(node, state, cluster),
-                    part=kind,
-                    since=state.lastTransitionTime.seconds,
+        for state in node.status.conditions:
+            if state.type in RESOURCES and state.status == "True":
+                resource = RESOURCES[state.type]
+                yield _troubled(
+                    node,
+                    state,
+                    f"is running out of {resource} ({state.type})",
+                    f"find out what uses the {resource} on the node and free some; until then pods are evicted",
+                    Severity.ERROR,
+                    cluster,
                 )
+            elif is_problem(state) and cluster.over(state.lastTransitionTime, LASTING):
+                remedy = (
+                    "see its kernel's and services' logs (journalctl -k, -u kubelet); drain and replace it if it stays"
+                )
+                says = f"reports a problem: {state.type}={state.status}: {state.reason}: {state.message}"
+                yield _troubled(node, state, says, remedy, Severity.WARNING, cluster)
+
+
+def _troubled(
+    node: pb.Node, state: pb.NodeCondition, says: str, remedy: str, severity: Severity, cluster: Cluster
+) -> Finding:
+    return Finding(
+        ref(node),
+        says=says,
+        remedy=remedy,
+        evidence=_lines(node, state, cluster),
+        severity=severity,
+        part=state.type,
+        since=state.lastTransitionTime.seconds,
+    )
 
 
 def _unready(cluster: Cluster) -> Iterator[tuple[pb.Node, pb.NodeCondition]]:
