@@ -57,6 +57,28 @@ _NOT_SERVED = re.compile(r"could not find the requested resource|unable to handl
 """Why a metrics API does not answer: it is not registered, or its APIService is not available."""
 
 
+_REMEDIES = (
+    (r"missing request for ", "set resources.requests of all containers in the pod template"),
+    (
+        r"no metrics returned from resource metrics API|did not receive metrics for",
+        "see whether its pods are ready, and whether metrics-server gets the metrics of their nodes' kubelets: its log "
+        "says why not",
+    ),
+    (
+        r"external metrics API|custom metrics API",
+        "read the log of the adapter that serves this metric, and of its source",
+    ),
+    (r"controlled by multiple HPAs", "delete all autoscalers of these pods but one, or make the selectors narrower"),
+    (r"no matches for kind", "correct apiVersion and kind of scaleTargetRef: kubectl api-resources"),
+)
+"""What helps, by words of the controller (pkg/controller/podautoscaler/replica_calculator.go, metrics/client.go,
+horizontal.go)."""
+
+
+def _remedy(message: str) -> str:
+    return next((remedy for text, remedy in _REMEDIES if re.search(text, message)), "fix what the message reports")
+
+
 class Words(NamedTuple):
     """What is said of an autoscaler, and what helps."""
 
@@ -103,7 +125,7 @@ def _words(condition: pb.HorizontalPodAutoscalerCondition) -> Words:
             f"the metrics API {group[0]} does not answer",
             f"install {serves}, or bring it back: kubectl get apiservices",
         )
-    return Words(f"{condition.reason}: {condition.message}", "fix what the message reports")
+    return Words(f"{condition.reason}: {condition.message}", _remedy(condition.message))
 
 
 def _metrics_apis(message: str, cluster: Cluster) -> tuple[Ref, ...]:
@@ -124,7 +146,7 @@ def no_target(cluster: Cluster) -> Iterator[Finding]:
             words = (
                 Words(f"{target} does not exist", "correct scaleTargetRef, or delete the autoscaler")
                 if absent
-                else Words(f"{condition.reason}: {condition.message}", "fix what the message reports")
+                else Words(f"{condition.reason}: {condition.message}", _remedy(condition.message))
             )
             yield _finding(autoscaler, condition, words, cluster, missing=(target,) if absent else ())
 

@@ -61,6 +61,27 @@ def test_another_reason_is_told_as_the_controller_says_it() -> None:
     assert finding.says == "cannot scale: InvalidMetricSourceType: no such type"
 
 
+@pytest.mark.parametrize(
+    ("kind", "message", "remedy"),
+    [
+        ("ScalingActive", "failed to get cpu utilization: missing request for cpu", "set resources.requests"),
+        ("ScalingActive", "no metrics returned from resource metrics API", "see whether its pods are ready"),
+        ("ScalingActive", "did not receive metrics for targeted pods (pods might be unready)", "see whether its pods"),
+        (
+            "ScalingActive",
+            "unable to fetch metrics from external metrics API: rpc error: code = Unknown desc = query status: 400",
+            "read the log of the adapter",
+        ),
+        ("ScalingActive", "pods by selector app=web are controlled by multiple HPAs: [shop/a shop/b]", "delete all"),
+        ("AbleToScale", 'no matches for kind "Deployment" in group "extensions"', "correct apiVersion and kind"),
+        ("ScalingActive", "no such type", "fix what the message reports"),
+    ],
+)
+def test_what_helps_depends_on_what_the_controller_says(kind: str, message: str, remedy: str) -> None:
+    (finding,) = found(autoscaler(kind, message=message))
+    assert finding.remedy.startswith(remedy)
+
+
 def test_a_workload_that_does_not_exist_is_missing() -> None:
     (finding,) = found(autoscaler("AbleToScale", reason="FailedGetScale", message=NO_SCALE))
     assert finding.says == "cannot scale: Deployment/shop/web does not exist"
