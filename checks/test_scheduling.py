@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
-from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, refusal_of_node
+from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, can_wait, judges_nodes, refusal_of_node
 from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
 from kubevitals.facts.scheduling.relax import SchedulingVerdict, SchedulingVerdicts
 from kubevitals.facts.scheduling.requests import PODS, most_free
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.explains import CONCERNED, CONCERNS, Explains
-from kubevitals.findings.finding import Finding, pod_finding
+from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 from kubevitals.text import binary, plural
@@ -93,7 +93,10 @@ NO_MORE_PODS = Words(
 
 
 def unschedulable(cluster: Cluster) -> Iterator[Finding]:
-    """Find pods that no node takes, past `pod.stuck`, unless a new node is on its way."""
+    """Find pods that no node takes, past `pod.stuck`, unless a new node is on its way.
+
+    It is a warning for pods with a negative priority, which wait for what others leave.
+    """
     for symptom in broken_pods(cluster, PodFault.UNSCHEDULABLE):
         verdict = cluster.derive(SchedulingVerdicts).of(symptom.pod)
         words = _words(symptom, verdict, cluster)
@@ -102,6 +105,7 @@ def unschedulable(cluster: Cluster) -> Iterator[Finding]:
             says=f"cannot be scheduled: {words.says}",
             remedy=words.remedy,
             evidence=_lines(symptom, verdict, cluster),
+            severity=Severity.WARNING if can_wait(symptom.pod) else Severity.ERROR,
             concerns=(*(Ref("Node", "", name) for name in verdict.frees[:NAMED]), *_claims(symptom, verdict)),
         )
 
@@ -116,6 +120,8 @@ def _words(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Wo
 
 def _against_nodes(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
     """Return what rules out the nodes that exist."""
+    if not judges_nodes(symptom.pod):
+        return Words(symptom.words, "change what the message names, or let the pod run on other nodes than Fargate's")
     if not verdict.nodes:
         return Words("the cluster has no node for it", "add a node")
     if not verdict.decisive:

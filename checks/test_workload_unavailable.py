@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.unscheduled import can_wait
 from kubevitals.facts.workloads.outdated import remedy_for
 from kubevitals.facts.workloads.pod_states import is_gated, state_of
 from kubevitals.facts.workloads.replicas import (
@@ -37,7 +38,7 @@ from kubevitals.findings.evidence import current_log_command, event_lines
 from kubevitals.findings.explains import ANY, CONCERNED, EVERYWHERE, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Replicas, Severity
 from kubevitals.inventory.cluster import Cluster, claim_names
-from kubevitals.objects import Ref, is_ready, ref, turned_at
+from kubevitals.objects import Ref, condition, is_ready, ref, turned_at
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 
@@ -105,11 +106,15 @@ def _finding(shortage: Shortage, says: str, cluster: Cluster) -> Finding:
         says=says,
         remedy=remedy_for(pods[0], _remedy(shortage), cluster) if pods else _remedy(shortage),
         evidence=_lines(shortage, cluster),
-        severity=Severity.WARNING if pods and all(map(is_gated, pods)) else Severity.ERROR,
+        severity=Severity.WARNING if pods and all(map(_waits_on_purpose, pods)) else Severity.ERROR,
         concerns=tuple(_concerns(pods[:KEPT])),
         replicas=Replicas(shortage.missing, shortage.desired) if shortage.missing else None,
         since=min((turned_at(pod).seconds for pod in pods), default=0),
     )
+
+
+def _waits_on_purpose(pod: pb.Pod) -> bool:
+    return is_gated(pod) or can_wait(pod)
 
 
 def _available(shortage: Shortage) -> str:
@@ -144,7 +149,9 @@ def _lines(shortage: Shortage, cluster: Cluster) -> Iterator[str]:
         for c in shortage.workload.status.conditions:
             yield f"condition {c.type}={c.status} ({c.reason}): {c.message}"
     for pod in shortage.pods[:SHOWN]:
-        yield f"{ref(pod)}: {state_of(pod).words}, for {duration(cluster.age(turned_at(pod)))}"
+        scheduled = condition(pod, "PodScheduled")
+        why = f": {scheduled.message}" if scheduled and scheduled.message else ""
+        yield f"{ref(pod)}: {state_of(pod).words}, for {duration(cluster.age(turned_at(pod)))}{why}"
     yield from event_lines(shortage.workload, cluster)
 
 

@@ -1,5 +1,7 @@
 """Pods that have no node: the table's first lines."""
 
+import re
+
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.lifecycle import is_daemon_elsewhere
 from kubevitals.facts.pods.states import STUCK, Symptom
@@ -25,14 +27,17 @@ _NOT_ADDED = "FailedScaleUp"
 
 DEFAULT_SCHEDULER = "default-scheduler"
 
+FARGATE = "fargate-scheduler"
+"""EKS' scheduler, which has AWS Fargate make a node for each pod."""
+
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 """The annotation by which the scheduler tells a provisioner where a volume is needed."""
 
 
 def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
-    """Match a pod for which the scheduler has found no node, and for which none is on its way.
+    """Match a pod for which a scheduler has found no node, and for which none is on its way.
 
-    What other schedulers want is not known.
+    What schedulers want that are no kube-scheduler is not known: a queue may wait on purpose.
     """
     scheduled = condition(pod, "PodScheduled")
     waits = (
@@ -41,7 +46,7 @@ def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         and scheduled.reason == "Unschedulable"
         and cluster.over(scheduled.lastTransitionTime, STUCK)
         and not pod.status.nominatedNodeName
-        and _by_default_scheduler(pod)
+        and (_by_default_scheduler(pod) or bool(_OF_NODES.match(scheduled.message)))
     )
     if not waits or not scheduled or awaits_node(pod, cluster) or is_daemon_elsewhere(pod, cluster):
         return None
@@ -61,8 +66,26 @@ def _waits(pod: pb.Pod, cluster: Cluster) -> bool:
     return any(claim and SELECTED_NODE in claim.metadata.annotations for claim in claims)
 
 
+_OF_NODES = re.compile(r"\d{1,9}/\d{1,9} nodes are available: |Pod not supported on Fargate: ")
+"""How the messages begin of every profile of kube-scheduler, such as GKE's gke.io/optimize-utilization-scheduler
+(kubernetes pkg/scheduler/framework/types.go), and what EKS' fargate-scheduler says of pods that it never runs."""
+
+
+def judges_nodes(pod: pb.Pod) -> bool:
+    """Return whether the scheduler of a pod chooses among the nodes as kube-scheduler does."""
+    return pod.spec.schedulerName != FARGATE
+
+
 def _by_default_scheduler(pod: pb.Pod) -> bool:
     return pod.spec.schedulerName in ("", DEFAULT_SCHEDULER)
+
+
+def can_wait(pod: pb.Pod) -> bool:
+    """Return whether a pod without a node does no harm: its negative priority lets every other pod take its place.
+
+    So do pods that keep spare capacity free (kubernetes/autoscaler cluster-autoscaler/FAQ.md, overprovisioning).
+    """
+    return pod.spec.priority < 0 and not pod.spec.nodeName
 
 
 def awaits_node(pod: pb.Pod, cluster: Cluster) -> bool:
