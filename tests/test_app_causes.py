@@ -70,6 +70,11 @@ SAID = [
         "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits",
         "no more",
     ),
+    ("Error: P1001: Can't reach database server at `192.0.2.7`:`5432`", "nothing answers at 192.0.2.7:5432"),
+    (
+        "PrismaClientInitializationError: Can't reach database server at `192.0.2.7:5432`",
+        "nothing answers at 192.0.2.7",
+    ),
     ("/bin/sh: 1: ./run: not found", "./run is missing from the image"),
     ("/docker-entrypoint.sh: line 5: exec: uvicorn: not found", "uvicorn is missing from the image"),
     ("env: can't execute 'bash': No such file or directory", "bash is missing from the image"),

@@ -145,6 +145,7 @@ MESSAGES = (
             rf"connection to server at \"{_HOST}\".{{0,80}}, port {_PORT} failed: (?:Connection refused|timeout)",
             rf"Connection to {_HOST}:{_PORT} refused",
             rf"Can't connect to (?:MySQL|MariaDB|server) (?:server )?on '{_HOST}(?::{_PORT})?'",
+            rf"Can't reach database server at `{_HOST}`?:`?{_PORT}",
             rf"can't connect to remote host \((?P<name>{_IP})\)",
             rf"[Ff]ailed to connect to {_HOST} port {_PORT}",
             rf"[Ee]rror \d{{1,3}} connecting to {_HOST}:{_PORT}",
@@ -152,7 +153,8 @@ MESSAGES = (
         ),
         "golang/go net/net.go, libuv src/uv-common.c, postgres src/interfaces/libpq/fe-connect.c, pgjdbc "
         "org/postgresql/core/v3/ConnectionFactoryImpl.java, mysql-server include/errmsg.h, busybox libbb/xconnect.c, "
-        "curl lib/connect.c, redis/redis-py redis/connection.py, urllib3 src/urllib3/exceptions.py",
+        "curl lib/connect.c, redis/redis-py redis/connection.py, urllib3 src/urllib3/exceptions.py, "
+        "prisma/prisma-engines libs/user-facing-errors",
         Names.ADDRESS,
     ),
     Message(
