@@ -4,97 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 
 from checks.test_network_policy import no_dns
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.errors import NotObserved
 from kubevitals.facts.dns.egress import silenced
-from kubevitals.findings.finding import Finding, Severity
-from kubevitals.inventory.cluster import Cluster
+from kubevitals.findings.finding import Severity
 from kubevitals.source.request import Answer
-from tests.dns import MARK, dns_cluster
-from tests.fakes import ago
+from tests.dns import MARK
 from tests.networks import DNS_IP, node
-
-CALICO = ("calico-node", "calico/node:v3.28.0")
-OTHER_KINDS = (
-    "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
-    "/apis/crd.projectcalico.org/v1/networkpolicies",
-    "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies",
-    "/apis/cilium.io/v2/ciliumnetworkpolicies",
-    "/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies",
-)
-LOG = "/api/v1/namespaces/shop/pods/web-0/log"
-TO_API = {"to": [{"podSelector": {"matchLabels": {"app": "api"}}}], "ports": [{"port": 8000}]}
-TO_SYSTEM = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
-
-
-def policy(
-    *rules: Any, name: str = "web-egress", types: tuple[str, ...] = ("Egress",), **spec: Any
-) -> pb.NetworkPolicy:
-    """Return a policy as it is written in YAML; an integer port becomes what the API server makes of it."""
-    spec = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": types, "egress": rules} | spec
-    made = json_format.ParseDict({"spec": _ports(spec)}, pb.NetworkPolicy())
-    made.metadata.name, made.metadata.namespace = name, "shop"
-    return made
-
-
-def _ports(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _port(inner) if key == "port" else _ports(inner) for key, inner in value.items()}
-    return [_ports(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _port(value: str | int) -> dict[str, str | int]:
-    return {"type": 1, "strVal": value} if isinstance(value, str) else {"intVal": value}
-
-
-def udp(port: str | int = 53, **more: int) -> dict[str, Any]:
-    return {"protocol": "UDP", "port": port} | more
-
-
-def web(name: str = "web-0", *, ready: bool = True, **spec: Any) -> pb.Pod:
-    pod = pb.Pod(metadata=pb.ObjectMeta(name=name, namespace="shop", labels={"app": "web"}), spec=pb.PodSpec(**spec))
-    pod.spec.containers.add(name="app")
-    pod.status.phase = "Running"
-    pod.status.conditions.add(type="Ready", status=str(ready))
-    running = pb.ContainerState(running=pb.ContainerStateRunning(startedAt=ago(600)))
-    pod.status.containerStatuses.add(name="app", state=running, ready=ready)
-    return pod
-
-
-def dns_pod() -> pb.Pod:
-    pod = pb.Pod(metadata=pb.ObjectMeta(name="coredns-1", namespace="kube-system", labels=MARK))
-    pod.spec.containers.add().ports.add(name="dns", containerPort=53, protocol="UDP")
-    pod.status.podIPs.add(ip="10.244.0.7")
-    pod.status.phase = "Running"
-    return pod
-
-
-def cluster(
-    *policies: pb.NetworkPolicy,
-    cni: tuple[str, str] = CALICO,
-    pods: tuple[pb.Pod, ...] = (),
-    answers: dict[str, Answer] | None = None,
-    **lists: Any,
-) -> Cluster:
-    daemon_set = pb.DaemonSet(metadata=pb.ObjectMeta(name=cni[0], namespace="kube-system"))
-    daemon_set.spec.template.spec.containers.add(image=cni[1])
-    named = {"kubernetes.io/metadata.name": "kube-system"}
-    missing = {path: Answer(404, b"404 page not found") for path in OTHER_KINDS}
-    return dns_cluster(
-        missing | {LOG: Answer(200, b"")} | (answers or {}),
-        pods=[dns_pod(), *(pods or (web(),))],
-        daemon_sets=[daemon_set],
-        network_policies=policies,
-        namespaces=[pb.Namespace(metadata=pb.ObjectMeta(name="kube-system", labels=named))],
-        **lists,
-    )
-
-
-def found(*policies: pb.NetworkPolicy, **more: Any) -> list[Finding]:
-    return list(no_dns(cluster(*policies, **more)))
+from tests.policies import LOG, OTHER_KINDS, TO_API, TO_SYSTEM, cluster, found, policy, udp, web
 
 
 def test_a_policy_that_allows_no_dns_is_a_warning() -> None:
@@ -232,47 +151,22 @@ def test_pods_are_grouped_by_the_policies_that_select_them() -> None:
     assert "these policies select the same pods, and allow no DNS either: web-egress" in second.evidence
 
 
-@pytest.mark.parametrize(
-    ("name", "image", "enforces"),
-    [
-        ("kindnet", "docker.io/kindest/kindnetd:v20240813-c6f155d6", True),
-        ("kindnet", "docker.io/kindest/kindnetd:v20240202-8f1494ea", False),
-        ("kindnet", "docker.io/kindest/kindnetd:offline", None),
-        ("kube-flannel-ds", "ghcr.io/flannel-io/flannel:v0.26.0", False),
-        ("kube-flannel-ds", "registry.k8s.io/networking/kube-network-policies:v0.6.0", True),
-        ("aws-node", "amazon-k8s-cni:v1.19.0", None),
-        ("own-cni", "own-cni:1", None),
-        ("cilium", "quay.io/cilium/cilium:v1.16.0", True),
-    ],
-)
-def test_whether_the_cni_enforces_policies(name: str, image: str, enforces: bool | None) -> None:
-    made = cluster(policy(TO_API), cni=(name, image))
-    if enforces:
-        assert list(no_dns(made))
-        return
-    with pytest.raises(NotApplicable if enforces is False else NotObserved):
-        list(no_dns(made))
+OUTSIDE = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]}}]}
 
 
-@pytest.mark.parametrize(
-    ("version", "labels", "enforces"),
-    [
-        ("v1.34.1+k3s1", {}, True),
-        ("v1.34.1", {"eks.amazonaws.com/compute-type": "auto"}, None),
-        ("v1.34.1", {"microk8s.io/cluster": "true"}, False),
-    ],
-)
-def test_whether_the_built_in_cni_enforces_policies(
-    version: str, labels: dict[str, str], enforces: bool | None
-) -> None:
-    one = node("one", labels=labels)
-    one.status.nodeInfo.kubeletVersion = version
-    made = cluster(policy(TO_API), cni=("web", "web:1"), nodes=[one])
-    if enforces:
-        assert list(no_dns(made))
-        return
-    with pytest.raises(NotApplicable if enforces is False else NotObserved, match="enforce network policies"):
-        list(no_dns(made))
+def test_a_rule_for_addresses_outside_of_the_cluster_allows_no_dns() -> None:
+    (finding,) = found(policy(OUTSIDE))
+    assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize("name", ["node-local-dns", "nodelocaldns", "node-local-dns-worker-ab12c"])
+def test_a_rule_for_addresses_outside_of_the_cluster_allows_node_local_dns(name: str) -> None:
+    assert not silenced(cluster(policy(OUTSIDE), cni=(name, "k8s-dns-node-cache:1.25.0")))
+
+
+def test_a_rule_for_addresses_outside_of_the_cluster_allows_local_dns_of_aks() -> None:
+    nodes = [node("one", labels={"kubernetes.azure.com/localdns-state": "enabled"})]
+    assert not found(policy(OUTSIDE), nodes=nodes)
 
 
 def test_a_cluster_without_such_policies_is_healthy_whatever_its_cni() -> None:

@@ -1,5 +1,6 @@
 """Which pods may not query DNS, by the NetworkPolicies that select them."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -7,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotApplicable
+from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns import service as dns
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
@@ -17,6 +18,14 @@ PORT = 53
 
 NODE_LOCAL = "169.254.20.10"
 """The usual address of NodeLocal DNS (KEP-1024)."""
+
+_NODE_LOCAL_DNS = re.compile(r"node-?local-?dns")
+"""In the names of its DaemonSets (kubernetes/kubernetes cluster/addons/dns/nodelocaldns, kubespray, Gardener)."""
+
+_LOCAL_DNS = ("kubernetes.azure.com/localdns-state", "enabled")
+"""The label of nodes of AKS with a DNS server of their own (learn.microsoft.com/azure/aks: LocalDNS)."""
+
+_LINK_LOCAL = IPv4Network("169.254.0.0/16")
 
 
 class Silenced(NamedTuple):
@@ -89,7 +98,8 @@ def _selected(by_namespace: Mapping[str, list[pb.NetworkPolicy]], cluster: Clust
 
 def _destination(cluster: Cluster) -> Destination:
     """Return where DNS is; without a DNS Service only the name servers of pods."""
-    addresses = {*dns.addresses(cluster), *cluster.derive(dns.name_servers), NODE_LOCAL}
+    addresses = {*dns.addresses(cluster), *cluster.derive(dns.name_servers)}
+    addresses |= {NODE_LOCAL} if _has_node_local(cluster) else set()
     try:
         service, pods = dns.service(cluster), [*dns.pods(cluster), *dns.likely_pods(cluster)]
     except NotApplicable:
@@ -108,6 +118,17 @@ def _destination(cluster: Cluster) -> Destination:
     names = frozenset(port.name for port in declared if port.name and port.containerPort in ports)
     labels = {namespace.metadata.name: dict(namespace.metadata.labels) for namespace in cluster.namespaces}
     return Destination(pods, labels, _parsed(addresses), ports, names)
+
+
+def _has_node_local(cluster: Cluster) -> bool:
+    """Return whether nodes have, or may have, a DNS server at a link-local address."""
+    try:
+        daemon_sets, nodes = cluster.daemon_sets, cluster.nodes
+    except NotObserved:
+        return True
+    key, value = _LOCAL_DNS
+    named = any(_NODE_LOCAL_DNS.search(ds.metadata.name) for ds in daemon_sets)
+    return named or dns.is_elsewhere(cluster) or any(node.metadata.labels.get(key) == value for node in nodes)
 
 
 def _parsed(addresses: Iterable[str]) -> list[IPv4Address | IPv6Address]:
@@ -144,7 +165,7 @@ def _is_open(port: pb.NetworkPolicyPort, protocol: str, where: Destination) -> b
 
 def _is_peer(peer: pb.NetworkPolicyPeer, policy: pb.NetworkPolicy, where: Destination) -> bool:
     if peer.HasField("ipBlock"):
-        return any(_contains(peer.ipBlock, address) for address in where.addresses)
+        return _is_link_local(peer.ipBlock) or any(_contains(peer.ipBlock, address) for address in where.addresses)
     return any(_selects_pod(peer, policy, pod, where) for pod in where.pods)
 
 
@@ -156,6 +177,13 @@ def _selects_pod(peer: pb.NetworkPolicyPeer, policy: pb.NetworkPolicy, pod: pb.P
     elif namespace != policy.metadata.namespace:
         return False
     return selects(peer.podSelector, pod.metadata.labels)
+
+
+def _is_link_local(block: pb.IPBlock) -> bool:
+    """Return whether a block is meant for NodeLocal DNS: it has hardly any other addresses."""
+    network = _network(block.cidr)
+    is_link_local = isinstance(network, IPv4Network) and network.subnet_of(_LINK_LOCAL)
+    return is_link_local and _contains(block, IPv4Address(NODE_LOCAL))
 
 
 def _contains(block: pb.IPBlock, address: IPv4Address | IPv6Address) -> bool:
