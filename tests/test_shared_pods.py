@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import Page, decode_list, encode_list
-from kubevitals.encoding.shared_pods import Pod, alike
+from kubevitals.encoding.shared_pods import alike, is_shared
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request, answered
@@ -34,10 +34,6 @@ def ready_pod(name: str = "web-1", **spec: Any) -> pb.Pod:
 
 def kept(*pods: pb.Pod) -> list[pb.Pod]:
     return decode_list([list_bytes(pods)], pb.Pod, shared=True)[1]
-
-
-def is_shared(pod: pb.Pod) -> bool:
-    return isinstance(pod, Pod)
 
 
 def test_every_field_of_a_recorded_pod_has_its_value() -> None:

@@ -105,6 +105,11 @@ class Pod:
         self.metadata, self.spec = metadata, spec
 
 
+def is_shared(pod: pb.Pod) -> bool:
+    """Return whether the pod is one of these: it runs, is ready and is not being deleted."""
+    return isinstance(pod, Pod)
+
+
 def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
     """Return pods in groups that have namespace, labels, owner and specification in common, apart from their node.
 

@@ -62,12 +62,19 @@ class Stream:
 
     def _varint(self) -> int:
         value = shift = 0
-        while (byte := self.read(1)[0]) & 0x80:
+        while (byte := self._byte()) & 0x80:
             value |= (byte & 0x7F) << shift
             shift += 7
             if shift > _LONGEST:
                 raise DecodeError("a number does not end")
         return value | byte << shift
+
+    def _byte(self) -> int:
+        if self._at == len(self._held):
+            return self.read(1)[0]
+        self._at += 1
+        self.position += 1
+        return self._held[self._at - 1]
 
 
 def delimited(tag: int, content: bytes) -> tuple[bytes, bytes, bytes]:

@@ -41,11 +41,15 @@ def load(cluster: Cluster, config: pytest.Config) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Collect no garbage: lists are all kept, and each collection would look at everything that has arrived so far."""
+    """Collect no garbage: lists are all kept, and each collection would look at everything that has arrived so far.
+
+    Later collections leave out what has arrived by then.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            gc.freeze()
             gc.enable()

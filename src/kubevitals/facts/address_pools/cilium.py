@@ -13,7 +13,7 @@ import msgspec
 
 from kubevitals.encoding.declared import Fields, Resource
 from kubevitals.facts.address_pools.supply import Supply
-from kubevitals.facts.network.addresses import IPAddress, Pool, fullest_first, networks, used_by_node
+from kubevitals.facts.network.addresses import Pool, fullest_first, networks, used_by_node
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
@@ -134,7 +134,7 @@ def supplies_of(
     nodes: Sequence[CiliumNode],
     pools: Iterable[CiliumPodIPPool],
     judged: Collection[str],
-    used: Mapping[str, Sequence[IPAddress]],
+    used: Mapping[str, Sequence[bytes]],
 ) -> list[Supply]:
     """Return what each judged node has; `used` are the addresses of the pods on each node."""
     unassigned = _unassigned(nodes, pools)
@@ -164,7 +164,7 @@ def _of_cloud(node: CiliumNode) -> Iterator[Supply]:
             yield supply._replace(remedy=LIMIT, part=family.strip())
 
 
-def _of_pod_cidrs(node: CiliumNode, used: Sequence[IPAddress]) -> Iterator[Supply]:
+def _of_pod_cidrs(node: CiliumNode, used: Sequence[bytes]) -> Iterator[Supply]:
     """Yield the fuller podCIDR of a node whose pods get their addresses from them."""
     ranges = fullest_first(networks(node.spec.ipam.podCIDRs), used)
     if not node.spec.ipam.pools.allocated and any(pool.used for pool in ranges):
@@ -192,7 +192,7 @@ def _unassigned(nodes: Iterable[CiliumNode], pools: Iterable[CiliumPodIPPool]) -
     return left
 
 
-def _of_pools(node: CiliumNode, unassigned: Mapping[Family, int], used: Sequence[IPAddress]) -> Iterator[Supply]:
+def _of_pools(node: CiliumNode, unassigned: Mapping[Family, int], used: Sequence[bytes]) -> Iterator[Supply]:
     """Yield what a node has of each pool, with what no node has of it. A pool that is not listed can always grow."""
     ranges: dict[Family, list[Pool]] = defaultdict(list)
     for allocation in node.spec.ipam.pools.allocated:

@@ -8,7 +8,7 @@ import msgspec
 from kubevitals.encoding.declared import Fields, Resource
 from kubevitals.facts.address_pools.annotated import NODES, Node
 from kubevitals.facts.address_pools.supply import Supply
-from kubevitals.facts.network.addresses import IPAddress, fullest_first, networks, used_by_node
+from kubevitals.facts.network.addresses import fullest_first, networks, used_by_node
 from kubevitals.facts.network.cni import recognised
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.inventory.cluster import Cluster
@@ -70,7 +70,7 @@ CONFIGS = Kind(
 )
 SUBNETS = Kind("/apis/acn.azure.com/v1alpha1/clustersubnetstates", ClusterSubnetState, namespaced=True, optional=True)
 
-Used = Mapping[str, Sequence[IPAddress]]
+Used = Mapping[str, Sequence[bytes]]
 """The addresses of the pods on each node."""
 
 

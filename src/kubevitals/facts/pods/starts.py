@@ -60,8 +60,9 @@ def starts(cluster: Cluster) -> Iterator[tuple[ProbedContainer, int]]:
     where the pod was ready so late that the liveness probe must have succeeded before.
     """
     for pods in cluster.alike_pods:
-        telling = {container.name: _telling(container) for container in containers(pods[0].spec)}
-        for pod in pods if any(telling.values()) else ():
+        every = {container.name: _telling(container) for container in containers(pods[0].spec)}
+        telling = {name: seconds for name, seconds in every.items() if seconds}
+        for pod in pods if telling else ():
             for start in _starts(pod, telling):
                 if not pod.metadata.HasField("deletionTimestamp") and not is_broken(pod, cluster):
                     yield start
@@ -81,6 +82,8 @@ def _starts(pod: pb.Pod, telling: Mapping[str, range]) -> Iterator[tuple[ProbedC
     if not ready or ready.status != "True":
         return
     at = ready.lastTransitionTime.seconds
+    if at - pod.status.startTime.seconds < min(seconds.start for seconds in telling.values()):
+        return  # no container starts before its pod
     for status in statuses(pod):
         began = status.state.running.startedAt.seconds
         is_only = status.state.HasField("running") and not status.restartCount
