@@ -33,7 +33,6 @@ from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.facts.pods.not_started import has_run, is_pulling, latest_warning, waiting_for, was_refused
 from kubevitals.facts.pods.references import near_missing
 from kubevitals.facts.pods.rejections import rejected_like_others, rejection_remedy
-from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.sandbox_errors import plain
 from kubevitals.facts.pods.start_errors import NO_ACCESS, pull_error, start_error, warning_remedy
 from kubevitals.facts.pods.states import Symptom, restarts_on_failure
@@ -181,8 +180,7 @@ def _refusal(pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
         says = f"the kubelet ended the pod, and nothing recreates it: {words}"
         return says, "create the pod again, best by a Deployment or a Job, which replace pods that end"
     if others := rejected_like_others(pod, cluster):
-        count = f"{others} pods of its controller within {duration(cluster.limit(RECENT))}"
-        return f"the kubelet rejects each new pod ({count}): {words}", rejection_remedy(pod)
+        return f"the kubelet rejects each new pod ({others}): {words}", rejection_remedy(pod)
     return f"the kubelet rejected the pod: {words}", f"{rejection_remedy(pod)}; then create the pod again"
 
 

@@ -127,6 +127,7 @@ def _why(shortage: Shortage) -> str:
     states = Counter(state_of(pod).words for pod in shortage.pods)
     told = [f"{words} ({plural(count, 'pod')})" for words, count in states.most_common()]
     told += [f"{plural(shortage.absent, 'pod')} not created"] if shortage.absent else []
+    told += [f"a failed pod was recreated {shortage.recreated} times"] if shortage.recreated else []
     return ", ".join(told) or "its pods are not ready"
 
 

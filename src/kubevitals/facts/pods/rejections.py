@@ -4,10 +4,12 @@ import re
 from collections import defaultdict
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.recreations import recreations
 from kubevitals.facts.pods.restarts import RECENT, RESTARTS
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_finished, ref, statuses
+from kubevitals.text import duration
 
 _PASSING = frozenset({"Evicted", "NodeShutdown", "Terminated"})
 """Reasons of failed pods that others explain, or that pass with the node (pkg/kubelet/eviction, nodeshutdown)."""
@@ -40,13 +42,18 @@ def is_rejected(pod: pb.Pod) -> bool:
     return pod.status.phase == "Failed" and pod.status.reason not in ("", *_PASSING) and not started
 
 
-def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> int:
-    """Return how many new pods of the pod's controller are rejected, if it is the newest; 0 if one was admitted since.
+def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> str:
+    """Return how many new pods of the pod's controller are rejected, if it is the newest, and none was admitted since.
 
     The controller replaces a pod at once, so that a rejection matters only if it lasts: at least `pod.restarts` pods
-    created within `pod.recent`, over at least `pod.stuck`. Pods of a node that restarts were created long before.
+    created within `pod.recent`, over at least `pod.stuck`. Pods of a node that restarts were created long before. Of
+    a DaemonSet or a StatefulSet only one is there at a time.
     """
-    return cluster.derive(_newest_rejected).get(ref(pod), 0)
+    if count := cluster.derive(_newest_rejected).get(ref(pod), 0):
+        return f"{count} pods of its controller within {duration(cluster.limit(RECENT))}"
+    controller = _controller(pod) if is_rejected(pod) else None
+    recreated = cluster.derive(recreations).get(controller, 0) if controller else 0
+    return f"its controller has recreated it {recreated} times" if recreated else ""
 
 
 def _newest_rejected(cluster: Cluster) -> dict[Ref, int]:

@@ -14,6 +14,7 @@ from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import meant_for
 from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults, undecided
 from kubevitals.facts.pods.not_started import PULLING
+from kubevitals.facts.pods.recreations import recreations
 from kubevitals.facts.pods.refused import RETRY
 from kubevitals.facts.pods.standby import is_standby
 from kubevitals.facts.pods.states import STUCK
@@ -53,6 +54,7 @@ class Shortage:
         pods: the pods that are not ready, those first for which it has lasted too long.
         absent: how many pods do not exist.
         lasts: whether it has lasted too long.
+        recreated: how often its controller has recreated a failed pod lately, if it keeps doing so.
     """
 
     workload: Workload
@@ -61,6 +63,7 @@ class Shortage:
     pods: Sequence[pb.Pod]
     absent: int
     lasts: bool
+    recreated: int = 0
 
 
 @dataclass(slots=True)
@@ -129,14 +132,17 @@ def shortage_of(workload: Workload, cluster: Cluster) -> Shortage | None:
     waiting = [pod for pod in pods if not is_ready(pod) and _is_judged(pod, workload, cluster)]
     late = [pod for pod in waiting if _is_late(pod, workload, cluster)]
     absent = _absent(workload, pods)
-    rejected = cluster.derive(_rejected).get(ref(workload), []) if absent else []
+    recreated = cluster.derive(recreations).get(ref(workload), 0)
+    rejected = cluster.derive(_rejected).get(ref(workload), []) if absent or recreated else []
     refused = absent > 0 and (_is_refused(workload, cluster) or _is_unavailable(workload, cluster))
-    if not waiting and not rejected and not refused:
+    if not waiting and not rejected and not refused and not recreated:
         return None
     late, absent = late + rejected, max(0, absent - len(rejected))
     others = [pod for pod in waiting if pod not in late]
-    missing = len(waiting) + absent if isinstance(workload, pb.DaemonSet) else desired - available
-    return Shortage(workload, desired, min(missing, desired), [*late, *others], absent, bool(late) or refused)
+    shown = [*late, *others]
+    missing = len(shown) + absent if isinstance(workload, pb.DaemonSet) else desired - available
+    lasts = bool(late or refused or recreated)
+    return Shortage(workload, desired, min(missing, desired), shown, absent, lasts, recreated)
 
 
 def _rejected(cluster: Cluster) -> Mapping[Ref, list[pb.Pod]]:
