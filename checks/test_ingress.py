@@ -1,8 +1,9 @@
 """An Ingress, a Gateway or a route leads nowhere: no controller serves it, or its Service does not exist.
 
 Meaning:
-    An Ingress names a class, whose controller serves it, and Services that requests are sent to. Gateways and
-    HTTPRoutes are the same in the Gateway API: their controller says in their conditions what is wrong.
+    An Ingress names a class, whose controller serves it, and Services that requests are sent to. A cloud's controller,
+    or MetalLB, says by events if it cannot set up the load balancer of an Ingress or a Service. Gateways and HTTPRoutes
+    are the same in the Gateway API: their controller says in their conditions what is wrong.
 
 Impact:
     Requests from outside the cluster get no answer, or 404 or 503.
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import INGRESS_CLASS
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotObserved, observed
 from kubevitals.facts.apps.services import ServiceName, services
 from kubevitals.facts.network.gateways import (
     GATEWAYS,
@@ -40,6 +41,7 @@ from kubevitals.facts.network.ingresses import (
     may_be_served,
     runs_somewhere,
 )
+from kubevitals.facts.network.load_balancers import set_up_failure
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
 from kubevitals.findings.explains import CONCERNED, Explains
@@ -82,7 +84,12 @@ def no_class(cluster: Cluster) -> Iterator[Finding]:
 
 
 def no_controller(cluster: Cluster) -> Iterator[Finding]:
-    """Find Ingresses without an address, of a class whose controller is known and does not run."""
+    """Find Ingresses without an address, of a class whose controller is known and does not run.
+
+    Also Ingresses and Services whose controller reports that it cannot set up their load balancer.
+    """
+    balanced = observed(_without_load_balancer(cluster))
+    yield from balanced.items
     classes = {each.metadata.name: each for each in cluster.ingress_classes}
     for ingress in _settled(cluster):
         of = classes.get(class_of(ingress, cluster))
@@ -97,6 +104,24 @@ def no_controller(cluster: Cluster) -> Iterator[Finding]:
                 evidence=event_lines(ingress, cluster),
                 severity=Severity.WARNING,
                 concerns=(ref(of),),
+            )
+    if balanced.unseen:
+        raise balanced.unseen
+
+
+def _without_load_balancer(cluster: Cluster) -> Iterator[Finding]:
+    unserved: list[pb.Ingress | pb.Service] = [ingress for ingress in _settled(cluster) if not is_served(ingress)]
+    unserved += [service for service in cluster.services if service.spec.type == "LoadBalancer"]
+    for obj in unserved:
+        settled = cluster.over(obj.metadata.creationTimestamp, SETTLING)
+        if settled and (failure := set_up_failure(obj, cluster)):
+            yield Finding(
+                ref(obj),
+                says=f"gets no load balancer: {failure.reason}: {failure.message}",
+                remedy="fix what its controller reports: quota, subnets, rights in the cloud, or free addresses in the "
+                "pool",
+                evidence=event_lines(obj, cluster),
+                part="load balancer",
             )
 
 

@@ -128,6 +128,57 @@ def test_a_controller_that_runs_or_is_not_known_is_not_found(healthy: pb.Ingress
     assert not found(no_controller, healthy, **lists)
 
 
+def balanced(*, created: int = 3600) -> pb.Service:
+    made = service(type="LoadBalancer")
+    made.metadata.creationTimestamp.CopyFrom(ago(created))
+    return made
+
+
+def event(reason: str, before: int = 60, kind: str = "Warning", about: str = "Service") -> pb.Event:
+    name = "web" if about == "Service" else "shop"
+    of = pb.ObjectReference(kind=about, namespace="shop", name=name)
+    return pb.Event(involvedObject=of, type=kind, reason=reason, message="no subnets", lastTimestamp=ago(before))
+
+
+@pytest.mark.parametrize(
+    ("reason", "about"),
+    [
+        ("SyncLoadBalancerFailed", "Service"),
+        ("AllocationFailed", "Service"),
+        ("FailedBuildModel", "Ingress"),
+        ("Translate", "Ingress"),
+    ],
+)
+def test_a_load_balancer_that_cannot_be_set_up(reason: str, about: str) -> None:
+    one = ingress(ingressClassName="nginx")
+    lists: dict[str, Any] = {"deployments": [workload("nginx", "nginx")], "services": [balanced()]}
+    (finding,) = found(no_controller, one, all_events=[event(reason, about=about)], **lists)
+    assert (finding.obj.kind, finding.says) == (about, f"gets no load balancer: {reason}: no subnets")
+
+
+@pytest.mark.parametrize(
+    ("events", "one"),
+    [
+        ([event("SyncLoadBalancerFailed", 1800)], balanced()),
+        ([event("SyncLoadBalancerFailed", 90), event("EnsuredLoadBalancer", 60, "Normal")], balanced()),
+        ([event("SyncLoadBalancerFailed")], balanced(created=60)),
+        ([event("SyncLoadBalancerFailed")], service()),
+        ([event("UnAvailableLoadBalancer")], balanced()),
+    ],
+    ids=["over", "done", "new", "no-load-balancer", "another-reason"],
+)
+def test_a_load_balancer_that_is_set_up_or_is_just_being_so(events: list[pb.Event], one: pb.Service) -> None:
+    assert not found(no_controller, services=[one], all_events=events)
+
+
+def test_an_ingress_that_is_scheduled_or_has_an_address_is_served() -> None:
+    scheduled = event("Sync", kind="Normal", about="Ingress")
+    lists: dict[str, Any] = {"deployments": [workload("nginx", "nginx")]}
+    assert not found(no_controller, ingress(ingressClassName="nginx"), all_events=[scheduled], **lists)
+    failed = event("FailedDeployModel", about="Ingress")
+    assert not found(no_controller, ingress(address="192.0.2.1"), all_events=[failed], **lists)
+
+
 def test_a_service_that_does_not_exist() -> None:
     (finding,) = found(backend, ingress(to="wep"))
     assert finding.says == 'shop.example.com/cart leads nowhere: Service "wep" does not exist'
