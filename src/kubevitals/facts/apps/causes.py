@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
 from kubevitals.facts.apps.services import ServiceName, named_by, ready_endpoints, services, services_by_ip
-from kubevitals.facts.pods.log_lines import telling_line
+from kubevitals.facts.pods.log_lines import telling_lines
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, ref
@@ -37,11 +37,10 @@ class AppCause:
 def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cluster) -> AppCause | None:
     """Return why the container ended, as its last log lines say; nothing where they say nothing that is known.
 
-    A line that is marked as an error counts before all others. What a line names is looked up as far as it can be
-    observed.
+    Lines that are marked as errors count before all others, the last one first, and then what follows it. What a line
+    names is looked up as far as it can be observed.
     """
-    error = telling_line(lines)
-    line = recognise(line for line in lines if error in line)
+    line = _recognised(lines)
     if not line:
         return None
     words = line.words
@@ -50,6 +49,16 @@ def cause_of_exit(lines: Sequence[str], pod: pb.Pod, container: str, cluster: Cl
         return _looked_up(line, plain, pod, container, cluster)
     except NotObserved:
         return plain  # the line says what it says, whether or not more can be seen
+
+
+def _recognised(lines: Sequence[str]) -> Line | None:
+    errors = telling_lines(lines)
+    for error in errors:
+        if line := recognise(line for line in lines if error in line):
+            return line
+    if not errors:
+        return recognise(lines)
+    return recognise(lines[max(number for number, line in enumerate(lines) if errors[0] in line) :])
 
 
 def missing_right(words: str) -> AppCause | None:

@@ -57,7 +57,7 @@ _IP = r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]{2,45}\]"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 _HOST = rf"(?P<name>{_IP}|{_NAME})"
 _PORT = r"(?P<port>\d{1,5})"
-_PATH = r"(?<![\w./-])(?P<name>/[^\s:'\",)]{1,250}+)"
+_PATH = r"(?<![\w./-])(?P<name>/[^\s:'\",)\u2018\u2019]{1,250}+)"
 _VARIABLE = r"(?P<name>[A-Z][A-Z0-9_]{1,80})"
 _ENVIRONMENT = r"(?i:environment variables?|env vars?)"
 
@@ -107,6 +107,88 @@ MESSAGES = (
         "correct the first line of the script (with Unix line ends), or build the binary for the image's C library",
         (r"\bexec (?:user process caused|/\S{1,250}): \"?no such file or directory",),
         "opencontainers/runc libcontainer/standard_init_linux.go",
+    ),
+    Message(
+        "the node's CPU is too old for it ({name} is required)",
+        "use an image that is built for older CPUs, or nodes with newer ones (virtual machines: CPU type host)",
+        (r"CPU does not support (?P<name>x86-64-v\d)",),
+        "glibc sysdeps/x86/get-isa-level.h",
+    ),
+    Message(
+        "it does not know the flag {name}",
+        "correct args of the container, or use the version of the image that knows the flag",
+        (
+            r"unknown (?:shorthand )?flag: '?(?P<name>[\w-]{1,100})",
+            r"flag provided but not defined: (?P<name>-[\w.-]{1,100})",
+            r"unrecognized (?:option|arguments?):? ['\"`]?(?P<name>-[\w.-]{1,100})",
+        ),
+        "spf13/pflag errors.go, golang/go flag/flag.go, glibc posix/getopt.c, cpython Lib/argparse.py",
+    ),
+    Message(
+        "the traffic of the pod is not redirected to the proxy of its mesh: the mesh's CNI plugin has not set it up",
+        "check that the mesh's CNI pod (istio-cni-node, linkerd-cni) is ready on the node, then delete the pod",
+        (
+            r"ensure iptables rules are rewriting traffic|Failed to validate networking configuration",
+            r"\bvalidation timeout$|Error connecting to 127\.0\.0\.6:",
+        ),
+        "linkerd/linkerd2-proxy-init validator/src/main.rs, "
+        "istio/istio tools/istio-iptables/pkg/validation/validator.go",
+    ),
+    Message(
+        "the node's kernel has no iptables table {name}",
+        "load the module iptable_{name} on the node, or let the CNI plugin of the mesh or network do this work",
+        (r"initialize (?:ip6?tables )?table [`'](?P<name>\w{1,30})'",),
+        "netfilter iptables/iptables.c and iptables-restore.c",
+    ),
+    Message(
+        "another process holds the lock of its data: often the pod that it replaces, which has the same volume",
+        "let the old pod end first: set strategy.type of the Deployment to Recreate, or use a StatefulSet; over NFS, "
+        "locks may outlive their holder",
+        (
+            r"lock DB directory: resource temporarily unavailable",
+            r"Unable to lock \./\w{1,50} error: 11|Can't lock aria control file",
+            r"lock file \"postmaster\.pid\" already exists",
+            r"DBPathInUse: Unable to lock|failed to obtain node locks|LockObtainFailedException",
+        ),
+        "prometheus/prometheus tsdb/db.go, mysql-server storage/innobase/os/os0file.cc, MariaDB "
+        "storage/maria/ma_control_file.c, postgres src/backend/utils/init/miscinit.c, mongo "
+        "src/mongo/db/storage/storage_engine_lock_file.cpp, "
+        "elastic/elasticsearch server/src/main/java/org/elasticsearch/env/NodeEnvironment.java",
+    ),
+    Message(
+        "its data was written by another major version of the database",
+        "use the image of the version that wrote the data, or migrate it (pg_upgrade, or dump and restore)",
+        (
+            r"database files are incompatible with server",
+            r"Invalid MySQL server (?:down|up)grade|found an invalid featureCompatibilityVersion",
+        ),
+        "postgres src/backend/utils/init/miscinit.c, mysql-server sql/dd/impl/upgrade/server.cc, "
+        "mongo src/mongo/db/startup_recovery.cpp",
+    ),
+    Message(
+        "the API server has no kind {name}",
+        "install the CustomResourceDefinition that it needs, in the version that it asks for",
+        (r"no matches for kind \\?\"(?P<name>\w{1,100})\\?\" in (?:version|group) ",),
+        "kubernetes/kubernetes staging/src/k8s.io/apimachinery/pkg/api/meta/errors.go",
+    ),
+    Message(
+        "it could not renew its Lease in time, and gave up its leadership",
+        "find out why the API server answers it slowly; the container starts again by itself",
+        (r"(?i)leader ?election lost|failed to renew lease",),
+        "kubernetes/client-go tools/leaderelection/leaderelection.go, kubernetes-sigs/controller-runtime "
+        "pkg/manager/internal.go",
+    ),
+    Message(
+        'package.json has no script "{name}"',
+        "correct command and args of the container, or add the script",
+        (r"[Mm]issing script: \"?(?P<name>[\w:-]{1,100})",),
+        "npm/cli lib/commands/run-script.js",
+    ),
+    Message(
+        "it may not change the owner or mode of {name}",
+        "let fsGroup of the securityContext give the volume to the pod's group instead, or run this container as root",
+        (rf"\bch(?:own|mod|grp): (?:[\w ]{{1,40}} )?['\u2018]?{_PATH}['\u2019]?: Operation not permitted",),
+        "coreutils src/chown-core.c, busybox coreutils/chown.c",
     ),
     Message(
         "the environment variable {name} is not set",
@@ -288,7 +370,10 @@ MESSAGES = (
     Message(
         "it has no permission for {name}",
         "correct the file's owner and mode in the image, or runAsUser and fsGroup of the securityContext",
-        (rf"(?i:permission denied|EACCES).{{0,60}}['\"]{_PATH}", rf"{_PATH}['\"]?:? .{{0,60}}(?i:permission denied)"),
+        (
+            rf"(?i:permission denied|EACCES).{{0,60}}['\"]{_PATH}",
+            rf"{_PATH}['\"\u2019]?:? (?:(?!\s['\"]?/).){{0,60}}(?i:permission denied)",
+        ),
         "glibc sysdeps/gnu/errlist.h (EACCES)",
     ),
     Message(

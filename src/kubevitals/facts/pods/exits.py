@@ -33,6 +33,10 @@ SIGNALS = {
         "if its log ends without an error, it was probably out of memory: raise its memory limit, or let it use less; "
         "the node's kernel log names the process (dmesg -T | grep -i oom)",
     ),
+    "SIGSYS": (
+        "it made a system call that its seccomp profile forbids",
+        "allow the call in seccompProfile of the securityContext, or let the application do without",
+    ),
     "SIGSEGV": (
         "the application accessed memory that it may not",
         "update the application or the library that crashes; its core dump or its log says which one",

@@ -11,6 +11,9 @@ SEARCHED = 1000
 LINE = 200
 """Characters of a line that are kept."""
 
+ERRORS = 3
+"""Errors that tell why a program ended: what failed, what failed for that, and that it gives up."""
+
 _LEVELS = (
     r"\[(?:ERROR|FATAL|PANIC)\]\[\d{1,9}\] (?:\S{1,80} \d{1,9}: )?",
     r"^[EF]\d{4} \d\d:\d\d:\d\d\.\d{1,9} {1,9}\d{1,9} \S{1,80}\] ",
@@ -36,10 +39,15 @@ _CHATTER = re.compile(r"(?i)\b(?:exit(?:ing|ed)|shut(?:ting)? ?down|terminat(?:i
 _ERROR = re.compile("|".join(f"(?:{level})" for level in _LEVELS))
 
 
-def telling_line(lines: Iterable[str]) -> str:
-    """Return the last error of a log without its time and level; empty if no line is marked as an error."""
+def telling_lines(lines: Iterable[str]) -> list[str]:
+    """Return the last errors of a log without their times and levels, the last one first."""
     errors = [line[match.end() :].strip() for line in lines if (match := _ERROR.search(line, 0, SEARCHED))]
-    return next((error[:LINE] for error in reversed(errors) if error), "")
+    return [error[:LINE] for error in reversed(errors) if error][:ERRORS]
+
+
+def telling_line(lines: Iterable[str]) -> str:
+    """Return the last error of a log, as `telling_lines` does; empty if no line is marked as an error."""
+    return next(iter(telling_lines(lines)), "")
 
 
 def last_words(lines: Iterable[str]) -> str:
