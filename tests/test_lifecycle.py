@@ -111,6 +111,15 @@ def test_a_node_that_is_being_removed_for_long_is_judged(taints: list[pb.Taint])
     assert seen.remarks == []
 
 
+def test_a_node_that_its_kubelet_shuts_down_is_judged_when_that_takes_long() -> None:
+    for since, rules in ((300, set()), (1000, {"not_ready"})):
+        ending = node("False", since=since)
+        ending.status.conditions[0].message = "node is shutting down"
+        seen = cluster(ending)
+        assert found(seen) == rules
+        assert any("two (node is shutting down)" in remark for remark in seen.remarks) is not bool(rules)
+
+
 def test_a_node_that_is_deleted_is_judged_when_that_takes_long() -> None:
     deleted = node("False")
     deleted.metadata.deletionTimestamp.CopyFrom(ago(100))

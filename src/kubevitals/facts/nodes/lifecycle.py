@@ -70,11 +70,21 @@ NAMED = 3
 """Nodes that a remark names."""
 
 
+SHUTTING_DOWN = "node is shutting down"
+"""Why a kubelet is not ready while it ends its pods, since the machine is about to be shut down, as a spot machine is
+(kubernetes.io/docs: Node Shutdowns)."""
+
+
 def removal(node: pb.Node) -> str:
-    """Return what marks the node as being removed, a taint's key or ``deletionTimestamp``, or nothing."""
+    """Return what marks the node as being removed, or nothing.
+
+    That is a taint's key, ``deletionTimestamp``, or what its kubelet says.
+    """
     if node.metadata.HasField("deletionTimestamp"):
         return "deletionTimestamp"
-    return next((taint.key for taint in node.spec.taints if _removes(taint)), "")
+    ready = node_condition(node, "Ready")
+    is_ending = ready is not None and ready.status == "False" and SHUTTING_DOWN in f"{ready.reason} {ready.message}"
+    return next((taint.key for taint in node.spec.taints if _removes(taint)), SHUTTING_DOWN if is_ending else "")
 
 
 def _removes(taint: pb.Taint) -> bool:
@@ -98,7 +108,7 @@ def _removal_time(node: pb.Node, mark: str) -> pb.Time:
     """
     if node.metadata.HasField("deletionTimestamp"):
         return node.metadata.deletionTimestamp
-    taint = next(taint for taint in node.spec.taints if taint.key == mark)
+    taint = next((taint for taint in node.spec.taints if taint.key == mark), pb.Taint())
     if taint.value.isdecimal() and len(taint.value) < 12:
         return pb.Time(seconds=int(taint.value))
     ready = node_condition(node, "Ready")
