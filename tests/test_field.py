@@ -25,9 +25,9 @@ ROOT = Path(__file__).parents[1]
 FIELD = ROOT / "tests/recorded/field"
 
 
-def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0) -> dict[str, str]:
+def judged(name: str, causes: Sequence[str] = NETWORK, later: float = 0, *, folder: Path = FIELD) -> dict[str, str]:
     """Return what each root among these causes says, by check and object."""
-    cluster = Cluster(Snapshot(FIELD / f"{name}.recording", timedelta(seconds=later)))
+    cluster = Cluster(Snapshot(folder / f"{name}.recording", timedelta(seconds=later)))
     seen = verdicts(cluster)
     cluster.close()
     cases = [Case(v.cause, v.variant, finding, known) for v in seen for finding, known in v.judged]
@@ -69,7 +69,7 @@ def test_the_readmes_table_of_what_was_tried_is_that_of_the_recordings() -> None
     """One recording of each row has its version, its CNI and its CSI driver, and kubelets that say which cgroup."""
     table = (ROOT / "README.md").read_text().partition("### What was tried")[2].split("\n\n")[1]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
-    names = ["untouched-cluster", "calico-pools-healthy", "flannel-healthy", "csi-multi-attach"]
+    names = ["untouched-cluster", "calico-pools-healthy", "flannel-healthy", "csi-healthy", "csi-multi-attach"]
     replayed = [row for row in rows if row[-1] != "by hand"]
     assert {row[0] for row in rows} <= {f"1.{minor}" for minor in SUPPORTED_MINORS}
     for (version, network, driver, cgroup, proxy, _), name in zip(replayed, names, strict=True):

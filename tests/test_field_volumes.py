@@ -3,12 +3,14 @@
 The recordings are of kind clusters with a driver in the manner of csi-driver-host-path; they are as they were written.
 """
 
+import re
+
 import pytest
 
 from kubevitals.diagnosis.unexplained_events import unexplained
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
-from scenarios.harness import verdicts
+from scenarios.harness import RECORDINGS, verdicts
 from tests.test_field import FIELD, judged
 
 CAUSES = ("volume-claim", "startup-error", "cni-daemonset", "node-ready")
@@ -53,6 +55,21 @@ def test_a_fault_of_a_real_driver_has_one_root(name: str) -> None:
     assert roots.keys() == ROOTS[name].keys()
     for root, says in roots.items():
         assert ROOTS[name][root] in says
+
+
+ROOT_OF_SCENARIO = {
+    "csi-attach-limit": f"volume-claim[attach-failed] {CLAIM}/csi-attach-limit/data-db-1",
+    "csi-controller-gone": "volume-claim[driver-down] CSIDriver/hostpath.csi.offline",
+    "csi-node-plugin-gone": "volume-claim[driver-down] Node/worker",
+}
+"""Scenarios of which other findings are symptoms: pods without a node, and claims that the driver would serve."""
+
+
+@pytest.mark.parametrize("name", ROOT_OF_SCENARIO)
+def test_a_scenario_of_the_driver_has_one_root(name: str) -> None:
+    causes = (*CAUSES, "scheduling", "workload-unavailable")
+    roots = {re.sub(r"Node/\S+-", "Node/", root) for root in judged(name, causes, folder=RECORDINGS)}
+    assert roots == {ROOT_OF_SCENARIO[name]}
 
 
 def test_a_claim_that_is_too_young_to_be_judged_is_named_and_not_its_pod() -> None:
