@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import Page, decode_list, encode_list
-from kubevitals.encoding.shared_pods import alike, is_shared
+from kubevitals.encoding.shared_pods import Pod, alike, is_calm, ready_after
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request, answered
@@ -34,6 +34,10 @@ def ready_pod(name: str = "web-1", **spec: Any) -> pb.Pod:
 
 def kept(*pods: pb.Pod) -> list[pb.Pod]:
     return decode_list([list_bytes(pods)], pb.Pod, shared=True)[1]
+
+
+def is_shared(pod: pb.Pod) -> bool:
+    return isinstance(pod, Pod)
 
 
 def test_every_field_of_a_recorded_pod_has_its_value() -> None:
@@ -86,6 +90,27 @@ def test_pods_are_grouped_by_what_they_share_and_messages_stand_alone() -> None:
     other = ready_pod("other", hostNetwork=True)
     groups = alike(kept(ready_pod(), other, ill, ready_pod("web-2"), ill))
     assert [[pod.metadata.name for pod in pods] for pods in groups] == [["web-1", "web-2"], ["other"], ["ill"], ["ill"]]
+
+
+@pytest.mark.parametrize("init", [False, True])
+@pytest.mark.parametrize(("changed", "calm"), [({}, True), ({"restartCount": 1}, False), ({"ready": False}, False)])
+def test_a_pod_is_calm_if_all_containers_are_ready_and_none_restarted(
+    changed: dict[str, Any], calm: bool, init: bool
+) -> None:
+    pod = ready_pod()
+    statuses = pod.status.initContainerStatuses if init else pod.status.containerStatuses
+    statuses.add(**{"name": "app", "ready": True} | changed)
+    [shared] = kept(pod)
+    assert is_calm(shared) == calm
+    assert not is_calm(pod)
+
+
+@pytest.mark.parametrize(("status", "seconds"), [("True", 7), ("False", 0)])
+def test_seconds_until_the_containers_were_ready(status: str, seconds: int) -> None:
+    pod = ready_pod()
+    pod.status.startTime.seconds = 100
+    pod.status.conditions.add(type="ContainersReady", status=status, lastTransitionTime=pb.Time(seconds=107))
+    assert [ready_after(each) for each in (pod, *kept(pod))] == [seconds, seconds]
 
 
 def test_pods_differ_in_what_differs() -> None:

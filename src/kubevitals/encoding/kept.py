@@ -104,12 +104,16 @@ def _reduce_scheduled(spec: pb.PodSpec) -> None:
 
 def reduce_statuses(spec: pb.PodSpec, status: pb.PodStatus) -> None:
     """Drop the resources in container statuses that equal those in the specification, as most do."""
-    statuses = (*status.initContainerStatuses, *status.containerStatuses)
-    if with_resources := [status for status in statuses if status.HasField("resources")]:
+    if with_resources := [each for each in statuses(status) if each.HasField("resources")]:
         wanted = {container.name: container.resources for container in (*spec.initContainers, *spec.containers)}
         for each in with_resources:
             if each.resources == wanted.get(each.name):
                 each.ClearField("resources")
+
+
+def statuses(status: pb.PodStatus) -> list[pb.ContainerStatus]:
+    """Return the statuses of all containers, init containers first."""
+    return [*status.initContainerStatuses, *status.containerStatuses]
 
 
 def _is_ailing(pod: pb.Pod) -> bool:

@@ -3,7 +3,9 @@
 Most pods of a large cluster are ready, and equal 25 others but for their name, node, addresses and times. As messages,
 150,000 pods take 650 MB, and each access to a field of a message makes another Python object. So a ready pod is taken
 apart while the list arrives. Its labels, ownerReferences and specification, as bytes, are the key under which they are
-kept: they are parsed and reduced when they come for the first time. Only its status is parsed for each pod.
+kept: they are parsed and reduced when they come for the first time. Of its status, which is like no other, the bytes
+are kept, a quarter of a message's memory: they are parsed each time that a field is read, but for what every run asks
+of every pod.
 
 `alike` gives pods back in groups that share all this, so that what depends on it alone is decided once for a group.
 
@@ -21,14 +23,14 @@ from typing import Any, Literal, NamedTuple, cast
 from google.protobuf.message import DecodeError
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.kept import Compact, reduce, reduce_statuses
+from kubevitals.encoding.kept import Compact, reduce, reduce_statuses, statuses
 
 _TOKEN_VOLUME = re.compile(rb"kube-api-access-[a-z0-9]{5}(?![a-z0-9])")
 """The volume that the ServiceAccount admission controller adds to each pod (plugin/pkg/admission/serviceaccount)."""
 
 _ANY_TOKEN_VOLUME = b"kube-api-access-xxxxx"
 
-DELETED = "deletionTimestamp"
+DELETED, RUNNING = "deletionTimestamp", "Running"
 
 _OF_META = ("name", "generateName", "uid", "resourceVersion", "creationTimestamp", "annotations", "managedFields")
 """Fields of the metadata that are a pod's own, or that nothing reads."""
@@ -95,19 +97,54 @@ class Spec:
         return getattr(self.template, field)
 
 
-class Pod:
+class Status:
+    """Stands for `pb.PodStatus`."""
+
+    __slots__ = ("_raw", "is_calm", "ready_after")
+    phase = RUNNING
+
+    def __init__(self, status: pb.PodStatus) -> None:
+        self.is_calm, self.ready_after = _is_calm(status), _ready_after(status)
+        self._raw = status.SerializeToString()
+
+    def __getattr__(self, field: str) -> Any:
+        return getattr(pb.PodStatus.FromString(self._raw), field)
+
+    def HasField(self, field: str) -> bool:  # noqa: N802
+        """Return whether a field is set."""
+        return pb.PodStatus.FromString(self._raw).HasField(cast("Any", field))
+
+
+class Pod(NamedTuple):
     """Stands for `pb.Pod`."""
 
-    __slots__ = ("metadata", "spec", "status")
-    status: pb.PodStatus
-
-    def __init__(self, metadata: Metadata, spec: Spec) -> None:
-        self.metadata, self.spec = metadata, spec
+    metadata: Metadata
+    spec: Spec
+    status: Status
 
 
-def is_shared(pod: pb.Pod) -> bool:
-    """Return whether the pod is one of these: it runs, is ready and is not being deleted."""
-    return isinstance(pod, Pod)
+def is_calm(pod: pb.Pod) -> bool:
+    """Return whether the pod is one of these, which is ready and not being deleted, and no container ever restarted."""
+    return isinstance(pod, Pod) and pod.status.is_calm
+
+
+def _is_calm(status: pb.PodStatus) -> bool:
+    return all(each.ready and not each.restartCount for each in statuses(status))
+
+
+def ready_after(pod: pb.Pod) -> int:
+    """Return the seconds from the start of a pod until its containers were ready, for the last time; 0 if they are not.
+
+    Without a startTime they are counted from 1970.
+    """
+    return pod.status.ready_after if isinstance(pod, Pod) else _ready_after(pod.status)
+
+
+def _ready_after(status: pb.PodStatus) -> int:
+    for each in status.conditions:
+        if each.type == "ContainersReady" and each.status == "True":
+            return each.lastTransitionTime.seconds - status.startTime.seconds
+    return 0
 
 
 def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
@@ -127,7 +164,7 @@ class SharedPods:
     def __init__(self, wanted: Callable[[pb.Pod], bool] | None = None) -> None:
         self._wanted = wanted
         self._pods: list[Pod | None] = []
-        self._statuses, self._messages = Compact(pb.PodStatus), Compact(pb.Pod)
+        self._messages = Compact(pb.Pod)
         self._shared: dict[tuple[bytes, bytes], _Shared] = {}
         self._times: dict[tuple[int, int], Time] = {}
 
@@ -146,25 +183,21 @@ class SharedPods:
     def all(self) -> list[pb.Pod]:
         """Return the pods."""
         self._shared.clear()
-        statuses, messages = iter(self._statuses.all()), iter(self._messages.all())
-        for pod in self._pods:
-            if pod:
-                pod.status = next(statuses)
+        messages = iter(self._messages.all())
         return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
 
     def _add_ready(self, raw: bytes) -> bool:
         parts = pb.PodParts.FromString(raw)
         status = pb.PodStatus.FromString(parts.status)
         meta, spec = pb.OwnMeta.FromString(parts.metadata), pb.OwnSpec.FromString(parts.spec)
-        if status.phase != "Running" or not _is_ready(status) or not spec.nodeName or meta.HasField(DELETED):
+        if status.phase != RUNNING or not _is_ready(status) or not spec.nodeName or meta.HasField(DELETED):
             return False
         name, uid, node, created = meta.name, meta.uid, spec.nodeName, self._time(meta.creationTimestamp)
         shared = self._shared_by(raw, meta, spec)
-        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared))
+        reduce_statuses(shared.spec, status)
+        status.DiscardUnknownFields()
+        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared), Status(status))
         if not self._wanted or self._wanted(cast("pb.Pod", pod)):
-            reduce_statuses(shared.spec, status)
-            status.DiscardUnknownFields()
-            self._statuses.add(status)
             self._pods.append(pod)
         return True
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.shared_pods import is_shared
+from kubevitals.encoding.shared_pods import is_calm
 from kubevitals.errors import EXIT_NOT_OBSERVED, NotObserved
 from kubevitals.facts.pods import (
     creating,
@@ -158,21 +158,20 @@ def _is_fine(pod: pb.Pod) -> bool:
 
     The containers of a failed pod with a reason of its own did not fail: its kubelet rejected, evicted or ended it.
     """
-    if is_shared(pod):
-        return _is_calm(pod)
+    if is_calm(pod):
+        return True
     if pod.metadata.HasField("deletionTimestamp") or pod.status.phase == "Succeeded":
         return True
     if pod.status.phase == "Failed" and (pod.status.reason or _is_suite_run(pod) or _is_debug_session(pod)):
         return not not_started.was_refused(pod)
-    runs = pod.status.phase == "Running" and (is_ready(pod) or not pod.spec.readinessGates)
-    return runs and _is_calm(pod)
-
-
-def _is_calm(pod: pb.Pod) -> bool:
-    """Return whether no container of the pod has restarted, and all are ready or have done their work."""
-    return all(
-        (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
-        for status in statuses(pod)
+    gates_are_met = is_ready(pod) or not pod.spec.readinessGates
+    return (
+        pod.status.phase == "Running"
+        and gates_are_met
+        and all(
+            (status.ready or status.state.terminated.reason == "Completed") and not status.restartCount
+            for status in statuses(pod)
+        )
     )
 
 

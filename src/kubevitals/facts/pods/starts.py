@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.shared_pods import ready_after
 from kubevitals.facts.pods.container_probes import Timing, container_of, timing
 from kubevitals.facts.pods.faults import is_broken
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, condition, containers, owner, ref, statuses
+from kubevitals.objects import Ref, containers, owner, ref, statuses
 
 
 class ProbedContainer(NamedTuple):
@@ -62,8 +63,9 @@ def starts(cluster: Cluster) -> Iterator[tuple[ProbedContainer, int]]:
     for pods in cluster.alike_pods:
         every = {container.name: _telling(container) for container in containers(pods[0].spec)}
         telling = {name: seconds for name, seconds in every.items() if seconds}
+        least = min((seconds.start for seconds in telling.values()), default=0)
         for pod in pods if telling else ():
-            for start in _starts(pod, telling):
+            for start in _starts(pod, telling) if ready_after(pod) >= least else ():  # no container precedes its pod
                 if not pod.metadata.HasField("deletionTimestamp") and not is_broken(pod, cluster):
                     yield start
 
@@ -78,12 +80,7 @@ def _telling(container: pb.Container) -> range:
 
 
 def _starts(pod: pb.Pod, telling: Mapping[str, range]) -> Iterator[tuple[ProbedContainer, int]]:
-    ready = condition(pod, "ContainersReady")
-    if not ready or ready.status != "True":
-        return
-    at = ready.lastTransitionTime.seconds
-    if at - pod.status.startTime.seconds < min(seconds.start for seconds in telling.values()):
-        return  # no container starts before its pod
+    at = pod.status.startTime.seconds + ready_after(pod)
     for status in statuses(pod):
         began = status.state.running.startedAt.seconds
         is_only = status.state.HasField("running") and not status.restartCount
