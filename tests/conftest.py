@@ -19,6 +19,7 @@ from scenarios.harness import check_modules
 from tests.fake_server import ApiServer, Handler, Reply, api_server, write_kubeconfig
 from tests.fakes import NOW
 from tests.networks import UseProbe, node
+from tests.once import read_once
 from tests.own_checks import DEPLOYMENTS, PODS, Look
 from tests.runs import Connect, Run, checks_in, crashing, log_path
 
@@ -83,6 +84,7 @@ def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         environment.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         environment.setenv("PYTEST_ADDOPTS", SLIM)
         environment.setattr(clock, "machine_time", NOW.timestamp)
+        read_once(environment)
         yield
 
 
