@@ -108,9 +108,14 @@ def _severities(cause: str, variant: str, rule: Rule) -> tuple[str, ...]:
     check = f"{check_name(cause, variant)} "
     lines = [line for scenario in scenarios() for line in scenario.finds if line.startswith(check)]
     found = {"warning" if line.endswith(" (warning)") else "error" for line in lines}
-    if any("Severity.WARNING" in getsource(function) for function in _reached(rule)):
+    if any(map(_warns, _reached(rule))):
         found.add("warning")
     return tuple(sorted(found))
+
+
+@cache
+def _warns(function: FunctionType) -> bool:
+    return "Severity.WARNING" in getsource(function)
 
 
 def _thresholds(rule: Rule) -> set[Threshold]:
@@ -118,6 +123,7 @@ def _thresholds(rule: Rule) -> set[Threshold]:
     return {named for function in _reached(rule) for named in _named(function) if isinstance(named, Threshold)}
 
 
+@cache
 def _reached(function: object) -> set[FunctionType]:
     """Return the functions of checks and of the library that a function may call, including itself."""
     reached: set[FunctionType] = set()

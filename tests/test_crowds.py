@@ -151,9 +151,9 @@ def test_the_first_missing_names_of_each_namespace_have_hints() -> None:
     shop.metadata.namespace = "shop"
     there = pb.ConfigMap(metadata=pb.ObjectMeta(name="app-config", namespace="shop"))
     cluster = cluster_of(nodes=NODES, pods=[*crowd, shop], config_maps=[*SETTINGS, there])
-    found = {finding.obj.namespace: [] for finding in config_mount.missing_object(cluster)}  # type: ignore[var-annotated]
+    found: dict[str, list[bool]] = {}
     for finding in config_mount.missing_object(cluster):
-        found[finding.obj.namespace].append("did you mean" in finding.says)
+        found.setdefault(finding.obj.namespace, []).append("did you mean" in finding.says)
     assert found["crowd"].count(True) == HINTS
     assert found["shop"] == [True]
 

@@ -121,12 +121,11 @@ def test_texts_of_a_declared_kind_are_redacted_when_they_are_recorded(
 )
 def test_what_is_no_such_list_is_not_observed(look: Look, healthy: ApiServer, answer: Reply, words: str) -> None:
     healthy.script(PATH, answer)
-    look("-k", "replicas")
+    assert look("-k", "replicas", "--require-observed").ret == EXIT_NOT_OBSERVED
     seen = item("deployment-replicas[down]")
     assert seen.outcome is Outcome.NOT_OBSERVED
     assert re.search(words, seen.unseen)
     assert seen.right == ("list deployments.apps" if answer.status == 403 else "")
-    assert look("-k", "replicas", "--require-observed").ret == EXIT_NOT_OBSERVED
 
 
 # --- every option and report ---

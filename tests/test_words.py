@@ -38,6 +38,8 @@ BETTER = {
 }
 """What must not be written, and what to write instead."""
 
+ANY = re.compile("|".join(BETTER), re.IGNORECASE)
+
 
 def texts(path: Path) -> Iterator[str]:
     """Yield the texts of a file that people read: all of a page, and the strings of code."""
@@ -50,8 +52,9 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def found(text: str) -> Iterator[str]:
-    for word, better in BETTER.items():
-        for match in re.finditer(word, " ".join(text.split()), re.IGNORECASE):
+    line = " ".join(text.split())
+    for word, better in BETTER.items() if ANY.search(line) else ():
+        for match in re.finditer(word, line, re.IGNORECASE):
             yield f"{match[0]!r}: write {better!r}, in: …{match.string[max(0, match.start() - 60) : match.end() + 40]}…"
 
 
