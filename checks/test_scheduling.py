@@ -17,21 +17,26 @@ Mitigation:
     lower the requests, or add nodes that are large enough.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from kubevitals import schema_pb2 as pb
+from kubevitals.facts.nodes.lifecycle import ADDED
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, can_wait, judges_nodes, refusal_of_node
 from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
 from kubevitals.facts.scheduling.relax import SchedulingVerdict, SchedulingVerdicts
 from kubevitals.facts.scheduling.requests import PODS, most_free
+from kubevitals.facts.workloads.replicas import pods_by_owner
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.explains import CONCERNED, CONCERNS, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref
+from kubevitals.objects import Ref, owner
+from kubevitals.quantity import amount
 from kubevitals.text import binary, plural
 
 EXPLAINS = (
@@ -82,11 +87,30 @@ WORDS = {
     ),
     **{
         constraint: Words(
-            "its {constraint} by {detail} rules out {ruled}", "relax the {constraint}, or add nodes to another {detail}"
+            "its {constraint} by {detail} rules out {ruled}", "relax the {constraint}, or add nodes{apart}"
         )
         for constraint in (Constraint.NEAR, Constraint.APART, Constraint.SPREAD)
     },
 }
+GIVEN_LABEL = Words(
+    WORDS[Constraint.LABEL].says,
+    "correct nodeSelector, or add nodes that have it: their kubelet or cloud sets this label",
+)
+GIVEN = re.compile(
+    r"(?:(?:node|topology|beta|failure-domain\.beta)\.)?kubernetes\.io/(?:arch|os|hostname|instance-type|zone|region|windows-build)"
+    r"|(?:cloud\.google\.com|eks\.amazonaws\.com|karpenter\.[a-z0-9.]{1,40}|kubernetes\.azure\.com)/.+"
+)
+"""Keys of labels that describe a machine, so that nobody may set them by hand (kubernetes/api core/v1
+well_known_labels.go, and those of clouds and Karpenter)."""
+
+NO_DEVICE = Words(
+    "no node offers {detail}, which it requests",
+    "see whether the device plugin runs on the nodes that have the device, or add such nodes",
+)
+NOT_SET_UP = Words(
+    "{frees} {are} not set up yet: the taint {detail} is still there",
+    "find out why the cloud's controller manager, the CNI or the CSI driver that sets {frees} up does not remove it",
+)
 NO_MORE_PODS = Words(
     "{frees} cannot run more pods (allocatable pods)", "remove pods, add nodes, or raise the kubelet's maxPods"
 )
@@ -126,21 +150,56 @@ def _against_nodes(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluste
         return Words("the cluster has no node for it", "add a node")
     if not verdict.decisive:
         return Words(symptom.words, "see in the scheduler's message what rules the nodes out")
-    told = [_of(blocker, verdict, cluster) for blocker in verdict.decisive]
+    told = [_of(blocker, verdict, symptom.pod, cluster) for blocker in verdict.decisive]
     several = "no single change makes room: " if len(told) > 1 else ""
     return Words(several + "; and ".join(words.says for words in told), "; ".join(words.remedy for words in told))
 
 
-def _of(blocker: Blocker, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
+def _of(blocker: Blocker, verdict: SchedulingVerdict, pod: pb.Pod, cluster: Cluster) -> Words:
     """Return what is said of one constraint."""
-    words, fields = _template(blocker), _fields(blocker, verdict, cluster)
-    return Words(words.says.format_map(fields), words.remedy.format_map(fields))
+    words, fields = _template(blocker, cluster), _fields(blocker, verdict, cluster)
+    says, remedy = words.says.format_map(fields), words.remedy.format_map(fields)
+    if blocker.constraint in OF_OTHER_PODS and _is_new_of_rollout(pod, cluster):
+        remedy = f"let the rollout remove a pod before it adds one (maxSurge 0, maxUnavailable 1), or {remedy}"
+    volumes = [other.detail for other in verdict.against if other.constraint is Constraint.VOLUME]
+    if blocker.constraint is Constraint.RESOURCE and volumes:
+        says += f', of those that can use PersistentVolume "{volumes[0]}"'
+        remedy += " there"
+    return Words(says, remedy)
 
 
-def _template(blocker: Blocker) -> Words:
-    if blocker.constraint is Constraint.TAINT and blocker.key in OF_THE_NODE:
-        return Words(f"{{frees}} {{are}} {OF_THE_NODE[blocker.key]}", "bring {frees} back")
-    return NO_MORE_PODS if blocker == Blocker(Constraint.RESOURCE, PODS) else WORDS[blocker.constraint]
+OF_OTHER_PODS = frozenset({Constraint.PORT, Constraint.APART, Constraint.SPREAD})
+"""Constraints that old pods of the same Deployment take part in."""
+
+
+def _is_new_of_rollout(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether pods of an older template of the same Deployment hold nodes, so that it may wait for these."""
+    of, revision = owner(pod), pod.metadata.labels.get(REVISION, "")
+    others = cluster.derive(pods_by_owner).get(of, ()) if of and of.kind == "Deployment" else ()
+    return any(other.spec.nodeName and other.metadata.labels.get(REVISION, "") != revision for other in others)
+
+
+REVISION, HOSTNAME = "pod-template-hash", "kubernetes.io/hostname"
+"""Labels of a pod's template and of a node (kubernetes/api apps/v1 and core/v1)."""
+
+
+def _template(blocker: Blocker, cluster: Cluster) -> Words:
+    match blocker.constraint:
+        case Constraint.TAINT if blocker.key in OF_THE_NODE:
+            return Words(f"{{frees}} {{are}} {OF_THE_NODE[blocker.key]}", "bring {frees} back")
+        case Constraint.TAINT if blocker.key in ADDED:
+            return NOT_SET_UP
+        case Constraint.LABEL if GIVEN.match(blocker.detail):
+            return GIVEN_LABEL
+        case Constraint.RESOURCE if blocker.detail == PODS:
+            return NO_MORE_PODS
+        case Constraint.RESOURCE if "/" in blocker.detail and not _is_offered(blocker.detail, cluster):
+            return NO_DEVICE
+    return WORDS[blocker.constraint]
+
+
+def _is_offered(resource: str, cluster: Cluster) -> bool:
+    return any(amount(node.status.allocatable, resource) for node in cluster.nodes)
 
 
 def _fields(blocker: Blocker, verdict: SchedulingVerdict, cluster: Cluster) -> dict[str, str]:
@@ -151,6 +210,7 @@ def _fields(blocker: Blocker, verdict: SchedulingVerdict, cluster: Cluster) -> d
         fields["free"] = _amount(blocker.detail, most_free(blocker.detail, names, cluster))
     return fields | {
         "constraint": blocker.constraint,
+        "apart": "" if blocker.detail == HOSTNAME else f" to another {blocker.detail}",
         "frees": f"node {names[0]}" if len(names) == 1 else plural(len(names), "node"),
         "are": "is" if len(names) == 1 else "are",
         "node": names[0] if names else "NODE",
