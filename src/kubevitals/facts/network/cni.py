@@ -99,6 +99,20 @@ RECOGNISED = (
         "Azure/azure-container-networking cns/azure-cns.yaml",
         enforces=None,
     ),
+    Cni(
+        "OCI VCN-Native CNI",
+        "vcn-native-ip-cni",
+        ("kube-system",),
+        "docs.oracle.com/iaas: OKE, Using the OCI VCN-Native Pod Networking CNI plugin",
+        enforces=None,
+    ),
+    Cni(
+        "Terway",
+        "terway-eniip",
+        ("kube-system",),
+        "AliyunContainerService/terway, help.aliyun.com: ACK, Work with Terway",
+        enforces=None,
+    ),
     Cni("Antrea", "antrea-agent", ("kube-system",), "antrea-io/antrea build/yamls/antrea.yml", uses_pod_cidrs=None),
     Cni("kube-router", "kube-router", ("kube-system",), "cloudnativelabs/kube-router daemonset/", uses_pod_cidrs=True),
     Cni(
