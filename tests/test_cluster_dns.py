@@ -230,6 +230,19 @@ def test_the_log_of_a_pod_that_crashes_says_why_once(log: bytes, expected: str) 
     assert all(expected in finding.says and len(finding.concerns) == 2 for finding in findings)
 
 
+@pytest.mark.usefixtures("no_probe")
+def test_the_log_of_a_pod_that_the_service_selects_is_read_whatever_its_label() -> None:
+    selected, place = {"dns.operator.openshift.io/daemonset-dns": "default"}, "openshift-dns"
+    crashed = crashing("dns-a")
+    crashed.metadata.namespace = place
+    crashed.metadata.labels.clear()
+    crashed.metadata.labels.update(selected)
+    services = [dns_service("dns-default", place, **selected)]
+    path = LOG.format("dns-a").replace("kube-system", place)
+    seen = dns_cluster({path: Answer(200, LOOP)}, services=services, pods=[crashed])
+    assert [finding.obj.namespace for finding in failing(seen)] == [place]
+
+
 GONE = Answer(200, b"unable to retrieve container logs for containerd://0123")
 
 

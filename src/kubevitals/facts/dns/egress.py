@@ -101,7 +101,7 @@ def _destination(cluster: Cluster) -> Destination:
     addresses = {*dns.addresses(cluster), *cluster.derive(dns.name_servers)}
     addresses |= {NODE_LOCAL} if _has_node_local(cluster) else set()
     try:
-        service, pods = dns.service(cluster), [*dns.pods(cluster), *dns.likely_pods(cluster)]
+        service, pods = dns.service(cluster), dns.likely_pods(cluster)
     except NotApplicable:
         return Destination([], {}, _parsed(addresses), frozenset([PORT]), frozenset())
     addresses |= {ip.ip for pod in pods for ip in pod.status.podIPs}

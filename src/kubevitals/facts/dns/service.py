@@ -169,15 +169,15 @@ def pods(cluster: Cluster) -> list[pb.Pod]:
 
 
 def likely_pods(cluster: Cluster) -> list[pb.Pod]:
-    """Return the pods that look like the cluster's DNS, selected or not: by their label or by their name."""
-    namespace = service(cluster).metadata.namespace
-    return [pod for pod in _lasting(cluster, namespace) if _looks_like_dns(pod)]
+    """Return the pods that are or look like the cluster's DNS: by the Service's selector, their label or their name."""
+    namespace, selected = service(cluster).metadata.namespace, {pod.metadata.name for pod in pods(cluster)}
+    lasting = _lasting(cluster, namespace)
+    return [pod for pod in lasting if pod.metadata.name in selected or _looks_like_dns(pod)]
 
 
 def ready_pods(cluster: Cluster) -> Mapping[str, pb.Pod]:
     """Return the DNS pods that are ready, by ``namespace/name``: other checks report a pod that is not ready."""
-    candidates = [*pods(cluster), *likely_pods(cluster)]
-    return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in candidates if is_ready(pod)}
+    return {f"{pod.metadata.namespace}/{pod.metadata.name}": pod for pod in likely_pods(cluster) if is_ready(pod)}
 
 
 def _lasting(cluster: Cluster, namespace: str) -> list[pb.Pod]:
