@@ -44,7 +44,7 @@ def asked(whom: str) -> Iterator[Asked]:
     made: list[Cluster] = []
     path, well, ask = WHOM[whom]
 
-    def run(count: int, *, silent: bool = False) -> tuple[list[str], list[str]]:
+    def run(count: int, *, answer: Answer | str = well, told: str = "") -> tuple[list[str], list[str]]:
         names = [f"node-{number:04}" for number in range(count)]
         exporters = [exporter(f"exporter-{name}", name) for name in names]
         source = FakeSource(
@@ -53,11 +53,11 @@ def asked(whom: str) -> Iterator[Asked]:
                 "/apis/apps/v1/daemonsets": Answer(200, list_bytes([PROXY])),
                 "/api/v1/pods": Answer(200, list_bytes([*exporters, *(daemon(PROXY, name) for name in names)])),
             }
-            | {path.format(name): "no answer" if silent else well for name in names}
+            | {path.format(name): answer for name in names}
         )
         made.append(cluster := Cluster(source))
-        if silent:
-            with pytest.raises(NotObserved, match="no answer"):
+        if told:
+            with pytest.raises(NotObserved, match=told):
                 list(ask(cluster))
         else:
             list(ask(cluster))
@@ -86,11 +86,14 @@ def test_up_to_the_threshold_all_are_asked(asked: Asked) -> None:
 
 @everybody
 def test_where_none_answers_not_all_are_waited_for(asked: Asked) -> None:
-    assert len(asked(100, silent=True)[0]) <= FAILURES + PARALLEL
+    assert len(asked(100, answer="no answer", told="no answer")[0]) <= FAILURES + PARALLEL
 
 
-UNREACHED = Answer(503, b'{"message": "error trying to reach service: dial tcp 10.0.0.1:10250: connect: refused"}')
-"""What the API server's proxy answers for a kubelet that it does not reach."""
+REFUSED, SILENT = (
+    Answer(503, f'{{"message": "error trying to reach service: dial tcp 10.0.0.1:10250: {why}"}}'.encode())
+    for why in ("connect: connection refused", "i/o timeout")
+)
+"""What the API server's proxy answers for an endpoint that it does not reach."""
 
 
 def _reply(reply: Answer, _: Request) -> Answer:
@@ -109,16 +112,24 @@ def asked_in_turn(breaker: CircuitBreaker, replies: Sequence[Answer]) -> tuple[i
     return asked, ""
 
 
-def test_kubelets_that_the_api_server_does_not_reach_are_not_all_asked() -> None:
-    asked, why = asked_in_turn(CircuitBreaker("kubelets", of=500), [UNREACHED] * 500)
+@pytest.mark.parametrize("reply", [REFUSED, SILENT])
+def test_kubelets_that_the_api_server_does_not_reach_are_not_all_asked(reply: Answer) -> None:
+    asked, why = asked_in_turn(CircuitBreaker("kubelets", of=500, must_listen=True), [reply] * 500)
     assert asked == FAILURES
-    assert why == "kubelets are no longer queried: none of the first 8 of 500 answered"
+    assert why.startswith("kubelets are no longer queried: none of the first 8 of 500 answered: error trying to reach")
 
 
 @pytest.mark.parametrize("answer", [Answer(200, b"error trying to reach service"), Answer(403), Answer(503, b"busy")])
 def test_all_are_asked_once_one_has_answered(answer: Answer) -> None:
-    assert asked_in_turn(CircuitBreaker("kubelets", of=20), [UNREACHED, answer, *[UNREACHED] * 18]) == (20, "")
+    replies = [SILENT, answer, *[SILENT] * 18]
+    assert asked_in_turn(CircuitBreaker("kubelets", of=20, must_listen=True), replies) == (20, "")
 
 
 def test_other_ports_that_refuse_are_all_asked() -> None:
-    assert asked_in_turn(CircuitBreaker("kube-proxies"), [UNREACHED] * 20) == (20, "")
+    assert asked_in_turn(CircuitBreaker("kube-proxies", of=20), [REFUSED] * 20) == (20, "")
+
+
+@everybody
+def test_where_the_api_server_reaches_none_not_all_are_asked_and_the_user_is_told(asked: Asked) -> None:
+    paths, _ = asked(100, answer=SILENT, told="no longer queried: none of the first 8 of 100 answered")
+    assert len(paths) <= FAILURES + PARALLEL

@@ -11,7 +11,7 @@ from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import bounds
 from kubevitals.inventory.bounds import Account
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.circuit_breaker import CircuitBreaker, NoLongerQueried
 from kubevitals.inventory.listing import NAMESPACES, Listing, chosen_names, lists_of, whole_list
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.request import Answer, Request, Source
@@ -152,14 +152,16 @@ def answers(requested: Iterable[tuple[W, Future[Answer]]], read: Callable[[W, An
     """Yield what `read` returns for each answer; the requests run at the same time.
 
     Raises:
-        NotObserved: after the last answer, if some request had none, or one that `read` rejects.
+        NotObserved: after the last answer, if some request had none, or one that `read` rejects: why the first had
+            none, or why not all were queried.
     """
     unseen: NotObserved | None = None
     for endpoint, answer in requested:
         try:
             yield read(endpoint, answer.result())
         except NotObserved as error:
-            unseen = unseen or error
+            if not unseen or (isinstance(error, NoLongerQueried) and not isinstance(unseen, NoLongerQueried)):
+                unseen = error
     if unseen:
         raise unseen
 

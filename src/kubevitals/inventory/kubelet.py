@@ -159,7 +159,7 @@ def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
 
 
 def _kubelet_breaker(cluster: Cluster) -> CircuitBreaker:
-    return CircuitBreaker("kubelets", of=len(queried_nodes(cluster)))
+    return CircuitBreaker("kubelets", of=len(queried_nodes(cluster)), must_listen=True)
 
 
 def address(node: pb.Node) -> Server | None:

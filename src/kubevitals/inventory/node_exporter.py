@@ -31,8 +31,9 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
         raise no_probe
     if not cluster.ask_kubelets:
         raise main_reason(no_probe, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
-    nodes, breaker = {node.metadata.name for node in queried_nodes(cluster)}, CircuitBreaker("node exporters")
+    nodes = {node.metadata.name for node in queried_nodes(cluster)}
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
+    breaker = CircuitBreaker("node exporters", of=len(pods))
     yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         reason = f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}"

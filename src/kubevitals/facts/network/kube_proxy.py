@@ -169,8 +169,8 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     working = {node.metadata.name for node in runs_on(cluster)}
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
-    breaker = CircuitBreaker("kube-proxies")
     nodes = [node for node in queried_nodes(cluster) if node.metadata.name in working]
+    breaker = CircuitBreaker("kube-proxies", of=len(nodes))
     requests = [(node.metadata.name, _ask(node, cluster, breaker)) for node in nodes]
     judged = observed(answers(requests, _judged))
     unhealthy = [proxy for proxy in judged.items if proxy]
