@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
+import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
@@ -16,6 +17,9 @@ def missing() -> str:
     """Return why there is no browser to use, or nothing."""
     absent = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
     return f"{' and '.join(absent)} not installed" if absent else ""
+
+
+needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
 
 @contextmanager

@@ -221,3 +221,29 @@ def look(pytester: pytest.Pytester, own: Path, kubeconfig: Path, monkeypatch: py
 def path(tmp_path: Path) -> Path:
     """A place for a recording."""
     return tmp_path / "cluster.recording"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A browser that tests share; selenium takes long to import."""
+    from tests.browser import chromium
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def incident(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML page of an incident."""
+    from tests.html_pages import INCIDENT, drawn
+
+    return drawn(INCIDENT, tmp_path_factory.mktemp("incident") / "health.html")
+
+
+@pytest.fixture
+def opened(browser: Any, incident: Path) -> Any:
+    """A browser with the page of the incident."""
+    from tests.html_pages import open_page
+
+    open_page(browser, incident)
+    return browser

@@ -13,7 +13,7 @@ from kubevitals.diagnosis.run import Inputs, Run
 from kubevitals.diagnosis.verdict import Verdict, judge
 from kubevitals.errors import NotObserved
 from kubevitals.findings.check_names import cause_in, variant_in
-from kubevitals.findings.explains import Explains
+from kubevitals.findings.explains import SAME_NODE, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
 from tests.fake_server import SYSTEM
@@ -22,12 +22,21 @@ from tests.networks import node
 
 TODAY = date(2026, 3, 1)
 
+NODES_EXPLAIN = [Explains(("node",), SAME_NODE, ("net",))]
+ACCEPTED = KnownIssue("net[gone]", "Pod/legacy/*", "kept for the auditors", date(9999, 1, 1))
+
 
 def finding(name: str, **more: Any) -> Finding:
     """Return a finding on ``Kind/name`` or ``Kind/namespace/name``."""
     kind, _, place = name.partition("/")
     namespace, _, own = place.rpartition("/")
     return Finding(Ref(kind, namespace, own), **({"says": "is broken", "remedy": "fix it"} | more))
+
+
+def replicas(node: str, count: int = 2) -> list[Finding]:
+    """Return findings on Pods of one Deployment that run on a node."""
+    owner = Ref("Deployment", "shop", "web")
+    return [finding(f"Pod/shop/web-{node}-{n}", owner=owner, node=node) for n in range(count)]
 
 
 def case(check: str, name: str, **more: Any) -> Case:

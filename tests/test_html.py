@@ -1,4 +1,4 @@
-"""The HTML report in a real browser, which all tests share."""
+"""The HTML report in a real browser."""
 
 import base64
 import gzip
@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,9 +14,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from kubevitals.diagnosis.result import Report
-from kubevitals.reports.html.page import FIRST
 from scenarios.harness import CHECKS
-from tests.browser import DESKTOP, PHONE, TABLET, chromium, missing, scripting, show
+from tests.browser import DESKTOP, PHONE, TABLET, needs_browser, scripting, show
 from tests.html_pages import (
     ATTACKS,
     INCIDENT,
@@ -25,14 +23,12 @@ from tests.html_pages import (
     attacking,
     drawn,
     filtered,
-    names,
     open_page,
     requests,
     very_many,
     wait_for,
 )
 
-needs_browser = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 AXE = Path(os.environ.get("KUBEVITALS_AXE", "absent"))
 """axe-core's script: ``npm install axe-core`` puts it at node_modules/axe-core/axe.min.js."""
 
@@ -46,25 +42,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     return folder / "reports" / "health.html"
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the incident."""
-    return drawn(INCIDENT, tmp_path_factory.mktemp("incident") / "health.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def opened(browser: Chrome, path: Path) -> Chrome:
-    """A browser with the page of the incident."""
-    open_page(browser, path)
-    return browser
 
 
 # --- safe ---
@@ -86,16 +63,16 @@ def test_nothing_that_a_cluster_says_acts_and_the_page_stands_alone(browser: Chr
 
 
 @needs_browser
-def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, path: Path, tmp_path: Path) -> None:
+def test_a_script_that_got_in_all_the_same_would_not_run(browser: Chrome, incident: Path, tmp_path: Path) -> None:
     injected = tmp_path / "injected.html"
-    injected.write_text(path.read_text("utf-8").replace("<main", f"{ATTACKS[0]}{ATTACKS[1][2:]}<main", 1), "utf-8")
+    injected.write_text(incident.read_text("utf-8").replace("<main", f"{ATTACKS[0]}{ATTACKS[1][2:]}<main", 1), "utf-8")
     open_page(browser, injected)
     assert browser.title.startswith("Broken: ")
     assert any("Content Security Policy" in entry["message"] for entry in browser.get_log("browser"))
 
 
-def test_the_head_says_what_the_page_is(path: Path) -> None:
-    html = path.read_text("utf-8")
+def test_the_head_says_what_the_page_is(incident: Path) -> None:
+    html = incident.read_text("utf-8")
     assert re.search(r"<title>Broken: \d+ root causes .* \| fake</title>", html)
     assert re.search(r'<meta name="generator" content="kubevitals \d', html)
     assert '<html lang="en">' in html
@@ -107,9 +84,9 @@ def test_the_head_says_what_the_page_is(path: Path) -> None:
 
 
 @needs_browser
-def test_with_scripts_off_everything_is_there(browser: Chrome, path: Path) -> None:
+def test_with_scripts_off_everything_is_there(browser: Chrome, incident: Path) -> None:
     with scripting(browser, enabled=False):
-        open_page(browser, path)
+        open_page(browser, incident)
         assert len(browser.find_elements(By.CSS_SELECTOR, ".root")) == TOTAL
         browser.find_element(By.CSS_SELECTOR, ".root > summary").click()
         text = browser.find_element(By.TAG_NAME, "main").text
@@ -136,9 +113,9 @@ def test_the_page_fits_its_screen(opened: Chrome, width: int) -> None:
 @needs_browser
 @pytest.mark.skipif(not AXE.is_file(), reason="KUBEVITALS_AXE names no axe.min.js (npm install axe-core)")
 @pytest.mark.parametrize(("width", "dark"), [(PHONE, True), (DESKTOP, False)], ids=["phone-dark", "desktop-light"])
-def test_axe_finds_no_violation(browser: Chrome, path: Path, hostile: Path, width: int, dark: bool) -> None:
+def test_axe_finds_no_violation(browser: Chrome, incident: Path, hostile: Path, width: int, dark: bool) -> None:
     ids = " ".join(root.id for root in INCIDENT.roots[:3])
-    for shown, fragment, opened in ((path, f"#q=worker-1&open={ids}", "main details"), (hostile, "", "#pytest")):
+    for shown, fragment, opened in ((incident, f"#q=worker-1&open={ids}", "main details"), (hostile, "", "#pytest")):
         open_page(browser, shown, width, fragment, dark=dark)
         browser.execute_script(f"document.querySelectorAll('{opened}').forEach(fold => {{ fold.open = true }})")
         wait_for(browser, "document.querySelector('.root[open] .copy, #results-table tbody') !== null")
@@ -186,10 +163,10 @@ def test_a_root_opens_with_its_chain_its_knowledge_and_what_can_be_copied(opened
 
 
 @needs_browser
-def test_permalinks_open_what_is_not_drawn_yet(browser: Chrome, path: Path) -> None:
+def test_permalinks_open_what_is_not_drawn_yet(browser: Chrome, incident: Path) -> None:
     symptom, last = INCIDENT.roots[0].symptoms[0], INCIDENT.roots[-1].id
     for id_ in (symptom, last):
-        open_page(browser, path, fragment=f"#f-{id_}")
+        open_page(browser, incident, fragment=f"#f-{id_}")
         wait_for(
             browser, f"document.getElementById('f-{id_}')?.checkVisibility() && document.getElementById('f-{id_}').open"
         )
@@ -207,61 +184,12 @@ def test_the_keyboard_is_enough(opened: Chrome) -> None:
     assert opened.switch_to.active_element == rows[0]
 
 
-# --- the filter ---
-
-
-@needs_browser
-def test_the_filter_finds_words_in_any_order_and_is_in_the_address(opened: Chrome) -> None:
-    assert wait_for(opened, "document.querySelectorAll('#roots > .root').length") <= TOTAL
-    assert filtered(opened, "q", "heartbeat WORKER-1 5m") == ["Node/worker-1"]
-    assert opened.current_url.endswith("#q=heartbeat+WORKER-1+5m")
-    assert opened.find_element(By.ID, "count").text == f"1 of {TOTAL}"
-    assert filtered(opened, "q", "no such thing") == []
-    assert filtered(opened, "q", "") == names(opened)
-    assert len(names(opened)) == TOTAL
-    assert filtered(opened, "namespace", "shop") == ["Node/worker-1"]
-    assert filtered(opened, "namespace", "c") == ["Claim/a/data+3"]
-    assert filtered(opened, "node", "worker-1") == []
-    opened.find_element(By.CSS_SELECTOR, "#facets [type=reset]").click()
-    wait_for(opened, "location.hash === ''")
-    assert len(names(opened)) == TOTAL
-    assert filtered(opened, "cause", "net")[0] == "Node/worker-1"
-
-
-@needs_browser
-def test_the_state_of_the_page_is_restored_from_its_address(browser: Chrome, path: Path) -> None:
-    root = INCIDENT.roots[0].id
-    open_page(browser, path, fragment=f"#node=worker-1&group=cause&open={root}")
-    wait_for(browser, "document.querySelector('.root[open]') !== null")
-    groups = [heading.text.split("\n")[0] for heading in browser.find_elements(By.CLASS_NAME, "group")]
-    assert groups == ["node", "crash"]
-    assert browser.find_element(By.CSS_SELECTOR, ".root[open]").get_attribute("id") == f"f-{root}"
-    assert browser.execute_script("return document.forms.filter.elements.node.value") == "worker-1"
-
-
-@needs_browser
-def test_counts_and_the_heat_map_filter(opened: Chrome) -> None:
-    chips = {chip.text: chip for chip in opened.find_elements(By.CSS_SELECTOR, ".counts a")}
-    assert list(chips) == [f"✗ {TOTAL - 2} errors", "! 1 warning", f"+ {TOTAL - 1} new", "≈ 1 known"]
-    chips["! 1 warning"].click()
-    assert names(opened) == ["Node/fresh"]
-    assert chips["! 1 warning"].get_attribute("aria-current") is not None
-    chips["! 1 warning"].click()
-    assert len(names(opened)) == TOTAL
-    cell = opened.find_element(By.CSS_SELECTOR, "svg a[aria-label^='worker-3, crash: ']")
-    opened.execute_script(
-        "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))", cell
-    )
-    wait_for(opened, "location.hash.includes('node=worker-3')")
-    assert len(names(opened)) == sum(n % 5 == 3 for n in range(FIRST + 50))
-
-
 # --- what is saved, what others write, and very much ---
 
 
 @needs_browser
-def test_the_findings_can_be_saved(opened: Chrome, path: Path) -> None:
-    packed = re.search(r'href="data:application/gzip;base64,([^"]+)"', path.read_text("utf-8"))
+def test_the_findings_can_be_saved(opened: Chrome, incident: Path) -> None:
+    packed = re.search(r'href="data:application/gzip;base64,([^"]+)"', incident.read_text("utf-8"))
     assert packed
     assert msgspec.json.decode(gzip.decompress(base64.b64decode(packed[1])), type=Report) == INCIDENT
     saved = opened.execute_async_script(
