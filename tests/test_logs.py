@@ -191,4 +191,4 @@ def test_logs_that_nobody_answers_are_not_all_waited_for() -> None:
             cluster.log(pod(f"web-{n}"), "web", previous=False)
         reasons.append(caught.value.reason)
     assert len(source.requests) == FAILURES
-    assert reasons[-1] == "logs are no longer queried: none of the first 3 answered"
+    assert reasons[-1] == "logs are no longer queried: none of the first 3 answered: no answer"
