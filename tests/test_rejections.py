@@ -88,3 +88,9 @@ def test_a_deployment_that_is_unavailable_for_long_has_no_pods() -> None:
     (finding,) = workloads.missing(workloads.deployment(0, 1, long), [])
     assert finding.says == "has 0 of 1 replica available: 1 pod not created"
     assert not workloads.missing(workloads.deployment(0, 1, short), [])
+
+
+def test_a_deployment_that_was_created_paused_has_no_pods_on_purpose() -> None:
+    paused = workloads.deployment(0, 1, workloads.condition("Available", "False", "MinimumReplicasUnavailable"))
+    paused.spec.paused = True
+    assert not workloads.missing(paused, [])

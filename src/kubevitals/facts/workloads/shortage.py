@@ -199,8 +199,13 @@ def _absent(workload: Workload, pods: Sequence[pb.Pod]) -> int:
 
 
 def _is_unavailable(workload: Workload, cluster: Cluster) -> bool:
-    """Return whether a Deployment has been unavailable for longer than new pods take, whatever becomes of its pods."""
-    available = condition(workload, "Available") if isinstance(workload, pb.Deployment) else None
+    """Return whether a Deployment has been unavailable for longer than new pods take, whatever becomes of its pods.
+
+    One that was created paused has none on purpose.
+    """
+    if not isinstance(workload, pb.Deployment) or workload.spec.paused:
+        return False
+    available = condition(workload, "Available")
     return available is not None and available.status == "False" and cluster.over(available.lastTransitionTime, START)
 
 
