@@ -18,7 +18,8 @@ Diagnosis:
 
 Mitigation:
     Add an egress rule to a policy that selects the pods: ports 53 of UDP and TCP, to pods with the label
-    `k8s-app: kube-dns` in the namespace `kube-system`.
+    `k8s-app: kube-dns` in the namespace `kube-system`. The port is that of the pods, and not of their Service: in
+    OpenShift 5353, in the namespace `openshift-dns`.
 """
 
 from collections.abc import Iterator
@@ -81,12 +82,13 @@ def _finding(group: Silenced, severity: Severity, proof: list[str]) -> Finding:
     policies = sorted(group.policies, key=lambda policy: (not policy.spec.egress, policy.metadata.name))
     first, others = policies[0], [policy.metadata.name for policy in policies[1:]]
     tcp_only = "allows its pods DNS over TCP only, and lookups use UDP"
+    port = ", ".join(map(str, sorted(group.where.ports)[:NAMED]))
     return Finding(
         ref(first),
         says=tcp_only
         if group.tcp_only
-        else "allows its pods no DNS: no egress rule is for UDP port 53 of the DNS pods",
-        remedy="add an egress rule for UDP and TCP port 53 to the pods with the label k8s-app: kube-dns in kube-system",
+        else f"allows its pods no DNS: no egress rule is for UDP port {port} of the DNS pods",
+        remedy=f"add an egress rule for UDP and TCP port {port} to {group.where.says}",
         evidence=[*proof, *_lines(group, others)],
         severity=severity,
         concerns=tuple(ref(pod) for pod in group.pods),

@@ -77,6 +77,11 @@ def test_the_port_on_which_dns_pods_listen_counts() -> None:
     part.ports.add(name="dns", port=5353)
     assert not found(policy({"ports": [udp(5353)]}), endpoint_slices=[part])
     assert found(policy({"ports": [udp(5353)]}))
+    (finding,) = found(policy({"ports": [udp()]}), endpoint_slices=[part])
+    assert finding.says == "allows its pods no DNS: no egress rule is for UDP port 5353 of the DNS pods"
+    assert finding.remedy == (
+        "add an egress rule for UDP and TCP port 5353 to the pods with the label k8s-app: kube-dns in kube-system"
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,12 @@ from kubevitals.facts.dns import service as dns
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import SERVICE_NAME, is_finished
+from kubevitals.text import clean
 
 PORT = 53
+
+SHOWN = 3
+"""Name servers that a remedy lists."""
 
 NODE_LOCAL = "169.254.20.10"
 """The usual address of NodeLocal DNS (KEP-1024)."""
@@ -34,11 +38,13 @@ class Silenced(NamedTuple):
     Attributes:
         policies: all policies that select them for egress.
         tcp_only: whether these allow DNS over TCP.
+        where: where DNS is.
     """
 
     policies: tuple[pb.NetworkPolicy, ...]
     pods: list[pb.Pod]
     tcp_only: bool
+    where: "Destination"
 
     @property
     def isolated(self) -> bool:
@@ -47,8 +53,15 @@ class Silenced(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """Where DNS is: its pods, its addresses, and the ports on which its pods listen, with their names."""
+    """Where DNS is.
 
+    Attributes:
+        says: which pods these are, by a label and a namespace, or which name servers.
+        ports: those on which its pods listen: a policy is applied to the traffic that has passed the Service.
+        names: the names of these ports.
+    """
+
+    says: str
     pods: list[pb.Pod]
     namespaces: Mapping[str, Mapping[str, str]]
     addresses: list[IPv4Address | IPv6Address]
@@ -76,7 +89,8 @@ def silenced(cluster: Cluster) -> list[Silenced]:
     found = []
     for policies, pods in groups.values():
         if not any(udp[id(policy)] for policy in policies):
-            found.append(Silenced(policies, pods, any(_allows(policy, "TCP", where) for policy in policies)))
+            tcp_only = any(_allows(policy, "TCP", where) for policy in policies)
+            found.append(Silenced(policies, pods, tcp_only, where))
     return found
 
 
@@ -99,11 +113,13 @@ def _selected(by_namespace: Mapping[str, list[pb.NetworkPolicy]], cluster: Clust
 def _destination(cluster: Cluster) -> Destination:
     """Return where DNS is; without a DNS Service only the name servers of pods."""
     addresses = {*dns.addresses(cluster), *cluster.derive(dns.name_servers)}
-    addresses |= {NODE_LOCAL} if _has_node_local(cluster) else set()
+    node_local = _has_node_local(cluster)
+    addresses |= {NODE_LOCAL} if node_local else set()
     try:
         service, pods = dns.service(cluster), dns.likely_pods(cluster)
     except NotApplicable:
-        return Destination([], {}, _parsed(addresses), frozenset([PORT]), frozenset())
+        says = f"the name servers of pods ({', '.join(sorted(addresses)[:SHOWN])})"
+        return Destination(says, [], {}, _parsed(addresses), frozenset([PORT]), frozenset())
     addresses |= {ip.ip for pod in pods for ip in pod.status.podIPs}
     listening = {
         port.port
@@ -111,13 +127,15 @@ def _destination(cluster: Cluster) -> Destination:
         if part.metadata.namespace == service.metadata.namespace
         and part.metadata.labels.get(SERVICE_NAME) == service.metadata.name
         for port in part.ports
-        if "dns" in port.name or port.port == PORT
+        if port.port and ("dns" in port.name or port.port == PORT)
     }
-    ports = frozenset({PORT, *listening})
+    ports = frozenset({*listening, PORT} if node_local or not listening else listening)
     declared = (port for pod in pods for container in pod.spec.containers for port in container.ports)
     names = frozenset(port.name for port in declared if port.name and port.containerPort in ports)
     labels = {namespace.metadata.name: dict(namespace.metadata.labels) for namespace in cluster.namespaces}
-    return Destination(pods, labels, _parsed(addresses), ports, names)
+    label = ", ".join(f"{key}: {value}" for key, value in sorted(service.spec.selector.items()))
+    says = f"the pods with the label {clean(label, 200)} in {clean(service.metadata.namespace, 63)}"
+    return Destination(says, pods, labels, _parsed(addresses), ports, names)
 
 
 def _has_node_local(cluster: Cluster) -> bool:
