@@ -46,6 +46,13 @@ def test_what_keeps_a_pod_is_named(built: BuiltPod, says: str, severity: Severit
     assert "2h past its grace period" in finding.evidence
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_only_a_pod_of_which_nothing_runs_may_be_deleted_by_force(*, running: bool) -> None:
+    """kubernetes/kubernetes issue 113289: restarting the kubelet does not help."""
+    (finding,) = found(deleted(running=running))
+    assert ("kubectl -n shop delete pod/app --grace-period=0 --force" in finding.remedy) is not running
+
+
 def test_the_kubelet_says_why_it_cannot_stop_a_pod() -> None:
     built = deleted()
     built.said("FailedKillPod", 'error killing pod: plugin type="calico" failed (delete): Unauthorized')

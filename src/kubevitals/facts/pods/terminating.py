@@ -7,7 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import is_daemon_elsewhere
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import is_ready, statuses
+from kubevitals.objects import is_ready, ref, statuses
 from kubevitals.threshold import Threshold
 
 OVERDUE = Threshold(
@@ -75,7 +75,12 @@ def _unstopped(pod: pb.Pod, running: list[str], cluster: Cluster) -> Remains:
     if running:
         names = ", ".join(f'"{name}"' for name in running[:3])
         return Remains(f"container {names} still runs past its grace period", remedy, is_running=True)
-    return Remains("its containers have ended, but the kubelet does not remove it", remedy, is_running=False)
+    return Remains(
+        "its containers have ended, but the kubelet does not remove it",
+        f"{remedy}; nothing of the pod runs any more, so that it may be deleted by force: "
+        f"{ref(pod).kubectl('delete')} --grace-period=0 --force",
+        is_running=False,
+    )
 
 
 def _failure_to_kill(pod: pb.Pod, cluster: Cluster) -> str:
