@@ -10,7 +10,14 @@ from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
 from kubevitals.facts.pods.references import is_missing, reported_missing
 from kubevitals.facts.pods.rejections import rejected_like_others
-from kubevitals.facts.pods.states import CONTAINER_EVENTS, CREATING, STUCK, Symptom, is_sidecar
+from kubevitals.facts.pods.states import (
+    CONTAINER_EVENTS,
+    CREATING,
+    STUCK,
+    Symptom,
+    is_sidecar,
+    unstarted_sidecar,
+)
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.objects import condition, is_finished, is_ready, is_virtual, is_waiting, statuses
 from kubevitals.threshold import Threshold
@@ -54,8 +61,11 @@ def has_run(pod: pb.Pod) -> bool:
 
 
 def waiting_container(pod: pb.Pod) -> pb.ContainerStatus | None:
-    """Return the container whose start the pod waits for, with no name if the kubelet has not reported any yet."""
-    if not pod.spec.nodeName or is_finished(pod):
+    """Return the container whose start the pod waits for, with no name if the kubelet has not reported any yet.
+
+    What waits for a sidecar's startup probe is a matter of that probe.
+    """
+    if not pod.spec.nodeName or is_finished(pod) or unstarted_sidecar(pod):
         return None
     if not statuses(pod):
         return pb.ContainerStatus()

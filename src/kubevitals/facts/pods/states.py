@@ -144,6 +144,15 @@ def is_sidecar(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
     return container is not None and container.restartPolicy == "Always"
 
 
+def unstarted_sidecar(pod: pb.Pod) -> pb.ContainerStatus | None:
+    """Return the sidecar that runs and whose startup probe has not succeeded yet: no later container starts before."""
+    for status in pod.status.initContainerStatuses:
+        starts = status.state.HasField("running") and not status.started and is_sidecar(pod, status)
+        if starts and container_of(pod, status).HasField("startupProbe"):
+            return status
+    return None
+
+
 def _may_end(pod: pb.Pod, status: pb.ContainerStatus) -> bool:
     """Return whether the container may complete: init containers other than sidecars, and those of a Job.
 

@@ -7,7 +7,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.container_probe_events import still_fails
 from kubevitals.facts.pods.container_probes import ProbeKind, container_of, probe_of, timing
 from kubevitals.facts.pods.standby import is_standby
-from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready
+from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready, unstarted_sidecar
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, condition, is_ready, owner, ref, statuses, turned_at
 from kubevitals.threshold import Threshold
@@ -33,9 +33,12 @@ GATE = Threshold(
 def probe_failing(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container that runs and is not ready for longer than its probes and its replicas allow.
 
+    A sidecar that has not started keeps the pod's other containers from starting.
+
     A probe that cannot be made at all belongs to liveness-probe, as far as events show it.
     """
-    if pod.status.phase != "Running" or not is_kept_unready(pod, cluster) or _is_surplus(pod, cluster):
+    runs = pod.status.phase == "Running" or unstarted_sidecar(pod) is not None
+    if not runs or not is_kept_unready(pod, cluster) or _is_surplus(pod, cluster):
         return None
     if is_standby(pod, cluster):
         return None
