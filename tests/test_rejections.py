@@ -47,6 +47,24 @@ def test_a_controller_whose_new_pods_are_all_rejected(said: tuple[str, str], rem
     assert finding.remedy.startswith(remedy)
 
 
+@pytest.mark.parametrize(
+    ("reason", "message", "remedy"),
+    [
+        ("OutOfcpu", "Node didn't have enough resource: cpu", "lower what the pod requests"),
+        ("Evicted", "The node was low on resource: pids. Threshold quantity: 10", "starts so many processes on node"),
+        ("NodeAffinity", "Pod Predicate NodeAffinity failed", "or the labels of node worker-0"),
+        ("TopologyAffinityError", "Resources cannot be allocated with Topology locality", "NUMA node"),
+        ("NewReason", "of a later kubelet", "correct what the message names"),
+    ],
+)
+def test_the_remedy_fits_the_reason(reason: str, message: str, remedy: str) -> None:
+    bare = rejected(1, 60, reason, message)
+    del bare.metadata.ownerReferences[:]
+    (finding,) = found([bare])
+    assert remedy in finding.remedy
+    assert finding.remedy.endswith("; then create the pod again")
+
+
 def test_the_workload_is_short_of_what_is_rejected() -> None:
     (finding,) = replicas_missing(workloads.cluster(workloads.deployment(0, 1), loop()))
     assert finding.says == "has 0 of 1 replica available: has failed (SysctlForbidden) (1 pod)"

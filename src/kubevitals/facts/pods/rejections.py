@@ -22,6 +22,10 @@ _REMEDIES = (
         "look at the pod of the device plugin on node NODE, and at the device itself: the node lists devices that it "
         "cannot give",
     ),
+    (
+        r"Evicted: .{0,60}resource: pids",
+        "find what starts so many processes on node NODE, and limit pods (podPidsLimit)",
+    ),
     (r"TopologyAffinityError", "request no more than one NUMA node has, or relax the kubelet's topologyManagerPolicy"),
     (r"NodeAffinity|PodOS", "correct nodeSelector, node affinity and os of the pod, or the labels of node NODE"),
 )
