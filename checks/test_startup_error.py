@@ -82,14 +82,22 @@ def bad_reference(cluster: Cluster) -> Iterator[Finding]:
     """Find containers whose environment references a ConfigMap, Secret, key or field that does not exist."""
     for symptom in broken_pods(cluster, PodFault.BAD_REFERENCE):
         near = "".join(near_missing(missing, cluster) for missing in symptom.missing)
+        what, remedy = "a missing object", "create the missing object or key, or correct env and envFrom"
+        if match := _NO_KEY.search(symptom.words):
+            what = "a missing key"
+            remedy = f"add the key {match['key']} to {match['kind']} {match['name']}, or correct the key in env"
         yield _finding(
             symptom,
-            f"{_container(symptom)}: env/envFrom references a missing object: {symptom.words}{near}",
-            "create the missing object or key, or correct env and envFrom in the workload's template",
+            f"{_container(symptom)}: env/envFrom references {what}: {symptom.words}{near}",
+            f"{remedy} in the workload's template",
             _pod_lines(symptom, cluster),
             cluster,
             symptom.missing,
         )
+
+
+_NO_KEY = re.compile(r"find key (?P<key>\S{1,253}) in (?P<kind>ConfigMap|Secret) \S{1,253}/(?P<name>[\w.-]{1,253})")
+"""What the kubelet says of a key that is not there (pkg/kubelet/kubelet_pods.go)."""
 
 
 def bad_command(cluster: Cluster) -> Iterator[Finding]:

@@ -48,6 +48,13 @@ DENIED = (
             "short name mode is enforcing, but image name shop/web:2 returns ambiguous list",
             "does not say from which registry",
         ),
+        (
+            "ErrImagePull",
+            'Head "https://registry.default.svc.cluster.local:5000/v2/web/manifests/1": dial tcp: lookup '
+            "registry.default.svc.cluster.local: no such host",
+            "nodes do not ask the cluster's DNS",
+        ),
+        ("ErrImagePull", "dial tcp: lookup registry.example.com on 10.0.0.2:53: no such host", "cannot be reached"),
         ("ErrImagePull", 'image operating system "windows" cannot be used on this platform', "operating system"),
         ("ErrImagePull", PULL + 'media type "application/vnd.docker.distribution.manifest.v1+prettyjws"', "schema 1"),
         ("ErrImagePull", PULL + 'failed commit on ref "x": "x" failed size validation: 1 != 2', "damaged"),
@@ -153,3 +160,23 @@ def test_a_kubelet_may_use_the_api_servers_words(words: str) -> None:
     pod.mounting("keys", secret=pb.SecretVolumeSource(secretName="absent"))
     pod.said("FailedMount", f'MountVolume.SetUp failed for volume "keys" : {words}')
     assert [finding.missing for finding in missing_object(pod.cluster())] == [(ABSENT,)]
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "remedy"),
+    [
+        (
+            "couldn't find key network in Secret kube-system/hcloud",
+            "references a missing key: ",
+            "add the key network to Secret hcloud, or correct the key in env in the workload's template",
+        ),
+        ('configmap "absent" not found', "references a missing object: ", "create the missing object"),
+    ],
+)
+def test_a_missing_key_is_no_missing_object(words: str, says: str, remedy: str) -> None:
+    """hetznercloud/csi-driver issue 1389."""
+    pod = BuiltPod()
+    pod.waiting("web", "CreateContainerConfigError", words)
+    (finding,) = bad_reference(pod.cluster())
+    assert says in finding.says
+    assert finding.remedy.startswith(remedy)

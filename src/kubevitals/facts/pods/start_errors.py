@@ -73,6 +73,12 @@ PULL_ERRORS = (
         "authenticate to the registry, or use a mirror",
     ),
     (
+        r"lookup \S{1,200}\.svc(?:\.\S{1,100})?:? .{0,80}(?:no such host|server misbehaving|timeout|failure)",
+        "its registry is named as a Service, and nodes do not ask the cluster's DNS",
+        "give the registry a name that the nodes know, such as that of an Ingress or a NodePort, or configure a mirror "
+        "for it in the container runtime",
+    ),
+    (
         r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|name resolution|EOF"
         r"|RegistryUnavailable|registry is unavailable|connection reset by peer|context canceled",
         "the registry cannot be reached from the node",
