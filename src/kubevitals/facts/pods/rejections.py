@@ -42,8 +42,9 @@ def rejection_remedy(pod: pb.Pod) -> str:
 
 def is_rejected(pod: pb.Pod) -> bool:
     """Return whether the kubelet rejected the pod for a reason that does not pass with its node."""
-    started = any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
-    return pod.status.phase == "Failed" and pod.status.reason not in ("", *_PASSING) and not started
+    if pod.status.phase != "Failed" or pod.status.reason in ("", *_PASSING):
+        return False
+    return not any(status.state.HasField(state) for status in statuses(pod) for state in ("running", "terminated"))
 
 
 def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> str:
@@ -62,12 +63,13 @@ def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> str:
 
 def _newest_rejected(cluster: Cluster) -> dict[Ref, int]:
     rejected: dict[Ref, list[pb.Pod]] = defaultdict(list)
-    admitted_at: dict[Ref, int] = defaultdict(int)
-    for pod in cluster.pods:
-        controller = _controller(pod)
-        if controller and is_rejected(pod) and not cluster.over(pod.metadata.creationTimestamp, RECENT):
+    for pod in filter(is_rejected, cluster.pods):
+        if (controller := _controller(pod)) and not cluster.over(pod.metadata.creationTimestamp, RECENT):
             rejected[controller].append(pod)
-        elif controller and not is_finished(pod) and pod.status.containerStatuses:
+    admitted_at: dict[Ref, int] = defaultdict(int)
+    for pod in cluster.pods if rejected else ():
+        controller = _controller(pod)
+        if controller in rejected and not is_finished(pod) and pod.status.containerStatuses:
             admitted_at[controller] = max(admitted_at[controller], _created(pod))
     newest = {controller: max(pods, key=_created) for controller, pods in rejected.items()}
     return {

@@ -1,8 +1,10 @@
 """Replicas that wait to become the leader, and are not ready until then: their readiness probe asks for leadership."""
 
 import re
+from collections import Counter
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.shared_pods import is_calm
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, is_ready, ref
@@ -29,14 +31,11 @@ def is_standby(pod: pb.Pod, cluster: Cluster) -> bool:
 
 def _standby(cluster: Cluster) -> frozenset[Ref]:
     """Return all standby pods; a remark counts them."""
-    ready: dict[_Replicas, int] = {}
-    unready: list[tuple[_Replicas, pb.Pod]] = []
-    for pod in cluster.pods:
-        if replicas := _replicas(pod):
-            ready[replicas] = ready.get(replicas, 0) + is_ready(pod)
-            if pod.status.phase == "Running" and not is_ready(pod):
-                unready.append((replicas, pod))
-    found = frozenset(ref(pod) for replicas, pod in unready if ready[replicas] == 1 and _waits(pod, cluster))
+    running = (pod for pod in cluster.pods if not is_calm(pod) and pod.status.phase == "Running")
+    unready = {ref(pod): (replicas, pod) for pod in running if not is_ready(pod) and (replicas := _replicas(pod))}
+    asked = {replicas for replicas, _ in unready.values()}
+    ready = Counter(of for pod in cluster.pods if asked and (of := _replicas(pod)) in asked and is_ready(pod))
+    found = frozenset(name for name, (of, pod) in unready.items() if ready[of] == 1 and _waits(pod, cluster))
     if found:
         told = clean(", ".join(sorted(f"{pod.namespace}/{pod.name}" for pod in found)[:NAMED]), 400)
         more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
