@@ -35,12 +35,24 @@ def failing(node: str, call: str, result: str) -> "Fault":
     return on_node(node, f"echo '{call} {result}' > {_CALLS}", f"rm {_CALLS}")
 
 
-def controller_gone() -> "Fault":
-    def scale(cluster: "LiveCluster", replicas: int) -> None:
-        cluster.kubectl(f"scale {_CONTROLLER} --replicas={replicas}")
-        cluster.kubectl(f"rollout status {_CONTROLLER} --timeout=600s")
+def _scale(cluster: "LiveCluster", replicas: int) -> None:
+    cluster.kubectl(f"scale {_CONTROLLER} --replicas={replicas}")
+    cluster.kubectl(f"rollout status {_CONTROLLER} --timeout=600s")
 
-    return doing(lambda cluster: scale(cluster, 0), lambda cluster: scale(cluster, 1))
+
+def controller_gone() -> "Fault":
+    return doing(lambda cluster: _scale(cluster, 0), lambda cluster: _scale(cluster, 1))
+
+
+CONTROLLER_LEAVES = (
+    f"scale {_CONTROLLER} --replicas=0",
+    "wait -n kube-system --for=delete pod -l app=csi-hostpath-controller --timeout=120s",
+)
+"""Commands of a scenario that needs the controller at first; `controller_back_afterwards` undoes them."""
+
+
+def controller_back_afterwards() -> "Fault":
+    return doing(nothing, lambda cluster: _scale(cluster, 1))
 
 
 def _change(cluster: "LiveCluster", *changes: object) -> None:
@@ -88,7 +100,7 @@ def driver_object_gone(cluster: "LiveCluster") -> Iterator[None]:
     try:
         yield
     finally:
-        cluster.kubectl(["apply", "-f", "-"], input=manifest)
+        cluster.kubectl(["create", "-f", "-"], input=manifest)
 
 
 def released_afterwards(namespace: str, claim: str) -> "Fault":

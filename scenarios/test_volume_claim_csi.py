@@ -2,9 +2,11 @@
 
 from scenarios.faults_csi import (
     CLASS,
+    CONTROLLER_LEAVES,
     DRIVER,
     IMMEDIATE,
     attach_limit,
+    controller_back_afterwards,
     controller_gone,
     driver_object_gone,
     failing,
@@ -13,6 +15,7 @@ from scenarios.faults_csi import (
 )
 from scenarios.harness import Seen, scenario
 from scenarios.objects import Object, claim, claiming, pod, stateful_set
+from scenarios.undoing import together
 
 ADDON = "csi-hostpath"
 APP = (claim(storage_class=CLASS, size="32Mi"), pod("app", volumes=claiming(), room="a"))
@@ -34,6 +37,15 @@ def copy(name: str, kind: str, group: str = "") -> Object:
     copied = claim(name, IMMEDIATE, size="32Mi")
     copied["spec"]["dataSource"] = {"kind": kind, "name": "gone"} | ({"apiGroup": group} if group else {})
     return copied
+
+
+def later(name: str, of: str = "data") -> Object:
+    """A pod that is not scheduled before `starting` it."""
+    return pod(name, volumes=claiming(of), room="a", schedulingGates=[{"name": "example.com/later"}])
+
+
+def starting(name: str) -> str:
+    return f'patch pod {name} --type=json -p=[{{"op":"remove","path":"/spec/schedulingGates"}}]'
 
 
 @scenario(*APP, claim("idle", CLASS), addon=ADDON)
@@ -79,8 +91,10 @@ def test_csi_pool_full(seen: Seen) -> None:
     """The driver has no space for a new volume or for a larger one, and it can neither clone nor restore."""
     assert seen.says("not enough space in the storage pool: requested 5368709120 bytes")
     assert seen.says("it cannot be expanded from 32Mi to 5Gi")
+    assert seen.says("free or add space in the storage")
     assert seen.says("CSI driver does not support clone operations")
     assert seen.says("CSI driver does not support snapshot restore")
+    assert seen.says("create it again without dataSource")
 
 
 HELD = claim("held", IMMEDIATE, size="32Mi")
@@ -90,17 +104,17 @@ HELD["metadata"]["finalizers"] = ["snapshot.storage.kubernetes.io/pvc-as-source-
 @scenario(
     claim(storage_class=IMMEDIATE, size="32Mi", mode="ReadWriteOncePod"),
     pod("first", volumes=claiming(), room="a"),
-    pod("second", volumes=claiming(), room="a", schedulingGates=[{"name": "example.com/later"}]),
+    later("second"),
     HELD,
-    pod("third", volumes=claiming("held"), room="a", schedulingGates=[{"name": "example.com/later"}]),
+    later("third", "held"),
     addon=ADDON,
     fault=released_afterwards("csi-claims-are-taken", "held"),
     then=[
         "wait --for=condition=Ready pod/first",
-        'patch pod second --type=json -p=[{"op":"remove","path":"/spec/schedulingGates"}]',
+        starting("second"),
         "wait --for=jsonpath={.status.phase}=Bound pvc/held",
         "delete pvc held --wait=false",
-        'patch pod third --type=json -p=[{"op":"remove","path":"/spec/schedulingGates"}]',
+        starting("third"),
     ],
     finds=[
         ATTACH_FAILED,
@@ -130,6 +144,7 @@ def test_csi_attach_limit(seen: Seen) -> None:
 def test_csi_attach_hangs(seen: Seen) -> None:
     """The driver does not answer the attacher."""
     assert seen.says("context deadline exceeded")
+    assert seen.says("the driver has not answered its csi-attacher in time")
 
 
 @scenario(
@@ -171,6 +186,20 @@ def test_csi_stage_fails(seen: Seen) -> None:
 def test_csi_controller_gone(seen: Seen) -> None:
     """The controller has no replicas: nothing is provisioned."""
     assert seen.says("has no controller pod: Deployment/kube-system/csi-hostpath-controller has 0 replicas")
+
+
+@scenario(
+    claim(storage_class=IMMEDIATE, size="32Mi"),
+    later("app"),
+    addon=ADDON,
+    fault=together(driver_object_gone, controller_back_afterwards()),
+    then=["wait --for=jsonpath={.status.phase}=Bound pvc/data", *CONTROLLER_LEAVES, starting("app")],
+    finds=[ATTACH_FAILED],
+)
+def test_csi_driver_object_and_controller_gone(seen: Seen) -> None:
+    """Nobody attaches the volume; whether it has to be attached, a CSIDriver would say."""
+    assert seen.says(f"{DRIVER} does not respond, and its CSIDriver {DRIVER} does not exist")
+    assert seen.says("check that the driver's controller pods (csi-attacher) run")
 
 
 @scenario(

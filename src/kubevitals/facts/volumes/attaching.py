@@ -39,6 +39,10 @@ _NO_CSI_DRIVER = (
 )
 _NOT_ON_THE_NODE = "check that the driver's node plugin, a DaemonSet, runs on these nodes: kubectl get csinodes -o yaml"
 _ERROR = "fix what the driver reports; the log of its controller pods (csi-attacher) has more about this volume"
+_LATE = (
+    "the driver has not answered its csi-attacher in time: check that the storage backend responds, and read the log "
+    "of the driver's own container in its controller pods"
+)
 _REACH = (
     "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
 )
@@ -73,12 +77,13 @@ def _attachment_fault(
     attachment: pb.VolumeAttachment, why: str, attachments: Sequence[pb.VolumeAttachment], cluster: Cluster
 ) -> VolumeFault:
     obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
-    is_error = attachment.status.attachError.message or attachment.status.detachError.message
+    error = attachment.status.attachError.message or attachment.status.detachError.message
     unanswered = _NO_CSI_DRIVER if _has_no_csi_driver(attachment, cluster) else _NO_ANSWER
+    reported = _LATE if "code = DeadlineExceeded" in error else _ERROR
     return VolumeFault(
         obj,
         why,
-        _ERROR if is_error else unanswered,
+        reported if error else unanswered,
         (f"VolumeAttachment/{attachment.metadata.name}", *_others(attachment, attachments)),
         cluster.pods_by_claim.get((obj.namespace, obj.name), []),
         attachment.spec.nodeName,
