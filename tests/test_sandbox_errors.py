@@ -37,6 +37,16 @@ SAID = [
         "with error: %w: AllocateIPConfig failed: not enough IPs available for 9c6a7f37-dd43-4f7c-a01f-1ff41653609c, "
         "waiting on Azure CNS to allocate more with NC Status: ",
     ),
+    (EXHAUSTED, 'plugin type="terway" failed (add): cmdAdd: error alloc ip: Code: InvalidVSwitchId.IpNotEnough'),
+    (
+        UNREACHABLE,
+        'plugin type="cilium-cni" failed (add): unable to create endpoint: Cilium API client timeout exceeded',
+    ),
+    (
+        UNREACHABLE,
+        'plugin type="ovn-k8s-cni-overlay" failed (add): failed to configure pod interface: timed out waiting for OVS '
+        "port binding (ovn-installed) for 0a:58:0a:80:02:05 [10.128.2.5/23]",
+    ),
     (EXHAUSTED, "AssignPodIPs: not enough IPs available, waiting on Azure CNS to allocate more"),
     (EXHAUSTED, "InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses"),
     (

@@ -308,6 +308,14 @@ ERRORS = (
     ),
     SandboxError(
         EXHAUSTED,
+        r"InvalidVSwitchId\.IpNotEnough",
+        "the vSwitch that Terway takes addresses from has none left",
+        "AliyunContainerService/terway pkg/aliyun/client/errors",
+        "add a vSwitch to Terway's configuration (ConfigMap eni-config in kube-system), or free addresses in this one",
+        Shared.CLUSTER,
+    ),
+    SandboxError(
+        EXHAUSTED,
         r"subnet address pool exhausted",
         "all addresses of the node's subnet are in use (OVN-Kubernetes)",
         "ovn-kubernetes/ovn-kubernetes go-controller/pkg/allocator/ip/allocator.go",
@@ -393,6 +401,21 @@ ERRORS = (
         "the Cilium agent on the node sets up no more pods at a time: it is slow or still starting",
         "cilium/cilium api/v1/client/endpoint/put_endpoint_id_responses.go",
         "check that the agent on the node is ready, and read its log; it sets pods up one after the other",
+    ),
+    SandboxError(
+        UNREACHABLE,
+        r"Cilium API client timeout exceeded|endpoint \d{1,9} did not synchronously regenerate",
+        "the Cilium agent on the node has not set up the pod in time",
+        "cilium/cilium pkg/client/client.go, issues 27816, 32399",
+        "read the agent's log on the node: it is overloaded, or cannot apply a policy or load its eBPF programs",
+    ),
+    SandboxError(
+        UNREACHABLE,
+        r"timed out waiting for OVS port binding",
+        "OVN has not bound the pod's port on the node in time",
+        "ovn-kubernetes/ovn-kubernetes go-controller/pkg/cni/ovs.go",
+        "look at ovn-controller in the ovnkube-node pod on the node: it is slow, or not connected to the southbound "
+        "database",
     ),
     SandboxError(
         UNREACHABLE,
