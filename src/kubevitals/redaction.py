@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 REDACTED = "[redacted]"
 
@@ -203,13 +204,15 @@ one.
 """
 
 
-PATTERNS = tuple(
-    (hints, tuple((re.compile(pattern, re.IGNORECASE), replacement) for pattern, replacement in patterns))
-    for hints, *patterns in _SECRETS
-)
-
+PATTERNS = tuple((hints, tuple(patterns)) for hints, *patterns in _SECRETS)
 
 _HINTS = tuple(hint for hints, _ in PATTERNS for hint in hints)
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern that ignores case; most runs need few of them."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 class _Redaction:
@@ -243,5 +246,5 @@ def redact(text: str) -> str:
     for hints, patterns in PATTERNS:
         if any(map(has, hints)):
             for pattern, replacement in patterns:
-                text = pattern.sub(replacement, text)
+                text = compiled(pattern).sub(replacement, text)
     return text

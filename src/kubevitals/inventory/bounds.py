@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kubevitals.encoding.protobuf import OBJECTS
 from kubevitals.errors import NotObserved
-from kubevitals.source.response import BODY_LIMIT
+from kubevitals.source.request import BODY_LIMIT
 
 
 class Bounds(NamedTuple):

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import yaml
 
 from kubevitals.errors import Unusable
 from kubevitals.plugin.option_group import Group
@@ -100,6 +99,8 @@ def dry_run(config: pytest.Config) -> str:
     Raises:
         Unusable: a value cannot be used.
     """
+    import yaml
+
     if config.getoption("snapshot"):
         raise Unusable("--probe-dry-run shows what would be created in a cluster: omit --snapshot")
     return yaml.safe_dump_all(Made.new(chosen(config)).all(), sort_keys=False)

@@ -17,7 +17,6 @@ from kubevitals.plugin import probe_options
 from kubevitals.plugin.options import NO_REDACT
 from kubevitals.plugin.state import LIVE
 from kubevitals.redaction import redacting
-from kubevitals.source.bundle.bundle import Bundle
 from kubevitals.source.bundle.files import is_bundle
 from kubevitals.source.bundle.kinds import Kind
 from kubevitals.source.recording import DEMOS, KUBELET, PROBE, SECRET_NAMES, Recording, Snapshot
@@ -133,6 +132,8 @@ def _opened(config: pytest.Config) -> _Opened:
     path = DEMOS.get(given) or require_readable(Path(given), ARCHIVE_SIZE)
     later = timedelta(seconds=seconds("--later", config.getoption("later") or "0"))
     if is_bundle(path):
+        from kubevitals.source.bundle.bundle import Bundle
+
         bundle = Bundle(path, bundle_kinds(), given_time(config), later)
         scope = bundle.scope(names, excluded, namespaced_only=namespaced_only)
         return _Opened(_recorded(bundle, scope, config), scope, bundle.remarks)

@@ -185,6 +185,9 @@ class Answer(NamedTuple):
         return self
 
 
+BODY_LIMIT = 2 << 30
+"""Bytes of one list. A list of 20,000 pods has about 0.1 GiB."""
+
 NEVER_ASKED_FOR = ("get nodes/proxy", "get pods/proxy")
 """Rights that are used where a user has them, and that no report advises: with the first, commands run in every pod."""
 

@@ -9,13 +9,10 @@ import urllib3
 
 from kubevitals.errors import NotObserved
 from kubevitals.source.deadlines import Deadline
-from kubevitals.source.request import Answer, Request, answered
+from kubevitals.source.request import BODY_LIMIT, Answer, Request, answered
 
 ANSWER_TIMEOUT = 300.0
 """Seconds until a response must be complete. The longest lists of an overloaded API server took 30."""
-
-BODY_LIMIT = 2 << 30
-"""Bytes of one list. A list of 20,000 pods has about 0.1 GiB."""
 
 TEXT_LIMIT = 64 << 20
 """Bytes of any other response. A kubelet's figures for 500 pods have a few MiB."""

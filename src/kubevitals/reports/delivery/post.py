@@ -1,20 +1,18 @@
 """Sends a body to a server, once, within a time limit, and without following redirects.
 
 What is wrong is said without any text of the URL, of the server or of a library: each may contain the URL, which may
-contain credentials.
+contain credentials. The HTTP client is imported only where something is delivered.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from ssl import SSLError
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import urllib3
-from urllib3.util import make_headers
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
 
 TIMEOUT = 10.0
 """Seconds for all of a delivery: to look up the name, to connect, to send and to receive the status."""
@@ -45,6 +43,8 @@ class Address:
         Raises:
             ValueError: it is not a URL of HTTP or HTTPS; the message says what is wrong, without any part of it.
         """
+        from urllib3.util import make_headers
+
         url = _parts(text)
         user, password = unquote(url.username or ""), unquote(url.password or "")
         credentials = make_headers(basic_auth=f"{user}:{password}") if user or password else {}
@@ -103,14 +103,18 @@ def _failure(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> 
     return _refusal(response.status)
 
 
-def _pool(url: str) -> urllib3.PoolManager:
+def _pool(url: str) -> "PoolManager":
     """Return a client that uses the proxy of the environment, as the environment says."""
+    from urllib.request import getproxies, proxy_bypass
+
+    import urllib3
+
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     if not proxy or proxy_bypass(parts.hostname or ""):
         return urllib3.PoolManager()
     auth = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-    return urllib3.ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=auth) if auth else None)
+    return urllib3.ProxyManager(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=auth) if auth else None)
 
 
 def _refusal(status: int) -> str:
@@ -123,24 +127,30 @@ def _refusal(status: int) -> str:
 
 
 def _why(error: BaseException) -> str:
+    from ssl import SSLError
+
+    from urllib3 import exceptions
+
     match error:
-        case urllib3.exceptions.ProxyError():
+        case exceptions.ProxyError():
             return f"by the proxy: {_why(error.original_error)}"
-        case urllib3.exceptions.NameResolutionError():
+        case exceptions.NameResolutionError():
             return "the name of the server cannot be resolved"
-        case urllib3.exceptions.SSLError() | SSLError():
+        case exceptions.SSLError() | SSLError():
             return _of_tls(error)
-        case urllib3.exceptions.NewConnectionError():
+        case exceptions.NewConnectionError():
             return f"no connection: {getattr(error.__cause__, 'strerror', '') or 'refused'}"
-        case urllib3.exceptions.TimeoutError():
+        case exceptions.TimeoutError():
             return f"no answer within {TIMEOUT:g} s"
-        case urllib3.exceptions.ProtocolError():
+        case exceptions.ProtocolError():
             return "the connection broke off"
     return f"the request failed ({type(error).__name__})"
 
 
 def _of_tls(error: BaseException) -> str:
     """Return why there is no encrypted connection: OpenSSL's words, without the name of the server."""
+    from ssl import SSLError
+
     cause = error.args[0] if error.args and isinstance(error.args[0], SSLError) else error
     words = getattr(cause, "verify_message", "") or str(getattr(cause, "reason", "")).replace("_", " ").lower()
     return f"TLS: {words.partition(',')[0] or 'no connection'}"
