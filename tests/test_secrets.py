@@ -88,7 +88,7 @@ def test_whoever_may_can_keep_them_and_every_output_says_so(run: Run, careless: 
 def test_a_recording_that_was_not_redacted_is_told_of_and_judged_without_its_secrets(
     run: Run, careless: ApiServer
 ) -> None:
-    run("--no-redact", "--record=cluster.recording")
+    run("--no-redact", "--record=cluster.recording", checks=TOLD_BY)
     result = run("--snapshot=cluster.recording", "--metrics=metrics.prom", "--markdown=summary.md")
     result.stdout.fnmatch_lines(["the recording was made with --no-redact: it may contain credentials"])
     assert [file for file in FILES if SECRET in Path(file).read_text()] == []

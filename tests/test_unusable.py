@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_server import ApiServer, write_kubeconfig
+from tests.fake_server import ApiServer
 from tests.runs import Run, checks_in
 
 pytest_plugins = ["pytester"]
@@ -78,11 +78,10 @@ def test_what_is_refused_leaves_every_report_as_it_was(run: Run, broken: ApiServ
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-def test_a_run_of_its_own_has_the_exit_code_and_the_error_on_stderr(
-    pytester: pytest.Pytester, run: Run, kubeconfig: Path
+def test_a_run_of_its_own_that_is_refused_has_the_exit_code_and_the_error_on_stderr(
+    pytester: pytest.Pytester, run: Run
 ) -> None:
+    """That of a run that finds a fault is 1: test_a_run_on_the_shop_fails."""
     del run
-    write_kubeconfig(kubeconfig, "http://127.0.0.1:1")
     (file,) = checks_in(["api-server"])
-    assert pytester.runpytest_subprocess(file).ret == 1
     _is_refused(pytester.runpytest_subprocess(file, "--context=other"), "has no context other")
