@@ -30,7 +30,7 @@ from kubevitals.facts.control_plane.backends import STARTING, Dead, dead
 from kubevitals.facts.control_plane.bundles import last_to_expire
 from kubevitals.facts.control_plane.calls import call_remedy
 from kubevitals.facts.control_plane.certificates import certificate_lines, has_expired, urgency
-from kubevitals.facts.control_plane.webhooks import HTTPS, Hook, asked_about, hooks
+from kubevitals.facts.control_plane.webhooks import HTTPS, Hook, asked_about, hooks, is_untrusted
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BOTH_CONCERN, BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
@@ -104,6 +104,8 @@ def _dead(cluster: Cluster, *, refuses: bool) -> Iterator[Finding]:
         try:
             if why := dead(name, port, cluster):
                 yield _finding(obj, alike, why, f"{name.namespace}/{name.name}:{port}")
+            elif untrusted := [hook for hook in alike if is_untrusted(hook, cluster)]:
+                yield _untrusted(obj, untrusted)
         except NotObserved as error:
             unseen = error
     if unseen:
@@ -124,11 +126,10 @@ def _by_backend(cluster: Cluster, *, refuses: bool) -> dict[Backend, list[Hook]]
 
 def _finding(obj: Ref, alike: Sequence[Hook], why: Dead, part: str) -> Finding:
     refuses = alike[0].refuses
-    effect = "requests that it should look at are refused" if refuses else "requests are accepted without it"
     waits = max(hook.timeout for hook in alike)
     return Finding(
         obj,
-        says=f"{_names(alike)} cannot be called: {why.why}; {effect}",
+        says=f"{_names(alike)} cannot be called: {why.why}; {_effect(refuses=refuses)}",
         remedy=f"bring the pods behind {why.service} back, or delete the configuration if what it belonged to was "
         f"uninstalled: {obj.kubectl('delete')}",
         evidence=[*_lines(alike), f"the API server waits for it for up to {waits} s at each request"],
@@ -137,6 +138,26 @@ def _finding(obj: Ref, alike: Sequence[Hook], why: Dead, part: str) -> Finding:
         missing=() if why.exists else (why.service,),
         part=part,
     )
+
+
+def _untrusted(obj: Ref, alike: Sequence[Hook]) -> Finding:
+    """Return that the API server cannot verify a webhook: no public CA signs certificates for names in ``.svc``."""
+    refuses = alike[0].refuses
+    return Finding(
+        obj,
+        says=f"{_names(alike)} cannot be called: it has no caBundle, so the API server trusts no certificate of its "
+        f"Service; {_effect(refuses=refuses)}",
+        remedy="see why nothing puts its CA into caBundle: cert-manager's cainjector or the program itself does so "
+        "if it runs",
+        evidence=_lines(alike),
+        severity=Severity.ERROR if refuses else Severity.WARNING,
+        concerns=(Ref("Service", *alike[0].service),),
+        part="caBundle",
+    )
+
+
+def _effect(*, refuses: bool) -> str:
+    return "requests that it should look at are refused" if refuses else "requests are accepted without it"
 
 
 def _names(alike: Sequence[Hook]) -> str:

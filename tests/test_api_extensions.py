@@ -124,6 +124,21 @@ def test_a_mutating_webhook_is_judged_as_well() -> None:
     assert str(finding.obj) == "MutatingWebhookConfiguration/inject"
 
 
+def trusted(bundle: bytes, policy: str = "Fail") -> pb.ValidatingWebhookConfiguration:
+    made = configuration(policy)
+    made.webhooks[0].clientConfig.caBundle = bundle
+    return made
+
+
+@pytest.mark.parametrize("bundle", [b"", b"\n"], ids=["none", "placeholder"])
+@pytest.mark.parametrize(("policy", "severity"), [("Fail", Severity.ERROR), ("Ignore", Severity.WARNING)])
+def test_a_webhook_without_a_ca_is_not_trusted(bundle: bytes, policy: str, severity: Severity) -> None:
+    lists: dict[str, Any] = {"services": [service()], "endpoint_slices": [endpoints(ready=True)]}
+    (finding,) = found(trusted(bundle, policy), **lists)
+    assert "it has no caBundle, so the API server trusts no certificate of its Service" in finding.says
+    assert finding.severity is severity
+
+
 SELECTED = {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
 UNSELECTED = {"matchLabels": {"kubernetes.io/metadata.name": "gone"}}
 
@@ -131,7 +146,7 @@ UNSELECTED = {"matchLabels": {"kubernetes.io/metadata.name": "gone"}}
 @pytest.mark.parametrize(
     ("hook", "lists"),
     [
-        (configuration(), {"services": [service()], "endpoint_slices": [endpoints(ready=True)]}),
+        (trusted(b"CA"), {"services": [service()], "endpoint_slices": [endpoints(ready=True)]}),
         (configuration(created=ago(20)), {}),
         (configuration(), {"services": [service(created=ago(20))]}),
         (configuration(), {"services": [service()], "pods": [pod(ready=False, since=20)]}),

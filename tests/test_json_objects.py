@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.encoding.json_objects import ELEMENTS, message_of
+from kubevitals.encoding.json_objects import ELEMENTS, filled, message_of
 from kubevitals.encoding.json_stream import json_parts
 from kubevitals.encoding.parts import PART_LIMIT, Damaged, End, Item, Log, Part, Single
 from kubevitals.encoding.yaml_stream import yaml_parts
@@ -72,6 +72,11 @@ def test_an_object_without_a_name_or_with_millions_of_parts_is_refused() -> None
         message_of(pb.Pod, {"metadata": {"name": "***HIDDEN***"}})
     with pytest.raises(ValueError, match="elements"):
         pod(spec={"containers": [{}] * (ELEMENTS + 1)})
+
+
+def test_redacted_bytes_are_not_empty() -> None:
+    for text, read in (("***HIDDEN***", b"***HIDDEN***"), ("Q0E=", b"CA"), ("no base64", b""), (7, b"")):
+        assert filled(pb.WebhookClientConfig, {"caBundle": text}).caBundle == read
 
 
 def parts(text: str, size: int = 7) -> list[Part]:

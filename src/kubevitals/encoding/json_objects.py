@@ -213,6 +213,9 @@ def _number(value: Any, limit: int) -> int | None:
 
 
 def _bytes(value: Any) -> bytes | None:
+    """Return the bytes; what is redacted stays as it is, since it is not empty."""
+    if isinstance(value, str) and (value in _HIDDEN_WHOLE or HIDDEN in value):
+        return value.encode("utf-8", "replace")
     try:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError):

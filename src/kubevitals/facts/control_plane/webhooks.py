@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.facts.apps.services import ServiceName
+from kubevitals.facts.apps.services import ServiceName, ready_endpoints, services
 from kubevitals.facts.control_plane.backends import STARTING
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
@@ -93,6 +93,20 @@ def _is_served(rule: pb.AdmissionRule, cluster: Cluster) -> bool:
 def _groups(cluster: Cluster) -> frozenset[str]:
     """Return the API groups that are served. The core group is not among the APIServices of every version."""
     return frozenset({"", *(service.spec.group for service in cluster.api_services)})
+
+
+def is_untrusted(hook: Hook, cluster: Cluster) -> bool:
+    """Return whether a webhook at a Service that has been ready for long still has no CA, or an empty one.
+
+    Without a CA the API server trusts public ones, which sign no certificates for names in ``.svc``. Charts leave it to
+    a controller to write the CA (cert-manager/cert-manager#3258, scylladb/scylla-operator#626).
+    """
+    service = cluster.derive(services).get(hook.service)
+    if hook.is_external or service is None or service.spec.type == "ExternalName":
+        return False
+    is_settled = cluster.over(service.metadata.creationTimestamp, STARTING)
+    is_empty = not hook.webhook.clientConfig.caBundle.strip()
+    return is_empty and is_settled and bool(cluster.derive(ready_endpoints).get(hook.service))
 
 
 def asked_about(webhook: Webhook) -> str:
