@@ -138,6 +138,46 @@ def test_other_pods_stay_messages_in_their_order(state: str) -> None:
     assert [is_shared(pod) for pod in pods] == [True, False, True]
 
 
+TOKEN = "kube-api-access-abcde"
+
+
+def projected(name: str = TOKEN) -> pb.Volume:
+    return pb.Volume(name=name, volumeSource=pb.VolumeSource(projected=pb.ProjectedVolumeSource()))
+
+
+def test_the_volume_with_the_token_is_the_same_in_all_pods() -> None:
+    mounts = pb.Container(name="app", volumeMounts=[pb.VolumeMount(name=TOKEN)])
+    first, second = kept(
+        ready_pod(volumes=[projected()], containers=[mounts]),
+        ready_pod("web-2", volumes=[projected("kube-api-access-fghij")], containers=[mounts]),
+    )
+    assert first.spec.volumes[0] is second.spec.volumes[0]
+    assert first.spec.volumes[0].name == first.spec.containers[0].volumeMounts[0].name == "kube-api-access-xxxxx"
+
+
+SO_NAMED = {
+    "an ephemeral volume": pb.Volume(name=TOKEN, volumeSource=pb.VolumeSource(ephemeral=pb.Present())),
+    "a claim": pb.Volume(
+        name="data",
+        volumeSource=pb.VolumeSource(persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName=TOKEN)),
+    ),
+}
+
+
+@pytest.mark.parametrize("volume", SO_NAMED.values(), ids=SO_NAMED)
+def test_a_pod_with_another_thing_named_like_that_volume_stays_a_message(volume: pb.Volume) -> None:
+    [pod] = kept(ready_pod(volumes=[projected(), volume]))
+    assert not is_shared(pod)
+    assert TOKEN in str(pod.spec.volumes[1])
+
+
+def test_a_label_like_that_volume_is_kept() -> None:
+    labelled = ready_pod(volumes=[projected()])
+    labelled.metadata.labels["volume"] = TOKEN
+    [pod] = kept(labelled)
+    assert pod.metadata.labels["volume"] == TOKEN
+
+
 def test_only_wanted_pods_are_kept() -> None:
     sent = list_bytes([ready_pod(), ready_pod("web-2")])
     pods = decode_list([sent], pb.Pod, lambda pod: pod.metadata.name == "web-2", shared=True)[1]

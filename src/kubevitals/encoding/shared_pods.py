@@ -11,7 +11,8 @@ of every pod.
 
 A `Pod` has the fields of the message for which it stands, with the same values, but nothing can be set. Two exceptions
 make more pods alike: the random end of the name of a kube-api-access volume becomes xxxxx, and affinity to nodes and to
-other pods, which matters only until the pod has a node, is dropped. A pod that is not ready stays a message.
+other pods, which matters only until the pod has a node, is dropped. A pod that is not ready stays a message, as does
+one that has a name like that volume's elsewhere.
 """
 
 import re
@@ -165,7 +166,7 @@ class SharedPods:
         self._wanted = wanted
         self._pods: list[Pod | None] = []
         self._messages = Compact(pb.Pod)
-        self._shared: dict[tuple[bytes, bytes], _Shared] = {}
+        self._shared: dict[tuple[bytes, bytes], _Shared | None] = {}
         self._times: dict[tuple[int, int], Time] = {}
 
     def add(self, item: pb.Pod) -> None:
@@ -193,7 +194,8 @@ class SharedPods:
         if status.phase != RUNNING or not _is_ready(status) or not spec.nodeName or meta.HasField(DELETED):
             return False
         name, uid, node, created = meta.name, meta.uid, spec.nodeName, self._time(meta.creationTimestamp)
-        shared = self._shared_by(raw, meta, spec)
+        if not (shared := self._shared_by(raw, meta, spec)):
+            return False
         reduce_statuses(shared.spec, status)
         status.DiscardUnknownFields()
         pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared), Status(status))
@@ -205,7 +207,7 @@ class SharedPods:
         key = (time.seconds, time.nanos)
         return self._times.setdefault(key, Time(*key))
 
-    def _shared_by(self, raw: bytes, meta: pb.OwnMeta, spec: pb.OwnSpec) -> _Shared:
+    def _shared_by(self, raw: bytes, meta: pb.OwnMeta, spec: pb.OwnSpec) -> _Shared | None:
         """Return what a pod has in common with others; `meta` and `spec` lose what is its own."""
         for field in _OF_META:
             meta.ClearField(field)
@@ -214,17 +216,17 @@ class SharedPods:
         for affinity in _BEFORE:
             spec.affinity.ClearField(affinity)
         key = (meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
-        if not (shared := self._shared.get(key)):
-            shared = self._shared[key] = _shared(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, raw))
-        return shared
+        if key not in self._shared:
+            self._shared[key] = _shared(raw)
+        return self._shared[key]
 
 
 def _is_ready(status: pb.PodStatus) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
 
 
-def _shared(raw: bytes) -> _Shared:
-    """Return what a pod that is ready has in common with others."""
+def _shared(raw: bytes) -> _Shared | None:
+    """Return what a pod that is ready has in common with others; nothing if a name is like its token volume's."""
     pod = pb.Pod.FromString(raw)
     reduce(pod)
     pod.ClearField("status")
@@ -233,4 +235,19 @@ def _shared(raw: bytes) -> _Shared:
         pod.spec.affinity.ClearField(affinity)
     for field in ("name", "uid", "creationTimestamp"):
         pod.metadata.ClearField(field)
+    tokens = _token_names(pod.spec)
+    for token in tokens:
+        token.name = ""
+    if _TOKEN_VOLUME.search(pod.SerializeToString()):
+        return None
+    for token in tokens:
+        token.name = _ANY_TOKEN_VOLUME.decode()
     return _Shared.of(pb.Pod.FromString(pod.SerializeToString()))
+
+
+def _token_names(spec: pb.PodSpec) -> list[pb.Volume | pb.VolumeMount]:
+    """Return what has the name of the volume with the pod's token: the volume, and where it is mounted."""
+    named: list[pb.Volume | pb.VolumeMount] = [v for v in spec.volumes if v.volumeSource.HasField("projected")]
+    for container in (*spec.initContainers, *spec.containers):
+        named += container.volumeMounts
+    return [each for each in named if _TOKEN_VOLUME.fullmatch(each.name.encode())]
