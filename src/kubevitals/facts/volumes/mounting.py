@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.volumes.secrets_store import SECRETS_STORE_ERRORS, store_words
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_name
 from kubevitals.objects import Ref, ref
@@ -20,6 +21,7 @@ pkg/volume/csi/csi_client.go, gRPC's dialer, kubernetes-csi/external-attacher pk
 _REMOTE = r"nfs4?|cifs|smb3"
 
 MOUNT_ERRORS = (
+    *SECRETS_STORE_ERRORS,
     (
         rf"-t (?:{_REMOTE})\b[\s\S]{{0,2000}}(?:helper program|bad option)|unknown filesystem type .(?:{_REMOTE})",
         "install the file system's mount helper on the node (nfs-common, cifs-utils)",
@@ -97,7 +99,7 @@ def volume_words(words: str) -> str:
     what = f"{mount['type']} {mount['source']}: " if mount and "\nOutput: " in words else ""
     words = what + words.rpartition("\nOutput: ")[2]
     words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", lambda path: path[0] if ".sock" in path[0] else "", words)
-    return re.sub(rf'^{_OPERATION} for volume "[^"]*"\s*:?\s*', "", words)
+    return store_words(re.sub(rf'^{_OPERATION} for volume "[^"]*"\s*:?\s*', "", words))
 
 
 def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
