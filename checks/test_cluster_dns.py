@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from kubevitals.errors import NotApplicable, NotObserved, main_reason
 from kubevitals.facts.dns import resolv_conf
 from kubevitals.facts.dns import service as dns
+from kubevitals.facts.dns.corefile import edit_command
 from kubevitals.facts.dns.logs import log_faults
 from kubevitals.facts.dns.lookups import (
     NAME_ERRORS,
@@ -234,7 +235,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             fault.owner,
             says=f"does not serve DNS: {fault.known.means}",
-            remedy=fault.known.remedy,
+            remedy=fault.known.remedy.format(edit=edit_command(cluster)),
             evidence=[f"log: {fault.line}", *pod_lines(fault.pods[0], cluster)],
             concerns=tuple(map(ref, fault.pods)),
         )

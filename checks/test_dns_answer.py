@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.dns import service as dns
-from kubevitals.facts.dns.corefile import answering, corefile
+from kubevitals.facts.dns.corefile import answering, corefile, edit_command
 from kubevitals.facts.dns.lookups import NAME_ERRORS, fails, lookup_line, lookups, refused
 from kubevitals.facts.dns.names import WrongName, is_sampled, wrong_names
 from kubevitals.facts.network.cni import without_network
@@ -62,8 +62,8 @@ def wrong_answer(cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             ref(service),
             says=wrong.says,
-            remedy="find the block of the Corefile that answers for this name, and remove or narrow it: kubectl -n "
-            "kube-system edit configmap coredns",
+            remedy="find the block of the Corefile that answers for this name, and remove or narrow it: "
+            + edit_command(cluster),
             evidence=[
                 f"ClusterIP of the Service: {service.spec.clusterIP}",
                 *(_answer(node, lookup) for node, lookup in list(wrong.tried.items())[:SHOWN]),

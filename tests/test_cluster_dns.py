@@ -243,6 +243,24 @@ def test_the_log_of_a_pod_that_the_service_selects_is_read_whatever_its_label() 
     assert [finding.obj.namespace for finding in failing(seen)] == [place]
 
 
+@pytest.mark.usefixtures("no_probe")
+@pytest.mark.parametrize(
+    ("version", "name", "command"),
+    [
+        ("v1.34.1", "kube-dns", "kubectl -n kube-system edit configmap coredns"),
+        ("v1.34.1+k3s1", "kube-dns", "kubectl -n kube-system edit configmap coredns-custom"),
+        ("v1.34.1+rke2r1", "rke2-coredns-rke2-coredns", "kubectl -n kube-system edit helmchartconfig rke2-coredns"),
+    ],
+)
+def test_the_corefile_is_edited_where_nothing_writes_it_again(version: str, name: str, command: str) -> None:
+    one = node("one")
+    one.status.nodeInfo.kubeletVersion = version
+    log = {LOG.format("dns-a"): Answer(200, b"plugin/forward: not an IP address")}
+    seen = dns_cluster(log, nodes=[one], services=[dns_service(name)], pods=[crashing("dns-a")])
+    (finding,) = failing(seen)
+    assert finding.remedy.endswith(f": {command}")
+
+
 GONE = Answer(200, b"unable to retrieve container logs for containerd://0123")
 
 

@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from kubevitals.errors import NotObserved
+from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.dns.service import service as dns_service
+from kubevitals.facts.nodes.distributions import distribution_of
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import DNS_ELSEWHERE
 from kubevitals.redaction import redact
 from kubevitals.source.request import Request
 
@@ -18,6 +21,29 @@ LINES, SHOWN, BLOCK_LINES = 2000, 2, 12
 
 _ANSWERING = frozenset({"acl", "auto", "etcd", "file", "forward", "hosts", "k8s_external", "rewrite", "template"})
 """Plugins that may answer before `kubernetes` does, or in its place (coredns/coredns plugin.cfg)."""
+
+
+_EDIT = "kubectl -n kube-system edit configmap coredns"
+
+_EDIT_BY_SERVICE = {
+    DNS_ELSEWHERE: "kubectl edit dns.operator default",
+    ("kube-system", "rke2-coredns-rke2-coredns"): "kubectl -n kube-system edit helmchartconfig rke2-coredns",
+}
+_EDIT_BY_DISTRIBUTION = dict.fromkeys(("AKS", "k3s"), "kubectl -n kube-system edit configmap coredns-custom")
+"""What to edit where something else writes the Corefile again (openshift/cluster-dns-operator, docs.rke2.io: Helm;
+learn.microsoft.com/azure/aks: Customize CoreDNS; k3s-io/k3s manifests/coredns.yaml)."""
+
+
+def edit_command(cluster: Cluster) -> str:
+    """Return the command that edits the Corefile for good."""
+    try:
+        service = dns_service(cluster).metadata
+        if command := _EDIT_BY_SERVICE.get((service.namespace, service.name)):
+            return command
+        names = {found.name for node in cluster.nodes if (found := distribution_of(node))}
+    except (NotApplicable, NotObserved):
+        return _EDIT
+    return next((_EDIT_BY_DISTRIBUTION[name] for name in names if name in _EDIT_BY_DISTRIBUTION), _EDIT)
 
 
 class _ConfigMap(msgspec.Struct):

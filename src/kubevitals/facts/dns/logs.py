@@ -18,6 +18,7 @@ class LogLine(NamedTuple):
 
     Attributes:
         text: a regular expression.
+        remedy: what to do; ``{edit}`` stands for the command that edits the Corefile.
         source: the project and the file where the text stands.
     """
 
@@ -38,13 +39,13 @@ LOG_LINES = (
     LogLine(
         r"Corefile:\d{1,6} - |Error during parsing|[Ss]yntax error: ",
         "its Corefile has an error",
-        "correct the Corefile in its ConfigMap: kubectl -n kube-system edit configmap coredns",
+        "correct the Corefile in its ConfigMap: {edit}",
         "coredns/caddy caddyfile/dispenser.go",
     ),
     LogLine(
         r"^(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?plugin/[\w-]{1,40}: ",
         "a plugin refuses its part of the Corefile",
-        "correct the block of this plugin in the Corefile: kubectl -n kube-system edit configmap coredns",
+        "correct the block of this plugin in the Corefile: {edit}",
         "coredns/coredns plugin/errors.go (plugin.Error), coremain/run.go",
     ),
     LogLine(
