@@ -11,24 +11,24 @@ ALSO_JUDGED = ("tests/test_identities.py", "tests/test_manual.py")
 
 LONG = (
     JUDGED,
-    "tests/test_hostile.py",
-    "tests/test_cli.py",
-    "tests/test_benchmarks.py",
     "tests/test_html.py",
+    "tests/test_hostile.py",
+    "tests/test_benchmarks.py",
     "tests/test_interrupts.py",
-    "tests/test_terminal.py",
-    "tests/test_own_checks.py",
-    "tests/test_probe_cli.py",
-    "tests/test_mutations.py",
+    "tests/test_html_filter.py",
+    "tests/test_deadline.py",
     "tests/test_faults.py",
-    "tests/test_unusable.py",
+    "tests/test_own_checks.py",
+    "tests/test_cli.py",
     "tests/test_text.py",
-    "tests/test_required.py",
+    "tests/test_probe_cli.py",
     "tests/test_crowds.py",
-    "tests/test_diagnosis.py",
-    "tests/test_deploy.py",
+    "tests/test_terminal.py",
+    "tests/test_unusable.py",
+    "tests/test_pod_faults.py",
+    "tests/test_probe_run.py",
 )
-"""What takes longer than 3 s, longest first: it comes first, so that no worker is left with it in the end."""
+"""What takes longer than 2 s, longest first: it comes first, so that no worker is left with it in the end."""
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
