@@ -157,6 +157,9 @@ def test_the_volume_with_the_token_is_the_same_in_all_pods() -> None:
 
 SO_NAMED = {
     "an ephemeral volume": pb.Volume(name=TOKEN, volumeSource=pb.VolumeSource(ephemeral=pb.Present())),
+    "a volume with two sources": pb.Volume(
+        name=TOKEN, volumeSource=pb.VolumeSource(projected=pb.ProjectedVolumeSource(), ephemeral=pb.Present())
+    ),
     "a claim": pb.Volume(
         name="data",
         volumeSource=pb.VolumeSource(persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName=TOKEN)),

@@ -245,9 +245,13 @@ def _shared(raw: bytes) -> _Shared | None:
     return _Shared.of(pb.Pod.FromString(pod.SerializeToString()))
 
 
+def _is_projected(source: pb.VolumeSource) -> bool:
+    return [field.name for field, _ in source.ListFields()] == ["projected"]
+
+
 def _token_names(spec: pb.PodSpec) -> list[pb.Volume | pb.VolumeMount]:
     """Return what has the name of the volume with the pod's token: the volume, and where it is mounted."""
-    named: list[pb.Volume | pb.VolumeMount] = [v for v in spec.volumes if v.volumeSource.HasField("projected")]
+    named: list[pb.Volume | pb.VolumeMount] = [v for v in spec.volumes if _is_projected(v.volumeSource)]
     for container in (*spec.initContainers, *spec.containers):
         named += container.volumeMounts
     return [each for each in named if _TOKEN_VOLUME.fullmatch(each.name.encode())]
