@@ -154,7 +154,7 @@ def command_used(*command: str) -> Used:
 
 
 def _pods(said: str) -> int:
-    before = said.partition(" pods, as of")[0].rpartition(" ")[2]
+    before = " ".join(said.split()).partition(" pods, as of")[0].rpartition(" ")[2]
     return int(before.replace(",", "")) if before.replace(",", "").isdecimal() else 0
 
 

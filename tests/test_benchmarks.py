@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.runs import main, process
 
-POD = 2.5
+POD = 1.0
 """KB that a ready pod may take in memory."""
 
 

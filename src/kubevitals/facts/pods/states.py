@@ -70,14 +70,14 @@ def is_stuck(pod: pb.Pod, cluster: Cluster) -> bool:
 
     A pod with a sandbox has mounted its volumes, and pulls an image.
     """
+    if pod.status.phase != "Pending" or any(s.state.waiting.reason not in CREATING for s in statuses(pod)):
+        return False
     scheduled, sandbox = condition(pod, "PodScheduled"), condition(pod, "PodReadyToStartContainers")
     return (
-        pod.status.phase == "Pending"
-        and scheduled is not None
+        scheduled is not None
         and scheduled.status == "True"
         and cluster.over(scheduled.lastTransitionTime, STUCK)
         and not (sandbox and sandbox.status == "True")
-        and all(status.state.waiting.reason in CREATING for status in statuses(pod))
     )
 
 
