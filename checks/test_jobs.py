@@ -94,11 +94,13 @@ LATE = {
     Late.REPLACED: "each run is replaced before it succeeds: {due} passed without a success",
     Late.NOT_STARTED: "no run has started although {due} passed",
     Late.NOT_SUCCEEDED: "no run has succeeded although {due} passed",
+    Late.UNREADABLE: "no run starts, since its schedule or time zone cannot be read: ",
 }
 REMEDIES = {
-    Late.NOT_STARTED: "see its events for the reason: a time zone that is not known, too many missed times, or no "
-    "running kube-controller-manager",
+    Late.NOT_STARTED: "see its events for the reason: too many missed times, or no running kube-controller-manager",
     Late.NOT_SUCCEEDED: "keep failed Jobs to see why they fail: raise failedJobsHistoryLimit",
+    Late.UNREADABLE: "correct spec.schedule (five fields, or a macro such as @hourly) or spec.timeZone (a name such as "
+    "Europe/Berlin)",
 }
 
 
@@ -106,12 +108,13 @@ def overdue(cluster: Cluster) -> Iterator[Finding]:
     """Find CronJobs of which `jobs.periods` scheduled times passed without a success, for `jobs.overdue` seconds.
 
     The latest run has not failed: that is another variant. A run that is active may take as long as it likes if it is
-    the first one, and three times as long as the longest one that is known. A Job is overdue if its work is done and a
-    sidecar runs on past `jobs.lingering`, so that it never completes.
+    the first one, and three times as long as the longest one that is known. A CronJob whose schedule or time zone the
+    controller cannot read is overdue at once. A Job is overdue if its work is done and a sidecar runs on past
+    `jobs.lingering`, so that it never completes.
     """
     late_cron_jobs = cluster.derive(overdue_cron_jobs)
     for late in late_cron_jobs:
-        says = LATE[late.late].format(due=_times(late.due), active=plural(len(late.active), "run"))
+        says = LATE[late.late].format(due=_times(late.due), active=plural(len(late.active), "run")) + late.why
         remedy = REMEDIES.get(late.late, "delete the run that hangs, and limit runs with activeDeadlineSeconds")
         lingering = cluster.derive(lingering_jobs)
         kept = next((lingering[run.metadata.uid] for run in late.active if run.metadata.uid in lingering), None)

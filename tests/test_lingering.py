@@ -5,8 +5,8 @@ import pytest
 from checks.test_jobs import overdue
 from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Finding
+from tests.cron_jobs import HOUR, cron_job, job
 from tests.fakes import ago, cluster_of
-from tests.test_jobs import HOUR, cron_job, job
 
 
 def pod(done: int = HOUR, code: int = 0, beside: str = "istio-proxy") -> pb.Pod:

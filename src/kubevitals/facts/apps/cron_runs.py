@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.cron_refusals import refusal
 from kubevitals.facts.apps.cron_schedule import UnreadableSchedule, times_due
 from kubevitals.facts.pods import faults
 from kubevitals.facts.pods.attempts import failed_jobs, turned
@@ -31,6 +32,7 @@ class Late(StrEnum):
     REPLACED = "replaced"
     NOT_STARTED = "not started"
     NOT_SUCCEEDED = "not succeeded"
+    UNREADABLE = "unreadable"
 
 
 class Overdue(NamedTuple):
@@ -41,6 +43,7 @@ class Overdue(NamedTuple):
         since: in seconds since 1970.
         active: the runs that have not ended.
         certain: whether this can hardly be meant so.
+        why: what the controller, or this suite, cannot read in the schedule.
     """
 
     cron_job: pb.CronJob
@@ -49,10 +52,11 @@ class Overdue(NamedTuple):
     since: int
     active: list[pb.Job]
     certain: bool
+    why: str = ""
 
 
 def overdue_cron_jobs(cluster: Cluster) -> list[Overdue]:
-    """Return the CronJobs that are overdue; a remark counts those whose schedule cannot be read."""
+    """Return the CronJobs that are overdue; a remark counts those whose schedule only this suite cannot read."""
     found: list[Overdue] = []
     unreadable: list[str] = []
     failed = {maker.metadata.uid for job in failed_jobs(cluster) if (maker := cron_job_of(job, cluster))}
@@ -62,7 +66,10 @@ def overdue_cron_jobs(cluster: Cluster) -> list[Overdue]:
         try:
             found += _overdue(cron_job, cluster)
         except UnreadableSchedule as error:
-            unreadable.append(f"{ref(cron_job)}: {error}")
+            if _has_never_run(cron_job, cluster):
+                found.append(_unreadable(cron_job, str(error), certain=False))
+            else:
+                unreadable.append(f"{ref(cron_job)}: {error}")
     if unreadable:
         count = plural(len(unreadable), "CronJob")
         cluster.remarks.append(f"{count} not judged, since the schedule cannot be read: {unreadable[0]}")
@@ -93,7 +100,19 @@ def _runs(cluster: Cluster) -> Mapping[str, list[pb.Job]]:
     return runs
 
 
+def _has_never_run(cron_job: pb.CronJob, cluster: Cluster) -> bool:
+    return not cron_job.status.lastScheduleTime.seconds and cluster.over(cron_job.metadata.creationTimestamp, OVERDUE)
+
+
+def _unreadable(cron_job: pb.CronJob, why: str, *, certain: bool) -> Overdue:
+    since = max(cron_job.status.lastScheduleTime.seconds, cron_job.metadata.creationTimestamp.seconds)
+    return Overdue(cron_job, Late.UNREADABLE, 0, since, [], certain, why)
+
+
 def _overdue(cron_job: pb.CronJob, cluster: Cluster) -> Iterator[Overdue]:
+    if why := refusal(cron_job, cluster):
+        yield _unreadable(cron_job, why, certain=True)
+        return
     since = max(cron_job.status.lastSuccessfulTime.seconds, cron_job.metadata.creationTimestamp.seconds)
     if not _is_late(cron_job, since, cluster):
         return
