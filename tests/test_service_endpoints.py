@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
-from checks.test_service_endpoints import EXPLAINS, no_match, none_ready, wrong_port
+from checks.test_service_endpoints import EXPLAINS, no_match, none_ready
 from kubevitals import schema_pb2 as pb
 from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.errors import NotObserved
@@ -201,84 +201,6 @@ def test_a_service_without_a_ready_pod_is_a_symptom_of_its_pods() -> None:
 )
 def test_what_is_no_service_without_ready_pods(pods: list[pb.Pod], spec: dict[str, Any]) -> None:
     assert not list(none_ready(cluster(service({"app": "web"}, **spec), pods=pods)))
-
-
-HTTP = pb.ContainerPort(name="http", containerPort=8080, protocol="TCP")
-DNS = pb.ContainerPort(name="dns", containerPort=53, protocol="UDP")
-
-
-@pytest.mark.parametrize(
-    ("target", "port", "severity", "says"),
-    [
-        ("htpp", HTTP, Severity.ERROR, 'is not a port of its pods (did you mean "http"?): they declare 8080 (http)'),
-        ("dns", DNS, Severity.ERROR, "is not declared for TCP, but for another protocol"),
-        (80, HTTP, Severity.WARNING, "targetPort 80 is not a port of its pods: they declare 8080 (http)"),
-    ],
-)
-def test_a_port_that_leads_nowhere(target: str | int, port: pb.ContainerPort, severity: Severity, says: str) -> None:
-    (found,) = wrong_port(cluster(service({"app": "web"}, target), pods=[pod("web-1", port)]))
-    assert says in found.says
-    assert found.severity is severity
-
-
-def test_one_port_of_several_is_a_warning() -> None:
-    two = service({"app": "web"}, "http")
-    two.spec.ports.add(port=9090, targetPort=pb.IntOrString(strVal="metrics"))
-    (found,) = wrong_port(cluster(two, pods=[pod("web-1", HTTP)]))
-    assert found.severity is Severity.WARNING
-
-
-def ports(*numbers: int) -> list[pb.ContainerPort]:
-    return [pb.ContainerPort(containerPort=number) for number in numbers]
-
-
-def with_ports(*numbers: int, **spec: Any) -> pb.Service:
-    made = service({"app": "web"}, numbers[0], **spec)
-    made.spec.ports.extend(pb.ServicePort(port=number) for number in numbers[1:])
-    return made
-
-
-@pytest.mark.parametrize(
-    ("served", "declared", "count"),
-    [
-        ((15010, 15012, 15017, 15014), (8080, 15010, 15017), 0),
-        ((80, 443), (15090,), 0),
-        ((8080, 9090), (8080,), 0),
-        ((8081, 9090), (8080, 9090), 1),
-    ],
-    ids=["istiod", "gateway", "metrics", "typo"],
-)
-def test_a_number_is_wrong_only_if_a_declared_port_is_left_for_it(
-    served: tuple[int, ...], declared: tuple[int, ...], count: int
-) -> None:
-    assert len(list(wrong_port(cluster(with_ports(*served), pods=[pod("web-1", *ports(*declared))])))) == count
-
-
-def test_a_port_that_a_probe_queries_needs_no_declaration() -> None:
-    one = pod("web-1", *ports(9090))
-    one.spec.containers[0].readinessProbe.handler.httpGet.port.intVal = 8080
-    assert not list(wrong_port(cluster(with_ports(8080), pods=[one])))
-    one.spec.containers[0].readinessProbe.handler.httpGet.port.intVal = 8081
-    assert list(wrong_port(cluster(with_ports(8080), pods=[one])))
-
-
-def test_a_headless_service_lacks_only_an_srv_record() -> None:
-    one = pod("web-1", HTTP)
-    (found,) = wrong_port(cluster(service({"app": "web"}, "htpp", clusterIP="None"), pods=[one]))
-    assert found.severity is Severity.WARNING
-    assert found.says.startswith("port 80 has no SRV record: targetPort htpp is not a port of its pods")
-    assert not list(wrong_port(cluster(service({"app": "web"}, 80, clusterIP="None"), pods=[one])))
-
-
-@pytest.mark.parametrize(("target", "ports"), [(9999, []), ("http", [HTTP]), (8080, [HTTP])])
-def test_ports_that_lead_somewhere(target: str | int, ports: list[pb.ContainerPort]) -> None:
-    assert not list(wrong_port(cluster(service({"app": "web"}, target), pods=[pod("web-1", *ports)])))
-
-
-def test_a_port_of_a_sidecar_counts() -> None:
-    one = pod("web-1", DNS)
-    one.spec.initContainers.add(name="proxy", restartPolicy="Always", ports=[HTTP])
-    assert not list(wrong_port(cluster(service({"app": "web"}, "http"), pods=[one])))
 
 
 @pytest.mark.parametrize(("one", "other"), [("v1", "v2"), ("primary", "replica"), ("true", "false"), ("blue", "green")])
