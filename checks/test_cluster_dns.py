@@ -16,8 +16,7 @@ Diagnosis:
 
 Mitigation:
     Fix the DNS pods, correct the Corefile, let `forward` point at name servers that answer; correct the kubelet's
-    `clusterDNS` and `resolvConf`. If only the ClusterIP does not answer, see kube-proxy; if a node reaches no pod at
-    all, see its CNI.
+    `clusterDNS` and `resolvConf`. If only the ClusterIP does not answer, see kube-proxy; if no pod does, see the CNI.
 """
 
 from collections.abc import Iterator, Mapping

@@ -29,7 +29,6 @@ from kubevitals.threshold import Threshold
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
 
-
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
