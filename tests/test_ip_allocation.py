@@ -70,6 +70,30 @@ def found(rule: Rule, message: str, *pods: pb.Pod, others: tuple[pb.Pod, ...] = 
     return findings
 
 
+CHANGED = "Pod sandbox changed, it will be killed and re-created."
+
+
+@pytest.mark.parametrize(
+    ("reported", "says", "remedy"),
+    [
+        (
+            [],
+            "the kubelet re-creates it, and no event says any more why the last one failed",
+            "journalctl -u containerd",
+        ),
+        (["no runtime for x"], "no runtime for x", "fix what the container runtime reports"),
+    ],
+)
+def test_an_event_that_names_no_reason_is_not_repeated_as_one(reported: list[str], says: str, remedy: str) -> None:
+    pod = stuck("web-1")
+    events = [event(pod, CHANGED, "SandboxChanged", before=1), *(event(pod, words) for words in reported)]
+    ((finding,), _) = judged(
+        sandbox_failed, cluster_of(pods=[pod], all_events=events, nodes=[node("one")], daemon_sets=[])
+    )
+    assert finding.says == f"pod sandbox cannot be created: {says}"
+    assert remedy in finding.remedy
+
+
 @pytest.mark.parametrize(
     ("rule", "message", "says", "remedy"),
     [

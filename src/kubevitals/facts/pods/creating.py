@@ -72,7 +72,7 @@ def _sandbox_words(pod: pb.Pod, cluster: Cluster) -> str:
     failures = [e for e in events if e.reason in sandbox_errors.REPORTED_BY and last_seen(e) >= created]
     failures.sort(key=lambda event: event.reason != SANDBOX_FAILURE)
     latest = [event for event in events[-1:] if event.reason == "SandboxChanged"]
-    messages = [event.message for event in reversed(latest + failures)]
+    messages = [event.message for event in reversed(failures or latest)]
     return next(filter(sandbox_errors.is_known, messages), messages[0] if messages else "")
 
 

@@ -481,6 +481,15 @@ ERRORS = (
         "the CNI plugin got no answer in time",
         "golang/go src/context/context.go, src/internal/poll/fd.go, src/net/http/transport.go",
     ),
+    SandboxError(
+        UNKNOWN,
+        r"^Pod sandbox changed, it will be killed and re-created\.$",
+        "the kubelet re-creates it, and no event says any more why the last one failed",
+        "kubernetes/kubernetes pkg/kubelet/kuberuntime/kuberuntime_manager.go",
+        "read the logs of the container runtime on the node (journalctl -u containerd, or -u crio) and of the CNI's "
+        "pod there",
+        shared=Shared.POD,
+    ),
 )
 
 OOM_TEXT = re.compile(r"OOM-killed|memory limit (?:\d{1,20} |could be )?too low", re.IGNORECASE)
