@@ -8,7 +8,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
-from kubevitals.facts.pods.references import is_missing, reported_missing
+from kubevitals.facts.pods.references import created_since, is_missing, reported_missing
 from kubevitals.facts.pods.rejections import rejected_like_others
 from kubevitals.facts.pods.states import (
     CONTAINER_EVENTS,
@@ -42,7 +42,7 @@ def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     waiting = waiting_container(pod)
     if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
         return None
-    is_excused = _is_about_to_start(pod, cluster) or is_daemon_elsewhere(pod, cluster)
+    is_excused = _is_about_to_start(pod, waiting, cluster) or is_daemon_elsewhere(pod, cluster)
     return None if is_excused else Symptom(pod, waiting.state.waiting.message, waiting)
 
 
@@ -90,8 +90,10 @@ _BEFORE = ("PodScheduled", "PodReadyToStartContainers")
 """Conditions that turn true before a pod's containers are created."""
 
 
-def _is_about_to_start(pod: pb.Pod, cluster: Cluster) -> bool:
+def _is_about_to_start(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> bool:
     """Return whether all that was missing for the pod exists by now, so that the kubelet's next attempt succeeds."""
+    if created_since(waiting.state.waiting.message, pod.metadata.namespace, cluster):
+        return True
     recent = [event for event in cluster.events(pod) if event.type == "Warning" and seen_ago(event, cluster) <= RETRY]
     missing = [obj for event in recent for obj in reported_missing(event.message, pod.metadata.namespace)]
     return bool(missing) and not any(is_missing(obj, cluster) for obj in missing)

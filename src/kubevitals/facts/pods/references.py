@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -9,7 +10,7 @@ from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.completeness import ROOT_CA
 from kubevitals.inventory.near_names import near_names
-from kubevitals.objects import Ref, containers, statuses
+from kubevitals.objects import Ref, containers, ref, statuses
 
 PROVIDED = frozenset({ROOT_CA, "openshift-service-ca.crt"})
 """ConfigMaps that the control plane creates in every namespace."""
@@ -105,6 +106,30 @@ def complete_names(cluster: Cluster, kind: str, namespace: str) -> frozenset[str
 def is_missing(reported: Ref, cluster: Cluster) -> bool:
     """Return whether a ConfigMap or Secret that was reported missing has not been created since, as far as observed."""
     return reported.name not in (names_if_observed(cluster, reported.kind, reported.namespace) or ())
+
+
+RETRIED = 90
+"""Seconds between two attempts of the kubelet to start a container, at most: its --sync-frequency of a minute, and half
+of it more by chance (kubernetes/kubernetes pkg/kubelet/pod_workers.go)."""
+
+
+def created_since(message: str, namespace: str, cluster: Cluster) -> list[Ref]:
+    """Return what was missing according to a kubelet's message, if all of it was created within the last `RETRIED`.
+
+    The kubelet has not tried again since. What is not observed counts as missing.
+    """
+    missing = reported_missing(message, namespace)
+    return missing if missing and set(missing) <= cluster.derive(_just_created) else []
+
+
+def _just_created(cluster: Cluster) -> frozenset[Ref]:
+    found: set[Ref] = set()
+    with suppress(NotObserved):
+        found.update(ref(one) for one in cluster.config_maps if cluster.age(one.metadata.creationTimestamp) < RETRIED)
+    with suppress(NotObserved):
+        secrets = cluster.secrets if cluster.secret_names else ()
+        found.update(ref(one) for one in secrets if cluster.age(one.metadata.creationTimestamp) < RETRIED)
+    return frozenset(found)
 
 
 def near_missing(missing: Ref, cluster: Cluster) -> str:

@@ -13,7 +13,7 @@ from kubevitals.facts.pods.container_probe_events import (
 )
 from kubevitals.facts.pods.container_probes import KILLERS, container_of
 from kubevitals.facts.pods.memory_limits import is_too_small
-from kubevitals.facts.pods.references import reported_missing
+from kubevitals.facts.pods.references import created_since, reported_missing
 from kubevitals.facts.pods.restarts import has_recovered, recent_restarts
 from kubevitals.facts.pods.states import (
     SANDBOX_FAILURE,
@@ -90,6 +90,11 @@ def _waiting(pod: pb.Pod, reasons: frozenset[str]) -> Iterator[pb.ContainerStatu
     return (status for status in statuses(pod) if status.state.waiting.reason in reasons)
 
 
+def _waits_for_retry(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> bool:
+    """Return whether what the container could not be created without was created after that attempt."""
+    return bool(created_since(status.state.waiting.message, pod.metadata.namespace, cluster))
+
+
 def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container whose image cannot be pulled."""
     for status in _waiting(pod, _IMAGE):
@@ -113,7 +118,8 @@ def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container whose environment references a missing ConfigMap, Secret, key or field."""
     for status in _waiting(pod, frozenset({"CreateContainerConfigError"})):
         message = status.state.waiting.message
-        if _REFERENCE.search(message) and _is_past_start(pod, cluster):
+        due = _is_past_start(pod, cluster) and not _waits_for_retry(pod, status, cluster)
+        if _REFERENCE.search(message) and due:
             missing = reported_missing(message, pod.metadata.namespace)[:1]
             return Symptom(pod, message, status, missing=tuple(missing))
     return None
@@ -127,7 +133,8 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
             return Symptom(pod, ended.message, status)
     for status in _waiting(pod, _NOT_CREATED):
         waiting = status.state.waiting
-        if not is_too_small(waiting.message, pod, status.name) and _is_past_start(pod, cluster):
+        due = _is_past_start(pod, cluster) and not _waits_for_retry(pod, status, cluster)
+        if due and not is_too_small(waiting.message, pod, status.name):
             return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.not_started import limit_of, waiting_container
+from kubevitals.facts.pods.references import RETRIED, created_since
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import condition
@@ -54,10 +55,14 @@ def _waits_if_observed(pod: pb.Pod, cluster: Cluster) -> list[tuple[_Wait, str]]
 
 
 def _waits(pod: pb.Pod, cluster: Cluster) -> Iterator[tuple[_Wait, str]]:
-    """Yield what is not ready yet, with its name: the PVCs that the pod waits for, or else the pod itself."""
+    """Yield what is not ready yet, with its name: the pod, or the PVCs or new ConfigMaps and Secrets it waits for."""
     if pod.status.phase == "Pending" and not pod.spec.nodeName:
         yield from _without_node(pod, cluster)
-    elif (waiting := waiting_container(pod)) is not None:
+    elif (waiting := waiting_container(pod)) is None:
+        return
+    elif created := created_since(waiting.state.waiting.message, pod.metadata.namespace, cluster):
+        yield from ((_Wait(one.kind, "existence", RETRIED), one.name) for one in created)
+    else:
         limit = cluster.limit(limit_of(pod, waiting, cluster))
         yield _Wait("pod", waiting.state.waiting.reason or "Pending", limit), pod.metadata.name
 
