@@ -5,7 +5,9 @@ import pytest
 from checks.test_startup_error import not_started
 from checks.test_workload_unavailable import replicas_missing
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods import recreations
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.threshold import Threshold
 from tests import workloads
 from tests.fakes import ago
 from tests.test_rejections import rejected
@@ -74,3 +76,10 @@ def test_a_stateful_set_tells_in_one_event(count: int, found: int) -> None:
     one = workloads.stateful_set(0, 1)
     event = said(one, STATEFUL, 20, first=900, count=count)
     assert len(list(replicas_missing(workloads.cluster(one, [], all_events=[event])))) == found
+
+
+def test_one_event_with_two_times_is_no_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recreations, "RESTARTS", Threshold("pod.restarts", 1, "as --threshold pod.restarts=1"))
+    one = workloads.stateful_set(0, 1)
+    event = said(one, STATEFUL, 20, first=900)
+    assert not list(replicas_missing(workloads.cluster(one, [], all_events=[event])))

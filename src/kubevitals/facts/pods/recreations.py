@@ -46,4 +46,4 @@ def _lasting(events: list[pb.Event], cluster: Cluster) -> int:
     lasted, ago = seen.last - seen.first, cluster.now.timestamp() - seen.last
     if seen.count < cluster.limit(RESTARTS) or lasted < cluster.limit(STUCK) or ago > cluster.limit(RECENT):
         return 0
-    return seen.count if lasted / (seen.count - 1) <= cluster.limit(RECENT) else 0
+    return seen.count if lasted <= (seen.count - 1) * cluster.limit(RECENT) else 0
