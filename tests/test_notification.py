@@ -30,8 +30,8 @@ def expected_changes(report: Report) -> list[dict[str, Any]]:
     ids = {found.places[0].object: found.id for found in report.findings}
     assert report.comparison
     (gone,) = [past for past in report.comparison.resolved if past.object == "Pod/shop/gone"]
-    same = {"look": "kubectl get pod worse --namespace shop -o yaml", "symptoms": 0, "replicas": None}
-    page = {"since": NOON, "link": f"{DOCS}/pod/", "namespace": "shop", "severity": "error", "says": "is broken"}
+    pod = {"check": "pod[down]", "namespace": "shop", "severity": "error", "says": "is broken", "since": NOON}
+    alone = {"link": f"{DOCS}/pod/", "symptoms": 0, "replicas": None}
     return [
         {
             "change": "new",
@@ -51,23 +51,13 @@ def expected_changes(report: Report) -> list[dict[str, Any]]:
         {
             "change": "worse",
             "id": ids["Pod/shop/worse"],
-            "check": "pod[down]",
             "object": "Pod/shop/worse",
             "remedy": "fix it",
-            **page,
-            **same,
             "look": next(found.look for found in report.findings if found.id == ids["Pod/shop/worse"]),
+            **pod,
+            **alone,
         },
-        {
-            "change": "resolved",
-            "id": gone.id,
-            "check": "pod[down]",
-            "object": "Pod/shop/gone",
-            "remedy": "",
-            **page,
-            **same,
-            "look": "",
-        },
+        {"change": "resolved", "id": gone.id, "object": "Pod/shop/gone", "remedy": "", "look": "", **pod, **alone},
     ]
 
 
