@@ -29,7 +29,7 @@ from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BROKEN_PODS, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, is_ready, ref
+from kubevitals.objects import Ref, controller, is_ready, ref
 from kubevitals.text import clean, plural
 from kubevitals.threshold import Threshold
 
@@ -59,19 +59,13 @@ def never(cluster: Cluster) -> Iterator[Finding]:
     (cloudnative-pg/cloudnative-pg#6307, zalando/postgres-operator#384, kubevirt/kubevirt disruptionbudget.go).
     """
     for budget in filter(_is_impossible, _exhausted(cluster)):
-        if (operator := _operator(budget)) is None:
+        if (operator := controller(budget)) is None:
             remedy = "run more replicas than it demands, or lower what it demands"
             yield _finding(budget, _demand(budget), remedy, cluster)
         elif _drained(cluster.derive(pods_of).get(ref(budget), []), cluster):
             remedy = f"see whether the operator of {operator} moves the pod by itself: {operator.kubectl('describe')}"
             found = _finding(budget, _demand(budget), remedy, cluster)
             yield replace(found, severity=Severity.WARNING, concerns=(operator, *found.concerns))
-
-
-def _operator(budget: pb.PodDisruptionBudget) -> Ref | None:
-    """Return the object for which an operator keeps the budget, if one does."""
-    of = next((reference for reference in budget.metadata.ownerReferences if reference.controller), None)
-    return Ref(of.kind, budget.metadata.namespace, of.name) if of else None
 
 
 def _exhausted(cluster: Cluster) -> Iterator[pb.PodDisruptionBudget]:

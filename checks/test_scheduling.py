@@ -35,7 +35,7 @@ from kubevitals.findings.evidence import pod_lines
 from kubevitals.findings.explains import CONCERNED, CONCERNS, Explains
 from kubevitals.findings.finding import Finding, Severity, pod_finding
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, owner
+from kubevitals.objects import TEMPLATE_HASH, Ref, owner
 from kubevitals.quantity import amount
 from kubevitals.text import binary, plural
 
@@ -174,13 +174,13 @@ OF_OTHER_PODS = frozenset({Constraint.PORT, Constraint.APART, Constraint.SPREAD}
 
 def _is_new_of_rollout(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether pods of an older template of the same Deployment hold nodes, so that it may wait for these."""
-    of, revision = owner(pod), pod.metadata.labels.get(REVISION, "")
+    of, revision = owner(pod), pod.metadata.labels.get(TEMPLATE_HASH, "")
     others = cluster.derive(pods_by_owner).get(of, ()) if of and of.kind == "Deployment" else ()
-    return any(other.spec.nodeName and other.metadata.labels.get(REVISION, "") != revision for other in others)
+    return any(other.spec.nodeName and other.metadata.labels.get(TEMPLATE_HASH, "") != revision for other in others)
 
 
-REVISION, HOSTNAME = "pod-template-hash", "kubernetes.io/hostname"
-"""Labels of a pod's template and of a node (kubernetes/api apps/v1 and core/v1)."""
+HOSTNAME = "kubernetes.io/hostname"
+"""A label that each node has for itself (kubernetes/api core/v1 well_known_labels.go)."""
 
 
 def _template(blocker: Blocker, cluster: Cluster) -> Words:

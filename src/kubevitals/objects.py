@@ -58,19 +58,27 @@ def path(obj: pb.Pod | pb.Node) -> str:
     return f"/api/v1/{place}/{quote(obj.metadata.name, '')}"
 
 
+TEMPLATE_HASH, REVISION = "pod-template-hash", "controller-revision-hash"
+"""Labels that name a pod's template: of a ReplicaSet, and of a StatefulSet or DaemonSet (kubernetes/api apps/v1)."""
+
+
+def controller(obj: pb.Pod | pb.PodDisruptionBudget) -> Ref | None:
+    """Return the object that controls this one, if there is one."""
+    owners = (reference for reference in obj.metadata.ownerReferences if reference.controller)
+    return next((Ref(of.kind, obj.metadata.namespace, of.name) for of in owners), None)
+
+
 def owner(pod: pb.Pod) -> Ref | None:
     """Return the pod's owner: its controller, or the Deployment behind a ReplicaSet.
 
     The name of a Deployment's ReplicaSet is the Deployment's name and the pod-template-hash, so that ReplicaSets need
     not be listed.
     """
-    for reference in pod.metadata.ownerReferences:
-        if reference.controller:
-            suffix = f"-{pod.metadata.labels.get('pod-template-hash', '')}"
-            if reference.kind == "ReplicaSet" and suffix != "-" and reference.name.endswith(suffix):
-                return Ref("Deployment", pod.metadata.namespace, reference.name.removesuffix(suffix))
-            return Ref(reference.kind, pod.metadata.namespace, reference.name)
-    return None
+    of = controller(pod)
+    suffix = f"-{pod.metadata.labels.get(TEMPLATE_HASH, '')}"
+    if of and of.kind == "ReplicaSet" and suffix != "-" and of.name.endswith(suffix):
+        return Ref("Deployment", of.namespace, of.name.removesuffix(suffix))
+    return of
 
 
 def is_finished(pod: pb.Pod) -> bool:

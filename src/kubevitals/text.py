@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from math import isinf
@@ -98,6 +98,12 @@ def parse_duration(text: str) -> float:
 def plural(count: int, noun: str) -> str:
     """Return the count with its noun: ``1 node``, ``1,003 nodes``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(names: Collection[str], shown: int) -> str:
+    """Return the first names in their order, and how many more there are: ``a, b, c and 4 more``."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return clean(", ".join(sorted(names)[:shown]), 400) + more
 
 
 def binary(size: float) -> str:

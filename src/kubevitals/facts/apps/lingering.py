@@ -55,10 +55,11 @@ REMEDY = (
 def lingering_jobs(cluster: Cluster) -> Mapping[str, Lingering]:
     """Return such a pod of each Job that has one, by the Job's uid."""
     found: dict[str, Lingering] = {}
-    for pod in cluster.pods:
-        for reference in pod.metadata.ownerReferences:
-            if reference.kind == "Job" and pod.status.phase == "Running" and (lingers := _lingering(pod, cluster)):
-                found[reference.uid] = lingers
+    for pods in cluster.alike_pods:
+        for job in (reference.uid for reference in pods[0].metadata.ownerReferences if reference.kind == "Job"):
+            for pod in pods:
+                if pod.status.phase == "Running" and (lingers := _lingering(pod, cluster)):
+                    found[job] = lingers
     return found
 
 

@@ -92,7 +92,7 @@ _BEFORE = ("PodScheduled", "PodReadyToStartContainers")
 
 def _is_about_to_start(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> bool:
     """Return whether all that was missing for the pod exists by now, so that the kubelet's next attempt succeeds."""
-    if created_since(waiting.state.waiting.message, pod.metadata.namespace, cluster):
+    if created_since(pod, waiting, cluster):
         return True
     recent = [event for event in cluster.events(pod) if event.type == "Warning" and seen_ago(event, cluster) <= RETRY]
     missing = [obj for event in recent for obj in reported_missing(event.message, pod.metadata.namespace)]

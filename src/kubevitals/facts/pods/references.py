@@ -113,12 +113,12 @@ RETRIED = 90
 of it more by chance (kubernetes/kubernetes pkg/kubelet/pod_workers.go)."""
 
 
-def created_since(message: str, namespace: str, cluster: Cluster) -> list[Ref]:
-    """Return what was missing according to a kubelet's message, if all of it was created within the last `RETRIED`.
+def created_since(pod: pb.Pod, waiting: pb.ContainerStatus, cluster: Cluster) -> list[Ref]:
+    """Return what a container waits for by its kubelet's message, if all of it was created within the last `RETRIED`.
 
     The kubelet has not tried again since. What is not observed counts as missing.
     """
-    missing = reported_missing(message, namespace)
+    missing = reported_missing(waiting.state.waiting.message, pod.metadata.namespace)
     return missing if missing and set(missing) <= cluster.derive(_just_created) else []
 
 

@@ -10,7 +10,7 @@ from kubevitals.facts.pods.admission import Refusal, RefusedBy, refusal
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import first_seen, last_seen
-from kubevitals.objects import Ref, ref
+from kubevitals.objects import Ref, controller, ref
 from kubevitals.threshold import Threshold
 
 RETRY = Threshold(
@@ -163,10 +163,8 @@ def _newest_pods(cluster: Cluster) -> Mapping[Ref, int]:
     """Return when each controller last created a pod, in seconds since 1970; 0 if it has none."""
     newest: dict[Ref, int] = defaultdict(int)
     for pod in cluster.pods:
-        for reference in pod.metadata.ownerReferences:
-            if reference.controller:
-                of = Ref(reference.kind, pod.metadata.namespace, reference.name)
-                newest[of] = max(newest[of], pod.metadata.creationTimestamp.seconds)
+        if of := controller(pod):
+            newest[of] = max(newest[of], pod.metadata.creationTimestamp.seconds)
     return newest
 
 

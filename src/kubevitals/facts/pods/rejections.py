@@ -8,7 +8,7 @@ from kubevitals.facts.pods.recreations import recreations
 from kubevitals.facts.pods.restarts import RECENT, RESTARTS
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, is_finished, ref, statuses
+from kubevitals.objects import Ref, controller, is_finished, ref, statuses
 from kubevitals.text import duration
 
 _PASSING = frozenset({"Evicted", "NodeShutdown", "Terminated"})
@@ -56,34 +56,29 @@ def rejected_like_others(pod: pb.Pod, cluster: Cluster) -> str:
     """
     if count := cluster.derive(_newest_rejected).get(ref(pod), 0):
         return f"{count} pods of its controller within {duration(cluster.limit(RECENT))}"
-    controller = _controller(pod) if is_rejected(pod) else None
-    recreated = cluster.derive(recreations).get(controller, 0) if controller else 0
+    by = controller(pod) if is_rejected(pod) else None
+    recreated = cluster.derive(recreations).get(by, 0) if by else 0
     return f"its controller has recreated it {recreated} times" if recreated else ""
 
 
 def _newest_rejected(cluster: Cluster) -> dict[Ref, int]:
     rejected: dict[Ref, list[pb.Pod]] = defaultdict(list)
     for pod in filter(is_rejected, cluster.pods):
-        if (controller := _controller(pod)) and not cluster.over(pod.metadata.creationTimestamp, RECENT):
-            rejected[controller].append(pod)
+        if (by := controller(pod)) and not cluster.over(pod.metadata.creationTimestamp, RECENT):
+            rejected[by].append(pod)
     admitted_at: dict[Ref, int] = defaultdict(int)
     for pod in cluster.pods if rejected else ():
-        controller = _controller(pod)
-        if controller in rejected and not is_finished(pod) and pod.status.containerStatuses:
-            admitted_at[controller] = max(admitted_at[controller], _created(pod))
-    newest = {controller: max(pods, key=_created) for controller, pods in rejected.items()}
+        by = controller(pod)
+        if by in rejected and not is_finished(pod) and pod.status.containerStatuses:
+            admitted_at[by] = max(admitted_at[by], _created(pod))
+    newest = {by: max(pods, key=_created) for by, pods in rejected.items()}
     return {
-        ref(newest[controller]): len(pods)
-        for controller, pods in rejected.items()
+        ref(newest[by]): len(pods)
+        for by, pods in rejected.items()
         if len(pods) >= cluster.limit(RESTARTS)
-        and _created(newest[controller]) - min(map(_created, pods)) >= cluster.limit(STUCK)
-        and admitted_at[controller] <= _created(newest[controller])
+        and _created(newest[by]) - min(map(_created, pods)) >= cluster.limit(STUCK)
+        and admitted_at[by] <= _created(newest[by])
     }
-
-
-def _controller(pod: pb.Pod) -> Ref | None:
-    owners = (reference for reference in pod.metadata.ownerReferences if reference.controller)
-    return next((Ref(owner.kind, pod.metadata.namespace, owner.name) for owner in owners), None)
 
 
 def _created(pod: pb.Pod) -> int:

@@ -90,9 +90,9 @@ def _waiting(pod: pb.Pod, reasons: frozenset[str]) -> Iterator[pb.ContainerStatu
     return (status for status in statuses(pod) if status.state.waiting.reason in reasons)
 
 
-def _waits_for_retry(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> bool:
-    """Return whether what the container could not be created without was created after that attempt."""
-    return bool(created_since(status.state.waiting.message, pod.metadata.namespace, cluster))
+def _should_be_created(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> bool:
+    """Return whether the pod is past its start, and the kubelet's next attempt will not succeed."""
+    return _is_past_start(pod, cluster) and not created_since(pod, status, cluster)
 
 
 def image(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
@@ -118,8 +118,7 @@ def bad_reference(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a container whose environment references a missing ConfigMap, Secret, key or field."""
     for status in _waiting(pod, frozenset({"CreateContainerConfigError"})):
         message = status.state.waiting.message
-        due = _is_past_start(pod, cluster) and not _waits_for_retry(pod, status, cluster)
-        if _REFERENCE.search(message) and due:
+        if _REFERENCE.search(message) and _should_be_created(pod, status, cluster):
             missing = reported_missing(message, pod.metadata.namespace)[:1]
             return Symptom(pod, message, status, missing=tuple(missing))
     return None
@@ -133,8 +132,7 @@ def bad_command(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
             return Symptom(pod, ended.message, status)
     for status in _waiting(pod, _NOT_CREATED):
         waiting = status.state.waiting
-        due = _is_past_start(pod, cluster) and not _waits_for_retry(pod, status, cluster)
-        if due and not is_too_small(waiting.message, pod, status.name):
+        if not is_too_small(waiting.message, pod, status.name) and _should_be_created(pod, status, cluster):
             return Symptom(pod, f"{waiting.reason}: {waiting.message}", status)
     return None
 

@@ -7,8 +7,8 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.shared_pods import is_calm
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, is_ready, ref
-from kubevitals.text import clean, plural
+from kubevitals.objects import REVISION, Ref, controller, is_ready, ref
+from kubevitals.text import listed, plural
 
 _WAITS = re.compile(r"(?i)attempting to acquire leader lease")
 _LEADS = re.compile(r"(?i)successfully acquired lease")
@@ -17,8 +17,8 @@ _LEADS = re.compile(r"(?i)successfully acquired lease")
 NAMED = 3
 """Pods that the remark names."""
 
-_Replicas = tuple[str, str, str, str]
-"""What replicas of one revision share: namespace, kind and name of their controller, and the hash of the template."""
+_Replicas = tuple[Ref, str]
+"""What replicas of one revision share: their controller, and the hash of the template."""
 
 
 def is_standby(pod: pb.Pod, cluster: Cluster) -> bool:
@@ -37,18 +37,16 @@ def _standby(cluster: Cluster) -> frozenset[Ref]:
     ready = Counter(of for pod in cluster.pods if asked and (of := _replicas(pod)) in asked and is_ready(pod))
     found = frozenset(name for name, (of, pod) in unready.items() if ready[of] == 1 and _waits(pod, cluster))
     if found:
-        told = clean(", ".join(sorted(f"{pod.namespace}/{pod.name}" for pod in found)[:NAMED]), 400)
-        more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+        told = listed([f"{pod.namespace}/{pod.name}" for pod in found], NAMED)
         cluster.remarks.append(
-            f"{plural(len(found), 'pod')} not ready on purpose: waiting to become the leader ({told}{more})"
+            f"{plural(len(found), 'pod')} not ready on purpose: waiting to become the leader ({told})"
         )
     return found
 
 
 def _replicas(pod: pb.Pod) -> _Replicas | None:
-    revision = pod.metadata.labels.get("controller-revision-hash", "")
-    owners = (reference for reference in pod.metadata.ownerReferences if reference.controller)
-    return next(((pod.metadata.namespace, owner.kind, owner.name, revision) for owner in owners), None)
+    of = controller(pod)
+    return (of, pod.metadata.labels.get(REVISION, "")) if of else None
 
 
 def _waits(pod: pb.Pod, cluster: Cluster) -> bool:

@@ -9,7 +9,7 @@ from kubevitals.facts.pods.container_probes import ProbeKind, container_of, prob
 from kubevitals.facts.pods.standby import is_standby
 from kubevitals.facts.pods.states import STUCK, Symptom, is_kept_unready, unstarted_sidecar
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, condition, is_ready, owner, ref, statuses, turned_at
+from kubevitals.objects import Ref, condition, controller, is_ready, owner, ref, statuses, turned_at
 from kubevitals.threshold import Threshold
 
 SLOWEST = Threshold(
@@ -115,15 +115,12 @@ def _deployments(cluster: Cluster) -> dict[Ref, pb.Deployment]:
 
 def is_only_one_ready(pod: pb.Pod, cluster: Cluster) -> bool:
     """Return whether exactly one pod of the same controller is ready, as in applications that elect a leader."""
-    return any(cluster.derive(_ready_pods)[controller] == 1 for controller in _controllers(pod))
+    of = controller(pod)
+    return of is not None and cluster.derive(_ready_pods)[of] == 1
 
 
-def _ready_pods(cluster: Cluster) -> Counter[tuple[str, str, str]]:
-    return Counter(controller for pod in cluster.pods if is_ready(pod) for controller in _controllers(pod))
-
-
-def _controllers(pod: pb.Pod) -> list[tuple[str, str, str]]:
-    return [(pod.metadata.namespace, o.kind, o.name) for o in pod.metadata.ownerReferences if o.controller]
+def _ready_pods(cluster: Cluster) -> Counter[Ref]:
+    return Counter(of for pod in cluster.pods if is_ready(pod) and (of := controller(pod)))
 
 
 def unmet_gates(pod: pb.Pod) -> list[str]:

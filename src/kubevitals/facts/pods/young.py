@@ -12,7 +12,7 @@ from kubevitals.facts.pods.references import RETRIED, created_since
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import condition
-from kubevitals.text import clean, duration, plural
+from kubevitals.text import clean, duration, listed, plural
 
 NAMED = 3
 """Objects that a remark names."""
@@ -40,10 +40,9 @@ def young_pods(pods: Iterable[pb.Pod], cluster: Cluster) -> Iterator[str]:
         for wait, name in _waits_if_observed(pod, cluster):
             groups[wait].add(f"{pod.metadata.namespace}/{name}")
     for wait, names in sorted(groups.items()):
-        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
         yield (
             f"too young to be judged: {plural(len(names), wait.kind)} in {clean(wait.state, 60)} for less than "
-            f"{duration(wait.limit)} ({clean(', '.join(sorted(names)[:NAMED]), 400)}{more})"
+            f"{duration(wait.limit)} ({listed(names, NAMED)})"
         )
 
 
@@ -60,7 +59,7 @@ def _waits(pod: pb.Pod, cluster: Cluster) -> Iterator[tuple[_Wait, str]]:
         yield from _without_node(pod, cluster)
     elif (waiting := waiting_container(pod)) is None:
         return
-    elif created := created_since(waiting.state.waiting.message, pod.metadata.namespace, cluster):
+    elif created := created_since(pod, waiting, cluster):
         yield from ((_Wait(one.kind, "existence", RETRIED), one.name) for one in created)
     else:
         limit = cluster.limit(limit_of(pod, waiting, cluster))

@@ -3,10 +3,7 @@
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, is_ready, owner, ref
-
-REVISION = "controller-revision-hash"
-"""The label of a pod that names the revision of its StatefulSet's template (kubernetes/api apps/v1/types.go)."""
+from kubevitals.objects import REVISION, Ref, is_ready, owner, ref
 
 
 def remedy_for(pod: pb.Pod, remedy: str, cluster: Cluster) -> str:

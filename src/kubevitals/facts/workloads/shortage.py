@@ -31,7 +31,7 @@ from kubevitals.facts.workloads.replicas import (
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.inventory.events import first_seen
 from kubevitals.objects import Ref, is_finished, is_ready, owner, ref, turned_at
-from kubevitals.text import clean, plural
+from kubevitals.text import listed, plural
 from kubevitals.threshold import Threshold
 
 START = Threshold(
@@ -118,9 +118,8 @@ def _undecided(shortage: Shortage, cluster: Cluster) -> NotObserved | None:
 def _remarks(starting: Sequence[Shortage]) -> Iterator[str]:
     if starting:
         names = [f"{ref(s.workload)}: {s.missing} of {s.desired}" for s in starting]
-        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-        told = clean(", ".join(sorted(names)[:NAMED]), 400)
-        yield f"not judged yet: {plural(len(names), 'workload')} with replicas that are starting ({told}{more})"
+        told = listed(names, NAMED)
+        yield f"not judged yet: {plural(len(names), 'workload')} with replicas that are starting ({told})"
 
 
 def shortage_of(workload: Workload, cluster: Cluster) -> Shortage | None:
