@@ -46,6 +46,17 @@ def running(name: str, on: str, labels: dict[str, str] | None = None, **requests
     return pod
 
 
+def on_disk(pod: pb.Pod, of: str) -> dict[str, list[Message]]:
+    """Have a pod mount a volume that only one node can use; return the lists of its claim and of the volume."""
+    pod.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
+    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
+    claim.spec.volumeName = "disk"
+    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
+    term = disk.spec.nodeAffinity.required.nodeSelectorTerms.add()
+    term.matchExpressions.add(key="kubernetes.io/hostname", operator="In", values=[of])
+    return {"claims": [claim], "volumes": [disk]}
+
+
 def found(pod: pb.Pod, nodes: list[pb.Node], *others: pb.Pod, **lists: list[Message]) -> list[Finding]:
     return list(unschedulable(cluster_of(pods=[pod, *others], nodes=nodes, **lists)))
 
@@ -164,14 +175,8 @@ def test_a_spread_that_cannot_be_kept() -> None:
 def test_a_volume_is_elsewhere() -> None:
     pod, made = pending(), nodes(2)
     pod.spec.nodeSelector["kubernetes.io/hostname"] = "worker-0"
-    pod.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
-    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
-    claim.spec.volumeName = "disk"
-    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
-    term = disk.spec.nodeAffinity.required.nodeSelectorTerms.add()
-    term.matchExpressions.add(key="kubernetes.io/hostname", operator="In", values=["worker-1"])
     made[1].spec.unschedulable = True
-    (finding,) = found(pod, made, claims=[claim], volumes=[disk])
+    (finding,) = found(pod, made, **on_disk(pod, "worker-1"))
     assert 'PersistentVolume "disk" cannot be used on 1 of 2 nodes' in finding.says
 
 

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Finding
-from tests.test_scheduling import found, nodes, pending, running
+from tests.test_scheduling import found, nodes, on_disk, pending, running
 
 ROLLOUT = "let the rollout remove a pod before it adds one (maxSurge 0, maxUnavailable 1), or "
 
@@ -79,12 +79,6 @@ def test_a_node_that_nothing_sets_up() -> None:
 def test_room_elsewhere_is_none_for_a_volume() -> None:
     """helm/charts issue 16701: the nodes of the volume's zone are full, and another zone has a new node."""
     pod, made = pending(cpu="2"), nodes(2)
-    pod.spec.volumes.add(name="data").volumeSource.persistentVolumeClaim.claimName = "data"
-    claim = pb.PersistentVolumeClaim(metadata=pb.AnnotatedMeta(name="data", namespace="shop"))
-    claim.spec.volumeName = "disk"
-    disk = pb.PersistentVolume(metadata=pb.ObjectMeta(name="disk"))
-    term = disk.spec.nodeAffinity.required.nodeSelectorTerms.add()
-    term.matchExpressions.add(key="kubernetes.io/hostname", operator="In", values=["worker-0"])
-    finding = one(pod, made, running("db", "worker-0", cpu="3"), claims=[claim], volumes=[disk])
+    finding = one(pod, made, running("db", "worker-0", cpu="3"), **on_disk(pod, "worker-0"))
     assert finding.says.endswith('has 1 CPU free, of those that can use PersistentVolume "disk"')
     assert finding.remedy.endswith("large enough there")
