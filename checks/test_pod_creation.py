@@ -27,7 +27,7 @@ from kubevitals.facts.pods.quotas import Share, Shortage, shares, shortages
 from kubevitals.facts.pods.refused import Refused, refused_by
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
-from kubevitals.findings.explains import CONCERNS, SAME_MISSING, Explains
+from kubevitals.findings.explains import BOTH_CONCERN, CONCERNS, SAME_MISSING, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
@@ -38,6 +38,7 @@ NEARLY = Threshold("pod-creation.quota", 0.9, "share of a ResourceQuota that is 
 
 EXPLAINS = (
     Explains(("pod-creation[quota]",), CONCERNS, ("pod-creation[quota-nearly-full]",)),
+    Explains(("pod-creation[quota]",), BOTH_CONCERN, ("pod-creation[quota]",)),
     Explains(("pod-creation[service-account]",), SAME_MISSING, ("pod-creation[service-account]",)),
     Explains(("pod-creation[webhook]",), SAME_MISSING, ("pod-creation[webhook]",)),
 )

@@ -83,6 +83,15 @@ def test_one_missing_service_account_is_one_root() -> None:
     assert {root.finding.obj.name for root in roots.values()} == {"api"}
 
 
+def test_workloads_that_one_quota_refuses_have_one_root() -> None:
+    refused = [
+        case("pod-creation[quota]", f"Deployment/shop/{name}", concerns=(Ref("ResourceQuota", "shop", quota),))
+        for name, quota in (("web", "compute"), ("api", "compute"), ("batch", "objects"))
+    ]
+    roots = roots_of(refused, checks.EXPLAINS)
+    assert [roots[one] for one in refused] == [refused[0], refused[0], refused[2]]
+
+
 def test_a_nearly_full_quota_is_a_symptom_of_the_refusal() -> None:
     quota = Ref("ResourceQuota", "shop", "compute")
     refused = case("pod-creation[quota]", "Deployment/shop/web", concerns=(quota,))
