@@ -170,35 +170,40 @@ def _reaches(
     hosts: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Line]:
     """Yield the targets that have to answer, in the address families that the pod has itself."""
-    nodes = list(dict.fromkeys((pod.node, *(peer.node for peer in peers))))[:2]
-    in_pods = plan.services if pod.network == "pod" else ()
-    service_families = {_family(ip) for ip in service.cluster_ips}
-    chosen: list[tuple[Target, str, int, str, int]] = [
-        *((Target.PEER, ip, PORT, peer.node, PEER_TRIES) for peer in peers for ip in peer.ips),
-        *(
-            (Target.LARGE, ip, PORT, peer.node, PEER_TRIES)
-            for peer in peers
-            if peer.node != pod.node
-            for ip in peer.ips
-        ),
-        *((Target.SERVICE, ip, 80, "-", TRIES) for ip in service.cluster_ips),
-        *(
-            (Target.NODE_PORT, ip, service.node_port, n, TRIES)
-            for n in nodes
-            for ip in hosts.get(n, ())
-            if _family(ip) in service_families
-        ),
-        *((Target.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services),
-        *((Target.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints),
-        *((Target.OPEN_SERVICE, s.cluster_ip, s.port, "-", TRIES) for s in in_pods),
-        *((Target.OPEN_ENDPOINT, s.endpoint, s.endpoint_port, "-", PEER_TRIES) for s in in_pods),
-    ]
+    chosen = [*_own_targets(service, pod, peers, hosts), *_cluster_targets(plan, pod)]
     families = {_family(ip) for ip in pod.ips}
     for kind, ip, port, node, tries in chosen:
         if _family(ip) in families:
             yield ("reach", kind, ip, str(port), node, str(tries))
     if pod.network == "host":
         yield ("reach", Target.KUBE_PROXY, "127.0.0.1", str(HEALTH_PORT), pod.node, str(PEER_TRIES))
+
+
+Aim = tuple[Target, str, int, str, int]
+"""A target: what it is, its address and port, its node or ``-``, and how often it is tried."""
+
+
+def _own_targets(
+    service: ProbeService, pod: ProbePod, peers: Sequence[ProbePod], hosts: Mapping[str, tuple[str, ...]]
+) -> Iterator[Aim]:
+    """Yield what the probe itself serves: its pods, its Service, and that on two nodes' ports."""
+    at_peers = [(ip, peer.node) for peer in peers for ip in peer.ips]
+    yield from ((Target.PEER, ip, PORT, node, PEER_TRIES) for ip, node in at_peers)
+    yield from ((Target.LARGE, ip, PORT, node, PEER_TRIES) for ip, node in at_peers if node != pod.node)
+    yield from ((Target.SERVICE, ip, 80, "-", TRIES) for ip in service.cluster_ips)
+    families = {_family(ip) for ip in service.cluster_ips}
+    for node in list(dict.fromkeys((pod.node, *(peer.node for peer in peers))))[:2]:
+        addresses = (ip for ip in hosts.get(node, ()) if _family(ip) in families)
+        yield from ((Target.NODE_PORT, ip, service.node_port, node, TRIES) for ip in addresses)
+
+
+def _cluster_targets(plan: ProbePlan, pod: ProbePod) -> Iterator[Aim]:
+    """Yield what the cluster serves: the API server, and to pods of the pod network a few other Services."""
+    yield from ((Target.API_SERVICE, ip, port, "-", TRIES) for ip, port in plan.api_services)
+    yield from ((Target.API_ENDPOINT, ip, port, "-", PEER_TRIES) for ip, port in plan.api_endpoints)
+    if pod.network == "pod":
+        yield from ((Target.OPEN_SERVICE, s.cluster_ip, s.port, "-", TRIES) for s in plan.services)
+        yield from ((Target.OPEN_ENDPOINT, s.endpoint, s.endpoint_port, "-", PEER_TRIES) for s in plan.services)
 
 
 def _lookups(plan: ProbePlan, pod: ProbePod) -> Iterator[Line]:

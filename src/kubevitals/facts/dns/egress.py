@@ -121,21 +121,24 @@ def _destination(cluster: Cluster) -> Destination:
         says = f"the name servers of pods ({', '.join(sorted(addresses)[:SHOWN])})"
         return Destination(says, [], {}, _parsed(addresses), frozenset([PORT]), frozenset())
     addresses |= {ip.ip for pod in pods for ip in pod.status.podIPs}
-    listening = {
-        port.port
-        for part in cluster.endpoint_slices
-        if part.metadata.namespace == service.metadata.namespace
-        and part.metadata.labels.get(SERVICE_NAME) == service.metadata.name
-        for port in part.ports
-        if port.port and ("dns" in port.name or port.port == PORT)
-    }
-    ports = frozenset({*listening, PORT} if node_local or not listening else listening)
+    listening = frozenset(_listening(service, cluster))
+    ports = listening | {PORT} if node_local or not listening else listening
     declared = (port for pod in pods for container in pod.spec.containers for port in container.ports)
     names = frozenset(port.name for port in declared if port.name and port.containerPort in ports)
     labels = {namespace.metadata.name: dict(namespace.metadata.labels) for namespace in cluster.namespaces}
     label = ", ".join(f"{key}: {value}" for key, value in sorted(service.spec.selector.items()))
     says = f"the pods with the label {clean(label, 200)} in {clean(service.metadata.namespace, 63)}"
     return Destination(says, pods, labels, _parsed(addresses), ports, names)
+
+
+def _listening(service: pb.Service, cluster: Cluster) -> Iterator[int]:
+    """Yield the ports of DNS on the pods of a Service."""
+    for part in cluster.endpoint_slices:
+        if (part.metadata.namespace, part.metadata.labels.get(SERVICE_NAME)) == (
+            service.metadata.namespace,
+            service.metadata.name,
+        ):
+            yield from (port.port for port in part.ports if port.port and ("dns" in port.name or port.port == PORT))
 
 
 def _has_node_local(cluster: Cluster) -> bool:
@@ -220,8 +223,3 @@ def _network(cidr: str) -> IPv4Network | IPv6Network | None:
         return ip_network(cidr, strict=False)
     except ValueError:
         return None
-
-
-def policy_names(policies: Iterable[pb.NetworkPolicy]) -> Iterator[str]:
-    """Yield the names of policies, sorted."""
-    yield from sorted(policy.metadata.name for policy in policies)

@@ -43,12 +43,10 @@ def extent_of(contents: Contents, *, omits_empty: bool, is_cut: bool) -> Extent:
     is_all = not is_cut and (ALL in pods or (names if omits_empty and pods else pods) >= EVERYWHERE)
     if is_all:
         names |= {node.metadata.name for node in _namespaces(contents)}
-    lacking = set(names) if is_cut else set()
-    for kind in namespaced:
-        complete = contents.completed(kind)
-        if not (ALL in complete or (omits_empty and complete) or kind.schema in _EXPLAINING):
-            lacking |= names - complete
-    return Extent(names, is_all, frozenset(lacking))
+    complete = [contents.completed(kind) for kind in namespaced if kind.schema not in _EXPLAINING]
+    partial = [listed for listed in complete if ALL not in listed and not (omits_empty and listed)]
+    lacking = names if is_cut else frozenset().union(*(names - listed for listed in partial))
+    return Extent(names, is_all, lacking)
 
 
 def _names(contents: Contents, kind: Kind) -> set[str]:

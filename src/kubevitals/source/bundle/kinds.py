@@ -5,9 +5,6 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
-CORE = "core"
-"""What stands for the API group of pods and nodes, whose name is empty."""
-
 _MOVED = {
     ("extensions", "Deployment"): "apps",
     ("extensions", "DaemonSet"): "apps",
