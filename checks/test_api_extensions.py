@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.services import ServiceName
-from kubevitals.facts.control_plane.backends import STARTING, Dead, dead
+from kubevitals.facts.control_plane.backends import STARTING, Dead, bring_back, dead
 from kubevitals.facts.control_plane.bundles import last_to_expire
 from kubevitals.facts.control_plane.calls import call_remedy
 from kubevitals.facts.control_plane.certificates import certificate_lines, has_expired, urgency
@@ -65,11 +65,12 @@ def _unavailable(service: pb.APIService, condition: pb.APIServiceCondition, clus
     backend = service.spec.service
     why = _why(ServiceName(backend.namespace, backend.name), backend.port or HTTPS, cluster)
     of = Ref("Service", backend.namespace, backend.name)
+    remedy = why.remedy if why else bring_back(of)
     return Finding(
         ref(service),
         says=f"is not available: {why.why if why else f'{condition.reason}: {condition.message}'}",
         remedy=call_remedy(condition.message, of, cluster)
-        or f"bring the pods behind {of} back, or delete the APIService if what it belonged to was uninstalled",
+        or f"{remedy}, or delete the APIService if what it belonged to was uninstalled",
         evidence=[f"condition Available=False ({condition.reason}): {condition.message}"],
         concerns=(of, *(why.pods if why else ())),
         missing=(of,) if why and not why.exists else (),
@@ -130,8 +131,8 @@ def _finding(obj: Ref, alike: Sequence[Hook], why: Dead, part: str) -> Finding:
     return Finding(
         obj,
         says=f"{_names(alike)} cannot be called: {why.why}; {_effect(refuses=refuses)}",
-        remedy=f"bring the pods behind {why.service} back, or delete the configuration if what it belonged to was "
-        f"uninstalled: {obj.kubectl('delete')}",
+        remedy=f"{why.remedy}, or delete the configuration if what it belonged to was uninstalled: "
+        f"{obj.kubectl('delete')}",
         evidence=[*_lines(alike), f"the API server waits for it for up to {waits} s at each request"],
         severity=Severity.ERROR if refuses else Severity.WARNING,
         concerns=(why.service, *why.pods),

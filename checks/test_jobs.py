@@ -53,6 +53,9 @@ WHY = {
 }
 """What reasons of a Job's condition Failed mean (kubernetes/api batch/v1/types.go)."""
 
+FIXES = {"DeadlineExceeded": "find out what takes so long, or raise activeDeadlineSeconds"}
+"""What helps, apart from what the pods report."""
+
 
 def failed(cluster: Cluster) -> Iterator[Finding]:
     """Find Jobs that failed and that no later success supersedes; those of one CronJob are one finding.
@@ -73,11 +76,12 @@ def _failed(job: pb.Job, cron_job: pb.CronJob | None, cluster: Cluster) -> Findi
     condition = job_condition(job, "Failed")
     known = WHY.get(condition.reason, "").format(job=job)
     why = known or f"{condition.reason}: {condition.message}"
+    again = "; its next run follows the schedule" if cron_job else ", then create the Job again"
     past = not cron_job and not job.metadata.ownerReferences and cluster.over(condition.lastTransitionTime, PAST)
     return Finding(
         ref(cron_job or job),
         says=f"its latest run failed: {why}" if cron_job else f"failed: {why}",
-        remedy="fix what its pods report, then create the Job again",
+        remedy=f"{FIXES.get(condition.reason, 'fix what its pods report')}{again}",
         evidence=[
             f"{ref(job)} failed {duration(cluster.age(condition.lastTransitionTime))} ago: {condition.message}",
             *event_lines(job, cluster, told=condition.message),

@@ -95,16 +95,22 @@ def test_a_webhook_that_is_ignored_is_a_warning_with_its_time_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lists", "why"),
+    ("lists", "why", "remedy"),
     [
-        ({"services": [service()]}, "has no endpoint: no pod matches its selector"),
-        ({"services": [service()], "pods": [pod(ready=False)]}, "no ready endpoint: 1 pod behind it is not ready"),
-        ({"services": [service(8443)], "pods": [pod(ready=True)]}, "has no port 443"),
+        ({}, "does not exist", "create Service/policies/guard again, or delete the configuration"),
+        ({"services": [service()]}, "has no endpoint: no pod matches its selector", "bring the pods behind"),
+        (
+            {"services": [service()], "pods": [pod(ready=False)]},
+            "no ready endpoint: 1 pod behind it is not ready",
+            "bring the pods behind Service/policies/guard back",
+        ),
+        ({"services": [service(8443)], "pods": [pod(ready=True)]}, "has no port 443", "add port 443 to Service/"),
     ],
 )
-def test_why_a_service_does_not_answer(lists: dict[str, Any], why: str) -> None:
+def test_why_a_service_does_not_answer(lists: dict[str, Any], why: str, remedy: str) -> None:
     (finding,) = found(configuration(), **lists)
     assert why in finding.says
+    assert finding.remedy.startswith(remedy)
 
 
 def test_webhooks_of_one_configuration_at_one_service_are_one_finding() -> None:

@@ -29,6 +29,7 @@ def test_a_failed_job_is_found_with_its_reason(reason: str, says: str) -> None:
     (found,) = failed(cluster([], job("report", "Failed", reason, of="", message="{job.spec}")))
     assert found.says == says
     assert (found.obj, found.severity) == (Ref("Job", "shop", "report"), Severity.ERROR)
+    assert found.remedy.endswith(", then create the Job again")
 
 
 def test_a_job_that_failed_long_ago_is_a_warning() -> None:
@@ -41,6 +42,7 @@ def test_failed_runs_of_a_cron_job_are_one_finding() -> None:
     (found,) = failed(cluster([cron_job()], *runs))
     assert found.obj == Ref("CronJob", "shop", "report")
     assert found.says == "its latest run failed: it took longer than activeDeadlineSeconds allows (30)"
+    assert found.remedy.startswith("find out what takes so long, or raise activeDeadlineSeconds; its next run follows")
     assert found.concerns == (Ref("Job", "shop", "report-2"),)
 
 

@@ -87,7 +87,8 @@ def test_a_pod_that_another_check_finds_needs_no_more_time() -> None:
     broken.status.phase = "Pending"
     waiting = pb.ContainerStateWaiting(reason="ImagePullBackOff", message='Back-off pulling image "nope"')
     broken.status.containerStatuses[0].state.CopyFrom(pb.ContainerState(waiting=waiting))
-    assert missing(deployment(0, 1), [broken])
+    (finding,) = missing(deployment(0, 1), [broken])
+    assert finding.remedy.endswith("describe pod/web-5d-0")  # no log: its container has not run
 
 
 def test_a_new_pod_whose_log_cannot_be_read_may_be_broken() -> None:

@@ -26,12 +26,14 @@ class Dead(NamedTuple):
 
     Attributes:
         why: why, as a clause: ``Service shop/hook does not exist``.
+        remedy: what makes it answer.
         exists: whether the Service exists.
         pods: the pods behind it, none of which is ready.
     """
 
     service: Ref
     why: str
+    remedy: str
     exists: bool
     pods: tuple[Ref, ...] = ()
 
@@ -47,11 +49,13 @@ def dead(name: ServiceName, port: int, cluster: Cluster) -> Dead | None:
     if service is None:
         if not cluster.derive(_sees_all_namespaces) or name.namespace in cluster.derive(_namespaces):
             cluster.need_complete(name.namespace)
-        return Dead(of, f"{called} does not exist", exists=False)
+        return Dead(of, f"{called} does not exist", f"create {of} again", exists=False)
     if service.spec.type == "ExternalName" or not cluster.over(service.metadata.creationTimestamp, STARTING):
         return None
     if port not in (each.port for each in service.spec.ports):
-        return Dead(of, f"{called} has no port {port}", exists=True)
+        return Dead(
+            of, f"{called} has no port {port}", f"add port {port} to {of}, or name one that it has", exists=True
+        )
     cluster.need_complete(name.namespace)
     if cluster.derive(ready_endpoints).get(name):
         return None
@@ -74,10 +78,15 @@ def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> De
     pods = [pod for alike in matching for pod in alike if not is_finished(pod)]
     if any(is_ready(pod) or not cluster.over(turned_at(pod), STARTING) for pod in pods):
         return None
-    shown = tuple(map(ref, pods[:NAMED]))
+    of, shown = ref(service), tuple(map(ref, pods[:NAMED]))
     if not pods:
         lacks = "no pod matches its selector" if selector else "it has no selector, and no EndpointSlice has any"
-        return Dead(ref(service), f"{called} has no endpoint: {lacks}", exists=True)
+        return Dead(of, f"{called} has no endpoint: {lacks}", bring_back(of), exists=True)
     are = "is" if len(pods) == 1 else "are"
     why = f"{called} has no ready endpoint: {plural(len(pods), 'pod')} behind it {are} not ready"
-    return Dead(ref(service), why, exists=True, pods=shown)
+    return Dead(of, why, bring_back(of), exists=True, pods=shown)
+
+
+def bring_back(service: Ref) -> str:
+    """Return the remedy for a Service without ready pods."""
+    return f"bring the pods behind {service} back"

@@ -15,7 +15,7 @@ class PodState(NamedTuple):
     """What a pod waits for.
 
     Attributes:
-        container: the container that it waits for; empty if it is another reason.
+        container: the container that it waits for, if that has run and so has a log; else empty.
     """
 
     words: str
@@ -67,4 +67,5 @@ def _of_containers(pod: pb.Pod) -> PodState:
 
 def _waiting(status: pb.ContainerStatus, what: str) -> PodState:
     reason = status.state.waiting.reason
-    return PodState(f'{what} "{status.name}" waits' + (f" ({reason})" if reason else ""), status.name)
+    words = f'{what} "{status.name}" waits' + (f" ({reason})" if reason else "")
+    return PodState(words, status.name if status.restartCount else "")
