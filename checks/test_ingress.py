@@ -2,8 +2,10 @@
 
 Meaning:
     An Ingress names a class, whose controller serves it, and Services that requests are sent to. A cloud's controller,
-    or MetalLB, says by events if it cannot set up the load balancer of an Ingress or a Service. Gateways and HTTPRoutes
-    are the same in the Gateway API: their controller says in their conditions what is wrong.
+    or MetalLB, says by events if it cannot set up the load balancer of an Ingress or a Service. Where nothing gives
+    Services of type LoadBalancer an external address, `kubectl get services` shows `<pending>` permanently, which is a
+    warning. Gateways and HTTPRoutes are the same in the Gateway API: their controller says in their conditions what is
+    wrong.
 
 Impact:
     Requests from outside the cluster get no answer, or 404 or 503.
@@ -42,15 +44,19 @@ from kubevitals.facts.network.ingresses import (
     runs_somewhere,
 )
 from kubevitals.facts.network.load_balancers import set_up_failure
+from kubevitals.facts.network.pending_services import Pending, pending_services
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
-from kubevitals.findings.explains import CONCERNED, Explains
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
 from kubevitals.text import clean, near_name
 
-EXPLAINS = (Explains(("ingress[gateway]",), CONCERNED, ("ingress[route]",)),)
+EXPLAINS = (
+    Explains(("ingress[gateway]",), CONCERNED, ("ingress[route]",)),
+    Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("ingress[no-controller]",)),
+)
 
 
 def _settled(cluster: Cluster) -> Iterator[pb.Ingress]:
@@ -86,10 +92,12 @@ def no_class(cluster: Cluster) -> Iterator[Finding]:
 def no_controller(cluster: Cluster) -> Iterator[Finding]:
     """Find Ingresses without an address, of a class whose controller is known and does not run.
 
-    Also Ingresses and Services whose controller reports that it cannot set up their load balancer.
+    Also Ingresses and Services whose controller reports that it cannot set up their load balancer, and Services of type
+    LoadBalancer that have no external address, whatever the reason.
     """
-    balanced = observed(_without_load_balancer(cluster))
+    balanced, pending = observed(_without_load_balancer(cluster)), observed(pending_services(cluster))
     yield from balanced.items
+    yield from map(_without_address, pending.items)
     classes = {each.metadata.name: each for each in cluster.ingress_classes}
     for ingress in _settled(cluster):
         of = classes.get(class_of(ingress, cluster))
@@ -105,8 +113,8 @@ def no_controller(cluster: Cluster) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 concerns=(ref(of),),
             )
-    if balanced.unseen:
-        raise balanced.unseen
+    if unseen := balanced.unseen or pending.unseen:
+        raise unseen
 
 
 def _without_load_balancer(cluster: Cluster) -> Iterator[Finding]:
@@ -117,12 +125,42 @@ def _without_load_balancer(cluster: Cluster) -> Iterator[Finding]:
         if settled and (failure := set_up_failure(obj, cluster)):
             yield Finding(
                 ref(obj),
-                says=f"gets no load balancer: {failure.reason}: {failure.message}",
+                says=f"{_lacks(obj)}: {failure.reason}: {failure.message}",
                 remedy="fix what its controller reports: quota, subnets, rights in the cloud, or free addresses in the "
                 "pool",
                 evidence=event_lines(obj, cluster),
                 part="load balancer",
             )
+
+
+def _lacks(obj: pb.Ingress | pb.Service) -> str:
+    return "keeps its load balancer as it was, which cannot be updated" if is_served(obj) else "gets no load balancer"
+
+
+def _without_address(pending: Pending) -> Finding:
+    giver, condition = pending.giver, pending.condition
+    if condition:
+        why = f"{condition.reason}: {condition.message}"
+        remedy = "add a CiliumLoadBalancerIPPool that has a free address and selects this Service, or widen one"
+    elif giver:
+        why = f"{giver.name} has given it none, and sends no event"
+        remedy = f"see the pods and the log of {giver.name}: it takes addresses from {giver.source}"
+    else:
+        why = "nothing in this cluster is known to give Services of type LoadBalancer one"
+        remedy = (
+            "install what does (MetalLB, kube-vip, the cloud's controller manager), or let it be of type NodePort or "
+            "ClusterIP if it needs none"
+        )
+    has_pools = condition is not None and condition.reason != "no_pool"
+    return Finding(
+        ref(pending.service),
+        says=f"has no external address: {why}",
+        remedy=remedy,
+        severity=Severity.ERROR if has_pools else Severity.WARNING,
+        concerns=(pending.workload,) if pending.workload else (),
+        part="load balancer",
+        since=pending.service.metadata.creationTimestamp.seconds,
+    )
 
 
 def backend(cluster: Cluster) -> Iterator[Finding]:

@@ -1,19 +1,16 @@
-"""Ingresses, Gateways and routes: those that lead nowhere, and those that only look so."""
+"""Ingresses and Services: those that lead nowhere, and those that only look so."""
 
-import json
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
 
-from checks.test_ingress import backend, gateway, no_class, no_controller, route
+from checks.test_ingress import backend, no_class, no_controller
 from kubevitals import schema_pb2 as pb
-from kubevitals.errors import NotApplicable, NotObserved
-from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
-from kubevitals.findings.finding import Finding, Severity
+from kubevitals.errors import NotObserved
+from kubevitals.findings.finding import Finding
 from kubevitals.objects import Ref
-from kubevitals.source.request import Answer
-from tests.fakes import ago, cluster_of, status_json
+from tests.fakes import ago, cluster_of
 
 DEFAULT = {"ingressclass.kubernetes.io/is-default-class": "true"}
 
@@ -36,7 +33,9 @@ def ingress_class(name: str = "nginx", controller: str = "k8s.io/ingress-nginx",
 
 
 def service(**spec: Any) -> pb.Service:
-    made = pb.Service(metadata=pb.ObjectMeta(name="web", namespace="shop"), spec=pb.ServiceSpec(**spec))
+    made = pb.Service(
+        metadata=pb.ObjectMeta(name="web", namespace="shop"), spec=pb.ServiceSpec(**spec), status=pb.ServiceStatus()
+    )
     made.spec.ports.add(name="http", port=80)
     return made
 
@@ -128,9 +127,11 @@ def test_a_controller_that_runs_or_is_not_known_is_not_found(healthy: pb.Ingress
     assert not found(no_controller, healthy, **lists)
 
 
-def balanced(*, created: int = 3600) -> pb.Service:
+def balanced(*, created: int = 3600, address: str = "192.0.2.1") -> pb.Service:
     made = service(type="LoadBalancer")
     made.metadata.creationTimestamp.CopyFrom(ago(created))
+    if address:
+        made.status.loadBalancer.ingress.add(ip=address)
     return made
 
 
@@ -151,7 +152,8 @@ def event(reason: str, before: int = 60, kind: str = "Warning", about: str = "Se
 )
 def test_a_load_balancer_that_cannot_be_set_up(reason: str, about: str) -> None:
     one = ingress(ingressClassName="nginx")
-    lists: dict[str, Any] = {"deployments": [workload("nginx", "nginx")], "services": [balanced()]}
+    pending = balanced(address="") if about == "Service" else balanced()
+    lists: dict[str, Any] = {"deployments": [workload("nginx", "nginx")], "services": [pending]}
     (finding,) = found(no_controller, one, all_events=[event(reason, about=about)], **lists)
     assert (finding.obj.kind, finding.says) == (about, f"gets no load balancer: {reason}: no subnets")
 
@@ -169,6 +171,11 @@ def test_a_load_balancer_that_cannot_be_set_up(reason: str, about: str) -> None:
 )
 def test_a_load_balancer_that_is_set_up_or_is_just_being_so(events: list[pb.Event], one: pb.Service) -> None:
     assert not found(no_controller, services=[one], all_events=events)
+
+
+def test_a_load_balancer_that_cannot_be_updated_goes_on_as_it_was() -> None:
+    (finding,) = found(no_controller, services=[balanced()], all_events=[event("SyncLoadBalancerFailed")])
+    assert finding.says.startswith("keeps its load balancer as it was, which cannot be updated: SyncLoadBalancerFailed")
 
 
 def test_an_ingress_that_is_scheduled_or_has_an_address_is_served() -> None:
@@ -207,85 +214,3 @@ def test_a_port_that_does_not_exist(port: Any) -> None:
 )
 def test_an_ingress_that_leads_to_a_service_is_not_found(healthy: pb.Ingress, lists: dict[str, Any]) -> None:
     assert not found(backend, healthy, **lists)
-
-
-def listed(*items: dict[str, Any]) -> Answer:
-    return Answer(200, json.dumps({"items": items}).encode())
-
-
-def condition(kind: str, status: str = "False", time: str = "2026-03-01T11:00:00Z") -> dict[str, str]:
-    return {"type": kind, "status": status, "reason": "Invalid", "message": "no such", "lastTransitionTime": time}
-
-
-def gateway_object(*conditions: dict[str, str]) -> dict[str, Any]:
-    return {"metadata": {"name": "edge", "namespace": "shop"}, "status": {"conditions": conditions}}
-
-
-def route_object(*conditions: dict[str, str]) -> dict[str, Any]:
-    parents = [{"parentRef": {"name": "edge"}, "conditions": conditions}]
-    return {"metadata": {"name": "cart", "namespace": "shop"}, "status": {"parents": parents}}
-
-
-def test_a_gateway_that_is_not_programmed() -> None:
-    (finding,) = gateway(cluster_of({GATEWAYS.path: listed(gateway_object(condition("Programmed")))}))
-    assert str(finding.obj) == "Gateway/shop/edge"
-    assert finding.says == "is not Programmed: Invalid: no such"
-
-
-def test_a_route_with_a_reference_that_does_not_exist() -> None:
-    (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(route_object(condition("ResolvedRefs")))}))
-    assert finding.says == "is not ResolvedRefs at Gateway edge: Invalid: no such"
-    assert finding.concerns == (Ref("Gateway", "shop", "edge"),)
-
-
-def waiting(**accepted: str) -> dict[str, Any]:
-    """Return a Gateway as the API server creates it."""
-    epoch = "1970-01-01T00:00:00Z"
-    conditions = [condition(kind, "Unknown", epoch) | {"reason": "Pending"} for kind in ("Accepted", "Programmed")]
-    conditions[0] |= accepted
-    return gateway_object(*conditions)
-
-
-def aged(obj: dict[str, Any], time: str = "2026-03-01T11:00:00Z") -> dict[str, Any]:
-    return obj | {"metadata": obj["metadata"] | {"creationTimestamp": time}}
-
-
-def test_a_gateway_at_which_no_controller_has_looked() -> None:
-    (finding,) = gateway(cluster_of({GATEWAYS.path: listed(aged(waiting()))}))
-    assert finding.says == "is not accepted: it still waits for a controller"
-
-
-@pytest.mark.parametrize(
-    "healthy",
-    [aged(waiting(), "2026-03-01T11:59:00Z"), aged(waiting(status="True", reason="Accepted"))],
-    ids=["new", "accepted"],
-)
-def test_a_gateway_that_a_controller_has_accepted_does_not_wait(healthy: dict[str, Any]) -> None:
-    assert not list(gateway(cluster_of({GATEWAYS.path: listed(healthy)})))
-
-
-def test_a_route_of_which_no_controller_says_anything_is_a_warning() -> None:
-    silent = aged(route_object() | {"status": {}})
-    (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(silent)}))
-    assert finding.says == "leads nowhere: no Gateway's controller says anything about it"
-    assert finding.severity is Severity.WARNING
-    young, said = aged(silent, "2026-03-01T11:59:00Z"), aged(route_object(condition("Accepted", "True")))
-    assert not list(route(cluster_of({HTTP_ROUTES.path: listed(young, said)})))
-
-
-@pytest.mark.parametrize(
-    "met", [condition("Accepted", "True"), condition("Accepted", time="2026-03-01T11:59:00Z"), condition("Conflicted")]
-)
-def test_conditions_that_are_met_or_new_or_of_another_type_are_not_found(met: dict[str, str]) -> None:
-    answers = {GATEWAYS.path: listed(gateway_object(met)), HTTP_ROUTES.path: listed(route_object(met))}
-    cluster = cluster_of(answers)
-    assert not [*gateway(cluster), *route(cluster)]
-
-
-def test_a_cluster_without_the_gateway_api_is_not_judged() -> None:
-    missing = Answer(404, b"404 page not found")
-    for rule, kind in ((gateway, GATEWAYS), (route, HTTP_ROUTES)):
-        with pytest.raises(NotApplicable):
-            list(rule(cluster_of({kind.path: missing})))
-        with pytest.raises(NotObserved):
-            list(rule(cluster_of({kind.path: Answer(403, status_json("forbidden"))})))

@@ -61,9 +61,9 @@ def class_of(ingress: pb.Ingress, cluster: Cluster) -> str:
     return next((default.metadata.name for default in defaults), "")
 
 
-def is_served(ingress: pb.Ingress) -> bool:
-    """Return whether a controller has given the Ingress an address. Some controllers never do."""
-    return any(address.ip or address.hostname for address in ingress.status.loadBalancer.ingress)
+def is_served(obj: pb.Ingress | pb.Service) -> bool:
+    """Return whether a controller has given an Ingress or a Service an address. Some never do so for Ingresses."""
+    return any(address.ip or address.hostname for address in obj.status.loadBalancer.ingress)
 
 
 def backends(ingress: pb.Ingress) -> Iterator[Backend]:
@@ -90,9 +90,20 @@ def runs_somewhere(word: str, cluster: Cluster) -> bool:
     Raises:
         NotObserved: not all workloads are observed.
     """
+    return workload_with(word, cluster) is not None
+
+
+def workload_with(word: str, cluster: Cluster) -> pb.Deployment | pb.DaemonSet | pb.StatefulSet | None:
+    """Return a workload that has an image or a name with this word, a Deployment first.
+
+    Raises:
+        NotObserved: not all workloads are observed.
+    """
     workloads: tuple[pb.Deployment | pb.DaemonSet | pb.StatefulSet, ...]
     workloads = (*cluster.deployments, *cluster.daemon_sets, *cluster.stateful_sets)
-    return any(
-        word in workload.metadata.name or any(word in each.image for each in containers(workload.spec.template.spec))
-        for workload in workloads
-    )
+    return next((each for each in workloads if _has(word, each)), None)
+
+
+def _has(word: str, workload: pb.Deployment | pb.DaemonSet | pb.StatefulSet) -> bool:
+    images = (each.image for each in containers(workload.spec.template.spec))
+    return word in workload.metadata.name or any(word in image for image in images)

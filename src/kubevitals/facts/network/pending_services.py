@@ -1,0 +1,133 @@
+"""Services of type LoadBalancer that have no external address, and what should give them one."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
+from kubevitals.facts.network.gateways import SETTLING
+from kubevitals.facts.network.ingresses import is_served, workload_with
+from kubevitals.facts.network.load_balancers import set_up_failure
+from kubevitals.inventory.cluster import Cluster, seen_ago
+from kubevitals.objects import Ref, ref
+from kubevitals.text import clean
+
+BEGUN = frozenset({"EnsuringLoadBalancer", "Type"})
+"""Reasons of events that a load balancer is being set up, or that the Service has just got this type
+(kubernetes/cloud-provider controllers/service/controller.go)."""
+
+BY_CILIUM = "cilium.io/IPAMRequestSatisfied"
+"""The condition in which Cilium says whether a Service has got an address (cilium/cilium operator/pkg/lbipam); there is
+no event."""
+
+
+class Giver(NamedTuple):
+    """What gives Services an external address.
+
+    Attributes:
+        word: a word in the name or the images of its workload.
+        source: what it takes addresses from.
+    """
+
+    name: str
+    word: str
+    source: str
+
+
+GIVERS = (
+    Giver("MetalLB", "metallb", "an IPAddressPool for its namespace"),
+    Giver("kube-vip", "kube-vip", "a range in ConfigMap kubevip"),
+    Giver("OpenELB", "openelb", "an Eip"),
+    Giver("PureLB", "purelb", "a ServiceGroup"),
+)
+"""Implementations that serve Services without a class (metallb.io, kube-vip.io, openelb.io, purelb.gitlab.io)."""
+
+GIVERS_OF_CLASSES = {
+    "service.k8s.aws/nlb": Giver("AWS LB Controller", "aws-load-balancer-controller", "tagged subnets"),
+    "kube-vip.io/kube-vip-class": GIVERS[1],
+    "io.cilium/bgp-control-plane": Giver("Cilium", "cilium", "a CiliumLoadBalancerIPPool"),
+    "io.cilium/l2-announcer": Giver("Cilium", "cilium", "a CiliumLoadBalancerIPPool"),
+    "tailscale": Giver("Tailscale's operator", "tailscale", "its tailnet"),
+}
+"""Known values of loadBalancerClass (kubernetes-sigs/aws-load-balancer-controller, kube-vip/kube-vip-cloud-provider,
+cilium/cilium, tailscale.com/kb)."""
+
+CLOUDS = ("aws", "azure", "digitalocean", "gce", "hcloud", "ibm", "linode", "ocid1", "openstack", "scaleway", "vultr")
+"""What the providerID of nodes begins with in clouds whose controller manager sets up load balancers."""
+
+CLOUD = Giver("the cloud controller manager", "cloud-controller-manager", "the cloud's quota")
+SERVICE_LB = Giver("K3s' ServiceLB", "svclb-", "nodes where the ports of the Service are free")
+"""What K3s has built in runs a DaemonSet for each Service (k3s-io/k3s pkg/cloudprovider/servicelb.go)."""
+
+
+class Pending(NamedTuple):
+    """A Service that has no external address.
+
+    Attributes:
+        giver: what should give it one; nothing if the cluster has nothing that is known to do so.
+        workload: the workload of that.
+        condition: what Cilium says.
+    """
+
+    service: pb.Service
+    giver: Giver | None
+    workload: Ref | None
+    condition: pb.Condition | None
+
+
+def pending_services(cluster: Cluster) -> Iterator[Pending]:
+    """Yield the Services that have had no external address for longer than `ingress.settling`, without an event.
+
+    Raises:
+        NotObserved: after the last one, if one has no status, as in an old recording, or a class that is not known.
+    """
+    unseen: NotObserved | None = None
+    for service in filter(_wants_address, cluster.services):
+        if is_served(service) or not cluster.over(service.metadata.creationTimestamp, SETTLING):
+            continue
+        name, of = ref(service), service.spec.loadBalancerClass
+        if not service.HasField("status"):
+            unseen = NotObserved(f"{name} has no status")
+        elif of and of not in GIVERS_OF_CLASSES:
+            unseen = NotObserved(f"what serves loadBalancerClass {clean(of, 300)} of {name} is not known")
+        elif not _is_explained(service, cluster):
+            yield _pending(service, cluster)
+    if unseen:
+        raise unseen
+
+
+def _wants_address(service: pb.Service) -> bool:
+    """Return whether a Service is to have an external address, and has none that a user gave it."""
+    leaving = service.metadata.HasField("deletionTimestamp")
+    return service.spec.type == "LoadBalancer" and not service.spec.externalIPs and not leaving
+
+
+def _is_explained(service: pb.Service, cluster: Cluster) -> bool:
+    """Return whether events say what is going on: a failure, or that the load balancer is just being set up."""
+    try:
+        begun = (event for event in cluster.events(service) if event.reason in BEGUN)
+        recent = any(seen_ago(event, cluster) < cluster.limit(SETTLING) for event in begun)
+        return recent or set_up_failure(service, cluster) is not None
+    except NotObserved:
+        return False
+
+
+def _pending(service: pb.Service, cluster: Cluster) -> Pending:
+    condition = next((c for c in service.status.conditions if c.type == BY_CILIUM and c.status == "False"), None)
+    try:
+        giver, workload = _giver(service, cluster)
+    except NotObserved:
+        giver, workload = None, None
+    return Pending(service, giver, workload, condition)
+
+
+def _giver(service: pb.Service, cluster: Cluster) -> tuple[Giver | None, Ref | None]:
+    if of := GIVERS_OF_CLASSES.get(service.spec.loadBalancerClass):
+        found = workload_with(of.word, cluster)
+        return (of, ref(found)) if found else (None, None)
+    own = f"{SERVICE_LB.word}{service.metadata.name}-"
+    for giver, word in (*((giver, giver.word) for giver in GIVERS), (SERVICE_LB, own)):
+        if found := workload_with(word, cluster):
+            return giver, ref(found)
+    in_cloud = any(node.spec.providerID.startswith(CLOUDS) for node in cluster.nodes)
+    return (CLOUD if in_cloud else None), None
