@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
-from kubevitals.facts.apps.services import ServiceName, named_by, ready_endpoints, services, services_by_ip
+from kubevitals.facts.apps.services import ServiceName, named_by, services, services_by_ip
+from kubevitals.facts.apps.silent_services import why_silent
 from kubevitals.facts.pods.log_lines import telling_lines
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, containers, ref
-from kubevitals.text import near_name, plural
+from kubevitals.text import near_name
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104
 """Addresses that mean the pod itself."""
@@ -80,7 +81,7 @@ def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster
         case Names.HOST if "name" in words:
             return _host(plain, words["name"], pod.metadata.namespace, cluster)
         case Names.ADDRESS if "name" in words:
-            return _address(plain, words["name"], words.get("port", ""), pod.metadata.namespace, cluster)
+            return _address(plain, words["name"], words.get("port", ""), pod, cluster)
         case Names.ACCOUNT:
             return _account(plain, words["name"])
         case Names.DIRECTORY:
@@ -160,30 +161,19 @@ def _of_namespace(namespace: str, cluster: Cluster) -> list[ServiceName]:
     return [known for known in cluster.derive(services) if known.namespace == namespace]
 
 
-def _address(plain: AppCause, host: str, port: str, namespace: str, cluster: Cluster) -> AppCause:
+def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluster) -> AppCause:
     place = f"{host}:{port}" if port else host
     if host in LOCAL:
         means = f"nothing listens on {place}, which is the pod itself"
         remedy = "use the name of the Service instead, or start the container that is to listen there"
         return replace(plain, means=means, remedy=remedy)
-    service = cluster.derive(services_by_ip).get(host) or named_by(host, namespace, cluster)
+    service = cluster.derive(services_by_ip).get(host) or named_by(host, pod.metadata.namespace, cluster)
     found = cluster.derive(services).get(service) if service else None
     if not service or not found:
         return replace(plain, means=f"nothing answers at {place}")
-    reason, remedy = _why_silent(service, found, port, cluster)
-    means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{reason}"
-    return replace(plain, means=means, remedy=remedy or plain.remedy, concerns=(Ref("Service", *service),))
-
-
-def _why_silent(name: ServiceName, service: pb.Service, port: str, cluster: Cluster) -> tuple[str, str]:
-    """Return why a Service does not answer, as far as its objects tell, and what to do."""
-    ports = sorted({declared.port for declared in service.spec.ports})
-    if port and ports and int(port) not in ports:
-        return f": it has port {', '.join(map(str, ports))}", "use the Service's port, or add this one to it"
-    if not cluster.derive(ready_endpoints).get(name):
-        return ": it has no ready endpoint", "make the pods behind the Service ready; check its selector"
-    ready = plural(cluster.derive(ready_endpoints)[name], "ready endpoint")
-    return f", although it has {ready}", ""
+    silence = why_silent(found, port, plain.line, pod, cluster)
+    means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{silence.reason}"
+    return replace(plain, means=means, remedy=silence.remedy or plain.remedy, concerns=(Ref("Service", *service),))
 
 
 def _directory(plain: AppCause, pod: pb.Pod, container: str) -> AppCause:

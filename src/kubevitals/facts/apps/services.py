@@ -1,7 +1,7 @@
 """Which Service a host name or an address belongs to, and whether anything stands behind it."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -51,10 +51,20 @@ def _cluster_ips(service: pb.Service) -> set[str]:
 
 def ready_endpoints(cluster: Cluster) -> Mapping[ServiceName, int]:
     """Return how many ready endpoints each Service has; one whose readiness is not said counts as ready."""
-    ready: Counter[ServiceName] = Counter()
+    return Counter(service for service, _ in _ready(cluster))
+
+
+def ready_nodes(cluster: Cluster) -> Mapping[ServiceName, set[str]]:
+    """Return the nodes with a ready endpoint of each Service; one whose node is not known is on a node without name."""
+    nodes: dict[ServiceName, set[str]] = defaultdict(set)
+    for service, endpoint in _ready(cluster):
+        nodes[service].add(endpoint.nodeName)
+    return nodes
+
+
+def _ready(cluster: Cluster) -> Iterator[tuple[ServiceName, pb.Endpoint]]:
     for piece in cluster.endpoint_slices:
         service = ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
-        ready[service] += sum(
-            endpoint.conditions.ready or not endpoint.conditions.HasField("ready") for endpoint in piece.endpoints
-        )
-    return ready
+        for endpoint in piece.endpoints:
+            if endpoint.conditions.ready or not endpoint.conditions.HasField("ready"):
+                yield service, endpoint
