@@ -144,4 +144,6 @@ READABLE = [
     "fetch ssh://git@github.com/shop/app.git",
     "npm error notarget No matching version found for @shop/app@1.2.3",
     "dial tcp shop/app@10.0.0.1",
+    "mount callback failed on /tmp/x: openat etc/passwd: path escapes from parent",
+    "open /etc/passwd: permission denied",
 ]

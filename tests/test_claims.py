@@ -186,6 +186,16 @@ NFS = "Mounting arguments: -t nfs 192.0.2.1:/x /y\nOutput: mount: /y: bad option
         ("mount.nfs: Connection refused", "storage server"),
         ("dial unix /var/lib/kubelet/plugins/x/csi.sock: connect: connection refused", "driver's pod"),
         ("mount: special device /dev/sdb does not exist", "attached"),
+        ("Unable to attach or mount volumes: unmounted volumes=[x]: timed out waiting for the condition", "no event"),
+        ("rpc error: code = Aborted desc = an operation with the given Volume ID 1 already exists", "has not ended"),
+        ("rpc error: code = DeadlineExceeded desc = context deadline exceeded", "storage server"),
+        ("rpc error: code = Internal desc = Volume a is not ready: Replicas yet to connect to controller", "replica"),
+        ("mount: /x: /dev/longhorn/pvc-1 already mounted or mount point busy.", "multipathd"),
+        ("rpc error: code = Internal desc = rbd image pool/csi-vol-1 is still being used", "stop the pod"),
+        ("stat /x: stale NFS file handle", "mounted again"),
+        ("applyFSGroup failed for vol x: lstat /x: input/output error", "kernel log"),
+        ("mount.nfs: Failed to resolve server nfs.default.svc: Name or service not known", "a name that nodes know"),
+        ('no device path for device "/dev/xvdam" volume "vol-1" found', "its device is missing there"),
         ("hostPath type check failed: /etc/hosts is not a directory", "create the path"),
         ("hostPath type check failed: /etc/hosts is not a directory, it's a file", "hostPath.type"),
     ],
@@ -226,6 +236,9 @@ def test_a_detachment_that_fails_is_the_cause_once_another_node_waits(
         assert part in finding.says
 
 
+NO_ATTACHER = 'AttachVolume.FindAttachablePluginBySpec failed for volume "pvc-1"'
+"""The attach/detach controller says nothing behind this (openebs-archive/cstor-operators issue 258)."""
+
 SOCKET = "dial unix /var/lib/kubelet/plugins/csi.example/csi.sock: connect: connection refused"
 
 
@@ -238,6 +251,11 @@ SOCKET = "dial unix /var/lib/kubelet/plugins/csi.example/csi.sock: connect: conn
             "Output: mount.nfs: Connection refused",
             "nfs 192.0.2.1:/export: mount.nfs: Connection refused",
         ),
+        (
+            'MountVolume.SetUp failed for volume "x" : Mounting arguments: -t efs fs-1:/ /y Output: access denied',
+            "efs fs-1:/: access denied",
+        ),
+        (NO_ATTACHER, NO_ATTACHER),
         (f'MountVolume.MountDevice failed for volume "pvc-1" : rpc error: {SOCKET}', f"rpc error: {SOCKET}"),
         (
             'MountVolume.SetUp failed for volume "x" : open /var/lib/kubelet/pods/1/x: no such file',

@@ -51,6 +51,7 @@ def cluster(used: int | None = None) -> Cluster:
         (f"inotify_add_watch: {ENOSPC}", "the inotify watches of the node are used up"),
         (f'could not resize shared memory segment "/PostgreSQL.1" to 8 bytes: {ENOSPC}', "shared memory (/dev/shm)"),
         (f"shm_open /dev/shm/x: {ENOSPC}", "shared memory (/dev/shm)"),
+        (f"unshare(CLONE_NEWUSER): {ENOSPC}", "can create no more namespaces"),
         (f"could not create semaphores: {ENOSPC}", "System V semaphores"),
         (f"{'x' * READ}inotify: {ENOSPC}", "no space is left on node one"),
     ],
@@ -64,6 +65,7 @@ def test_a_container_says_what_is_full(text: str, what: str) -> None:
     [
         ("mkdir /sys/fs/cgroup/kubepods.slice/x: no space left on device", "can create no more cgroups"),
         ("write /sys/fs/cgroup/cpuset/x/cgroup.procs: no space left on device", "cpuset has no CPUs"),
+        ("for unshare: fork/exec /proc/self/exe: no space left on device", "no more namespaces"),
         ("mkdir /run/containerd/io/x: no space left on device", "/run of node one is full"),
         ("mkdir /run/containerd/io/x/rootfs/data: no space left on device", "no space is left on node one"),
         ("write /var/lib/kubelet/pods/x: no space left on device", "no space is left on node one"),

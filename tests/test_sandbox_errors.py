@@ -47,6 +47,10 @@ SAID = [
         'plugin type="ovn-k8s-cni-overlay" failed (add): failed to configure pod interface: timed out waiting for OVS '
         "port binding (ovn-installed) for 0a:58:0a:80:02:05 [10.128.2.5/23]",
     ),
+    (
+        UNKNOWN,
+        "Failed to Check if grpc server is working: code = DeadlineExceeded desc = timed out connecting to vsock 2:1",
+    ),
     (EXHAUSTED, "AssignPodIPs: not enough IPs available, waiting on Azure CNS to allocate more"),
     (EXHAUSTED, "InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses"),
     (
@@ -161,6 +165,19 @@ def test_a_message_belongs_to_a_variant(variant: str, words: str) -> None:
 )
 def test_these_messages_belong_to_other_causes(words: str) -> None:
     assert explain(words) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "can't set `spec.hostUsers: false`, runtime does not support user namespaces",
+        'create mapped mount for "/var/lib/containers/storage/overlay" on "/x/mapped/0": invalid argument',
+    ],
+)
+def test_a_node_without_user_namespaces_is_told_so(words: str) -> None:
+    error = explain(HEAD + words)
+    assert error is not None
+    assert "does not support user namespaces" in error.means
 
 
 def test_the_table_is_cited_and_every_line_can_be_reached() -> None:

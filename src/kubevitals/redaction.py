@@ -8,7 +8,7 @@ from functools import cache
 REDACTED = "[redacted]"
 
 
-_ALWAYS = r"(?:password|passwd|pwd|passphrase)"
+_ALWAYS = r"(?:password|(?<!etc/)passwd|pwd|passphrase)"
 
 
 _NAME = (

@@ -18,6 +18,7 @@ from kubevitals.facts.pods.references import (
 )
 from kubevitals.facts.pods.states import (
     ALL_VOLUMES,
+    BUSY,
     CONTAINER_EVENTS,
     MOUNT_FAILURES,
     SANDBOX_FAILURE,
@@ -174,6 +175,10 @@ _NO_CACHE = re.compile(r"failed to sync \w{1,20} cache|object \S{1,600} not regi
 """What the kubelet says about a ConfigMap or Secret that it does not know yet, or no longer watches for the pod."""
 
 
+_SAYS_LITTLE = re.compile(f"^{ALL_VOLUMES}|{BUSY}")
+"""What the kubelet and drivers repeat while the reason is in an earlier event."""
+
+
 def setup_failed(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod whose ConfigMap, Secret, downwardAPI or projected volume cannot be set up for any other reason."""
     config = _config_volumes(pod)
@@ -193,6 +198,7 @@ def _unmounted(pod: pb.Pod, cluster: Cluster) -> Iterator[Symptom]:
     """
     events = stuck_events(pod, cluster, *MOUNT_FAILURES)
     others = [event for event in events if not reported_missing(event.message, pod.metadata.namespace)]
+    others.sort(key=lambda event: not _SAYS_LITTLE.search(event.message))
     for event in reversed(others):
         passes = _NO_CACHE.search(event.message) and max(event.count, event.series.count) <= 1
         is_summary = _WAITING.match(event.message) and len(others) < len(events)

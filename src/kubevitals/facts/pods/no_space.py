@@ -59,6 +59,14 @@ LIMITS = (
         ),
     ),
     (
+        r"\bunshare\b|CLONE_NEW|new namespace",
+        NoSpace(
+            "the node can create no more namespaces, which is not about its disk",
+            "raise user.max_user_namespaces on the node, which is 0 on Talos and hardened systems, or leave "
+            "hostUsers: false out",
+        ),
+    ),
+    (
         r"semget|semaphore|shmget",
         NoSpace(
             "the limit for System V semaphores or shared memory is reached, which is not about a disk",
@@ -69,8 +77,9 @@ LIMITS = (
 )
 """What else ENOSPC means, by words of the message.
 
-Sources: inotify_add_watch(2), semget(2), shmget(2), cpuset_can_attach in kernel/cgroup/cpuset.c, mem_cgroup_alloc in
-mm/memcontrol.c (at most 65,535 memory cgroups), PostgreSQL src/backend/storage/ipc/dsm_impl.c.
+Sources: inotify_add_watch(2), namespaces(7), containerd/containerd pkg/sys/unshare_linux.go, semget(2), shmget(2),
+cpuset_can_attach in kernel/cgroup/cpuset.c, mem_cgroup_alloc in mm/memcontrol.c (at most 65,535 memory cgroups),
+PostgreSQL src/backend/storage/ipc/dsm_impl.c.
 """
 
 _PATH = re.compile(r"(?<![\w./-])/[\w./@+-]{1,250}")

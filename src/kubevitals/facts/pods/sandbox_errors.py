@@ -85,6 +85,11 @@ IP_POOLS = "look at kubectl get ippools -o yaml: enable a pool or add one"
 KUBE_OVN = "look at kubectl get subnets.kubeovn.io for free addresses, and at the log of kube-ovn-controller"
 
 
+USER_NAMESPACES = (
+    "leave hostUsers: false out, or let the pod run on nodes that support user namespaces: Linux 6.3, and containerd "
+    "2.0 or CRI-O 1.25 with runc 1.2 or crun 1.9"
+)
+
 ERRORS = (
     SandboxError(
         UNKNOWN,
@@ -135,6 +140,23 @@ ERRORS = (
         'the container runtime on the node has no handler "{handler}", which the pod\'s RuntimeClass asks for',
         "cri-o/cri-o internal/oci/oci.go",
         HANDLER,
+        Shared.POD,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"timed out connecting to vsock",
+        "the agent in the pod's virtual machine does not answer (Kata Containers)",
+        "kata-containers/kata-containers issues 2499 and 11282",
+        "load vhost_vsock on the node, and check that it offers virtualization (/dev/kvm); the log of its container "
+        "runtime says what the virtual machine waits for",
+        Shared.POD,
+    ),
+    SandboxError(
+        UNKNOWN,
+        r"create mapped mount for |can't set `spec\.hostUsers: false`",
+        "the container runtime on the node, or its file system, does not support user namespaces",
+        "kubernetes/kubernetes pull 123216, containers/storage drivers/overlay/overlay.go",
+        USER_NAMESPACES,
         Shared.POD,
     ),
     SandboxError(

@@ -4,6 +4,7 @@ import re
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.pods.no_space import NO_SPACE, explain_no_space
+from kubevitals.facts.pods.sandbox_errors import RUNTIME
 from kubevitals.inventory.cluster import Cluster
 
 PULL_ERRORS = (
@@ -48,7 +49,24 @@ PULL_ERRORS = (
         "give the node's user more subordinate IDs (/etc/subuid, /etc/subgid), or build it with smaller user numbers",
     ),
     (
-        r"failed to extract layer|failed size validation|unexpected commit digest|invalid tar header",
+        r"dial unix \S{0,200}(?:containerd|crio|docker|cri-dockerd)\.sock",
+        "the container runtime on the node does not answer",
+        RUNTIME,
+    ),
+    (
+        r"pull QPS exceeded",
+        "the kubelet limits how often it pulls (registryPullQPS)",
+        "raise registryPullQPS and registryBurst in the kubelet's configuration; the kubelet retries by itself",
+    ),
+    (
+        r"unexpected media type|image-specific operation on artifact|number of layers and diffIDs don't match",
+        "it is no container image that the node can read",
+        "reference an image and no Helm chart, signature or other artifact; or update containerd on the node: old ones "
+        "do not know zstd and attestations",
+    ),
+    (
+        r"failed to extract layer|content digest \S{1,100}: not found|mismatched image rootfs|failed size validation"
+        r"|unexpected commit digest|invalid tar header",
         "it is damaged, or cannot be unpacked on the node",
         "if it fails on this node only, delete the image there (crictl rmi) and check the disk; else push it again",
     ),
@@ -80,7 +98,7 @@ PULL_ERRORS = (
     ),
     (
         r"no such host|timeout|timed out|connection refused|no route|unreachable|server misbehaving|name resolution|EOF"
-        r"|RegistryUnavailable|registry is unavailable|connection reset by peer|context canceled",
+        r"|deadline exceeded|RegistryUnavailable|registry is unavailable|connection reset by peer|context canceled",
         "the registry cannot be reached from the node",
         "check DNS, proxy and firewall between the node and the registry",
     ),
@@ -108,10 +126,46 @@ PULL_ERRORS = (
 )
 """Texts of containerd, CRI-O and the common registries, with their meaning and remedy. The first match counts."""
 
+STALE = (
+    "the server of the volume was replaced, or no longer has the directory: delete all pods of the node that use it, "
+    "so that it is mounted again"
+)
+
 START_ERRORS = (
     (
         r"subPath",
         "correct subPath of the volumeMount: the path must be in the volume, or the kubelet must be able to create it",
+    ),
+    (
+        r"path escapes from parent",
+        "let /etc/passwd and /etc/group of the image be files, and no links that lead out of it",
+    ),
+    (
+        r"content digest \S{1,100}: not found|failed to mount rootfs component"
+        r"|mount callback failed .{1,1600}: input/output error",
+        "the image is damaged on the node: delete it there (crictl rmi), so that it is pulled again; check the disk",
+    ),
+    (
+        r"MOUNT_ATTR_IDMAP|idmap mounts",
+        "leave hostUsers: false out, or the volume: device files, NFS and others have no idmapped mounts",
+    ),
+    (
+        r"stale (?:NFS )?file handle",
+        STALE,
+    ),
+    (
+        r"rootfs\S{0,1600}: read-only file system",
+        "choose another mountPath: it is in a volume that is read-only, as a ConfigMap's is, so that no directory can "
+        "be made there",
+    ),
+    (
+        r"mkdir \S{1,1600}: read-only file system",
+        "use a hostPath that can be written on the node, such as one in /var: the rest is read-only on systems like "
+        "Talos, Bottlerocket and Container-Optimized OS",
+    ),
+    (
+        r"failed to stat \"/.{1,1600}: no such file or directory",
+        "create the path on the node, or correct hostPath of the volume",
     ),
     (
         r"reserv\w{1,4} (?:container|ctr) name|deadline exceeded|due to system load",
@@ -138,8 +192,8 @@ START_ERRORS = (
         "mount the path on the node as shared (mount --make-rshared), or leave mountPropagation out",
     ),
     (
-        r"failed to sync \w{1,20} cache",
-        "check that the kubelet on the node reaches the API server; it retries by itself",
+        r"failed to sync \w{1,20} cache|services have not yet been read",
+        "check that the kubelet on the node reaches the API server and is not newer than it; it retries by itself",
     ),
     (
         r"no (?:users|groups) found|unable to find (?:user|group) |no matching entries in (?:passwd|group) file",
@@ -154,7 +208,7 @@ START_ERRORS = (
         "use an image for the node's version of Windows, or select nodes by node.kubernetes.io/windows-build",
     ),
     (
-        r"unable to apply cgroup configuration",
+        r"unable to apply cgroup configuration|cgroup config for procHooks",
         "correct the container's limits, or see in the log of the container runtime why its cgroup does not take them",
     ),
     (r"cannot load seccomp", "put the profile on the node, or correct seccompProfile of the securityContext"),

@@ -58,6 +58,10 @@ SANDBOX_FAILURE = "FailedCreatePodSandBox"
 ALL_VOLUMES = "Unable to attach or mount volumes"
 """How the kubelet begins when it sums up the volumes that a pod waits for (pkg/kubelet/volumemanager)."""
 
+BUSY = r"[Aa]n operation with the given Volume ID \S{1,300} already exists"
+"""What a CSI driver says while an earlier attempt has not ended, which says why (ceph/ceph-csi
+internal/util/idlocker.go)."""
+
 CONTAINER_EVENTS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 """Reasons of events about containers, which the kubelet sends only once a pod has its volumes and its sandbox."""
 

@@ -10,7 +10,7 @@ from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.volumes.binding import affinity_words
 from kubevitals.facts.volumes.claims import VolumeFault
 from kubevitals.facts.volumes.csi import driver_names
-from kubevitals.facts.volumes.mounting import by_claim, claim_of, only_node, volume_words, waiting_lines
+from kubevitals.facts.volumes.mounting import HELD, REPLICAS, by_claim, claim_of, only_node, volume_words, waiting_lines
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import Ref, condition, owner, ref
@@ -28,10 +28,6 @@ DETACH = Threshold(
     "seconds that a detachment may take: after six minutes the attach/detach controller detaches by force",
 )
 
-_HELD = (
-    "stop the pod that uses the volume; if its node is dead, delete the Node, or give it the taint "
-    "node.kubernetes.io/out-of-service"
-)
 _NO_ANSWER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
 _NO_CSI_DRIVER = (
     "create the CSIDriver as the driver's manifest has it (attachRequired: false, if it attaches nothing), or check "
@@ -43,6 +39,20 @@ _LATE = (
     "the driver has not answered its csi-attacher in time: check that the storage backend responds, and read the log "
     "of the driver's own container in its controller pods"
 )
+_ATTACH_ERRORS = (
+    (r"code = DeadlineExceeded", _LATE),
+    (r"not ready for workloads", REPLICAS),
+    (r"CSINode \S{1,253} does not contain driver", _NOT_ON_THE_NODE),
+    (
+        r"FindAttachablePluginBySpec failed",
+        "nothing attaches such a volume: check its PersistentVolume, and that its CSIDriver is as in the driver's "
+        "manifest (attachRequired)",
+    ),
+    (r"multi-attach|already", HELD),
+)
+"""What attachers and the attach/detach controller report (kubernetes/kubernetes
+pkg/volume/util/operationexecutor/operation_generator.go), with what helps."""
+
 _REACH = (
     "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
 )
@@ -79,11 +89,10 @@ def _attachment_fault(
     obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
     error = attachment.status.attachError.message or attachment.status.detachError.message
     unanswered = _NO_CSI_DRIVER if _has_no_csi_driver(attachment, cluster) else _NO_ANSWER
-    reported = _LATE if "code = DeadlineExceeded" in error else _ERROR
     return VolumeFault(
         obj,
         why,
-        reported if error else unanswered,
+        _remedy(error, _ERROR) if error else unanswered,
         (f"VolumeAttachment/{attachment.metadata.name}", *_others(attachment, attachments)),
         cluster.pods_by_claim.get((obj.namespace, obj.name), []),
         attachment.spec.nodeName,
@@ -185,7 +194,7 @@ def _held(
     rolls_out = workload and workload.kind == "Deployment" and any(owner(pod) == workload for pod in users)
     remedy = f"the rollout waits for its own old pod: set strategy.type of {workload} to Recreate, or delete that pod"
     lines = [line for pod in waiting[:3] for line in (f"waiting: {ref(pod)}", *pod_lines(pod, cluster))]
-    return VolumeFault(ref(claim), why, remedy if rolls_out else _HELD, tuple(lines), waiting, node)
+    return VolumeFault(ref(claim), why, remedy if rolls_out else HELD, tuple(lines), waiting, node)
 
 
 def _attached(cluster: Cluster) -> Mapping[str, set[str]]:
@@ -275,7 +284,7 @@ def _reported(cluster: Cluster) -> Iterator[VolumeFault]:
             pods, words = [symptom.pod for symptom in late], late[0].words
             holder = _attached_elsewhere(late[0].volume, pods, cluster)
             held = (f"attached to node {holder}",) if holder else ()
-            remedy = _HELD if holder or re.search(r"multi-attach|already", words, re.IGNORECASE) else _NO_ANSWER
+            remedy = HELD if holder else _remedy(words, _NO_ANSWER)
             why = f"its volume cannot be attached: {volume_words(words)}"
             yield VolumeFault(obj, why, remedy, (*held, *waiting_lines(late, cluster)), pods, holder or only_node(late))
 
@@ -284,3 +293,7 @@ def _attached_elsewhere(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster
     """Return the node to which the volume is attached while pods on other nodes wait for it; it may be down."""
     others = cluster.derive(_attached).get(volume, set()) - {pod.spec.nodeName for pod in waiting}
     return min(others, default="")
+
+
+def _remedy(error: str, otherwise: str) -> str:
+    return next((fix for text, fix in _ATTACH_ERRORS if re.search(text, error, re.IGNORECASE)), otherwise)

@@ -4,7 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from kubevitals.facts.pods.states import Symptom
+from kubevitals.facts.pods.start_errors import STALE
+from kubevitals.facts.pods.states import ALL_VOLUMES, BUSY, Symptom
 from kubevitals.facts.volumes.secrets_store import SECRETS_STORE_ERRORS, store_words
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_name
@@ -20,7 +21,42 @@ pkg/volume/csi/csi_client.go, gRPC's dialer, kubernetes-csi/external-attacher pk
 
 _REMOTE = r"nfs4?|cifs|smb3"
 
+REPLICAS = (
+    "see what the volume's storage system says of it (Longhorn, cStor): it has no replica that works, or its engine "
+    "does not run"
+)
+
+HELD = (
+    "stop the pod that uses the volume; if its node is dead, delete the Node, or give it the taint "
+    "node.kubernetes.io/out-of-service"
+)
+
 MOUNT_ERRORS = (
+    (
+        rf"^{ALL_VOLUMES}.{{0,2000}}(?:timed out waiting for the condition|context deadline exceeded)$",
+        "no event says what it waits for: read the logs of the kubelet and of the volume's driver on the node",
+    ),
+    (
+        BUSY,
+        "an earlier attempt has not ended: check that the node can reach the storage (Ceph's monitors), and read the "
+        "log of the driver's pod on the node; the attempt ends with that pod",
+    ),
+    (r"[Rr]eplicas yet to connect|not ready for workloads|no block device frontend", REPLICAS),
+    (
+        r"already mounted or mount point busy|device or resource busy|apparently in use by the system",
+        "find what holds the device on the node (lsblk, multipath -ll): multipathd must leave the driver's devices",
+    ),
+    (r"rbd image \S{1,300} is still being used", HELD),
+    (r"stale (?:NFS )?file handle", STALE),
+    (
+        r"input/output error",
+        "the device on the node does not work: see the node's kernel log (dmesg), and the volume in its storage system",
+    ),
+    (
+        r"failed to resolve|name or service not known|could not resolve",
+        "give the storage server a name that nodes know: they do not ask the cluster's DNS; EFS needs a mount target "
+        "in the node's zone",
+    ),
     *SECRETS_STORE_ERRORS,
     (
         rf"-t (?:{_REMOTE})\b[\s\S]{{0,2000}}(?:helper program|bad option)|unknown filesystem type .(?:{_REMOTE})",
@@ -45,12 +81,12 @@ MOUNT_ERRORS = (
     ),
     (r"helper program", "install the file system's mount helper on the node (nfs-common, cifs-utils)"),
     (
-        r"timed out|no route to host|connection refused|host is down",
+        r"timed out|deadline exceeded|no route to host|connection refused|host is down",
         "check that the node can reach the storage server",
     ),
     (
-        r"special device \S+ does not exist",
-        "check that the volume is attached to the node: its device is missing there",
+        r"special device \S+ does not exist|no such disk was found|no device path for device|device attach timeout",
+        "check that the volume is attached to the node: its device is missing there; restart the node if it is",
     ),
     (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
     (r"access denied|permission denied", "allow the node in the storage server's export, or correct the credentials"),
@@ -64,7 +100,11 @@ MOUNT_ERRORS = (
     ),
 )
 """Texts of the kubelet (k8s.io/mount-utils mount_linux.go; `it's a` is from kubernetes/kubernetes
-pkg/volume/hostpath/host_path.go since 1.37), mount(8) of util-linux and nfs-utils, with what helps.
+pkg/volume/hostpath/host_path.go since 1.37), mount(8) of util-linux and nfs-utils, and drivers, with what helps:
+ceph/ceph-csi internal/util/idlocker.go and internal/rbd/nodeserver.go, kubernetes-sigs/aws-ebs-csi-driver issue 2808,
+kubernetes-sigs/gcp-compute-persistent-disk-csi-driver issue 1123, longhorn/longhorn issues 1465 and 6776,
+longhorn.io/kb/troubleshooting-volume-with-multipath, openebs/openebs issue 3447, openebs/mayastor issue 1850,
+aws/efs-utils src/mount_efs.
 
 The helper that mount(8) names for every wrong option is for remote file systems; `-t` says which one it is."""
 
@@ -84,6 +124,9 @@ def without_plugin(words: str) -> str:
 _MOUNT = re.compile(r"Mounting arguments: [^\n]{0,300}?-t (?P<type>\S{1,40}) (?:-o \S{1,500} )?(?P<source>\S{1,500})")
 """How the kubelet reports a mount command (k8s.io/mount-utils mount_linux.go)."""
 
+_OUTPUT = re.compile(r"\sOutput: ")
+"""What comes before the answer of that command. Some drivers put all of it in one line."""
+
 
 _OPERATION = r"(?:\S+(?: \w+)* (?:failed|error)|Waiting for detach)"
 """What the kubelet and the attach/detach controller put before a volume's name. `Waiting for detach` is what Kubernetes
@@ -96,10 +139,10 @@ def volume_words(words: str) -> str:
     What names the cause is kept: the path of a driver's socket, the file system, and what is mounted.
     """
     mount = _MOUNT.search(words)
-    what = f"{mount['type']} {mount['source']}: " if mount and "\nOutput: " in words else ""
-    words = what + words.rpartition("\nOutput: ")[2]
+    what = f"{mount['type']} {mount['source']}: " if mount and _OUTPUT.search(words) else ""
+    words = what + _OUTPUT.split(words)[-1]
     words = re.sub(r"/var/lib/kubelet/\S{1,500}?: ", lambda path: path[0] if ".sock" in path[0] else "", words)
-    return store_words(re.sub(rf'^{_OPERATION} for volume "[^"]*"\s*:?\s*', "", words))
+    return store_words(re.sub(rf'^{_OPERATION} for volume "[^"]*"\s*:?\s*', "", words) or words)
 
 
 def by_claim(symptoms: Iterable[Symptom], cluster: Cluster) -> dict[Ref, list[Symptom]]:
