@@ -24,12 +24,12 @@ from dataclasses import replace
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import CLUSTER_API, REMOVED
-from kubevitals.facts.pods.budgets import pods_of, selected
+from kubevitals.facts.pods.budgets import operator_of, pods_of, selected
 from kubevitals.findings.declaration import check
 from kubevitals.findings.explains import BROKEN_PODS, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, controller, is_ready, ref
+from kubevitals.objects import Ref, is_ready, ref
 from kubevitals.text import clean, plural
 from kubevitals.threshold import Threshold
 
@@ -55,11 +55,12 @@ def blocked(cluster: Cluster) -> Iterator[Finding]:
 def never(cluster: Cluster) -> Iterator[Finding]:
     """Find budgets that allow no eviction even if all their pods are healthy.
 
-    CloudNativePG and the Postgres operator keep one for the primary, and KubeVirt one for each virtual machine
-    (cloudnative-pg/cloudnative-pg#6307, zalando/postgres-operator#384, kubevirt/kubevirt disruptionbudget.go).
+    CloudNativePG and the Postgres operator keep one for the primary, KubeVirt one for each virtual machine, and
+    Longhorn one for each node (cloudnative-pg/cloudnative-pg#6307, zalando/postgres-operator#384, kubevirt/kubevirt
+    disruptionbudget.go, longhorn/longhorn-manager instance_manager_controller.go).
     """
     for budget in filter(_is_impossible, _exhausted(cluster)):
-        if (operator := controller(budget)) is None:
+        if (operator := operator_of(budget, cluster)) is None:
             remedy = "run more replicas than it demands, or lower what it demands"
             yield _finding(budget, _demand(budget), remedy, cluster)
         elif _drained(cluster.derive(pods_of).get(ref(budget), []), cluster):

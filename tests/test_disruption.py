@@ -105,6 +105,19 @@ def test_a_budget_of_an_operator_is_a_warning_while_its_node_is_drained() -> Non
     assert finding.remedy.startswith("see whether the operator of Cluster/shop/pg moves the pod by itself")
 
 
+def made_by(kind: str) -> pb.Pod:
+    made = pod()
+    made.metadata.ownerReferences.add(kind=kind, name="web", controller=True)
+    return made
+
+
+@pytest.mark.parametrize(("kind", "count"), [("InstanceManager", 0), ("ReplicaSet", 1), ("StatefulSet", 1)])
+def test_a_budget_over_the_one_pod_of_an_operator_is_on_purpose(kind: str, count: int) -> None:
+    assert len(found(budget(1, 1, 1), pods=[made_by(kind)])) == count
+    (drained,) = found(budget(1, 1, 1), pods=[made_by(kind)], nodes=[node(cordoned=True)])
+    assert drained.severity is (Severity.ERROR if count else Severity.WARNING)
+
+
 def test_a_budget_of_an_operator_with_too_few_healthy_pods_is_a_warning() -> None:
     one = operators_budget()
     one.status.expectedPods = 2

@@ -7,10 +7,13 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, is_finished, ref
+from kubevitals.objects import Ref, controller, is_finished, ref
 
 _ANY = ("", "")
 """Stands for the labels of a selector that requires none by its matchLabels."""
+
+_BUILT_IN = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job", "Node"})
+"""Kinds that control pods and are Kubernetes' own."""
 
 _Index = Mapping[tuple[str, tuple[str, str]], list[pb.PodDisruptionBudget]]
 
@@ -41,6 +44,19 @@ def pods_of(cluster: Cluster) -> Mapping[Ref, list[pb.Pod]]:
         for budget in budgets:
             found[ref(budget)] += pods
     return found
+
+
+def operator_of(budget: pb.PodDisruptionBudget, cluster: Cluster) -> Ref | None:
+    """Return the object for which an operator keeps a budget: the budget's controller, or that of its only pod.
+
+    Longhorn's budgets have no owner, and each has one pod of an InstanceManager (longhorn/longhorn-manager
+    controller/instance_manager_controller.go).
+    """
+    if owner := controller(budget):
+        return owner
+    pods = cluster.derive(pods_of).get(ref(budget), [])
+    maker = controller(pods[0]) if len(pods) == 1 else None
+    return maker if maker and maker.kind not in _BUILT_IN else None
 
 
 def _by_label(cluster: Cluster) -> _Index:
