@@ -30,7 +30,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
 from kubevitals.facts.address_pools.accounts import known
-from kubevitals.facts.address_pools.calico_leaks import lines_of
+from kubevitals.facts.address_pools.calico_leaks import with_leaks
 from kubevitals.facts.address_pools.supply import Supply, pods_left
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import cluster_networks, overlaps, strays, use_of_networks
@@ -154,18 +154,18 @@ def headroom(cluster: Cluster) -> Iterator[Finding]:
     kindnet, host-local). A node whose addresses suffice for all pods that it takes is not found.
     """
     supplies, unseen, elsewhere = cluster.derive(known)
-    for supply in supplies:
-        if supply.percent >= cluster.limit(HEADROOM) and not _suffices(supply, cluster):
-            starved = _starved(supply, cluster)
-            yield Finding(
-                supply.at,
-                says=f"has few pod addresses left: {supply}" + (f" ({supply.who})" if supply.who else ""),
-                remedy=supply.remedy,
-                evidence=[*lines_of(supply, cluster), *_node_lines(supply, cluster)],
-                severity=Severity.WARNING,
-                concerns=(*starved, *([_POD_NETWORK] if starved else [])),
-                part=supply.part,
-            )
+    short = (each for each in supplies if each.percent >= cluster.limit(HEADROOM) and not _suffices(each, cluster))
+    for supply in (with_leaks(each, cluster) for each in short):
+        starved = _starved(supply, cluster)
+        yield Finding(
+            supply.at,
+            says=f"has few pod addresses left: {supply}" + (f" ({supply.who})" if supply.who else ""),
+            remedy=supply.remedy,
+            evidence=[*supply.lines, *_node_lines(supply, cluster)],
+            severity=Severity.WARNING,
+            concerns=(*starved, *([_POD_NETWORK] if starved else [])),
+            part=supply.part,
+        )
     if unseen:
         raise unseen
     if not supplies:
@@ -274,7 +274,10 @@ def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterat
     if error.variant == EXHAUSTED:
         supplies, unseen, _ = cluster.derive(known)
         lines |= dict.fromkeys(
-            line for supply in supplies if pod.spec.nodeName in supply.nodes for line in lines_of(supply, cluster)
+            line
+            for supply in supplies
+            if pod.spec.nodeName in supply.nodes
+            for line in with_leaks(supply, cluster).lines
         )
         if unseen:
             lines[f"addresses not observed: {unseen}"] = None

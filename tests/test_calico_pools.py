@@ -1,6 +1,5 @@
 """Calico's address pools, by objects as Calico writes them: full, nearly full, free, and with strict affinity."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from kubevitals.facts.address_pools.calico_selectors import parsed
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.request import Answer
 from tests.custom_resources import NAMESPACES, Objects, cluster_for, in_json, listed, named, says
-from tests.fakes import NOW, Answers, FakeSource, Said, status_json
+from tests.fakes import Answers, FakeSource, Said, status_json
 from tests.networks import judged
 from tests.test_ip_allocation import event, stuck
 
@@ -153,26 +152,6 @@ def test_a_full_pool_says_which_nodes_have_its_blocks_and_is_the_root_of_pods_wi
     cases = [Case("ip-allocation", "headroom", finding)]
     cases += [Case("ip-allocation", "pool-exhausted", each) for each in pool_exhausted(cluster)]
     assert {str(root.finding.obj) for root in roots_of(cases, EXPLAINS).values()} == {"IPPool/small"}
-
-
-def assigned(pod: str, hours: int = 1, namespace: str = "shop") -> Objects:
-    """How Calico notes to which pod it assigned an address."""
-    timestamp = f"{NOW - timedelta(hours=hours):%Y-%m-%d %H:%M:%S}.123456 +0000 UTC"
-    return {"handle_id": "x", "secondary": {"pod": pod, "namespace": namespace, "timestamp": timestamp}}
-
-
-def test_addresses_of_pods_that_do_not_exist_are_counted_in_a_full_pool() -> None:
-    """Not those of a pod that was perhaps created a moment ago, or that another account would have to list."""
-    owners = [assigned("web-0"), assigned("gone-0"), assigned("gone-1"), assigned("new", 0), assigned("x", 1, "hidden")]
-    tunnel = {"handle_id": "vxlan", "secondary": {"node": "one", "type": "vxlanTunnelAddress"}}
-    full = block("10.0.0.0/29", "one", 8, size=8)
-    full["spec"].update(attributes=[*owners, tunnel, {"secondary": None}], allocations=[0, 1, 2, 3, 4, 5, 6, 99])
-    cluster = cluster_for(calico([pool("small")], [full]), pods=[stuck("web-0")])
-    (finding,) = headroom(cluster)
-    assert (
-        "IPPool small: leaked addresses: 2, assigned to pods that do not exist: shop/gone-0, shop/gone-1; "
-        "calico-kube-controllers releases them after 15 minutes, if it runs"
-    ) in finding.evidence
 
 
 @pytest.mark.parametrize("path", ["ippools", "ipamblocks", "ipamconfigs"])

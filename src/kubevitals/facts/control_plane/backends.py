@@ -6,6 +6,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.selectors import pods_by_label
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints, services
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.inventory.completeness import is_known
 from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
 from kubevitals.text import clean, plural
 from kubevitals.threshold import Threshold
@@ -47,7 +48,7 @@ def dead(name: ServiceName, port: int, cluster: Cluster) -> Dead | None:
     service, called = cluster.derive(services).get(name), f"Service {clean(f'{name.namespace}/{name.name}', 300)}"
     of = Ref("Service", *name)
     if service is None:
-        if not cluster.derive(_sees_all_namespaces) or name.namespace in cluster.derive(_namespaces):
+        if not is_known(name.namespace, cluster):
             cluster.need_complete(name.namespace)
         return Dead(of, f"{called} does not exist", f"create {of} again", exists=False)
     if service.spec.type == "ExternalName" or not cluster.over(service.metadata.creationTimestamp, STARTING):
@@ -60,16 +61,6 @@ def dead(name: ServiceName, port: int, cluster: Cluster) -> Dead | None:
     if cluster.derive(ready_endpoints).get(name):
         return None
     return _without_endpoints(service, called, cluster)
-
-
-def _namespaces(cluster: Cluster) -> frozenset[str]:
-    return frozenset(namespace.metadata.name for namespace in cluster.namespaces)
-
-
-def _sees_all_namespaces(cluster: Cluster) -> bool:
-    """Return whether all namespaces are listed with all their objects: one that is not listed does not exist."""
-    staying = (n.metadata.name for n in cluster.namespaces if not n.metadata.HasField("deletionTimestamp"))
-    return "kube-system" in cluster.derive(_namespaces) and all(map(cluster.is_complete, staying))
 
 
 def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> Dead | None:
