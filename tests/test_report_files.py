@@ -56,6 +56,12 @@ def test_a_report_on_standard_output(run: Run, broken: ApiServer, capfd: pytest.
     assert [root["check"] for root in report["roots"]] == ["startup-error[app-exit]"]
 
 
+def test_a_run_without_pytest_html_has_no_page(run: Run, broken: ApiServer) -> None:
+    result = run("-p", "no:html", checks=["startup-error"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert not any(line.startswith("page: ") for line in result.outlines)
+
+
 def test_a_folder_that_is_created_is_told(run: Run, broken: ApiServer, tmp_path: Path) -> None:
     result = run(f"--metrics={tmp_path}/a/b/metrics.prom", checks=["startup-error"])
     result.stdout.fnmatch_lines([f"--metrics: created the folder {tmp_path}/a/b"])

@@ -61,7 +61,7 @@ def add_report(config: pytest.Config, path: Path) -> None:
         OSError: the folder of the report cannot be created.
     """
     config.stash[metadata_key] = {}
-    if not config.option.htmlpath and config.pluginmanager.has_plugin("html"):
+    if config.pluginmanager.has_plugin("html") and not config.option.htmlpath:
         config.option.htmlpath = str(path)
         config.option.self_contained_html = True
         pytest_html.plugin.pytest_configure(config)
