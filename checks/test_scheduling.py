@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.nodes.lifecycle import ADDED
+from kubevitals.facts.nodes.placement import HOSTNAME
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
 from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, can_wait, judges_nodes, refusal_of_node
@@ -165,6 +166,9 @@ def _of(blocker: Blocker, verdict: SchedulingVerdict, pod: pb.Pod, cluster: Clus
     if blocker.constraint is Constraint.RESOURCE and volumes:
         says += f', of those that can use PersistentVolume "{volumes[0]}"'
         remedy += " there"
+    if blocker.constraint in (Constraint.APART, Constraint.SPREAD) and volumes:
+        says += f', among them all that can use PersistentVolume "{volumes[0]}"'
+        remedy = f"give each pod a volume of its own (volumeClaimTemplates of a StatefulSet); or {remedy} there"
     return Words(says, remedy)
 
 
@@ -177,10 +181,6 @@ def _is_new_of_rollout(pod: pb.Pod, cluster: Cluster) -> bool:
     of, revision = owner(pod), pod.metadata.labels.get(TEMPLATE_HASH, "")
     others = cluster.derive(pods_by_owner).get(of, ()) if of and of.kind == "Deployment" else ()
     return any(other.spec.nodeName and other.metadata.labels.get(TEMPLATE_HASH, "") != revision for other in others)
-
-
-HOSTNAME = "kubernetes.io/hostname"
-"""A label that each node has for itself (kubernetes/api core/v1 well_known_labels.go)."""
 
 
 def _template(blocker: Blocker, cluster: Cluster) -> Words:

@@ -82,3 +82,11 @@ def test_room_elsewhere_is_none_for_a_volume() -> None:
     finding = one(pod, made, running("db", "worker-0", cpu="3"), **on_disk(pod, "worker-0"))
     assert finding.says.endswith('has 1 CPU free, of those that can use PersistentVolume "disk"')
     assert finding.remedy.endswith("large enough there")
+
+
+def test_a_node_more_does_not_help_replicas_that_share_a_volume_of_one_node() -> None:
+    pod, made = pending(labels={"app": "web"}), nodes(2)
+    apart(pod)
+    finding = one(pod, made, running("web-0", "worker-0", {"app": "web"}), **on_disk(pod, "worker-0"))
+    assert finding.says.endswith('rules out 1 of 2 nodes, among them all that can use PersistentVolume "disk"')
+    assert finding.remedy.startswith("give each pod a volume of its own")

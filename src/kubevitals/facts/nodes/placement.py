@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from kubevitals import schema_pb2 as pb
 from kubevitals.threshold import Threshold
 
+HOSTNAME = "kubernetes.io/hostname"
+"""A label that each node has for itself (kubernetes/api core/v1 well_known_labels.go)."""
+
 START = Threshold(
     "daemon-set.start", 120, "a node's daemons take up to a minute to start after it joined, or after an update"
 )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.faults import PodFault, broken_pods
-from kubevitals.facts.volumes.binding import affinity_words
 from kubevitals.facts.volumes.claims import VolumeFault
 from kubevitals.facts.volumes.csi import driver_names
+from kubevitals.facts.volumes.matching import how_to_reach, where
 from kubevitals.facts.volumes.mounting import HELD, REPLICAS, by_claim, claim_of, only_node, volume_words, waiting_lines
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_names
@@ -52,10 +52,6 @@ _ATTACH_ERRORS = (
 )
 """What attachers and the attach/detach controller report (kubernetes/kubernetes
 pkg/volume/util/operationexecutor/operation_generator.go), with what helps."""
-
-_REACH = (
-    "let the pod run on those nodes: check its node selector, affinity and tolerations, and the nodes' free capacity"
-)
 
 
 def unattached(cluster: Cluster) -> Iterator[VolumeFault]:
@@ -261,8 +257,8 @@ def _on_other_nodes(pod: pb.Pod, lines: tuple[str, ...], cluster: Cluster) -> It
         claim = cluster.claims_by_name.get((pod.metadata.namespace, name))
         volume = cluster.volumes_by_name.get(claim.spec.volumeName) if claim else None
         if claim and volume and volume.spec.HasField("nodeAffinity"):
-            why = f"its volume can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
-            yield VolumeFault(ref(claim), why, _REACH, lines, [pod])
+            why = f"its volume can only be used on nodes with {where(volume, cluster)}"
+            yield VolumeFault(ref(claim), why, how_to_reach(volume, cluster), lines, [pod])
 
 
 def _scheduler_words(pod: pb.Pod) -> str:

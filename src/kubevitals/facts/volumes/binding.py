@@ -1,28 +1,22 @@
 """Why a PersistentVolumeClaim is not bound: what it asks for, compared with the cluster's PersistentVolumes."""
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.facts.nodes.placement import satisfies
 from kubevitals.facts.volumes.claims import BINDING, class_name, classes_by_name, is_due, users
+from kubevitals.facts.volumes.matching import is_kept_for_earlier, mismatch, scheduler_reports_volumes
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.inventory.near_names import near_names
-from kubevitals.objects import Ref, condition, ref
-from kubevitals.quantity import amount
-from kubevitals.text import binary
+from kubevitals.objects import Ref, ref
 
 COMPARED = 100
 """Available volumes that are compared with a claim; in one namespace tens of thousands of claims may wait."""
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
-_SCHEDULER_ON_VOLUMES = re.compile(r"persistent volumes? to bind|enough free storage")
-"""What the scheduler reports if no node suits a claim that waits for a pod (volumebinding/binder.go)."""
-
 _PROVISIONING_ERRORS = (
     (
         r"DataSource Type \S{1,100} by Name \S{1,253}: .{0,500}not found",
@@ -69,7 +63,8 @@ def why_unbound(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> WhyUnbound
         return WhyUnbound(why, _ANOTHER_CLASS)
     if not name:
         why = f'it asks for a volume without StorageClass (storageClassName: ""), and {_no_match(claim, cluster)}'
-        return WhyUnbound(why, f"create a PersistentVolume without a class that matches the PVC, or {_ANOTHER_CLASS}")
+        create = f"create a PersistentVolume without a class that matches the PVC, or {_ANOTHER_CLASS}"
+        return WhyUnbound(why, _use_again(claim, cluster) + create)
     if storage_class := cluster.derive(classes_by_name).get(name):
         return _by_class(claim, storage_class, cluster)
     near = cluster.derive(_near_classes).get(Ref("StorageClass", claim.metadata.namespace, name), "")
@@ -90,12 +85,12 @@ def _near_classes(cluster: Cluster) -> dict[Ref, str]:
 def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> WhyUnbound | None:
     name, provisioner = storage_class.metadata.name, storage_class.provisioner
     waits_for_pod, due = storage_class.volumeBindingMode == "WaitForFirstConsumer", is_due(claim, storage_class)
-    if waits_for_pod and not (_has_waited(claim, cluster) and (due or _scheduler_reports_volumes(claim, cluster))):
+    if waits_for_pod and not (_has_waited(claim, cluster) and (due or scheduler_reports_volumes(claim, cluster))):
         return None
     if provisioner == NO_PROVISIONER:
         why = f'StorageClass "{name}" does not provision volumes (no-provisioner), and {_no_match(claim, cluster)}'
         remedy = "create a PersistentVolume of this class that matches the PVC and the nodes where its pod can run"
-        return WhyUnbound(why, remedy)
+        return WhyUnbound(why, _use_again(claim, cluster) + remedy)
     if due:
         return _by_provisioner(claim, provisioner, cluster)
     why = f'no node fits both its pod and StorageClass "{name}" (allowedTopologies, storage capacity)'
@@ -158,16 +153,6 @@ def _default_classes(cluster: Cluster) -> str:
     return "the cluster has no default StorageClass"
 
 
-def _scheduler_reports_volumes(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> bool:
-    """Return whether a pod that waits for the claim cannot be scheduled because of its volumes."""
-    return any(
-        (scheduled := condition(pod, "PodScheduled"))
-        and scheduled.status == "False"
-        and _SCHEDULER_ON_VOLUMES.search(scheduled.message)
-        for pod in users(claim, cluster)
-    )
-
-
 def _last_event(claim: pb.PersistentVolumeClaim, reason: str, cluster: Cluster) -> str:
     try:
         return next((e.message for e in reversed(cluster.events(claim)) if e.reason == reason), "")
@@ -181,7 +166,8 @@ def _about_named_volume(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> Wh
         return WhyUnbound(
             f"its volumeName references a PersistentVolume that does not match: "
             f"{mismatch(claim, volume, cluster) or f'{name} is not bound to the PVC'}",
-            "correct the PersistentVolume, or delete the PVC and create it again so that it matches",
+            (_release(volume) if is_kept_for_earlier(claim, volume, cluster) else "")
+            + "correct the PersistentVolume, or delete the PVC and create it again so that it matches",
         )
     near = cluster.derive(_near_volumes).get(Ref("PersistentVolume", claim.metadata.namespace, name), "")
     return WhyUnbound(
@@ -212,59 +198,24 @@ def _mismatches_of_free_volumes(claim: pb.PersistentVolumeClaim, cluster: Cluste
     return f"no existing PersistentVolume matches: {'; '.join(reasons[:3])}{more}{left}"
 
 
+def _use_again(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> str:
+    """Say how a volume can be bound that is kept for an earlier PVC of the same name; nothing if there is none."""
+    candidates = cluster.derive(_free_volumes).get(class_name(claim) or "", [])
+    kept = (volume for volume in candidates[:COMPARED] if is_kept_for_earlier(claim, volume, cluster))
+    return next(map(_release, kept), "")
+
+
+def _release(volume: pb.PersistentVolume) -> str:
+    patch = """--type=json -p '[{"op": "remove", "path": "/spec/claimRef"}]'"""
+    return f"to use the data of the earlier PVC again: {ref(volume).kubectl('patch')} {patch}; else "
+
+
 def _free_volumes(cluster: Cluster) -> dict[str, list[pb.PersistentVolume]]:
     index: dict[str, list[pb.PersistentVolume]] = {}
     for volume in cluster.volumes:
         if volume.status.phase != "Bound":
             index.setdefault(volume.spec.storageClassName, []).append(volume)
     return index
-
-
-def mismatch(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> str:
-    """Return why this volume cannot be bound to this claim, or nothing."""
-    return next((f"{volume.metadata.name} {reason}" for reason in _mismatches(claim, volume, cluster)), "")
-
-
-def _mismatches(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume, cluster: Cluster) -> Iterator[str]:
-    wanted, offered = claim.spec, volume.spec
-    yield from _taken(claim, volume)
-    if (class_name(claim) or "") != offered.storageClassName:
-        yield f'has StorageClass "{offered.storageClassName}"'
-    if missing := sorted(set(wanted.accessModes) - set(offered.accessModes)):
-        yield f"is {', '.join(offered.accessModes)}, the PVC asks for {', '.join(missing)}"
-    modes = [spec.volumeMode or "Filesystem" for spec in (wanted, offered)]
-    if modes[0] != modes[1]:
-        yield f"has volumeMode {modes[1]}, the PVC asks for {modes[0]}"
-    size, capacity = amount(wanted.resources.requests, "storage"), amount(offered.capacity, "storage")
-    if capacity < size:
-        yield f"has {binary(capacity)}, the PVC asks for {binary(size)}"
-    if not _selected(wanted.selector, volume):
-        yield "does not have the labels that the PVC selects by"
-    if offered.HasField("nodeAffinity") and _scheduler_reports_volumes(claim, cluster):
-        yield f"can only be used on nodes with {affinity_words(volume)}, where the pod cannot run"
-
-
-def _taken(claim: pb.PersistentVolumeClaim, volume: pb.PersistentVolume) -> Iterator[str]:
-    phase, reserved = volume.status.phase, (volume.spec.claimRef.namespace, volume.spec.claimRef.name)
-    if any(reserved) and reserved != (claim.metadata.namespace, claim.metadata.name):
-        yield f"is {phase}, reserved for {'/'.join(reserved)}"
-    if phase in ("Released", "Failed"):
-        yield f"is {phase} {volume.status.message}".strip()
-
-
-def affinity_words(volume: pb.PersistentVolume) -> str:
-    """Return the node labels that a volume's node affinity requires: ``kubernetes.io/hostname in worker-1``."""
-    return " or ".join(
-        " and ".join(f"{e.key} {e.operator.lower()} {', '.join(e.values)}".strip() for e in term.matchExpressions)
-        for term in volume.spec.nodeAffinity.required.nodeSelectorTerms
-    )
-
-
-def _selected(selector: pb.LabelSelector, volume: pb.PersistentVolume) -> bool:
-    labels = dict(volume.metadata.labels)
-    return all(labels.get(key) == value for key, value in selector.matchLabels.items()) and all(
-        satisfies(labels, requirement) for requirement in selector.matchExpressions
-    )
 
 
 def why_lost(claim: pb.PersistentVolumeClaim) -> WhyUnbound:
