@@ -1,5 +1,7 @@
 """The commands kubevitals and kubectl vitals, and checks that are chosen by their names."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -110,3 +112,10 @@ def test_an_option_that_is_misspelt_is_one_line(run: Run, server: ApiServer) -> 
     (line,) = filter(None, result.errlines)
     assert line == 'ERROR: there is no option --exclude-namespac (did you mean "--exclude-namespace"?)'
     assert server.requests == []
+
+
+def test_the_locale_need_not_be_one_of_utf_8() -> None:
+    """A locale's encoding, such as that of Windows, counts for what is read without an encoding."""
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    run = [sys.executable, "-m", "pytest", *command.FIRST, "--snapshot=demo", "-k", "jobs"]
+    subprocess.run(run, env=ascii_only, check=True)

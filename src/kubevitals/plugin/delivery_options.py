@@ -166,7 +166,7 @@ def _alternative(option: str) -> str:
 
 def _content(path: Path, where: str) -> str:
     try:
-        return require_readable(path, URL_SIZE).read_text()
+        return require_readable(path, URL_SIZE).read_text("utf-8")
     except OSError as error:
         raise Unusable(f"{where} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:

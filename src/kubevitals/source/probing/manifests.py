@@ -21,7 +21,7 @@ NETWORKS: tuple[ProbeNetwork, ...] = ("pod", "host")
 CLEANING = 30
 """Seconds that a run may need after its time is over, to read the logs of its pods and to remove them."""
 
-SCRIPT = files(__package__).joinpath("script.sh").read_text()
+SCRIPT = files(__package__).joinpath("script.sh").read_text("utf-8")
 
 MAIN, VITALS = "probe", "vitals"
 """The container that runs the script, and the one that sends its vital readings."""
