@@ -29,6 +29,7 @@ from kubevitals.facts.pods.faults import PodFault, broken_pods, is_broken
 from kubevitals.facts.pods.memory_limits import LEAST, is_too_small, memory_limit
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.facts.pods.running import OOM_PAST, OOM_RECENT
+from kubevitals.facts.workloads.limits import limit_source
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import container_lines, event_lines, pod_lines
 from kubevitals.findings.explains import SAME_NODE, Explains
@@ -66,10 +67,11 @@ def oom_killed(cluster: Cluster) -> Iterator[Finding]:
         small = is_too_small(symptom.words, pod, status.name)
         name = f'container "{status.name}"' if status.name else "the pod sandbox"
         died = ended.HasField("finishedAt")
+        source, how = limit_source(pod, status.name, limit, cluster) if limit else ("", "")
         yield pod_finding(
             pod,
-            says=f"{name} {_what_happened(limit, small=small)}",
-            remedy=_remedy(limit, small=small),
+            says=f"{name} {_what_happened(limit, small=small)}{source}",
+            remedy=f"{how}; {_remedy(limit, small=small)}" if how else _remedy(limit, small=small),
             evidence=[*(container_lines(pod, status, cluster) if died else ()), *pod_lines(pod, cluster)],
             severity=Severity.WARNING if died and cluster.over(ended.finishedAt, OOM_RECENT) else Severity.ERROR,
             part=status.name,
