@@ -92,8 +92,14 @@ def _workloads(service: pb.Service, cluster: Cluster) -> list[Workload]:
 
 
 def _meant(service: pb.Service, cluster: Cluster) -> Near | None:
-    """Return the workload that is meant, unless it has a Service of its own and another name."""
+    """Return the workload that is meant, unless it has a Service of its own and another name.
+
+    None is where an operator made the Service: it sets labels later, as KubeRay marks the pods that serve
+    (ray-project/kuberay ray-operator/controllers/ray/common/service.go).
+    """
     place, name = service.metadata.namespace, service.metadata.name
+    if service.metadata.ownerReferences:
+        return None
     near = nearest(name, service.spec.selector, cluster.derive(workloads_by_namespace).get(place, []))
     if near and near.workload.obj.name != name and near.workload.obj in cluster.derive(_served):
         return None
@@ -137,7 +143,7 @@ def _may_select_nothing(service: pb.Service, cluster: Cluster) -> bool:
     It is headless, an operator's, or selects by a label that is set on running pods: the role of a replica.
     """
     place, later = service.metadata.namespace, cluster.derive(labels_set_later)
-    owned = any(reference.controller for reference in service.metadata.ownerReferences)
+    owned = bool(service.metadata.ownerReferences)
     return owned or service.spec.clusterIP == "None" or any((place, key) in later for key in service.spec.selector)
 
 
@@ -215,13 +221,15 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
 
     It is an error if all ports of the Service are names without a port, or if an application reports that the Service
     does not answer. Otherwise it is a warning: charts often keep a port for metrics that are off, and containers may
-    listen at ports that they do not declare. A headless Service's ports are only in its SRV records.
+    listen at ports that they do not declare. A headless Service's ports are only in its SRV records: it is found only
+    if it has no such record at all.
     """
     for service in cluster.services:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
             continue
         alike = _alike_pods(service, cluster)
-        if alike and (wrong := list(wrong_ports(service, [pods[0] for pods in alike]))):
+        wrong = list(wrong_ports(service, [pods[0] for pods in alike], cluster)) if alike else []
+        if wrong and (service.spec.clusterIP != "None" or len(wrong) == len(service.spec.ports)):
             yield _wrong_port(service, wrong, _pods(service, cluster), cluster)
 
 

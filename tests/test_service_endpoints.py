@@ -148,10 +148,14 @@ def test_what_selects_nothing_on_purpose(passing: dict[str, list[Message]]) -> N
     assert not list(no_match(cluster_of(**{name: [] for name in LISTS} | lists)))
 
 
-def test_a_service_of_an_operator_may_select_nothing() -> None:
-    owned = service({"app": "web"})
-    owned.metadata.ownerReferences.add(kind="Gateway", name="web", controller=True)
-    assert not unmatched(owned)
+def test_a_service_of_an_operator_may_select_nothing_until_something_needs_it() -> None:
+    owned = service({"app": "web", "serve": "true"})
+    lists = {"pods": [pod(owner="RayCluster")]}
+    assert len(unmatched(owned, **lists)) == 1
+    owned.metadata.ownerReferences.add(kind="RayService", name="web")
+    assert not unmatched(owned, **lists)
+    stateful = pb.StatefulSet(metadata=meta("db"), spec=pb.StatefulSetSpec(replicas=1, serviceName="web"))
+    assert len(unmatched(owned, stateful_sets=[stateful], **lists)) == 1
 
 
 def test_a_young_service_waits_for_its_workload() -> None:

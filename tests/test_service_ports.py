@@ -68,6 +68,57 @@ def test_a_port_that_a_probe_queries_needs_no_declaration() -> None:
     assert list(wrong_port(cluster(with_ports(8080), pods=[one])))
 
 
+def gateway(target: int = 80) -> tuple[pb.Service, pb.Pod]:
+    """Return a Service with a number that its pods do not declare, and a pod that declares one for clients."""
+    return service({"app": "web"}, target), pod("web-1", pb.ContainerPort(name="http", containerPort=15020))
+
+
+def test_an_operator_knows_where_its_pods_listen() -> None:
+    made, one = gateway()
+    assert len(list(wrong_port(cluster(made, pods=[one])))) == 1
+    made.metadata.ownerReferences.add(kind="Gateway", name="web")
+    assert not list(wrong_port(cluster(made, pods=[one])))
+
+
+@pytest.mark.parametrize(("name", "count"), [("metrics", 0), ("status-port", 0), ("http-envoy-prom", 0), ("http", 1)])
+def test_no_service_is_meant_for_a_port_of_metrics(name: str, count: int) -> None:
+    made, one = gateway()
+    one.spec.containers[0].ports[0].name = name
+    assert len(list(wrong_port(cluster(made, pods=[one])))) == count
+
+
+@pytest.mark.parametrize(("name", "count"), [("linkerd-proxy", 0), ("istio-proxy", 0), ("web", 1)])
+def test_no_service_is_meant_for_a_port_of_a_sidecar(name: str, count: int) -> None:
+    made, one = gateway()
+    one.spec.containers[0].name = name
+    assert len(list(wrong_port(cluster(made, pods=[one])))) == count
+
+
+@pytest.mark.parametrize(
+    ("other", "count"),
+    [
+        (service({"app": "web"}, 15020, name="front"), 0),
+        (service({"app": "web"}, "http", name="front"), 0),
+        (service({"app": "web"}, 15020, name="front", clusterIP="None"), 1),
+        (service({"app": "api"}, 15020, name="front"), 1),
+    ],
+    ids=["number", "name", "headless", "other-pods"],
+)
+def test_no_service_is_meant_for_a_port_to_which_another_one_leads(other: pb.Service, count: int) -> None:
+    made, one = gateway(6666)
+    found = [
+        finding.obj.name for finding in wrong_port(cluster(made, other, pods=[one, pod("api-1", HTTP, app="api")]))
+    ]
+    assert found.count("web") == count
+
+
+def test_a_headless_service_with_one_srv_record_may_have_names_for_what_is_off() -> None:
+    two = service({"app": "web"}, "http", clusterIP="None")
+    two.spec.ports.add(port=7422, targetPort=pb.IntOrString(strVal="leafnodes"))
+    assert not list(wrong_port(cluster(two, pods=[pod("web-1", HTTP)])))
+    assert len(list(wrong_port(cluster(two, pods=[pod("web-1", DNS)])))) == 1
+
+
 def test_a_headless_service_lacks_only_an_srv_record() -> None:
     one = pod("web-1", HTTP)
     (found,) = wrong_port(cluster(service({"app": "web"}, "htpp", clusterIP="None"), pods=[one]))

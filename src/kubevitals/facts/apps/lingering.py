@@ -13,7 +13,7 @@ LINGERING = Threshold(
     "jobs.lingering", 600, "seconds for which the other containers of a Job's pod may run on after one has completed"
 )
 
-_SIDECARS = re.compile(
+SIDECARS = re.compile(
     r"(?:istio|linkerd|dapr|osm|consul|kuma|app-?mesh|cloud-?sql)[\w-]{0,20}|daprd|envoy|vault-agent|[\w-]{0,20}-proxy"
     r"|fluent-?bit|fluentd|filebeat|promtail|vector|otc-container|otel[\w-]{0,20}|datadog-agent|xray-daemon"
 )
@@ -73,5 +73,5 @@ def _lingering(pod: pb.Pod, cluster: Cluster) -> Lingering | None:
     if last is None or pod.metadata.deletionTimestamp.seconds:
         return None
     since = last.state.terminated.finishedAt
-    known = all(_SIDECARS.fullmatch(name) for name in running)
+    known = all(SIDECARS.fullmatch(name) for name in running)
     return Lingering(pod, last.name, running, since.seconds, known) if cluster.over(since, LINGERING) else None

@@ -1,14 +1,23 @@
 """Which ports of a Service lead to no port of the pods behind it."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.lingering import SIDECARS
+from kubevitals.facts.apps.selectors import matches
+from kubevitals.inventory.cluster import Cluster
 from kubevitals.text import near_name
 
 COMPARED = 100
 """Ports of containers that a wrong port is compared with: the pods of a Service mostly declare the same few."""
+
+
+_FOR_OPERATION = re.compile(r"metric|prom|health|status|probe|profil|admin|debug")
+"""Words in the names of ports that are for the operation of a program, and not for its clients."""
 
 
 class WrongPort(NamedTuple):
@@ -23,12 +32,14 @@ class WrongPort(NamedTuple):
     by_name: bool
 
 
-def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod]) -> Iterator[WrongPort]:
+def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -> Iterator[WrongPort]:
     """Yield the ports of a Service whose targetPort no container of these pods declares.
 
     A number can be right without being declared. It counts only where every container declares ports, no probe queries
-    the port, and each such number may be meant for a declared port to which no port of the Service leads. For a
-    headless Service no number counts: clients connect to the pods themselves.
+    the port, and each such number may be meant for a declared port to which no Service leads. For a headless Service no
+    number counts: clients connect to the pods themselves. Nor does one of a Service with an owner: its operator knows
+    where its pods listen, and Istio's declares no port of a Gateway's listeners
+    (istio/istio manifests/charts/istio-control/istio-discovery/files/kube-gateway.yaml).
     """
     containers = [container for pod in pods for container in _serving(pod)]
     declared = [port for container in containers for port in container.ports]
@@ -36,10 +47,10 @@ def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod]) -> Iterator[WrongPo
     known |= {(port, "TCP") for container in containers for port in _probed(container)}
     wrong = [port for port in service.spec.ports if _target(port) not in known]
     numbers = sum(not port.targetPort.strVal for port in wrong)
-    is_declared = all(container.ports for container in containers) and numbers <= len(_spare(service, declared))
+    may_count = numbers and _may_count(service, containers) and numbers <= len(_spare(service, pods, cluster))
     for port in wrong:
         by_name = bool(port.targetPort.strVal)
-        if by_name or (is_declared and service.spec.clusterIP != "None"):
+        if by_name or may_count:
             target, _ = _target(port)
             yield WrongPort(port, f"targetPort {target}{_instead(port, target, declared)}", by_name)
 
@@ -63,14 +74,41 @@ def _probed(container: pb.Container) -> set[str]:
     return {str(number) for number in numbers if number}
 
 
-def _spare(service: pb.Service, declared: Iterable[pb.ContainerPort]) -> set[int]:
-    """Return the declared ports to which no port of the Service leads."""
-    targets = set(map(_target, service.spec.ports))
+def _may_count(service: pb.Service, containers: Sequence[pb.Container]) -> bool:
+    of_operator = bool(service.metadata.ownerReferences)
+    return not of_operator and service.spec.clusterIP != "None" and all(container.ports for container in containers)
+
+
+def _spare(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -> set[int]:
+    """Return the ports that the programs of pods declare for their clients, and to which no Service leads."""
+    others = chain.from_iterable(_others(pods[0], cluster))
+    targets = set(map(_target, (*service.spec.ports, *others)))
+    own = (container for pod in pods for container in _serving(pod) if not SIDECARS.fullmatch(container.name))
     return {
         port.containerPort
-        for port in declared
-        if targets.isdisjoint(_as_target(port, target) for target in (port.name, str(port.containerPort)))
+        for container in own
+        for port in container.ports
+        if not _FOR_OPERATION.search(port.name)
+        and targets.isdisjoint(_as_target(port, target) for target in (port.name, str(port.containerPort)))
     }
+
+
+def _others(pod: pb.Pod, cluster: Cluster) -> Iterator[Sequence[pb.ServicePort]]:
+    """Yield the ports of the Services that have an address and lead to a pod; the pods of one Service are alike."""
+    index, namespace, labels = cluster.derive(_by_label), pod.metadata.namespace, pod.metadata.labels
+    for label in labels.items():
+        for service in index.get((namespace, label), ()):
+            if matches(service.spec.selector, labels):
+                yield service.spec.ports
+
+
+def _by_label(cluster: Cluster) -> Mapping[tuple[str, tuple[str, str]], list[pb.Service]]:
+    """Return the Services that have an address, by namespace and by one label that their pods must have."""
+    index: dict[tuple[str, tuple[str, str]], list[pb.Service]] = defaultdict(list)
+    for service in cluster.services:
+        if service.spec.selector and service.spec.clusterIP != "None":
+            index[service.metadata.namespace, min(service.spec.selector.items())].append(service)
+    return index
 
 
 def _serving(pod: pb.Pod) -> list[pb.Container]:
