@@ -63,6 +63,11 @@ def never(cluster: Cluster) -> Iterator[Finding]:
         if (operator := operator_of(budget, cluster)) is None:
             remedy = "run more replicas than it demands, or lower what it demands"
             yield _finding(budget, _demand(budget), remedy, cluster)
+        elif _demands_more(budget):
+            remedy = (
+                f"see whether {operator} misses a pod, and what its operator reports: {operator.kubectl('describe')}"
+            )
+            yield replace(_finding(budget, _demand(budget), remedy, cluster), severity=Severity.WARNING)
         elif _drained(cluster.derive(pods_of).get(ref(budget), []), cluster):
             remedy = f"see whether the operator of {operator} moves the pod by itself: {operator.kubectl('describe')}"
             found = _finding(budget, _demand(budget), remedy, cluster)
@@ -103,6 +108,15 @@ def _since(budget: pb.PodDisruptionBudget) -> pb.Time | None:
 
 def _is_impossible(budget: pb.PodDisruptionBudget) -> bool:
     return budget.status.desiredHealthy >= budget.status.expectedPods and not _failure(budget)
+
+
+def _demands_more(budget: pb.PodDisruptionBudget) -> bool:
+    """Return whether a budget demands as many of several pods as there are, as minAvailable.
+
+    An operator demands one pod less than it runs. If it demands all, one is missing, or it holds evictions back until
+    data is replicated (strimzi/strimzi-kafka-operator PodDisruptionBudgetUtils.java, elastic.co/docs: ECK, PDB).
+    """
+    return budget.spec.HasField("minAvailable") and budget.status.expectedPods > 1
 
 
 def _failure(budget: pb.PodDisruptionBudget) -> str:

@@ -24,6 +24,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import INGRESS_CLASS
 from kubevitals.errors import NotObserved, observed
 from kubevitals.facts.apps.services import ServiceName, services
+from kubevitals.facts.apps.silent_services import scale_up
 from kubevitals.facts.network.gateways import (
     GATEWAYS,
     HTTP_ROUTES,
@@ -42,6 +43,7 @@ from kubevitals.facts.network.ingresses import (
     is_served,
     may_be_served,
     runs_somewhere,
+    stopped_controllers,
 )
 from kubevitals.facts.network.load_balancers import set_up_failure
 from kubevitals.facts.network.pending_services import Pending, pending_services
@@ -90,10 +92,11 @@ def no_class(cluster: Cluster) -> Iterator[Finding]:
 
 
 def no_controller(cluster: Cluster) -> Iterator[Finding]:
-    """Find Ingresses without an address, of a class whose controller is known and does not run.
+    """Find Ingresses of a class whose controller is known, and is scaled to zero or does not exist.
 
-    Also Ingresses and Services whose controller reports that it cannot set up their load balancer, and Services of type
-    LoadBalancer that have no external address, whatever the reason.
+    One that has an address is found only if its controller is scaled to zero. Also Ingresses and Services whose
+    controller reports that it cannot set up their load balancer, and Services of type LoadBalancer that have no
+    external address, whatever the reason.
     """
     balanced, pending = observed(_without_load_balancer(cluster)), observed(pending_services(cluster))
     yield from balanced.items
@@ -101,20 +104,31 @@ def no_controller(cluster: Cluster) -> Iterator[Finding]:
     classes = {each.metadata.name: each for each in cluster.ingress_classes}
     for ingress in _settled(cluster):
         of = classes.get(class_of(ingress, cluster))
-        if of is None or is_served(ingress) or of.spec.controller not in CONTROLLERS:
-            continue
-        cluster.scope.need_all("controllers of Ingresses may be in any namespace")
-        if not runs_somewhere(CONTROLLERS[of.spec.controller], cluster):
-            yield Finding(
-                ref(ingress),
-                says=f"no controller serves it: no workload looks like {clean(of.spec.controller, 253)}",
-                remedy=f"install the controller of IngressClass {clean(of.metadata.name, 253)}, or use another class",
-                evidence=event_lines(ingress, cluster),
-                severity=Severity.WARNING,
-                concerns=(ref(of),),
-            )
+        if of is not None and of.spec.controller in CONTROLLERS:
+            cluster.scope.need_all("controllers of Ingresses may be in any namespace")
+            yield from _without_controller(ingress, of, cluster)
     if unseen := balanced.unseen or pending.unseen:
         raise unseen
+
+
+def _without_controller(ingress: pb.Ingress, of: pb.IngressClass, cluster: Cluster) -> Iterator[Finding]:
+    """Yield that the controller of a class does not run; an Ingress keeps its address while it is scaled to zero."""
+    word, controller = CONTROLLERS[of.spec.controller], clean(of.spec.controller, 253)
+    if scaled := cluster.derive(stopped_controllers).get(word):
+        says, remedy = f"no controller serves it: {scaled} is scaled to 0", scale_up(scaled)
+    elif is_served(ingress) or runs_somewhere(word, cluster):
+        return
+    else:
+        says = f"no controller serves it: no workload looks like {controller}"
+        remedy = f"install the controller of IngressClass {clean(of.metadata.name, 253)}, or use another class"
+    yield Finding(
+        ref(ingress),
+        says=says,
+        remedy=remedy,
+        evidence=event_lines(ingress, cluster),
+        severity=Severity.WARNING,
+        concerns=(ref(of), *([scaled] if scaled else [])),
+    )
 
 
 def _without_load_balancer(cluster: Cluster) -> Iterator[Finding]:

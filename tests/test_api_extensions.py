@@ -38,6 +38,12 @@ def pod(*, ready: bool, since: int = 3600) -> pb.Pod:
     return made
 
 
+def guard(replicas: int) -> pb.Deployment:
+    made = pb.Deployment(metadata=pb.ObjectMeta(name="guard", namespace="policies"), spec={"replicas": replicas})
+    made.spec.template.metadata.labels.update(service().spec.selector)
+    return made
+
+
 def endpoints(*, ready: bool) -> pb.EndpointSlice:
     metadata = pb.ObjectMeta(name="guard-1", namespace="policies", labels={SERVICE_NAME: "guard"})
     return pb.EndpointSlice(metadata=metadata, endpoints=[pb.Endpoint(conditions=pb.EndpointConditions(ready=ready))])
@@ -99,6 +105,16 @@ def test_a_webhook_that_is_ignored_is_a_warning_with_its_time_limit() -> None:
     [
         ({}, "does not exist", "create Service/policies/guard again, or delete the configuration"),
         ({"services": [service()]}, "has no endpoint: no pod matches its selector", "bring the pods behind"),
+        (
+            {"services": [service()], "deployments": [guard(0)]},
+            "has no endpoint: Deployment guard is scaled to 0",
+            "scale it up: kubectl -n policies scale deployment/guard --replicas=1",
+        ),
+        (
+            {"services": [service()], "deployments": [guard(1)]},
+            "has no endpoint: no pod matches its selector",
+            "bring the pods behind",
+        ),
         (
             {"services": [service()], "pods": [pod(ready=False)]},
             "no ready endpoint: 1 pod behind it is not ready",

@@ -105,6 +105,19 @@ def test_a_budget_of_an_operator_is_a_warning_while_its_node_is_drained() -> Non
     assert finding.remedy.startswith("see whether the operator of Cluster/shop/pg moves the pod by itself")
 
 
+def test_a_budget_of_an_operator_that_demands_all_of_several_pods_is_a_warning() -> None:
+    brokers = operators_budget()
+    brokers.status.expectedPods = brokers.status.currentHealthy = brokers.status.desiredHealthy = 2
+    brokers.spec.minAvailable.intVal = 2
+    (finding,) = found(brokers)
+    assert finding.severity is Severity.WARNING
+    assert finding.says == "allows no eviction: minAvailable is 2, and there are 2 pods"
+    assert finding.remedy.startswith("see whether Cluster/shop/pg misses a pod")
+    brokers.spec.ClearField("minAvailable")
+    brokers.spec.maxUnavailable.intVal = 0
+    assert not found(brokers)
+
+
 def made_by(kind: str) -> pb.Pod:
     made = pod()
     made.metadata.ownerReferences.add(kind=kind, name="web", controller=True)

@@ -77,8 +77,8 @@ def test_an_ingress_that_has_a_class_or_is_served_is_not_found(healthy: pb.Ingre
     assert not found(no_class, healthy, **lists)
 
 
-def workload(name: str, image: str) -> pb.Deployment:
-    made = pb.Deployment(metadata=pb.ObjectMeta(name=name, namespace="shop"))
+def workload(name: str, image: str, replicas: int = 1) -> pb.Deployment:
+    made = pb.Deployment(metadata=pb.ObjectMeta(name=name, namespace="shop"), spec={"replicas": replicas})
     made.spec.template.spec.containers.add(image=image)
     return made
 
@@ -125,6 +125,19 @@ def test_a_class_whose_controller_does_not_run() -> None:
 )
 def test_a_controller_that_runs_or_is_not_known_is_not_found(healthy: pb.Ingress, lists: dict[str, Any]) -> None:
     assert not found(no_controller, healthy, **lists)
+
+
+STOPPED = workload("ingress-nginx-controller", "registry.k8s.io/ingress-nginx/controller:v1", 0)
+
+
+@pytest.mark.parametrize("address", ["", "192.0.2.1"])
+def test_a_class_whose_controller_is_scaled_to_zero(address: str) -> None:
+    one = ingress(ingressClassName="nginx", address=address)
+    (finding,) = found(no_controller, one, deployments=[STOPPED])
+    assert finding.says == "no controller serves it: Deployment/shop/ingress-nginx-controller is scaled to 0"
+    assert finding.remedy == "scale it up: kubectl -n shop scale deployment/ingress-nginx-controller --replicas=1"
+    assert not found(no_controller, one, deployments=[STOPPED, workload("edge", "nginx:1")])
+    assert not found(no_controller, one, deployments=[STOPPED], daemon_sets=[pb.DaemonSet(metadata={"name": "nginx"})])
 
 
 def balanced(*, created: int = 3600, address: str = "192.0.2.1") -> pb.Service:

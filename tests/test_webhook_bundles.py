@@ -54,6 +54,14 @@ def test_a_bundle_that_its_program_renews_ends_soon_a_day_before(label: str, hou
     assert len(list(ca_ends(cluster(hook)))) == count
 
 
+@pytest.mark.parametrize(("hours", "count"), [(25, 0), (23, 1)])
+def test_a_bundle_of_eck_ends_soon_a_day_before(hours: int, count: int) -> None:
+    hook = configuration()
+    hook.webhooks[0].name = "elastic-es-validation-v1.k8s.elastic.co"
+    hook.webhooks[0].clientConfig.caBundle = certificate(NOW + timedelta(hours=hours))
+    assert len(list(ca_ends(cluster(hook)))) == count
+
+
 def test_a_certificate_that_cannot_be_read_has_no_expiry() -> None:
     assert last_to_expire(EXPIRED.replace(b"\nM", b"\nN", 1)) is None
     assert last_to_expire(EXPIRED * 201) is None

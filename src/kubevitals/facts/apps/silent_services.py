@@ -12,7 +12,7 @@ from kubevitals.facts.apps.services import ServiceName, ready_endpoints, ready_n
 from kubevitals.facts.network.enforcement import need_enforcement
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import ref
+from kubevitals.objects import Ref, ref
 from kubevitals.text import listed, plural
 
 _DROPPED = re.compile(r"(?i)time(?:d )?-?out")
@@ -59,14 +59,20 @@ def why_silent(service: pb.Service, port: str, line: str, pod: pb.Pod, cluster: 
 
 def _without_endpoint(service: pb.Service, cluster: Cluster) -> Silence:
     """Say what keeps a Service without an endpoint: its workloads are scaled to zero, or their pods are not ready."""
-    lasting = [workload for workload in _workloads(service, cluster) if workload.obj.kind != "CronJob"]
-    if lasting and not any(workload.replicas for workload in lasting):
-        scaled = lasting[0].obj
-        return Silence(
-            f": {scaled.kind} {scaled.name}, which it selects, is scaled to 0",
-            f"scale it up: {scaled.kubectl('scale')} --replicas=1",
-        )
+    if scaled := scaled_to_zero(service, cluster):
+        return Silence(f": {scaled.kind} {scaled.name}, which it selects, is scaled to 0", scale_up(scaled))
     return Silence(": it has no ready endpoint", "make the pods behind the Service ready; check its selector")
+
+
+def scaled_to_zero(service: pb.Service, cluster: Cluster) -> Ref | None:
+    """Return a workload that a Service selects, if it selects some, as far as is observed, and none has a replica."""
+    lasting = [workload for workload in _workloads(service, cluster) if workload.obj.kind != "CronJob"]
+    return lasting[0].obj if lasting and not any(workload.replicas for workload in lasting) else None
+
+
+def scale_up(scaled: Ref) -> str:
+    """Return the remedy for a workload without replicas."""
+    return f"scale it up: {scaled.kubectl('scale')} --replicas=1"
 
 
 def _workloads(service: pb.Service, cluster: Cluster) -> list[Workload]:

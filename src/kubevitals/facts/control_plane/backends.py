@@ -5,6 +5,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.selectors import pods_by_label
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints, services
+from kubevitals.facts.apps.silent_services import scale_up, scaled_to_zero
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.completeness import is_known
 from kubevitals.objects import Ref, is_finished, is_ready, ref, turned_at
@@ -71,11 +72,20 @@ def _without_endpoints(service: pb.Service, called: str, cluster: Cluster) -> De
         return None
     of, shown = ref(service), tuple(map(ref, pods[:NAMED]))
     if not pods:
-        lacks = "no pod matches its selector" if selector else "it has no selector, and no EndpointSlice has any"
-        return Dead(of, f"{called} has no endpoint: {lacks}", bring_back(of), exists=True)
+        return _without_pods(service, called, cluster)
     are = "is" if len(pods) == 1 else "are"
     why = f"{called} has no ready endpoint: {plural(len(pods), 'pod')} behind it {are} not ready"
     return Dead(of, why, bring_back(of), exists=True, pods=shown)
+
+
+def _without_pods(service: pb.Service, called: str, cluster: Cluster) -> Dead:
+    of = ref(service)
+    if stopped := scaled_to_zero(service, cluster):
+        why = f"{called} has no endpoint: {stopped.kind} {clean(stopped.name, 253)} is scaled to 0"
+        return Dead(of, why, scale_up(stopped), exists=True)
+    has_selector = bool(service.spec.selector)
+    lacks = "no pod matches its selector" if has_selector else "it has no selector, and no EndpointSlice has any"
+    return Dead(of, f"{called} has no endpoint: {lacks}", bring_back(of), exists=True)
 
 
 def bring_back(service: Ref) -> str:

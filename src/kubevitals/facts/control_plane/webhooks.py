@@ -21,6 +21,10 @@ RENEWING = ("webhook.kyverno.io/managed-by", "olm.webhook-description-generate-n
 pkg/tls/renewer.go), or one day (operator-framework/operator-lifecycle-manager pkg/controller/install/certresources.go).
 """
 
+RENEWING_DOMAIN = ".k8s.elastic.co"
+"""The end of the names of ECK's webhooks, whose CA it renews a day before its end (elastic.co/docs: ECK configuration
+flags, ca-cert-rotate-before)."""
+
 Configuration = pb.ValidatingWebhookConfiguration | pb.MutatingWebhookConfiguration
 Webhook = pb.ValidatingWebhook | pb.MutatingWebhook
 
@@ -39,7 +43,8 @@ class Hook(NamedTuple):
     @property
     def renews_ca(self) -> bool:
         """Whether the webhook's program is known to renew its CA by itself."""
-        return any(label in self.configuration.metadata.labels for label in RENEWING)
+        is_labelled = any(label in self.configuration.metadata.labels for label in RENEWING)
+        return is_labelled or self.webhook.name.endswith(RENEWING_DOMAIN)
 
     @property
     def is_external(self) -> bool:

@@ -1,13 +1,13 @@
 """Where Ingresses lead: their classes, their backends, and whether a controller has taken them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.kept import DEFAULT_INGRESS_CLASS, INGRESS_CLASS
 from kubevitals.facts.nodes.distributions import distribution_of
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import containers
+from kubevitals.objects import Ref, containers, ref
 
 
 class Backend(NamedTuple):
@@ -99,11 +99,29 @@ def workload_with(word: str, cluster: Cluster) -> pb.Deployment | pb.DaemonSet |
     Raises:
         NotObserved: not all workloads are observed.
     """
+    return next(_workloads_with(word, cluster), None)
+
+
+def stopped_controllers(cluster: Cluster) -> Mapping[str, Ref]:
+    """Return workloads that are scaled to zero, by a word of CONTROLLERS that no workload with replicas has.
+
+    Raises:
+        NotObserved: not all workloads are observed.
+    """
+    stopped = {word: _stopped(word, cluster) for word in CONTROLLERS.values()}
+    return {word: workload for word, workload in stopped.items() if workload}
+
+
+def _stopped(word: str, cluster: Cluster) -> Ref | None:
+    found = list(_workloads_with(word, cluster))
+    runs = any(isinstance(each, pb.DaemonSet) or each.spec.replicas for each in found)
+    return ref(found[0]) if found and not runs else None
+
+
+def _workloads_with(word: str, cluster: Cluster) -> Iterator[pb.Deployment | pb.DaemonSet | pb.StatefulSet]:
     workloads: tuple[pb.Deployment | pb.DaemonSet | pb.StatefulSet, ...]
     workloads = (*cluster.deployments, *cluster.daemon_sets, *cluster.stateful_sets)
-    return next((each for each in workloads if _has(word, each)), None)
-
-
-def _has(word: str, workload: pb.Deployment | pb.DaemonSet | pb.StatefulSet) -> bool:
-    images = (each.image for each in containers(workload.spec.template.spec))
-    return word in workload.metadata.name or any(word in image for image in images)
+    for workload in workloads:
+        images = (each.image for each in containers(workload.spec.template.spec))
+        if word in workload.metadata.name or any(word in image for image in images):
+            yield workload
