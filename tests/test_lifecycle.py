@@ -111,6 +111,50 @@ def test_a_node_that_is_being_removed_for_long_is_judged(taints: list[pb.Taint])
     assert seen.remarks == []
 
 
+SHUT_DOWN = taint("node.cloudprovider.kubernetes.io/shutdown")
+CORDON = taint("node.kubernetes.io/unschedulable")
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+
+
+def idle(*taints: pb.Taint, since: int = 300, **labels: str) -> pb.Node:
+    """Return a node that is down and cordoned if its taint says so."""
+    made = node("Unknown", *taints, since=since)
+    made.spec.unschedulable = CORDON in taints
+    made.metadata.labels.update(labels)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("down", "why"),
+    [(idle(CORDON), "cordoned and drained"), (idle(SHUT_DOWN, since=172800), SHUT_DOWN.key)],
+    ids=["before a reboot", "stopped for later"],
+)
+@pytest.mark.parametrize("left", ["", "DaemonSet", "Node", "StatefulSet"])
+def test_a_drained_node_is_down_on_purpose(down: pb.Node, why: str, left: str) -> None:
+    """Azure/AKS issue 4313: with scale-down mode Deallocate, nodes stay, and their machines are stopped."""
+    pod = networks.pod("left", "two")
+    pod.metadata.ownerReferences.append(pb.OwnerReference(kind=left, name="left", controller=True))
+    lists = {"pods": [daemon(PROXY, "one"), *([pod] if left else [])]}
+    seen = cluster_of(nodes=[networks.node("one"), down], daemon_sets=[PROXY], **lists)
+    if left == "StatefulSet":
+        assert found(seen) == {"silent"}
+    else:
+        assert found(seen) == set()
+        assert seen.remarks == [f"nodes that are out of service are not judged: two ({why})"]
+
+
+@pytest.mark.parametrize(
+    "down", [idle(CORDON, since=1000), idle(SHUT_DOWN, since=1000, **{CONTROL_PLANE: ""})], ids=["for long", "control plane"]
+)
+def test_a_drained_node_that_does_not_come_back_is_judged(down: pb.Node) -> None:
+    assert found(cluster(down)) == {"silent"}
+
+
+def test_what_is_left_on_a_cordoned_node_is_not_known_without_pods() -> None:
+    seen = cluster_of({"/api/v1/pods": "timed out"}, nodes=[networks.node("one"), idle(CORDON)])
+    assert judged(silent, seen)[0]
+
+
 def test_a_node_that_its_kubelet_shuts_down_is_judged_when_that_takes_long() -> None:
     for since, rules in ((300, set()), (1000, {"not_ready"})):
         ending = node("False", since=since)

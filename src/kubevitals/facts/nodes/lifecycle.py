@@ -1,11 +1,12 @@
-"""Which nodes are judged: not virtual ones, and none that is just being added or removed."""
+"""Which nodes are judged: no virtual ones, none that is just being added or removed, and none down on purpose."""
 
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.placement import meant_for
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import is_ready, is_virtual, node_condition
+from kubevitals.objects import is_finished, is_ready, is_virtual, node_condition
 from kubevitals.text import clean
 from kubevitals.threshold import Threshold
 
@@ -19,8 +20,8 @@ JOINING = Threshold(
 TRANSITION = Threshold(
     "node.transition",
     900,
-    "seconds after which a node is judged although a taint says that it is being added or removed: draining and "
-    "removing a node takes some minutes, and the cluster autoscaler gives up after 15",
+    "seconds after which a node is judged although a taint says that it is being added or removed, or although it was "
+    "drained: removing or rebooting a node takes some minutes, and the cluster autoscaler gives up after 15",
 )
 
 ADDED = frozenset(
@@ -48,12 +49,15 @@ ADDED_PREFIXES = (
 """What taints begin with that users have removed when a node is set up (cluster-autoscaler/utils/taints/taints.go,
 kubernetes-sigs/node-readiness-controller)."""
 
+SHUT_DOWN = "node.cloudprovider.kubernetes.io/shutdown"
+"""The taint of a node whose machine the cloud has stopped (cloud-provider api/well_known_taints.go)."""
+
 REMOVED = frozenset(
     {
         "ToBeDeletedByClusterAutoscaler",
         "karpenter.sh/disrupted",
         "karpenter.sh/disruption",
-        "node.cloudprovider.kubernetes.io/shutdown",
+        SHUT_DOWN,
         "cloud.google.com/impending-node-termination",
         "aws-node-termination-handler/asg-lifecycle-termination",
         "aws-node-termination-handler/rebalance-recommendation",
@@ -91,8 +95,53 @@ def _removes(taint: pb.Taint) -> bool:
     return taint.key in REMOVED or (taint.key not in ADDED and taint.key.partition("/")[0].endswith(CLUSTER_API))
 
 
+DRAINED = "cordoned and drained"
+
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+
+_STAYING = frozenset({"DaemonSet", "Node"})
+"""Kinds that own the pods that a drain leaves: daemons and static pods."""
+
+
 def is_leaving(node: pb.Node, cluster: Cluster) -> bool:
-    """Return whether the node is being removed, for less than `node.transition`."""
+    """Return whether the node is being removed, for less than `node.transition`, or is down on purpose."""
+    return _is_being_removed(node, cluster) or bool(_out_of_service(node, cluster))
+
+
+def _out_of_service(node: pb.Node, cluster: Cluster) -> str:
+    """Return why a node that is not ready harms nothing, or nothing: only daemons and static pods are left there.
+
+    It was drained, as before a reboot, and has been down for less than `node.transition`; or the cloud has stopped its
+    machine, for however long: AKS keeps such machines for later (learn.microsoft.com/azure/aks/scale-down-mode).
+    """
+    ready = node_condition(node, "Ready")
+    is_stopped = (
+        any(taint.key == SHUT_DOWN for taint in node.spec.taints) and _CONTROL_PLANE not in node.metadata.labels
+    )
+    if ready is None or is_ready(node) or not (is_stopped or node.spec.unschedulable) or _is_in_use(node, cluster):
+        return ""
+    if is_stopped:
+        return SHUT_DOWN
+    return "" if cluster.over(ready.lastTransitionTime, TRANSITION) else DRAINED
+
+
+def _is_in_use(node: pb.Node, cluster: Cluster) -> bool:
+    try:
+        return node.metadata.name in cluster.derive(_used)
+    except NotObserved:
+        return True
+
+
+def _used(cluster: Cluster) -> frozenset[str]:
+    """Return the names of nodes with a pod that a drain would have evicted."""
+    return frozenset(pod.spec.nodeName for pod in cluster.pods if not is_finished(pod) and not _stays(pod))
+
+
+def _stays(pod: pb.Pod) -> bool:
+    return any(owner.controller and owner.kind in _STAYING for owner in pod.metadata.ownerReferences)
+
+
+def _is_being_removed(node: pb.Node, cluster: Cluster) -> bool:
     if not (mark := removal(node)):
         return False
     since = _removal_time(node, mark)
@@ -128,7 +177,8 @@ def our_nodes(cluster: Cluster) -> tuple[pb.Node, ...]:
     """Return the nodes that rules judge, ready or not: no virtual and no leaving ones, as a remark then says."""
     virtual = [node for node in cluster.nodes if is_virtual(node)]
     leaving = [node for node in cluster.nodes if not is_virtual(node) and is_leaving(node, cluster)]
-    cluster.remarks += _remarks(virtual, leaving)
+    idle = [node for node in leaving if not _is_being_removed(node, cluster)]
+    cluster.remarks += _remarks(virtual, [node for node in leaving if node not in idle], idle, cluster)
     skipped = {node.metadata.name for node in (*virtual, *leaving)}
     return tuple(node for node in cluster.nodes if node.metadata.name not in skipped)
 
@@ -151,12 +201,15 @@ def _our_names(cluster: Cluster) -> frozenset[str]:
     return frozenset(node.metadata.name for node in cluster.derive(our_nodes))
 
 
-def _remarks(virtual: list[pb.Node], leaving: list[pb.Node]) -> Iterator[str]:
+def _remarks(virtual: list[pb.Node], leaving: list[pb.Node], idle: list[pb.Node], cluster: Cluster) -> Iterator[str]:
     if virtual:
         yield f"virtual nodes are not judged: {_names([node.metadata.name for node in virtual])}"
     if leaving:
         names = [f"{node.metadata.name} ({removal(node)})" for node in leaving]
         yield f"nodes that are being removed are not judged: {_names(names)}"
+    if idle:
+        names = [f"{node.metadata.name} ({_out_of_service(node, cluster)})" for node in idle]
+        yield f"nodes that are out of service are not judged: {_names(names)}"
 
 
 def _names(names: list[str]) -> str:
