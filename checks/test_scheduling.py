@@ -112,6 +112,21 @@ NOT_SET_UP = Words(
     "{frees} {are} not set up yet: the taint {detail} is still there",
     "find out why the cloud's controller manager, the CNI or the CSI driver that sets {frees} up does not remove it",
 )
+NO_DOMAIN = Words(
+    "its {constraint} goes by the label {detail}, which no node has",
+    "label the nodes with it, or name a label that they have",
+)
+FARGATE_REMEDY = (
+    "change what the message names: the pod, its Fargate profile, or a limit of the account; or let the pod run on "
+    "other nodes than Fargate's"
+)
+CLAIMED = re.compile(r"allocate all claims|resource ?claim", re.IGNORECASE)
+"""What the scheduler says of devices that a pod claims (pkg/scheduler/framework/plugins/dynamicresources)."""
+
+DEVICES = (
+    "compare what its ResourceClaims ask for with what drivers offer: kubectl describe resourceclaims, kubectl get "
+    "resourceslices; a driver that offers nothing may not run"
+)
 NO_MORE_PODS = Words(
     "{frees} cannot run more pods (allocatable pods)", "remove pods, add nodes, or raise the kubelet's maxPods"
 )
@@ -146,11 +161,12 @@ def _words(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Wo
 def _against_nodes(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Words:
     """Return what rules out the nodes that exist."""
     if not judges_nodes(symptom.pod):
-        return Words(symptom.words, "change what the message names, or let the pod run on other nodes than Fargate's")
+        return Words(symptom.words, FARGATE_REMEDY)
     if not verdict.nodes:
         return Words("the cluster has no node for it", "add a node")
     if not verdict.decisive:
-        return Words(symptom.words, "see in the scheduler's message what rules the nodes out")
+        rules_out = "see in the scheduler's message what rules the nodes out"
+        return Words(symptom.words, DEVICES if CLAIMED.search(symptom.words) else rules_out)
     told = [_of(blocker, verdict, symptom.pod, cluster) for blocker in verdict.decisive]
     several = "no single change makes room: " if len(told) > 1 else ""
     return Words(several + "; and ".join(words.says for words in told), "; ".join(words.remedy for words in told))
@@ -191,11 +207,17 @@ def _template(blocker: Blocker, cluster: Cluster) -> Words:
             return NOT_SET_UP
         case Constraint.LABEL if GIVEN.match(blocker.detail):
             return GIVEN_LABEL
+        case Constraint.SPREAD | Constraint.NEAR if not _is_a_label(blocker.detail, cluster):
+            return NO_DOMAIN
         case Constraint.RESOURCE if blocker.detail == PODS:
             return NO_MORE_PODS
         case Constraint.RESOURCE if "/" in blocker.detail and not _is_offered(blocker.detail, cluster):
             return NO_DEVICE
     return WORDS[blocker.constraint]
+
+
+def _is_a_label(key: str, cluster: Cluster) -> bool:
+    return any(key in node.metadata.labels for node in cluster.nodes)
 
 
 def _is_offered(resource: str, cluster: Cluster) -> bool:

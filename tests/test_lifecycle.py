@@ -144,7 +144,9 @@ def test_a_drained_node_is_down_on_purpose(down: pb.Node, why: str, left: str) -
 
 
 @pytest.mark.parametrize(
-    "down", [idle(CORDON, since=1000), idle(SHUT_DOWN, since=1000, **{CONTROL_PLANE: ""})], ids=["for long", "control plane"]
+    "down",
+    [idle(CORDON, since=1000), idle(SHUT_DOWN, since=1000, **{CONTROL_PLANE: ""})],
+    ids=["for long", "control plane"],
 )
 def test_a_drained_node_that_does_not_come_back_is_judged(down: pb.Node) -> None:
     assert found(cluster(down)) == {"silent"}

@@ -4,13 +4,17 @@ import pytest
 
 from checks.test_workload_unavailable import replicas_missing
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.pods.faults import PodFault, pod_faults
+from kubevitals.facts.pods.states import Symptom
 from kubevitals.findings.finding import Finding, Severity
 from tests import workloads
-from tests.fakes import cluster_of
+from tests.fakes import ago, cluster_of
 from tests.test_scheduling import found, nodes, pending
 
 INSUFFICIENT = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available."
 UNSUPPORTED = "Pod not supported on Fargate: volumes not supported: data is of an unsupported volume Type"
+MISCONFIGURED = "Misconfigured Fargate Profile: fargate profile fp-default blocked for new launches"
+TIMED_OUT = "Pod provisioning timed out (will retry) for pod: shop/web-0"
 QUEUED = "pod group is not ready, 2 Pending, 3 minAvailable; 0/3 nodes are unavailable: 3 Insufficient cpu"
 
 
@@ -32,9 +36,20 @@ def test_any_profile_of_kube_scheduler_is_one(scheduler: str) -> None:
     assert finding.says == "cannot be scheduled: it requests 64 CPU, and the node with most has 4 CPU free"
 
 
-def test_fargate_says_itself_what_it_never_runs() -> None:
-    (finding,) = judged(by("fargate-scheduler", UNSUPPORTED))
-    assert finding.says == f"cannot be scheduled: {UNSUPPORTED}"
+@pytest.mark.parametrize("message", [UNSUPPORTED, MISCONFIGURED, TIMED_OUT])
+def test_fargate_says_itself_what_it_does_not_run(message: str) -> None:
+    (finding,) = judged(by("fargate-scheduler", message))
+    assert finding.says == f"cannot be scheduled: {message}"
+
+
+def test_a_pod_for_which_fargate_makes_a_node_has_a_scheduler() -> None:
+    """Its machine takes more than a minute; until then the pod has no condition."""
+    for created, waits in ((300, True), (1000, False)):
+        pod = by("fargate-scheduler", "")
+        del pod.status.conditions[:]
+        pod.status.nominatedNodeName = "0a1b-fargate"
+        pod.metadata.creationTimestamp.CopyFrom(ago(created))
+        assert pod_faults(cluster_of(pods=[pod])).symptoms[PodFault.NO_SCHEDULER] == ([] if waits else [Symptom(pod)])
 
 
 @pytest.mark.parametrize(("scheduler", "message"), [("volcano", QUEUED), ("fargate-scheduler", "")])

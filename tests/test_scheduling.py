@@ -225,6 +225,15 @@ def test_what_waits_for_a_node_is_no_fault(change: Callable[[pb.Pod], None]) -> 
     assert not found(pod, nodes())
 
 
+def test_a_node_that_is_chosen_and_never_gets_room() -> None:
+    """kubernetes/kubernetes issue 106780: a pod that came later took the room, and the choice stays."""
+    pod = pending(cpu="64")
+    nominated(pod)
+    pod.status.conditions[0].lastTransitionTime.CopyFrom(ago(1000))
+    (finding,) = found(pod, nodes())
+    assert "it requests 64 CPU" in finding.says
+
+
 def test_nodes_for_others_are_not_the_reason() -> None:
     """The control plane's taint, and the label that one node has, are there on purpose: that node is full."""
     pod, made = pending(cpu="3"), nodes()

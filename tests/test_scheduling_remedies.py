@@ -90,3 +90,38 @@ def test_a_node_more_does_not_help_replicas_that_share_a_volume_of_one_node() ->
     finding = one(pod, made, running("web-0", "worker-0", {"app": "web"}), **on_disk(pod, "worker-0"))
     assert finding.says.endswith('rules out 1 of 2 nodes, among them all that can use PersistentVolume "disk"')
     assert finding.remedy.startswith("give each pod a volume of its own")
+
+
+def spread(pod: pb.Pod) -> None:
+    wanted = pod.spec.topologySpreadConstraints.add(topologyKey="zone", maxSkew=1, whenUnsatisfiable="DoNotSchedule")
+    wanted.labelSelector.matchLabels["app"] = "web"
+
+
+def near(pod: pb.Pod) -> None:
+    terms = pod.spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    terms.add(topologyKey="zone").labelSelector.matchLabels["app"] = "db"
+
+
+@pytest.mark.parametrize("change", [spread, near])
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_a_topology_that_no_node_is_part_of(change: Callable[[pb.Pod], None], *, is_labelled: bool) -> None:
+    """Machines outside of clouds have no zones, and the scheduler says "missing required label"."""
+    pod, made = pending(), nodes(1)
+    change(pod)
+    if is_labelled:
+        made[0].metadata.labels["zone"] = "a"
+    assert ("goes by the label zone, which no node has" in one(pod, made).says) is not is_labelled
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("0/3 nodes are available: 3 cannot allocate all claims.", "resourceslices"),
+        ('running PreFilter plugin "DynamicResources": resourceclaim "gpu" not found', "resourceslices"),
+        ("0/3 nodes are available: 3 node(s) did not like it.", "scheduler's message"),
+    ],
+)
+def test_devices_that_are_claimed(message: str, remedy: str) -> None:
+    pod = pending()
+    pod.status.conditions[0].message = message
+    assert remedy in one(pod, nodes()).remedy

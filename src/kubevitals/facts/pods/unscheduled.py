@@ -45,10 +45,15 @@ def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         and scheduled.status == "False"
         and scheduled.reason == "Unschedulable"
         and cluster.over(scheduled.lastTransitionTime, STUCK)
-        and not pod.status.nominatedNodeName
-        and (_by_default_scheduler(pod) or bool(_OF_NODES.match(scheduled.message)))
+        and _has_told(pod, scheduled.message)
     )
-    if not waits or not scheduled or awaits_node(pod, cluster) or is_daemon_elsewhere(pod, cluster):
+    if (
+        not waits
+        or not scheduled
+        or is_nominated(pod, cluster)
+        or awaits_node(pod, cluster)
+        or is_daemon_elsewhere(pod, cluster)
+    ):
         return None
     return Symptom(pod, scheduled.message)
 
@@ -56,8 +61,9 @@ def unschedulable(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
 def unassigned(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
     """Match a pod at which no scheduler has looked. While a volume is provisioned, one has."""
     no_word = not pod.spec.nodeName and pod.status.phase == "Pending" and condition(pod, "PodScheduled") is None
-    looked_at = not no_word or not cluster.over(pod.metadata.creationTimestamp, STUCK) or _waits(pod, cluster)
-    return None if looked_at else Symptom(pod, "")
+    if not no_word or not cluster.over(pod.metadata.creationTimestamp, STUCK):
+        return None
+    return None if is_nominated(pod, cluster) or _waits(pod, cluster) else Symptom(pod, "")
 
 
 def _waits(pod: pb.Pod, cluster: Cluster) -> bool:
@@ -66,9 +72,25 @@ def _waits(pod: pb.Pod, cluster: Cluster) -> bool:
     return any(claim and SELECTED_NODE in claim.metadata.annotations for claim in claims)
 
 
-_OF_NODES = re.compile(r"\d{1,9}/\d{1,9} nodes are available: |Pod not supported on Fargate: ")
+_OF_NODES = re.compile(r"\d{1,9}/\d{1,9} nodes are available: ")
 """How the messages begin of every profile of kube-scheduler, such as GKE's gke.io/optimize-utilization-scheduler
-(kubernetes pkg/scheduler/framework/types.go), and what EKS' fargate-scheduler says of pods that it never runs."""
+(kubernetes pkg/scheduler/framework/types.go)."""
+
+
+def _has_told(pod: pb.Pod, message: str) -> bool:
+    """Return whether the scheduler of a pod has said what is wrong, as Fargate's does: it has no queue."""
+    return _by_default_scheduler(pod) or bool(_OF_NODES.match(message)) or (not judges_nodes(pod) and bool(message))
+
+
+def is_nominated(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether a scheduler has chosen a node for the pod less than `scheduling.scale-up` ago.
+
+    It waits for room there, or for the machine. A node that never gets room stays chosen forever
+    (kubernetes/kubernetes issues 95752, 106780).
+    """
+    scheduled = condition(pod, "PodScheduled")
+    since = scheduled.lastTransitionTime if scheduled else pod.metadata.creationTimestamp
+    return bool(pod.status.nominatedNodeName) and not cluster.over(since, SCALE_UP)
 
 
 def judges_nodes(pod: pb.Pod) -> bool:
