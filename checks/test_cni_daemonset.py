@@ -23,6 +23,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from kubevitals.errors import NotApplicable, NotObserved
+from kubevitals.facts.apps.why_ended import known_cause
 from kubevitals.facts.network import cni
 from kubevitals.facts.network.addresses import IPNetwork
 from kubevitals.facts.network.cut_off import cut_off_nodes
@@ -71,10 +72,13 @@ _LOST = {
 _OTHER_NETWORK = "specified in the flannel net config doesn't contain"
 """How flannel says that its network is not the cluster's (flannel-io/flannel pkg/subnet/kube/kube.go)."""
 
-_NET_CONF = (
-    "let Network in net-conf.json (ConfigMap kube-flannel-cfg) contain the podCIDRs of all nodes, and restart flannel: "
-    "kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds"
-)
+_REMEDIES = {
+    _OTHER_NETWORK: "let Network in net-conf.json (ConfigMap kube-flannel-cfg) contain the podCIDRs of all nodes, and "
+    "restart flannel: kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds",
+    "BGP not established": "let the nodes reach each other's port 179/TCP, and see which address Calico takes for each "
+    "(IP_AUTODETECTION_METHOD)",
+}
+"""What helps, by a text of the daemon's last error (projectcalico/calico node/pkg/health/health.go)."""
 
 SUFFERING = ("cluster-dns[service-unreachable]", "kube-proxy[rules-wrong]", "kube-proxy[node-port]")
 
@@ -106,11 +110,13 @@ def not_running(cluster: Cluster) -> Iterator[Finding]:
     """
     for missing in cluster.derive(cni.nodes_without_cni):
         pod, error = missing.pod, missing.last_error(cluster)
-        suffers = error or "new pods there get no network, and existing routes go stale"
+        cause = known_cause(pod, cluster) if pod else None
+        suffers = error or (cause.means if cause else "new pods there get no network, and existing routes go stale")
+        remedy = cause.remedy if cause else missing.remedy
         yield Finding(
             ref(missing.node),
             says=f"{missing.problem('CNI')}: {suffers}",
-            remedy=_NET_CONF if _OTHER_NETWORK in error else missing.remedy,
+            remedy=next((known for text, known in _REMEDIES.items() if text in error), remedy),
             evidence=missing.evidence(cluster),
             concerns=(ref(pod),) if pod else (),
             look=ref(pod).kubectl("describe") if pod else "kubectl get daemonsets -A",

@@ -139,11 +139,16 @@ def _declared(container: pb.Container, probe: pb.Probe) -> str:
     return f"; the container declares {', '.join(map(str, ports[:5]))}"
 
 
+_TOLD_BY_LOG = (ReplyKind.OUTPUT, ReplyKind.HTTP_STATUS, ReplyKind.GRPC_STATUS)
+"""Replies with which the application itself says that it is not ready: its log says more."""
+
+
 def _remedy(failure: Failure, cause: AppCause | None, cluster: Cluster) -> str:
     kind, probe, pod = failure.kind, failure.probe, failure.symptom.pod
     if not probe:
         return "see the kubelet's log on its node, and restart the kubelet"
-    remedy = cause.remedy if cause and failure.reply is ReplyKind.OUTPUT else remedy_for(kind, probe, failure.reply)
+    told = cause is not None and failure.reply in _TOLD_BY_LOG
+    remedy = cause.remedy if cause and told else remedy_for(kind, probe, failure.reply)
     if failure.reply is ReplyKind.REFUSED:
         remedy += "; it must listen on the pod's address, not on 127.0.0.1"
     return f"{remedy}; {STANDBY}" if is_only_one_ready(pod, cluster) else remedy

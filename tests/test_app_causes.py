@@ -11,105 +11,9 @@ from kubevitals.facts.apps.causes import AppCause, cause_of_exit
 from kubevitals.facts.apps.messages import MESSAGES, recognise
 from kubevitals.facts.pods.log_lines import last_words
 from kubevitals.objects import Ref
+from tests.app_lines import SAID
 from tests.built import BuiltPod, config_map, node
 from tests.fakes import cluster_of
-
-SAID = [
-    ("listen tcp :8080: bind: address already in use", "port 8080 is already in use"),
-    ("bind: Address already in use", "a port that it listens on is already in use"),
-    ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", "port 80 is already in use"),
-    ("[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address in use", "port 8000 is"),
-    ("12:00:05 ERROR listen tcp 0.0.0.0:9090: bind: address already in use", "port 9090 is already in use"),
-    ("Error: listen EADDRINUSE: address already in use :::3000", "port 3000 is already in use"),
-    ("Web server failed to start. Port 8080 was already in use.", "port 8080 is already in use"),
-    ("exec /app/server: exec format error", "not for the node's architecture"),
-    ("/bin/sh: /app/server: cannot execute binary file: Exec format error", "not for the node's architecture"),
-    ("/usr/bin/env: 'bash\\r': No such file or directory", "Windows line ends"),
-    ("/entrypoint.sh: /bin/bash: bad interpreter: No such file or directory", "interpreter of /entrypoint.sh"),
-    ("sh: DATABASE_URL: parameter not set", "environment variable DATABASE_URL is not set"),
-    ("/start.sh: line 3: DATABASE_URL: unbound variable", "environment variable DATABASE_URL is not set"),
-    ("KeyError: 'DATABASE_URL'", "environment variable DATABASE_URL is not set"),
-    ('env: required environment variable "DB_HOST" is not set', "environment variable DB_HOST is not set"),
-    ("Error: missing required environment variable: API_ROOT", "environment variable API_ROOT is not set"),
-    ("required key APP_PORT missing value", "environment variable APP_PORT is not set"),
-    ("Could not resolve placeholder 'shop.url' in value \"${shop.url}\"", "property shop.url has no value"),
-    ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "heap is full"),
-    ('Exception in thread "main" java.lang.OutOfMemoryError: Java heap space', "heap is full"),
-    ('FATAL: password authentication failed for user "shop"', "refuses its credentials"),
-    (
-        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-        "certificate of the other side",
-    ),
-    ("ModuleNotFoundError: No module named 'flask'", "flask is missing from the image"),
-    ("Error: Cannot find module '/app/index.js'", "/app/index.js is missing from the image"),
-    ("./app: error while loading shared libraries: libpq.so.5: cannot open", "library libpq.so.5 is missing"),
-    ("touch: /var/cache/x: Read-only file system", "/var/cache/x is read-only"),
-    ("open /data/db.lock: permission denied", "no permission for /data/db.lock"),
-    ("PermissionError: [Errno 13] Permission denied: '/data/x'", "no permission for /data/x"),
-    ("cat: can't open '/etc/app/app.ini': No such file or directory", "/etc/app/app.ini does not exist"),
-    ("open /etc/app/config.yaml: no such file or directory", "/etc/app/config.yaml does not exist"),
-    ("IsADirectoryError: [Errno 21] Is a directory: '/etc/app'", "/etc/app is a directory"),
-    ("cat: read error: Is a directory", "takes a directory for a file"),
-    ("Unable to write to /var/lib/x error=open /var/lib/x: is a directory", "/var/lib/x is a directory"),
-    ("14:05:03 listen unix /csi/csi.sock: bind: address already in use", "the socket /csi/csi.sock is already in use"),
-    ("inotify_init: too many open files", "too many files, or inotify instances"),
-    ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
-    (";; connection timed out; no servers could be reached", "a host name cannot be resolved"),
-    ("standard_init_linux.go:228: exec user process caused: no such file or directory", "the interpreter of a script"),
-    ("exec /entrypoint.sh: no such file or directory", "the interpreter of a script"),
-    ("Error: Database is uninitialized and superuser password is not specified.", "administrator's password"),
-    ('FATAL:  database "orders" does not exist', 'database "orders" does not exist'),
-    ("ERROR 1049 (42000): Unknown database 'orders'", 'database "orders" does not exist'),
-    ("max virtual memory areas vm.max_map_count [65530] is too low, increase to 262144", "vm.max_map_count is too low"),
-    ('initdb: error: directory "/var/lib/postgresql/data" exists but is not empty', "its data directory is not empty"),
-    ("nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)", "may not listen on a port below 1024"),
-    ("Error: listen EACCES: permission denied 0.0.0.0:443", "may not listen on a port below 1024"),
-    ("listen tcp :80: bind: permission denied", "may not listen on a port below 1024"),
-    ("bash: line 1: fork: Resource temporarily unavailable", "no more processes or threads"),
-    (
-        "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits",
-        "no more",
-    ),
-    ("Error: P1001: Can't reach database server at `192.0.2.7`:`5432`", "nothing answers at 192.0.2.7:5432"),
-    (
-        "PrismaClientInitializationError: Can't reach database server at `192.0.2.7:5432`",
-        "nothing answers at 192.0.2.7",
-    ),
-    ("mkdir: cannot create directory \u2018/var/log/x\u2019: Permission denied", "no permission for /var/log/x"),
-    ("/bin/sh: can't create /var/log/app.log: Permission denied", "no permission for /var/log/app.log"),
-    (
-        "/entrypoint.sh: line 49: /etc/nginx/conf.d/a.conf: Permission denied",
-        "no permission for /etc/nginx/conf.d/a.conf",
-    ),
-    ("chown: /srv/data: Operation not permitted", "may not change the owner or mode of /srv/data"),
-    ("chown: changing ownership of '/var/lib/pg': Operation not permitted", "owner or mode of /var/lib/pg"),
-    ("Fatal glibc error: CPU does not support x86-64-v2", "CPU is too old for it (x86-64-v2 is required)"),
-    ("Error: unknown flag: --enable-foo", "it does not know the flag --enable-foo"),
-    ("flag provided but not defined: -metrics.addr", "it does not know the flag -metrics.addr"),
-    ("app.py: error: unrecognized arguments: --debug", "it does not know the flag --debug"),
-    ("error\tcommand error output: validation timeout", "not redirected to the proxy of its mesh"),
-    (
-        "error\tError connecting to 127.0.0.6:15002: dial tcp 127.0.0.1:0: connect: connection refused",
-        "not redirected to the proxy of its mesh",
-    ),
-    (
-        "ERROR linkerd_network_validator: Failed to validate networking configuration timeout=10s",
-        "not redirected to the proxy of its mesh",
-    ),
-    ("iptables-restore: unable to initialize table 'nat'", "no iptables table nat"),
-    ("iptables v1.8.7 (legacy): can't initialize iptables table `raw': Table does not exist", "no iptables table raw"),
-    ("opening storage failed: lock DB directory: resource temporarily unavailable", "holds the lock of its data"),
-    ("[ERROR] [MY-012574] [InnoDB] Unable to lock ./ibdata1 error: 11", "holds the lock of its data"),
-    ('FATAL:  lock file "postmaster.pid" already exists', "holds the lock of its data"),
-    ("FATAL:  database files are incompatible with server", "another major version of the database"),
-    ('error: no matches for kind "Certificate" in version "cert-manager.io/v1"', "no kind Certificate"),
-    ('"msg":"problem running manager","error":"leader election lost"', "could not renew its Lease"),
-    ('npm ERR! Missing script: "start"', 'package.json has no script "start"'),
-    ("/bin/sh: 1: ./run: not found", "./run is missing from the image"),
-    ("/docker-entrypoint.sh: line 5: exec: uvicorn: not found", "uvicorn is missing from the image"),
-    ("env: can't execute 'bash': No such file or directory", "bash is missing from the image"),
-    ("/usr/bin/env: \u2018python\u2019: No such file or directory", "python is missing from the image"),
-]
 
 
 def cause(line: str, pod: BuiltPod | None = None, **lists: Sequence[Message]) -> AppCause | None:
@@ -204,6 +108,15 @@ def test_a_service_that_does_not_answer_is_named_with_the_reason(address: str, r
     found = cause(REFUSED.format(address), services=[service("db")], endpoint_slices=[endpoints("db", ready=ready)])
     assert found
     assert found.means == means
+
+
+def test_an_api_server_out_of_reach_is_not_for_its_pods() -> None:
+    kubernetes = service("kubernetes")
+    kubernetes.metadata.namespace, kubernetes.spec.clusterIP = "default", "10.96.0.1"
+    found = cause('Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout', services=[kubernetes])
+    assert found
+    assert found.means == "it does not reach the API server at 10.96.0.1:443"
+    assert "port 6443" in found.remedy
 
 
 @pytest.mark.parametrize("line", [SAID[0][0], SAID[1][0]], ids=["numbered", "not numbered"])

@@ -129,6 +129,31 @@ def test_a_node_whose_cni_crashes_is_the_root_and_says_why() -> None:
     assert {str(root.finding.obj) for root in roots_of(cases, EXPLAINS).values()} == {"Node/six"}
 
 
+def test_a_cause_that_is_known_has_its_remedy() -> None:
+    crashing = daemon(KINDNET, "six", "False", 30, "CrashLoopBackOff")
+    said = b"stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory\n"
+    log = {f"/api/v1/namespaces/kube-system/pods/{crashing.metadata.name}/log": Answer(200, said)}
+    (finding,) = not_running(cluster_of(log, nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS[:5], crashing]))
+    assert finding.says.endswith("CrashLoopBackOff: the node has not loaded the kernel module br_netfilter")
+    assert finding.remedy.startswith("load it on the nodes")
+
+
+def test_a_cni_that_runs_and_is_not_ready_says_what_its_readiness_probe_does() -> None:
+    unready = daemon(KINDNET, "six", "False", 300)
+    unready.status.containerStatuses[0].state.running.startedAt.CopyFrom(ago(3600))
+    about = pb.ObjectReference(
+        kind="Pod", namespace="kube-system", name=unready.metadata.name, uid=unready.metadata.uid
+    )
+    about.fieldPath = f"spec.containers{{{unready.status.containerStatuses[0].name}}}"
+    words = "Readiness probe failed: calico/node is not ready: BIRD is not ready: BGP not established with 10.0.0.7"
+    event = pb.Event(involvedObject=about, type="Warning", reason="Unhealthy", message=words, lastTimestamp=ago(5))
+    (finding,) = not_running(
+        cluster_of(nodes=NODES, daemon_sets=[KINDNET], pods=[*PODS[:5], unready], all_events=[event])
+    )
+    assert finding.says.endswith("calico/node is not ready: BIRD is not ready: BGP not established with 10.0.0.7")
+    assert "179/TCP" in finding.remedy
+
+
 NO_NETWORK = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
 
 

@@ -38,7 +38,9 @@ def crashing(name: str) -> pb.Pod:
         (b"Listen: listen tcp :53: bind: permission denied", "it cannot listen on its port"),
         (b'plugin/forward: not an IP address or file: "ns.example"', "a plugin refuses its part of the Corefile"),
         (b"[ERROR] plugin/errors: 2 x. HINFO: read udp: i/o timeout", ""),
+        (b"plugin/forward: no valid upstream addresses found", "forwards to has no name server"),
         (b'[INFO] plugin/ready: Still waiting on: "kubernetes"', "it waits for the API server"),
+        (b'[INFO] plugin/ready: Plugins not ready: "kubernetes"', "it waits for the API server"),
         (b"[INFO] 127.0.0.1:33341 - HINFO 0.1s", ""),
     ],
 )

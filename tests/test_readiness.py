@@ -82,7 +82,7 @@ def test_what_the_log_says_is_added_to_an_answer_that_says_little() -> None:
     pod.logs["app"] = "wget: bad address 'absent'"
     finding = answered(pod, "HTTP probe failed with statuscode: 503")
     assert ": HTTP 503; its log says: " in finding.says
-    assert finding.remedy == "fix what readinessProbe reports"
+    assert finding.remedy.startswith("correct the host name")
 
 
 def test_ports_that_the_container_declares_are_named() -> None:
@@ -175,6 +175,14 @@ def test_where_only_one_replica_is_ready_it_may_be_the_leader() -> None:
     cluster = cluster_of(pods=[owned(built().pod), ready_peer(10)], nodes=[node()])
     (finding,) = probe_failing(cluster)
     assert "leader election" in finding.remedy
+
+
+def test_a_daemon_is_no_replica_that_waits_to_become_the_leader() -> None:
+    pods = [owned(built().pod), ready_peer(10)]
+    for pod in pods:
+        pod.metadata.ownerReferences[0].kind = "DaemonSet"
+    (finding,) = probe_failing(cluster_of(pods=pods, nodes=[node()]))
+    assert "leader election" not in finding.remedy
 
 
 def in_rollout(available: int, progressing: str = "True") -> Cluster:

@@ -17,6 +17,14 @@ from kubevitals.text import near_name
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104
 """Addresses that mean the pod itself."""
 
+API_SERVER = ServiceName("default", "kubernetes")
+"""The Service by which pods reach the API server."""
+
+_API_SERVER_REMEDY = (
+    "see what drops traffic from pods to the API server: a firewall on the control-plane nodes (port 6443; firewalld "
+    "says no route to host), kube-proxy or the CNI on the pod's node, or a NetworkPolicy"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AppCause:
@@ -172,6 +180,9 @@ def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluste
     if not service or not found:
         return replace(plain, means=f"nothing answers at {place}")
     silence = why_silent(found, port, plain.line, pod, cluster)
+    if service == API_SERVER:
+        remedy = silence.remedy or _API_SERVER_REMEDY
+        return replace(plain, means=f"it does not reach the API server at {place}", remedy=remedy)
     means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{silence.reason}"
     return replace(plain, means=means, remedy=silence.remedy or plain.remedy, concerns=(Ref("Service", *service),))
 

@@ -135,6 +135,40 @@ MESSAGES = (
         "istio/istio tools/istio-iptables/pkg/validation/validator.go",
     ),
     Message(
+        "the node has not loaded the kernel module br_netfilter",
+        "load it on the nodes (modprobe br_netfilter), and name it in /etc/modules-load.d, as a reboot forgets it",
+        (r"/proc/sys/net/bridge/[\w-]{1,60}: no such file or directory",),
+        "flannel-io/flannel main.go, linux net/bridge/br_netfilter_hooks.c",
+    ),
+    Message(
+        "it may not change the kernel setting {name}",
+        "let it run privileged, or set this on the node; kube-proxy on nodes that are containers (kind, k3d, rootless) "
+        "needs conntrack.maxPerCore: 0",
+        (r"(?P<name>/proc/sys/[\w./-]{1,200}): (?i:permission denied|read-only file system)",),
+        "linux fs/proc/proc_sysctl.c, kubernetes/kubernetes cmd/kube-proxy/app/conntrack.go",
+    ),
+    Message(
+        "its node has no podCIDR",
+        "let kube-controller-manager give nodes one: --allocate-node-cidrs=true and --cluster-cidr (kubeadm: "
+        "networking.podSubnet); if it does, its log says whether the range is used up",
+        (r"pod cidr not assigned",),
+        "flannel-io/flannel pkg/subnet/kube/kube.go",
+    ),
+    Message(
+        "its node cannot do IPVS",
+        "load ip_vs, its schedulers (ip_vs_rr) and nf_conntrack on the nodes, or set mode in the configuration of "
+        "kube-proxy to iptables or nftables",
+        (r"[Cc]an't use the IPVS proxier",),
+        "kubernetes/kubernetes cmd/kube-proxy/app/server_linux.go",
+    ),
+    Message(
+        "AWS' IPAM daemon does not start",
+        "read /var/log/aws-routed-eni/ipamd.log on the node: often the policy AmazonEKS_CNI_Policy is missing from its "
+        "role, or it does not reach the API server by its Service (kube-proxy)",
+        (r"Retrying waiting for IPAM-D",),
+        "aws/amazon-vpc-cni-k8s cmd/aws-vpc-cni/main.go",
+    ),
+    Message(
         "the node's kernel has no iptables table {name}",
         "load the module iptable_{name} on the node, or let the CNI plugin of the mesh or network do this work",
         (r"initialize (?:ip6?tables )?table [`'](?P<name>\w{1,30})'",),
@@ -293,11 +327,19 @@ MESSAGES = (
         "renew the certificate, or give the container the CA that signed it",
         (
             r"x509: certificate (?:has expired or is not yet valid|signed by unknown authority)",
+            r"tls: failed to parse certificate from server",
             r"CERTIFICATE_VERIFY_FAILED|unable to get local issuer certificate|certificate has expired",
             r"PKIX path building failed",
         ),
         "golang/go crypto/x509/verify.go, openssl crypto/x509/x509_txt.c, "
         "openjdk sun/security/validator/PKIXValidator.java",
+    ),
+    Message(
+        "a certificate between it and the other side has expired",
+        "renew the certificate that both sides trust, and restart what still uses the old one; of a mesh, see its "
+        "issuer and its trust anchor (linkerd check)",
+        (r"received fatal alert: CertificateExpired|invalid peer certificate: (?:Expired|certificate expired)",),
+        "rustls/rustls rustls/src/error.rs",
     ),
     Message(
         'database "{name}" does not exist',

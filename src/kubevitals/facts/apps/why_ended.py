@@ -30,6 +30,12 @@ def why_crashing(pod: pb.Pod, cluster: Cluster) -> AppCause | None:
     return None
 
 
+def known_cause(pod: pb.Pod, cluster: Cluster) -> AppCause | None:
+    """Return the cause that the log of a container names that keeps crashing; nothing if none is known."""
+    logs = ((status.name, _log(pod, status, cluster)) for status in statuses(pod) if crash(pod, status, cluster))
+    return next((cause for name, log in logs if (cause := cause_of_exit(log, pod, name, cluster))), None)
+
+
 def _log(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> list[str]:
     """Return what the container wrote last, its termination message included; the message where no log is observed."""
     message = last_end(status).message.splitlines()

@@ -43,13 +43,19 @@ LOG_LINES = (
         "coredns/caddy caddyfile/dispenser.go",
     ),
     LogLine(
+        r"plugin/forward: no valid upstream addresses found",
+        "the file that its Corefile forwards to has no name server",
+        "let /etc/resolv.conf of the nodes name one, or name servers after `forward .` in the Corefile: {edit}",
+        "coredns/coredns plugin/forward/setup.go, coredns/coredns#5764",
+    ),
+    LogLine(
         r"^(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?plugin/[\w-]{1,40}: ",
         "a plugin refuses its part of the Corefile",
         "correct the block of this plugin in the Corefile: {edit}",
         "coredns/coredns plugin/errors.go (plugin.Error), coremain/run.go",
     ),
     LogLine(
-        r"Still waiting on: .{0,40}kubernetes",
+        r"(?:Still waiting on|Plugins not ready): .{0,40}kubernetes",
         "it waits for the API server and knows no Service yet",
         "check whether pods on its node reach the ClusterIP of the API server, and whether it may list Services",
         "coredns/coredns plugin/ready/ready.go",

@@ -10,8 +10,10 @@ from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.distributions import is_self_contained
 from kubevitals.facts.nodes.lifecycle import settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on, exclusion, meant_for
+from kubevitals.facts.pods.container_probe_events import still_fails
+from kubevitals.facts.pods.container_probes import ProbeKind
 from kubevitals.facts.pods.down_lines import down_lines
-from kubevitals.facts.pods.log_lines import telling_line
+from kubevitals.facts.pods.log_lines import last_words, telling_line
 from kubevitals.facts.pods.states import crash, is_down
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_finished, statuses
@@ -43,11 +45,13 @@ class NodeWithoutDaemon(NamedTuple):
         return f"has a {daemon} pod that is not ready" + (f": {waiting}" if waiting else "")
 
     def last_error(self, cluster: Cluster) -> str:
-        """Return the last error in the log of a container that keeps crashing; empty if there is none."""
+        """Return the last error of a container that keeps crashing, or how the readiness probe of one fails, or ""."""
         for status in statuses(self.pod) if self.pod else ():
-            if self.pod and crash(self.pod, status, cluster):
-                with suppress(NotObserved):  # the evidence says that the log could not be read
+            with suppress(NotObserved):  # the evidence says what could not be read
+                if self.pod and crash(self.pod, status, cluster):
                     return telling_line(cluster.log(self.pod, status.name, previous=not _has_ended(status)))
+                if self.pod and status.state.HasField("running") and not status.ready:
+                    return _last_reply(self.pod, status, cluster)
         return ""
 
     def evidence(self, cluster: Cluster) -> Iterator[str]:
@@ -56,6 +60,12 @@ class NodeWithoutDaemon(NamedTuple):
             return
         yield f"pod: {self.pod.metadata.namespace}/{self.pod.metadata.name}"
         yield from down_lines(self.pod, cluster)
+
+
+def _last_reply(pod: pb.Pod, status: pb.ContainerStatus, cluster: Cluster) -> str:
+    """Return the last line with which a readiness probe still fails."""
+    failing = still_fails(pod, status.name, ProbeKind.READINESS, cluster)
+    return last_words(failing.words.splitlines()) if failing else ""
 
 
 def _has_ended(status: pb.ContainerStatus) -> bool:

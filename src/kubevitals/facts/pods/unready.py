@@ -114,9 +114,12 @@ def _deployments(cluster: Cluster) -> dict[Ref, pb.Deployment]:
 
 
 def is_only_one_ready(pod: pb.Pod, cluster: Cluster) -> bool:
-    """Return whether exactly one pod of the same controller is ready, as in applications that elect a leader."""
+    """Return whether exactly one pod of the same controller is ready, as in applications that elect a leader.
+
+    A DaemonSet's pods are no replicas.
+    """
     of = controller(pod)
-    return of is not None and cluster.derive(_ready_pods)[of] == 1
+    return of is not None and of.kind != "DaemonSet" and cluster.derive(_ready_pods)[of] == 1
 
 
 def _ready_pods(cluster: Cluster) -> Counter[Ref]:
