@@ -31,6 +31,8 @@ from kubevitals.facts.network.gateways import (
     SETTLING,
     Gateway,
     HTTPRoute,
+    Unattached,
+    unattached,
     unmet,
     waits_for_controller,
 )
@@ -216,17 +218,40 @@ def gateway(cluster: Cluster) -> Iterator[Finding]:
 
 
 def route(cluster: Cluster) -> Iterator[Finding]:
-    """Find HTTPRoutes that a Gateway has not accepted, or whose references do not exist.
+    """Find HTTPRoutes that a Gateway has not accepted, whose Gateway does not exist, or whose references do not.
 
     One of which no controller says anything is a warning: it may be part of another route.
     """
     says = "leads nowhere: no Gateway's controller says anything about it"
     remedy = "correct spec.parentRefs (kubectl get gateways -A), or see whether the controller of its Gateway runs"
-    for each in cluster.objects(HTTP_ROUTES):
+    lost = observed(unattached(cluster))
+    yield from (_unattached(each, cluster) for each in lost.items)
+    found_already = {ref(each.route) for each in lost.items}
+    for each in (one for one in cluster.objects(HTTP_ROUTES) if ref(one) not in found_already):
         if found := _unmet(each, cluster):
             yield found
         elif waits_for_controller(each, cluster):
             yield _waiting(each, says, remedy, Severity.WARNING, cluster)
+    if lost.unseen:
+        raise lost.unseen
+
+
+def _unattached(lost: Unattached, cluster: Cluster) -> Finding:
+    """Return that a Gateway of a route does not exist, whatever its status says: that may be of another time."""
+    route, (first, *_), present = lost.route, lost.missing, lost.present
+    others = {each.metadata.name: each.metadata.namespace for each in cluster.objects(GATEWAYS)}
+    elsewhere = f" (namespace {clean(others[first.name], 63)} has one)" if first.name in others else ""
+    near = elsewhere or near_name(first.name, others)
+    leads = "is not attached to all of its Gateways" if present else "leads nowhere"
+    return Finding(
+        ref(route),
+        says=f"{leads}: {first} does not exist{near}",
+        remedy="correct spec.parentRefs, with the Gateway's namespace: kubectl get gateways -A",
+        evidence=event_lines(route, cluster),
+        severity=Severity.WARNING if present else Severity.ERROR,
+        missing=lost.missing,
+        since=route.metadata.creationTimestamp.seconds,
+    )
 
 
 def _waiting(obj: Gateway | HTTPRoute, says: str, remedy: str, severity: Severity, cluster: Cluster) -> Finding:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from checks.test_ingress import gateway, route
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.network.gateways import GATEWAYS, HTTP_ROUTES
-from kubevitals.findings.finding import Severity
+from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
 from kubevitals.source.request import Answer
 from tests.fakes import cluster_of, status_json
@@ -76,6 +77,57 @@ def test_a_route_of_which_no_controller_says_anything_is_a_warning() -> None:
     assert finding.severity is Severity.WARNING
     young, said = aged(silent, "2026-03-01T11:59:00Z"), aged(route_object(condition("Accepted", "True")))
     assert not list(route(cluster_of({HTTP_ROUTES.path: listed(young, said)})))
+
+
+def attached(*refs: dict[str, str], time: str = "2026-03-01T11:00:00Z") -> dict[str, Any]:
+    """Return a route that a controller accepted, some time."""
+    accepted = condition("Accepted", "True")
+    return aged(route_object(accepted) | {"spec": {"parentRefs": refs}}, time)
+
+
+def judged(*routes: dict[str, Any], **lists: Any) -> list[Finding]:
+    answers = {GATEWAYS.path: listed(gateway_object()), HTTP_ROUTES.path: listed(*routes)}
+    return list(route(cluster_of(answers, **lists)))
+
+
+SERVICES = [pb.Service(metadata=pb.ObjectMeta(name="web", namespace=name)) for name in ("shop", "infra")]
+"""They make two namespaces, of which the test's cluster lists all."""
+
+
+def test_a_route_to_a_gateway_that_does_not_exist_leads_nowhere() -> None:
+    (finding,) = judged(attached({"name": "egde"}), services=SERVICES)
+    assert finding.says == 'leads nowhere: Gateway/shop/egde does not exist (did you mean "edge"?)'
+    assert (finding.severity, finding.missing) == (Severity.ERROR, (Ref("Gateway", "shop", "egde"),))
+
+
+def test_a_gateway_of_another_namespace_is_not_meant() -> None:
+    (finding,) = judged(attached({"name": "edge", "namespace": "infra"}), services=SERVICES)
+    assert finding.says == "leads nowhere: Gateway/infra/edge does not exist (namespace shop has one)"
+
+
+def test_a_route_with_another_gateway_is_a_warning() -> None:
+    (finding,) = judged(attached({"name": "edge"}, {"name": "inner"}), services=SERVICES)
+    assert finding.says == "is not attached to all of its Gateways: Gateway/shop/inner does not exist"
+    assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        attached({"name": "edge"}),
+        attached({"name": "edge", "namespace": "shop"}),
+        attached({"name": "web", "kind": "Service"}),
+        attached({"name": "egde"}, time="2026-03-01T11:59:00Z"),
+    ],
+    ids=["own-namespace", "named", "mesh", "new"],
+)
+def test_a_route_to_what_exists_is_not_found(healthy: dict[str, Any]) -> None:
+    assert not judged(healthy, services=SERVICES)
+
+
+def test_a_gateway_in_a_namespace_that_is_not_listed_may_exist() -> None:
+    with pytest.raises(NotObserved):
+        judged(attached({"name": "edge", "namespace": "elsewhere"}), services=SERVICES)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Fields, Resource
+from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
+from kubevitals.objects import Ref, ref
 from kubevitals.threshold import Threshold
 
 SETTLING = Threshold(
@@ -46,10 +48,11 @@ class Gateway(Resource, frozen=True):
 
 
 class ParentRef(Fields, frozen=True):
-    """The Gateway that a route is attached to."""
+    """What a route is attached to: a Gateway, or of a mesh, a Service."""
 
     name: str = ""
     namespace: str = ""
+    kind: str = "Gateway"
 
 
 class RouteParentStatus(Fields, frozen=True):
@@ -65,9 +68,16 @@ class RouteStatus(Fields, frozen=True):
     parents: tuple[RouteParentStatus, ...] = ()
 
 
+class RouteSpec(Fields, frozen=True):
+    """What a route is to be attached to."""
+
+    parentRefs: tuple[ParentRef, ...] = ()  # noqa: N815
+
+
 class HTTPRoute(Resource, frozen=True):
     """An HTTPRoute."""
 
+    spec: RouteSpec = RouteSpec()
     status: RouteStatus = RouteStatus()
 
 
@@ -90,6 +100,40 @@ def unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Unmet | None:
         else [Unmet(condition, parent.parentRef) for parent in obj.status.parents for condition in parent.conditions]
     )
     return next(_lasting(found, NOT_MET[type(obj).__name__], cluster), None)
+
+
+class Unattached(NamedTuple):
+    """A route of whose Gateways some do not exist, and those that do."""
+
+    route: HTTPRoute
+    missing: tuple[Ref, ...]
+    present: tuple[Ref, ...]
+
+
+def unattached(cluster: Cluster) -> Iterator[Unattached]:
+    """Yield the routes to Gateways that do not exist, once they are older than `ingress.settling`.
+
+    Raises:
+        NotObserved: after the last one, if Gateways are not listed, or not all of a namespace.
+    """
+    unseen: NotObserved | None = None
+    for route in cluster.objects(HTTP_ROUTES):
+        here = route.metadata.namespace
+        of = [Ref("Gateway", one.namespace or here, one.name) for one in route.spec.parentRefs if one.kind == "Gateway"]
+        try:
+            if of and cluster.over(route.metadata.creationTimestamp, SETTLING) and (missing := _missing(of, cluster)):
+                yield Unattached(route, missing, tuple(gateway for gateway in of if gateway not in missing))
+        except NotObserved as error:
+            unseen = error
+    if unseen:
+        raise unseen
+
+
+def _missing(gateways: list[Ref], cluster: Cluster) -> tuple[Ref, ...]:
+    known = {ref(gateway) for gateway in cluster.objects(GATEWAYS)}
+    missing = tuple(gateway for gateway in gateways if gateway not in known)
+    cluster.need_complete(*(gateway.namespace for gateway in missing))
+    return missing
 
 
 def _lasting(found: list[Unmet], kinds: tuple[str, ...], cluster: Cluster) -> Iterator[Unmet]:
