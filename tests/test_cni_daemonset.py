@@ -96,6 +96,15 @@ def test_a_node_may_be_excluded_on_purpose(on: pb.Node, second: list[pb.Pod]) ->
     assert found(not_running, cluster_of(nodes=[on], daemon_sets=[flannel], pods=second)) == []
 
 
+def test_calico_that_only_enforces_policies_in_gke_is_not_missed_elsewhere() -> None:
+    calico = daemon_set("calico-node", selector={"projectcalico.org/ds-ready": "true"})
+    assert found(not_running, cluster_of(nodes=[NODES[0]], daemon_sets=[calico], pods=[pod("app", "one")])) == []
+    other = daemon_set("calico-node", selector={"calico": "yes"})
+    assert found(not_running, cluster_of(nodes=[NODES[0]], daemon_sets=[other], pods=[pod("app", "one")])) == [
+        "Node/one"
+    ]
+
+
 @pytest.mark.parametrize(
     ("version", "labels", "expected"),
     [

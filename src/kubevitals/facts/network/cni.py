@@ -183,8 +183,18 @@ def nodes_without_cni(cluster: Cluster) -> list[NodeWithoutDaemon]:
         for daemon_set in daemon_sets(cluster)
         for missing in nodes_without_daemon([daemon_set], cluster)
     }
-    excluded = {missing.node.metadata.name: missing for missing in excluded_nodes(daemon_sets(cluster), cluster)}
+    networks = [daemon_set for daemon_set in daemon_sets(cluster) if not _is_for_policies(daemon_set)]
+    excluded = {missing.node.metadata.name: missing for missing in excluded_nodes(networks, cluster)}
     return [node for node in (excluded | without).values() if is_ready(node.node) or no_network(node.node)]
+
+
+GKE_POLICIES = "projectcalico.org/ds-ready"
+"""The label that GKE's calico-node selects nodes by: it enforces policies there, and GKE's own CNI sets pods up
+(kubernetes/kubernetes cluster/gce/config-default.sh)."""
+
+
+def _is_for_policies(daemon_set: pb.DaemonSet) -> bool:
+    return GKE_POLICIES in daemon_set.spec.template.spec.nodeSelector
 
 
 def no_network(node: pb.Node) -> str:
