@@ -30,7 +30,7 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.control_plane.etcd import no_space
-from kubevitals.facts.control_plane.leases import Trace, clocks_ahead, stale_lease
+from kubevitals.facts.control_plane.leases import Trace, clocks_ahead, pods_of, stale_lease
 from kubevitals.facts.control_plane.versions import Skewed, server_version, skewed
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.findings.declaration import check
@@ -71,7 +71,7 @@ def controller_manager_stalled(cluster: Cluster) -> Iterator[Finding]:
 
 def _stalled(lease: pb.Lease, impact: str, cluster: Cluster) -> Finding:
     name = lease.metadata.name
-    pods = [pod for pod in cluster.pods if _is_of(name, pod)]
+    pods = pods_of(name, cluster)
     return Finding(
         ref(lease),
         says=f"is not renewed any more: no {name} works, so {impact}",
@@ -81,11 +81,6 @@ def _stalled(lease: pb.Lease, impact: str, cluster: Cluster) -> Finding:
         look=f"kubectl -n kube-system get pods -o wide -l component={name}",
         since=lease.spec.renewTime.seconds,
     )
-
-
-def _is_of(component: str, pod: pb.Pod) -> bool:
-    """Return whether a pod runs a component of the control plane, as kubeadm names and labels it."""
-    return pod.metadata.namespace == "kube-system" and pod.metadata.labels.get("component") == component
 
 
 def _lease_lines(lease: pb.Lease, pods: list[pb.Pod], cluster: Cluster) -> Iterator[str]:

@@ -75,6 +75,17 @@ def test_a_lease_that_is_left_over(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_a_component_that_elects_no_leader_leaves_its_lease_alone(rule: Rule) -> None:
+    own = pb.Pod(metadata=pb.ObjectMeta(name="own", namespace="kube-system", labels={"component": RULES[rule]}))
+    own.spec.containers.add(command=[RULES[rule], "--leader-elect=false"])
+    with pytest.raises(NotApplicable, match="without an elected leader"):
+        found(rule, pods=[own])
+    other = pb.Pod(metadata=pb.ObjectMeta(name="other", namespace="kube-system", labels={"component": RULES[rule]}))
+    other.spec.containers.add(command=[RULES[rule], "--leader-elect=true"])
+    assert found(rule, pods=[own, other])
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_pods_that_others_create_or_run_by_themselves_prove_nothing(rule: Rule) -> None:
     assert found(rule, 30_000, pods=[owned("Node", 100, 99), owned("Workflow", 100, 99)])
 

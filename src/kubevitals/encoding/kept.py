@@ -17,6 +17,9 @@ M = TypeVar("M", bound=Message)
 CLUSTER_CIDR = "--cluster-cidr="
 """The flag of kube-controller-manager with the networks from which nodes get their podCIDRs."""
 
+NO_LEADER = "--leader-elect=false"
+"""The argument of kube-scheduler and kube-controller-manager with which they work without a Lease."""
+
 BATCH = 64
 """Objects that share one block of memory; separately, each would take more than twice as much."""
 
@@ -47,7 +50,7 @@ _READ_ANNOTATIONS = frozenset(
         DEFAULT_INGRESS_CLASS,
     }
 )
-_READ_ARGUMENTS = (CLUSTER_CIDR,)
+_READ_ARGUMENTS = (CLUSTER_CIDR, NO_LEADER)
 _ITEM = 1 << 3 | 2
 
 

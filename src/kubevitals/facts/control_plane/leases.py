@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.kept import NO_LEADER
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.nodes.lifecycle import our_nodes
 from kubevitals.inventory.cluster import Cluster
@@ -38,10 +39,11 @@ class Trace(Enum):
 def stale_lease(name: str, trace: Trace, cluster: Cluster) -> pb.Lease | None:
     """Return a component's Lease if its holder has stopped to renew it, and nothing shows that it works without it.
 
-    A Lease may be left over from a time when several instances elected a leader: then pods bear newer traces.
+    A Lease may be left over from a time when several instances elected a leader: then pods bear newer traces, or the
+    component is told to elect none.
 
     Raises:
-        NotApplicable: there is no such Lease.
+        NotApplicable: there is no such Lease, or the component does not need it.
         NotObserved: no Lease at all was renewed lately, so that the API server accepts no writes, or answers with old
             objects.
     """
@@ -52,9 +54,26 @@ def stale_lease(name: str, trace: Trace, cluster: Cluster) -> pb.Lease | None:
         )
     if cluster.age(lease.spec.renewTime) < _patience(lease, cluster):
         return None
+    if _elects_no_leader(name, cluster):
+        raise NotApplicable(f"{name} works without an elected leader ({NO_LEADER}): its Lease is left over")
     _need_fresh_leases(cluster)
     left_over = lease.spec.renewTime.seconds + _patience(lease, cluster)
     return None if any(time > left_over for time in _traces(trace, cluster)) else lease
+
+
+def pods_of(component: str, cluster: Cluster) -> list[pb.Pod]:
+    """Return the pods that run a component of the control plane, as kubeadm names and labels them."""
+    return [
+        pod
+        for pod in cluster.pods
+        if pod.metadata.namespace == "kube-system" and pod.metadata.labels.get("component") == component
+    ]
+
+
+def _elects_no_leader(component: str, cluster: Cluster) -> bool:
+    pods = pods_of(component, cluster)
+    words = [{*c.command, *c.args} for pod in pods for c in pod.spec.containers]
+    return bool(words) and all(NO_LEADER in of_container for of_container in words)
 
 
 def _patience(lease: pb.Lease, cluster: Cluster) -> float:
