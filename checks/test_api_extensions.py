@@ -42,6 +42,7 @@ EXPLAINS = (
     Explains(("api-extensions[webhook]", "api-extensions[ca-expired]"), BOTH_CONCERN, ("pod-creation[webhook]",)),
     Explains(("api-extensions[webhook]",), BOTH_CONCERN, ("api-extensions[webhook-ignored]",)),
     Explains(("api-extensions[api-service]",), CONCERNED, ("terminating[namespace]",)),
+    Explains(("api-extensions[webhook]",), BOTH_CONCERN, ("terminating[namespace]",)),
     Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("api-extensions",)),
     Explains(("service-endpoints",), CONCERNED, ("api-extensions",)),
 )

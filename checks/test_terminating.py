@@ -58,6 +58,10 @@ _FINALIZER = re.compile(r"(?P<name>[^\s,:]{1,300}) in (?P<count>\d{1,9}) resourc
 
 _GROUP_VERSION = re.compile(r"(?P<group>[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,9})/(?P<version>v[a-z0-9]{1,30})\b")
 
+_CALLED = re.compile(r"https://(?P<service>[a-z0-9-]{1,63})\.(?P<namespace>[a-z0-9-]{1,63})\.svc[:/]")
+_CONVERSION = re.compile(r"conversion webhook for \S{1,300}, Kind=(?P<kind>\w{1,63}) failed")
+"""How the API server names a webhook (apiserver pkg/util/webhook/error.go, apiextensions-apiserver conversion)."""
+
 NAMED = 5
 """Kinds, finalizers and objects that a finding names."""
 
@@ -81,7 +85,7 @@ def pod(cluster: Cluster) -> Iterator[Finding]:
 
 
 class Obstacle(NamedTuple):
-    """What keeps a namespace: a clause, what to do, and the API services that do not answer."""
+    """What keeps a namespace: a clause, what to do, and the API services or Services that do not answer."""
 
     why: str
     remedy: str
@@ -135,7 +139,7 @@ def _obstacle(stuck: pb.Namespace) -> Obstacle:
     if NOT_LISTED in said:
         return _unlisted(said[NOT_LISTED])
     if failed := said.get(NOT_PARSED) or said.get(NOT_DELETED):
-        return Obstacle(f"its content cannot be deleted: {failed}", "fix what the message reports")
+        return _undeletable(failed)
     if FINALIZERS in said:
         return _finalizers(stuck, said[FINALIZERS], said.get(CONTENT, ""))
     if CONTENT in said:
@@ -148,6 +152,19 @@ def _obstacle(stuck: pb.Namespace) -> Obstacle:
 
 
 _CONTROLLER = "find out why the controller of that finalizer does not remove it, or whether it is still installed"
+
+
+def _undeletable(message: str) -> Obstacle:
+    """Return what keeps the content: often a webhook, for deletions or conversions, whose Service was deleted first."""
+    why, called = f"its content cannot be deleted: {message}", _CALLED.search(message)
+    if not called:
+        return Obstacle(why, "fix what the message reports")
+    service = Ref("Service", called["namespace"], called["service"])
+    of = _CONVERSION.search(message)
+    leftover = f"the CustomResourceDefinition of {of['kind']}" if of else "the configuration of the webhook"
+    return Obstacle(
+        why, f"bring {service} back, or delete {leftover} if what it belonged to was uninstalled", (service,)
+    )
 
 
 def _unlisted(message: str) -> Obstacle:

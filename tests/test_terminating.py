@@ -120,6 +120,9 @@ CONTENT = (
 )
 
 
+CALL = '{}: Post "https://hook.hooks.svc:443/convert?timeout=30s": service "hook" not found'
+
+
 @pytest.mark.parametrize(
     ("stuck", "says", "remedy"),
     [
@@ -133,6 +136,18 @@ CONTENT = (
             leaving(NamespaceDeletionContentFailure='Failed to delete all resource types, 1 remaining: webhook "x"'),
             'its content cannot be deleted: Failed to delete all resource types, 1 remaining: webhook "x"',
             "fix what the message reports",
+        ),
+        (
+            leaving(NamespaceDeletionContentFailure=CALL.format('failed calling webhook "x.example.com"')),
+            'cannot be deleted: failed calling webhook "x.example.com"',
+            "bring Service/hooks/hook back, or delete the configuration of the webhook",
+        ),
+        (
+            leaving(
+                NamespaceDeletionContentFailure=CALL.format("conversion webhook for x.io/v1, Kind=Challenge failed")
+            ),
+            "cannot be deleted: conversion webhook",
+            "or delete the CustomResourceDefinition of Challenge",
         ),
         (
             leaving(NamespaceDeletionGroupVersionParsingFailure="bad group"),
@@ -161,6 +176,11 @@ def test_what_keeps_a_namespace_is_named(stuck: pb.Namespace, says: str, remedy:
     assert says in finding.says
     assert remedy in finding.remedy
     assert finding.severity is Severity.WARNING
+
+
+def test_the_service_of_a_webhook_is_concerned() -> None:
+    (finding,) = namespace(cluster_of(namespaces=[leaving(NamespaceDeletionContentFailure=CALL.format("no"))]))
+    assert list(map(str, finding.concerns)) == ["Service/hooks/hook"]
 
 
 def test_the_api_service_is_concerned() -> None:

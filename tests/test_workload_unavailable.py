@@ -73,6 +73,14 @@ def test_pods_that_are_refused_are_missing() -> None:
     assert finding.says == "has 2 of 3 replicas available: 1 pod not created"
 
 
+def test_a_workload_whose_namespace_is_being_deleted_is_to_have_no_pods() -> None:
+    shop = pb.Namespace(metadata=pb.ObjectMeta(name="shop"), status=pb.NamespaceStatus(phase="Active"))
+    gone = condition("Available", "False", "MinimumReplicasUnavailable")
+    assert missing(deployment(0, 3, gone), [], namespaces=[shop])
+    shop.status.phase = "Terminating"
+    assert not missing(deployment(0, 3, gone), [], namespaces=[shop])
+
+
 def test_pods_of_a_stateful_set_that_are_refused_are_missing() -> None:
     about = pb.ObjectReference(kind="StatefulSet", namespace="shop", name="web", uid="web")
     event = pb.Event(involvedObject=about, type="Warning", reason="FailedCreate", message="no")

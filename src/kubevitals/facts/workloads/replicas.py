@@ -35,16 +35,16 @@ def counts(workload: Workload) -> Counts:
 
 
 def deployments(cluster: Cluster) -> Sequence[pb.Deployment]:
-    """Return all Deployments.
+    """Return all Deployments that stay: neither they nor their namespaces are being deleted.
 
     Raises:
         NotObserved: they could not be listed, or have no status.
     """
-    return _with_status(cluster.deployments)
+    return _staying(cluster.deployments, cluster)
 
 
 def workloads(cluster: Cluster) -> Iterator[Workload]:
-    """Yield all Deployments, StatefulSets, DaemonSets, and ReplicaSets without Deployment, that are not being deleted.
+    """Yield all Deployments, StatefulSets, DaemonSets, and ReplicaSets without Deployment, that stay.
 
     Raises:
         NotObserved: after the last one, if a kind could not be listed, or has no status.
@@ -60,31 +60,41 @@ def workloads(cluster: Cluster) -> Iterator[Workload]:
 
 
 def _stateful_sets(cluster: Cluster) -> Sequence[Workload]:
-    return _with_status(cluster.stateful_sets)
+    return _staying(cluster.stateful_sets, cluster)
 
 
 def _daemon_sets(cluster: Cluster) -> Sequence[Workload]:
-    return _with_status(cluster.daemon_sets)
+    return _staying(cluster.daemon_sets, cluster)
 
 
 def _replica_sets(cluster: Cluster) -> Sequence[Workload]:
     """Return the ReplicaSets of no Deployment: of another controller, such as Argo's Rollout, or of none."""
     return [
         replica_set
-        for replica_set in _with_status(cluster.replica_sets)
+        for replica_set in _staying(cluster.replica_sets, cluster)
         if not any(of.controller and of.kind == "Deployment" for of in replica_set.metadata.ownerReferences)
     ]
 
 
-def _with_status(listed: Sequence[W]) -> Sequence[W]:
-    """Return the workloads that are not being deleted.
+def _staying(listed: Sequence[W], cluster: Cluster) -> Sequence[W]:
+    """Return the workloads that are not being deleted. In a namespace that is, the API server accepts no new pods.
 
     Raises:
         NotObserved: no controller has written a status into any of them, as in a recording without this field.
     """
     if listed and not any(workload.status.observedGeneration for workload in listed):
         raise NotObserved(f"no {type(listed[0]).__name__} has a status")
-    return [workload for workload in listed if not workload.metadata.HasField("deletionTimestamp")]
+    leaving = cluster.derive(_leaving_namespaces)
+    metas = ((workload, workload.metadata) for workload in listed)
+    return [each for each, meta in metas if not meta.HasField("deletionTimestamp") and meta.namespace not in leaving]
+
+
+def _leaving_namespaces(cluster: Cluster) -> frozenset[str]:
+    """Return the namespaces that are being deleted; none if they are not observed."""
+    try:
+        return frozenset(each.metadata.name for each in cluster.namespaces if each.status.phase == "Terminating")
+    except NotObserved:
+        return frozenset()
 
 
 def condition(
