@@ -31,8 +31,6 @@ from kubevitals.facts.network.gateways import (
     SETTLING,
     Gateway,
     HTTPRoute,
-    Unattached,
-    unattached,
     unmet,
     waits_for_controller,
 )
@@ -48,10 +46,11 @@ from kubevitals.facts.network.ingresses import (
     stopped_controllers,
 )
 from kubevitals.facts.network.load_balancers import set_up_failure
-from kubevitals.facts.network.pending_services import Pending, pending_services
+from kubevitals.facts.network.pending_services import Pending, gateway_of, pending_services
+from kubevitals.facts.network.route_parents import Unattached, unattached
 from kubevitals.findings.declaration import check
 from kubevitals.findings.evidence import event_lines
-from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, CONCERNS, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
@@ -59,6 +58,7 @@ from kubevitals.text import clean, near_name
 
 EXPLAINS = (
     Explains(("ingress[gateway]",), CONCERNED, ("ingress[route]",)),
+    Explains(("ingress[no-controller]",), CONCERNS, ("ingress[gateway]",), words="address"),
     Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("ingress[no-controller]",)),
 )
 
@@ -173,7 +173,7 @@ def _without_address(pending: Pending) -> Finding:
         says=f"has no external address: {why}",
         remedy=remedy,
         severity=Severity.ERROR if has_pools else Severity.WARNING,
-        concerns=(pending.workload,) if pending.workload else (),
+        concerns=tuple(filter(None, (pending.workload, gateway_of(pending.service)))),
         part="load balancer",
         since=pending.service.metadata.creationTimestamp.seconds,
     )
@@ -271,11 +271,16 @@ def _unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Finding | None:
     condition, parent = found
     at = f" at Gateway {clean(parent.name, 253)}" if parent else ""
     place = (parent.namespace or obj.metadata.namespace) if parent else ""
+    is_whole = condition.status == "False"
+    lacks = f"is not {condition.type}{at}" if is_whole else "has listeners that do not work"
     return Finding(
         ref(obj),
-        says=f"is not {condition.type}{at}: {condition.reason}: {condition.message}",
-        remedy="fix what the condition reports",
+        says=f"{lacks}: {condition.reason}: {condition.message}",
+        remedy="fix what the condition reports"
+        if is_whole
+        else "see which ones in its status.listeners: often the Secret of certificateRefs does not exist",
         evidence=event_lines(obj, cluster),
+        severity=Severity.WARNING if found.is_partial(obj) else Severity.ERROR,
         concerns=(Ref("Gateway", place, parent.name),) if parent else (),
         since=condition.lastTransitionTime.seconds,
     )

@@ -38,6 +38,22 @@ def test_a_gateway_that_is_not_programmed() -> None:
     assert finding.says == "is not Programmed: Invalid: no such"
 
 
+def test_a_gateway_with_listeners_that_do_not_work_is_a_warning() -> None:
+    invalid = condition("Accepted", "True") | {"reason": "ListenersNotValid"}
+    (finding,) = gateway(cluster_of({GATEWAYS.path: listed(gateway_object(invalid))}))
+    assert finding.says == "has listeners that do not work: ListenersNotValid: no such"
+    assert finding.severity is Severity.WARNING
+
+
+def test_a_route_that_another_gateway_accepts_is_a_warning() -> None:
+    one = route_object(condition("Accepted"))
+    (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(one)}))
+    assert finding.severity is Severity.ERROR
+    one["status"]["parents"].append({"parentRef": {"name": "inner"}, "conditions": [condition("Accepted", "True")]})
+    (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(one)}))
+    assert finding.severity is Severity.WARNING
+
+
 def test_a_route_with_a_reference_that_does_not_exist() -> None:
     (finding,) = route(cluster_of({HTTP_ROUTES.path: listed(route_object(condition("ResolvedRefs")))}))
     assert finding.says == "is not ResolvedRefs at Gateway edge: Invalid: no such"

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from checks.test_ingress import no_controller
+from checks.test_ingress import EXPLAINS, no_controller
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.errors import NotObserved, observed
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.objects import Ref
@@ -67,6 +68,30 @@ def test_what_should_give_it_an_address_is_named(spec: dict[str, Any], lists: di
 def test_the_workload_that_gives_addresses_is_concerned() -> None:
     (finding,) = found(pending(), deployments=[workload("controller", "quay.io/metallb/controller:v0.14.9")])
     assert finding.concerns == (Ref("Deployment", "lb", "controller"),)
+
+
+@pytest.mark.parametrize(
+    ("labels", "namespace"),
+    [
+        ({"gateway.networking.k8s.io/gateway-name": "edge"}, "shop"),
+        (
+            {
+                "gateway.envoyproxy.io/owning-gateway-name": "edge",
+                "gateway.envoyproxy.io/owning-gateway-namespace": "infra",
+            },
+            "infra",
+        ),
+    ],
+    ids=["istio", "envoy"],
+)
+def test_the_gateway_that_gets_no_address_therefore_is_concerned(labels: dict[str, str], namespace: str) -> None:
+    service = pending()
+    service.metadata.labels.update(labels)
+    (finding,) = found(service)
+    assert finding.concerns == (Ref("Gateway", namespace, "edge"),)
+    waits = Finding(finding.concerns[0], "is not Programmed: AddressNotAssigned: No addresses have been assigned", "")
+    cases = [Case("ingress", "no-controller", finding), Case("ingress", "gateway", waits)]
+    assert {root.finding for root in roots_of(cases, EXPLAINS).values()} == {finding}
 
 
 @pytest.mark.parametrize(

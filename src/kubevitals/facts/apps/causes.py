@@ -179,10 +179,9 @@ def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluste
     found = cluster.derive(services).get(service) if service else None
     if not service or not found:
         return replace(plain, means=f"nothing answers at {place}")
-    silence = why_silent(found, port, plain.line, pod, cluster)
     if service == API_SERVER:
-        remedy = silence.remedy or _API_SERVER_REMEDY
-        return replace(plain, means=f"it does not reach the API server at {place}", remedy=remedy)
+        return replace(plain, means=f"it does not reach the API server at {place}", remedy=_API_SERVER_REMEDY)
+    silence = why_silent(found, port, plain.line, pod, cluster)
     means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{silence.reason}"
     return replace(plain, means=means, remedy=silence.remedy or plain.remedy, concerns=(Ref("Service", *service),))
 

@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.declared import Fields, Resource
-from kubevitals.errors import NotObserved
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
-from kubevitals.objects import Ref, ref
 from kubevitals.threshold import Threshold
 
 SETTLING = Threshold(
@@ -48,11 +46,10 @@ class Gateway(Resource, frozen=True):
 
 
 class ParentRef(Fields, frozen=True):
-    """What a route is attached to: a Gateway, or of a mesh, a Service."""
+    """The Gateway that a route is attached to."""
 
     name: str = ""
     namespace: str = ""
-    kind: str = "Gateway"
 
 
 class RouteParentStatus(Fields, frozen=True):
@@ -68,16 +65,9 @@ class RouteStatus(Fields, frozen=True):
     parents: tuple[RouteParentStatus, ...] = ()
 
 
-class RouteSpec(Fields, frozen=True):
-    """What a route is to be attached to."""
-
-    parentRefs: tuple[ParentRef, ...] = ()  # noqa: N815
-
-
 class HTTPRoute(Resource, frozen=True):
     """An HTTPRoute."""
 
-    spec: RouteSpec = RouteSpec()
     status: RouteStatus = RouteStatus()
 
 
@@ -85,11 +75,24 @@ GATEWAYS = Kind("/apis/gateway.networking.k8s.io/v1/gateways", Gateway, namespac
 HTTP_ROUTES = Kind("/apis/gateway.networking.k8s.io/v1/httproutes", HTTPRoute, namespaced=True, optional=True)
 
 
+LISTENERS_NOT_VALID = "ListenersNotValid"
+"""The reason of a Gateway's Accepted=True if some listeners are not: often a certificate's Secret does not exist
+(gateway-api.sigs.k8s.io, apis/v1/gateway_types.go)."""
+
+
 class Unmet(NamedTuple):
     """A condition that is not met, and the Gateway that it is about, if it is a route's."""
 
     condition: GatewayCondition
     parent: ParentRef | None = None
+
+    def is_partial(self, obj: "Gateway | HTTPRoute") -> bool:
+        """Return whether the rest works: other listeners of a Gateway, or another parent that accepts a route."""
+        if isinstance(obj, Gateway):
+            return self.condition.status == "True"
+        others = (condition for parent in obj.status.parents for condition in parent.conditions)
+        accepts = any(each.type == "Accepted" and each.status == "True" for each in others)
+        return self.condition.type == "Accepted" and accepts
 
 
 def unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Unmet | None:
@@ -102,43 +105,10 @@ def unmet(obj: Gateway | HTTPRoute, cluster: Cluster) -> Unmet | None:
     return next(_lasting(found, NOT_MET[type(obj).__name__], cluster), None)
 
 
-class Unattached(NamedTuple):
-    """A route of whose Gateways some do not exist, and those that do."""
-
-    route: HTTPRoute
-    missing: tuple[Ref, ...]
-    present: tuple[Ref, ...]
-
-
-def unattached(cluster: Cluster) -> Iterator[Unattached]:
-    """Yield the routes to Gateways that do not exist, once they are older than `ingress.settling`.
-
-    Raises:
-        NotObserved: after the last one, if Gateways are not listed, or not all of a namespace.
-    """
-    unseen: NotObserved | None = None
-    for route in cluster.objects(HTTP_ROUTES):
-        here = route.metadata.namespace
-        of = [Ref("Gateway", one.namespace or here, one.name) for one in route.spec.parentRefs if one.kind == "Gateway"]
-        try:
-            if of and cluster.over(route.metadata.creationTimestamp, SETTLING) and (missing := _missing(of, cluster)):
-                yield Unattached(route, missing, tuple(gateway for gateway in of if gateway not in missing))
-        except NotObserved as error:
-            unseen = error
-    if unseen:
-        raise unseen
-
-
-def _missing(gateways: list[Ref], cluster: Cluster) -> tuple[Ref, ...]:
-    known = {ref(gateway) for gateway in cluster.objects(GATEWAYS)}
-    missing = tuple(gateway for gateway in gateways if gateway not in known)
-    cluster.need_complete(*(gateway.namespace for gateway in missing))
-    return missing
-
-
 def _lasting(found: list[Unmet], kinds: tuple[str, ...], cluster: Cluster) -> Iterator[Unmet]:
     for one in found:
-        is_unmet = one.condition.type in kinds and one.condition.status == "False"
+        is_false = one.condition.type in kinds and one.condition.status == "False"
+        is_unmet = is_false or one.condition.reason == LISTENERS_NOT_VALID
         if is_unmet and cluster.over(one.condition.lastTransitionTime, SETTLING):
             yield one
 

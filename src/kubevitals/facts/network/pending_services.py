@@ -131,3 +131,20 @@ def _giver(service: pb.Service, cluster: Cluster) -> tuple[Giver | None, Ref | N
             return giver, ref(found)
     in_cloud = any(node.spec.providerID.startswith(CLOUDS) for node in cluster.nodes)
     return (CLOUD if in_cloud else None), None
+
+
+OF_GATEWAY = (
+    ("gateway.networking.k8s.io/gateway-name", ""),
+    ("gateway.envoyproxy.io/owning-gateway-name", "gateway.envoyproxy.io/owning-gateway-namespace"),
+    ("io.cilium.gateway/owning-gateway", ""),
+)
+"""Labels that name the Gateway of a Service, and its namespace if it may be another (gateway-api.sigs.k8s.io: GEP-1762;
+envoyproxy/gateway internal/gatewayapi/helpers.go; cilium/cilium operator/pkg/model/translation/gateway-api)."""
+
+
+def gateway_of(service: pb.Service) -> Ref | None:
+    """Return the Gateway that a Service gets its traffic for."""
+    labels, here = service.metadata.labels, service.metadata.namespace
+    return next(
+        (Ref("Gateway", labels.get(place) or here, labels[name]) for name, place in OF_GATEWAY if name in labels), None
+    )
