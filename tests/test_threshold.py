@@ -29,7 +29,7 @@ def test_an_unknown_name_lists_what_there_is(setting: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "soon", "-1", "1=2", "nan", "\x1b[2J"])
 def test_a_value_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(Unusable, match=r"--threshold pod\.stuck=.*is not a duration") as caught:
+    with pytest.raises(Unusable, match=r"--threshold pod\.stuck=.*: give a number such as 60, or a duration") as caught:
         parse_thresholds([f"pod.stuck={value}"], KNOWN)
     assert str(caught.value).isprintable()
 

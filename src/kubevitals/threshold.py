@@ -51,8 +51,16 @@ def parse_thresholds(settings: Iterable[str], known: Mapping[str, Threshold]) ->
             )
         if known[name] in values:
             raise Unusable(f"--threshold {clean(setting)}: {name} is set twice: give one value")
-        values[known[name]] = seconds(f"--threshold {clean(setting)}", value)
+        values[known[name]] = _number(known[name], value)
     return values
+
+
+def _number(threshold: Threshold, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        wanted = f"a number such as {threshold.default:g}, or a duration such as 90s, 5m, 2h or 1d"
+        raise Unusable(f"--threshold {threshold.name}={clean(text, 40)}: give {wanted}") from error
 
 
 def seconds(option: str, text: str) -> float:
