@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.curve", description=__doc__)
     parser.add_argument("path", type=Path, help="the picture, an SVG")
     path = parser.parse_args().path
-    figures = [measured(RUNS, ["--kubelet=none"], (pods // 30, pods)) for pods in SIZES]
+    figures = [measured(RUNS, ["--kubelet=none"], (pods // 30, pods, 0)) for pods in SIZES]
     for pods, run in zip(SIZES, figures, strict=True):
         sys.stdout.write(f"{pods:7,} pods: {run['wall']:5.2f} s, CPU {run['cpu']:5.2f} s, {run['peak'] / MB:4.0f} MB\n")
     time = Panel("Time of a run", "s", [run["wall"] for run in figures])

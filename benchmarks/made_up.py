@@ -1,4 +1,4 @@
-"""Serves the API of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN``.
+"""Serves the API of a made-up cluster: ``python -m benchmarks.made_up KUBECONFIG NODES PODS BROKEN [apart]``.
 
 Its pods are as large as those of a real cluster: two containers with probes, limits and variables, and managedFields.
 Every Deployment has 25 pods, ten old ReplicaSets and a Service; the image of broken pods does not exist. DNS,
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
+from benchmarks import made_up_faults as faults
 from benchmarks import made_up_policies as policies
 from benchmarks import made_up_system as system
-from benchmarks.made_up_policies import PODS_OF_ONE, TEAMS, meta, team
+from benchmarks.made_up_policies import PODS_OF_ONE, TEAMS, meta, pod_name, team
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
 from tests.fake_server import EMPTY, ApiServer, Handler, Reply, write_kubeconfig
@@ -32,15 +33,18 @@ TEMPLATE = proto_field(2, proto_field(3, b"t" * 2000))
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
-    kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:])
+    kubeconfig, nodes, pods, broken = sys.argv[1], *map(int, sys.argv[2:5])
+    apart = sys.argv[5:] == ["apart"]
     server = ApiServer()
     _serve(server, "/api/v1/nodes", [_node(number) for number in range(nodes)])
     _serve(server, "/api/v1/namespaces", map(_namespace, ["default", system.SYSTEM, *map(team, range(TEAMS))]))
     apps, more = divmod(pods - len(system.DAEMONS) * nodes - system.DNS_PODS, PODS_OF_ONE)
     dns = range(system.DNS_PODS + more)
     of_apps = (_pod(number, nodes, broken) for number in range(apps * PODS_OF_ONE))
+    if apart:
+        of_apps = (faults.set_apart(pod, number) if number < broken else pod for number, pod in enumerate(of_apps))
     _serve(server, "/api/v1/pods", chain(system.daemon_pods(nodes), system.dns_pods(dns, nodes), of_apps))
-    _serve(server, "/api/v1/events", [_event(number) for number in range(broken)])
+    _serve(server, "/api/v1/events", faults.events(broken, apart=apart))
     _serve(server, "/api/v1/services", [system.dns_service(), *map(_service, range(apps))])
     slices = (_slice(number, nodes, broken) for number in range(apps))
     _serve(server, Cluster.endpoint_slices.path, chain([system.dns_endpoints(dns, nodes)], slices))
@@ -146,7 +150,7 @@ def _slice(number: int, nodes: int, broken: int) -> pb.EndpointSlice:
         pb.Endpoint(
             addresses=[_address(pod, nodes)],
             conditions=pb.EndpointConditions(ready=pod >= broken),
-            targetRef=pb.ObjectReference(kind="Pod", namespace=team(number), name=_pod_name(pod)),
+            targetRef=pb.ObjectReference(kind="Pod", namespace=team(number), name=pod_name(pod)),
             nodeName=f"node-{pod % nodes:05}",
         )
         for pod in pods
@@ -190,10 +194,6 @@ def _container(name: str) -> pb.Container:
     )
 
 
-def _pod_name(number: int) -> str:
-    return f"app-{number // PODS_OF_ONE:05}-7c9d8f-{number:05}"
-
-
 def _address(number: int, nodes: int) -> str:
     """Return an address of the podCIDR of the pod's node."""
     node = number % nodes
@@ -202,7 +202,7 @@ def _address(number: int, nodes: int) -> str:
 
 def _pod(number: int, nodes: int, broken: int) -> pb.Pod:
     app = number // PODS_OF_ONE
-    metadata = meta(_pod_name(number), app)
+    metadata = meta(pod_name(number), app)
     metadata.uid = f"{number:036}"
     metadata.labels.update({"app": f"app-{app:05}", "pod-template-hash": "7c9d8f"})
     metadata.ownerReferences.add(kind="ReplicaSet", name=f"app-{app:05}-7c9d8f", uid=f"{app:036}", controller=True)
@@ -238,27 +238,6 @@ def _status(number: int, address: str, broken: bool) -> pb.PodStatus:
             pb.ContainerStatus(name=name, ready=not broken, state=state)
             for name, state in zip(("app", "sidecar"), states, strict=True)
         ],
-    )
-
-
-def _event(number: int) -> pb.Event:
-    app = number // PODS_OF_ONE
-    about = pb.ObjectReference(
-        kind="Pod",
-        namespace=team(app),
-        name=_pod_name(number),
-        uid=f"{number:036}",
-        fieldPath="spec.containers{app}",
-    )
-    return pb.Event(
-        metadata=pb.ObjectMeta(name=f"event-{number}", namespace=about.namespace),
-        involvedObject=about,
-        type="Warning",
-        reason="Failed",
-        message='Failed to pull image "registry.example/app:1.2.3": not found',
-        count=40,
-        firstTimestamp=CREATED,
-        lastTimestamp=ago(30),
     )
 
 

@@ -16,6 +16,11 @@ def team(number: int) -> str:
     return f"team-{number % TEAMS:02}"
 
 
+def pod_name(number: int) -> str:
+    """Return the name of a Deployment's pod."""
+    return f"app-{number // PODS_OF_ONE:05}-7c9d8f-{number:05}"
+
+
 def meta(name: str, number: int = 0) -> pb.ObjectMeta:
     """Return the metadata of an object in the namespace with this number."""
     return pb.ObjectMeta(name=name, namespace=team(number), uid=f"{number:036}", creationTimestamp=CREATED)

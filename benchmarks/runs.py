@@ -38,7 +38,8 @@ class Used(NamedTuple):
 def main() -> None:
     """Measure the runs and print the figures."""
     options, more = _options()
-    figures = measured(options.runs, more, options.made_up, options.broken, shlex.split(options.beside))
+    made_up = [*options.made_up, options.broken, *["apart"] * options.apart] if options.made_up else []
+    figures = measured(options.runs, more, made_up, shlex.split(options.beside))
     sys.stdout.write("\n".join(_table(figures)) + "\n")
 
 
@@ -50,6 +51,9 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--broken", type=int, default=0, help="how many of the made-up pods are broken")
     parser.add_argument(
+        "--apart", action="store_true", help="the broken pods have no owners, and no two the same image"
+    )
+    parser.add_argument(
         "--beside", default="", metavar="COMMAND", help="another program to run after each run, on the same cluster"
     )
     given = sys.argv[1:]
@@ -58,14 +62,14 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
 
 
 def measured(
-    runs: int, options: list[str], made_up: Sequence[int] | None, broken: int = 0, beside: Sequence[str] = ()
+    runs: int, options: list[str], made_up: Sequence[object] = (), beside: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the figures of runs with these options of pytest, against a made-up cluster or that of KUBECONFIG.
 
     Each run writes its report, and a recording if ``--record`` is given without a path. The command `beside` is run in
     turn with them.
     """
-    with cluster(made_up, broken), tempfile.TemporaryDirectory() as folder:
+    with cluster(made_up), tempfile.TemporaryDirectory() as folder:
         written = {"report": Path(folder) / "report.html", "recording": Path(folder) / "recording"}
         arguments = [f"--record={written['recording']}" if option == "--record" else option for option in options]
         figures = _measure(runs, [*arguments, f"--html={written['report']}"], beside, real=not made_up)
@@ -74,14 +78,13 @@ def measured(
 
 
 @contextmanager
-def cluster(made_up: Sequence[int] | None, broken: int = 0) -> Iterator[None]:
-    """Set KUBECONFIG to a made-up cluster of so many nodes and pods; without sizes, leave it as it is."""
+def cluster(made_up: Sequence[object]) -> Iterator[None]:
+    """Set KUBECONFIG to a made-up cluster, with these arguments of `benchmarks.made_up`; without any, leave it."""
     if not made_up:
         yield
         return
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, KUBECONFIG=f"{folder}/kubeconfig"):
-        sizes = [str(number) for number in (*made_up, broken)]
-        command = [sys.executable, "-m", "benchmarks.made_up", os.environ["KUBECONFIG"], *sizes]
+        command = [sys.executable, "-m", "benchmarks.made_up", os.environ["KUBECONFIG"], *map(str, made_up)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as server:  # noqa: S603 - a module of ours
             try:
                 if not server.stdout or not server.stdout.readline():

@@ -31,6 +31,22 @@ def test_a_list_is_asked_for_once_however_often_it_is_read() -> None:
     assert source.closed
 
 
+def test_a_closed_cluster_keeps_no_list_and_nothing_derived_from_one() -> None:
+    cluster = Cluster(FakeSource({"/api/v1/pods": Answer(200, list_bytes([pod()]))}))
+
+    def kept() -> tuple[object, ...]:
+        return cluster.pods, cluster.alike_pods, cluster.derive(_names)
+
+    before, again = kept(), kept()
+    assert all(one is same for one, same in zip(before, again, strict=True))
+    cluster.close()
+    assert not any(one is same for one, same in zip(before, kept(), strict=True))
+
+
+def _names(cluster: Cluster) -> list[str]:
+    return [each.metadata.name for each in cluster.pods]
+
+
 def test_only_what_is_read_is_asked_for() -> None:
     source = FakeSource()
     cluster = Cluster(source)

@@ -121,8 +121,13 @@ class Cluster:
         return [self.fetcher.start(listing) for listing in self.listings() if listing.name not in unneeded]
 
     def close(self) -> None:
-        """Wait for running requests and close the source."""
+        """Wait for running requests, close the source, and forget what it sent: reports have no need of it."""
         self.fetcher.close()
+        self._derived.clear()
+        self._events_of.clear()
+        for name, value in vars(Cluster).items():
+            if isinstance(value, cached_property):
+                vars(self).pop(name, None)
 
     def get(self, path: str) -> Answer:
         """Return the API server's answer for a path that is not a list, whatever its status.

@@ -53,15 +53,15 @@ def is_current(event: pb.Event, now: datetime, period: float = 0) -> bool:
 
 def times_seen(event: pb.Event) -> int:
     """Return how often the event was seen: once at least, whatever it counts."""
-    return max(event.count, event.series.count, 1)
+    return max(event.count, event.series.count if event.HasField("series") else 0, 1)
 
 
 def last_seen(event: pb.Event) -> int:
     """Return when the event was last seen, in seconds since 1970; old and new event APIs keep it differently."""
     return max(
-        event.series.lastObservedTime.seconds,
+        event.series.lastObservedTime.seconds if event.HasField("series") else 0,
         event.lastTimestamp.seconds,
-        event.eventTime.seconds,
+        event.eventTime.seconds if event.HasField("eventTime") else 0,
         event.metadata.creationTimestamp.seconds,
     )
 

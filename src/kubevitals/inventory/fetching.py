@@ -143,8 +143,9 @@ class Fetcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Wait for running requests, unless they were stopped, and close the source."""
+        """Wait for running requests, unless they were stopped, close the source, and forget all lists."""
         self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
+        self._lists.clear()
         self._source.close()
 
 
