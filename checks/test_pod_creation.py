@@ -18,10 +18,13 @@ Mitigation:
     17 minutes at the latest; `kubectl rollout restart` makes a Deployment try at once.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
+from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.control_plane.calls import call_remedy
+from kubevitals.facts.control_plane.webhooks import of_new_pods
 from kubevitals.facts.pods.admission import RefusedBy
 from kubevitals.facts.pods.quotas import Share, Shortage, shares, shortages
 from kubevitals.facts.pods.refused import Refused, refused_by
@@ -31,7 +34,7 @@ from kubevitals.findings.explains import BOTH_CONCERN, CONCERNS, SAME_MISSING, E
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref, ref
-from kubevitals.text import plural
+from kubevitals.text import duration, listed, plural
 from kubevitals.threshold import Threshold
 
 NEARLY = Threshold("pod-creation.quota", 0.9, "share of a ResourceQuota that is used and is warned of")
@@ -42,6 +45,9 @@ EXPLAINS = (
     Explains(("pod-creation[service-account]",), SAME_MISSING, ("pod-creation[service-account]",)),
     Explains(("pod-creation[webhook]",), SAME_MISSING, ("pod-creation[webhook]",)),
 )
+
+HOOKS = 4
+"""Webhooks that a remedy lists."""
 
 CONFIGURATIONS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
 
@@ -171,7 +177,44 @@ def invalid(cluster: Cluster) -> Iterator[Finding]:
 def refused(cluster: Cluster) -> Iterator[Finding]:
     """Find controllers whose pods the API server refuses for another reason."""
     for one in refused_by(cluster, RefusedBy.OTHER):
-        yield _finding(one, cluster, _words(one), "see why the API server refuses its pods")
+        is_late = _LATE.search(one.refusal.words)
+        remedy = _remedy_of_late(one, cluster) if is_late else "see why the API server refuses its pods"
+        yield _finding(one, cluster, _words(one), remedy)
+
+
+_LATE = re.compile(r"request did not complete within|in the time allotted|context deadline exceeded|request timed out")
+"""What the API server says if a request takes too long (kubernetes/apiserver pkg/endpoints/handlers/finisher,
+kubernetes/apimachinery pkg/api/errors/errors.go, etcd api/v3rpc/rpctypes/error.go)."""
+
+
+def _remedy_of_late(one: Refused, cluster: Cluster) -> str:
+    """Name the webhooks that new pods wait for, one after the other: the message names none of them.
+
+    kubernetes/kubernetes#128162: a webhook with failurePolicy Ignore is waited for until its time is over, too.
+    """
+    slow = "find out why the API server is slow: its etcd and its load"
+    try:
+        called = of_new_pods(one.controller.metadata.namespace, _labels(one), cluster)
+    except NotObserved:
+        return f"see what admission webhooks new pods wait for: kubectl get {CONFIGURATIONS}; or {slow}"
+    if not called:
+        return slow
+    names = listed([hook.webhook.name for hook in called], HOOKS)
+    longest = duration(sum(hook.timeout for hook in called))
+    return (
+        f"check that the webhooks for new pods answer: {names}; each is waited for, even with failurePolicy Ignore, "
+        f"up to {longest} in all; or {slow}"
+    )
+
+
+def _labels(one: Refused) -> Mapping[str, str] | None:
+    """Return the labels of the pods that a controller creates; nothing where its template is not known."""
+    match one.controller:
+        case pb.ReplicaSet():
+            return one.controller.metadata.labels  # a Deployment gives it those of its template
+        case pb.StatefulSet() | pb.DaemonSet():
+            return one.controller.spec.template.metadata.labels
+    return None
 
 
 def _words(one: Refused) -> str:

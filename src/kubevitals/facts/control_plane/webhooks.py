@@ -1,6 +1,6 @@
 """Admission webhooks: which of them the API server may call, and what it asks them about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -24,6 +24,9 @@ pkg/tls/renewer.go), or one day (operator-framework/operator-lifecycle-manager p
 RENEWING_DOMAIN = ".k8s.elastic.co"
 """The end of the names of ECK's webhooks, whose CA it renews a day before its end (elastic.co/docs: ECK configuration
 flags, ca-cert-rotate-before)."""
+
+POD_RESOURCES = frozenset({"pods", "*", "*/*"})
+"""How rules name pods (kubernetes/api admissionregistration/v1/types.go)."""
 
 Configuration = pb.ValidatingWebhookConfiguration | pb.MutatingWebhookConfiguration
 Webhook = pb.ValidatingWebhook | pb.MutatingWebhook
@@ -112,6 +115,24 @@ def is_untrusted(hook: Hook, cluster: Cluster) -> bool:
     is_settled = cluster.over(service.metadata.creationTimestamp, STARTING)
     is_empty = not hook.webhook.clientConfig.caBundle.strip()
     return is_empty and is_settled and bool(cluster.derive(ready_endpoints).get(hook.service))
+
+
+def of_new_pods(namespace: str, labels: Mapping[str, str] | None, cluster: Cluster) -> list[Hook]:
+    """Return the webhooks that the API server calls for new pods with these labels, or with any, if none are given."""
+    named = (each.metadata for each in cluster.namespaces if each.metadata.name == namespace)
+    of_namespace = next(named, pb.ObjectMeta()).labels
+    return [
+        hook
+        for hook in cluster.derive(hooks)
+        if any(map(_is_for_new_pods, hook.webhook.rules))
+        and selects(hook.webhook.namespaceSelector, of_namespace)
+        and (labels is None or selects(hook.webhook.objectSelector, labels))
+    ]
+
+
+def _is_for_new_pods(each: pb.RuleWithOperations) -> bool:
+    asked = (each.operations, {"CREATE", "*"}), (each.rule.apiGroups, {"", "*"}), (each.rule.resources, POD_RESOURCES)
+    return all(not wanted.isdisjoint(has) for has, wanted in asked)
 
 
 def asked_about(webhook: Webhook) -> str:
