@@ -128,4 +128,18 @@ SAID = [
         "CertificateExpired",
         "a certificate between it and the other side has expired",
     ),
+    (
+        "warn\tEnvoy proxy is NOT ready: config not received from XDS server (is Istiod running?): cds updates: 0 "
+        "successful, 0 rejected; lds updates: 0 successful, 0 rejected",
+        "proxy has got no configuration from istiod",
+    ),
+    (
+        '{"level":"fatal","msg":"failed to read WAL, cannot be repaired","error":"walpb: crc mismatch"}',
+        "etcd is damaged",
+    ),
+    ("panic: tocommit(12) is out of range [lastIndex(3)]. Was the raft log corrupted?", "member of etcd is damaged"),
+    (
+        '{"level":"fatal","msg":"discovery failed","error":"member 91bc3c398fb3c146 has already been bootstrapped"}',
+        "etcd knows this member already",
+    ),
 ]

@@ -28,7 +28,10 @@ UNUSABLE = {
         ["--threshold=pod.stack=5m"],
         r"--threshold pod\.stack=5m: no such threshold \(did you mean \"pod\.stuck\"\?\); there are: .*pod\.stuck",
     ),
-    "bad threshold": (["--threshold=pod.stuck=soon"], r"--threshold pod\.stuck=soon: give a number such as 60, or a duration"),
+    "bad threshold": (
+        ["--threshold=pod.stuck=soon"],
+        r"--threshold pod\.stuck=soon: give a number such as 60, or a duration",
+    ),
     "bad time limit": (["--request-timeout=soon"], "--request-timeout: 'soon' is not a duration"),
     "no time at all": (["--request-timeout=0"], "--request-timeout: give more than 0"),
     "too much time": (["--request-timeout=999999999d"], "--request-timeout: give .* at most 3600 s"),

@@ -135,6 +135,29 @@ MESSAGES = (
         "istio/istio tools/istio-iptables/pkg/validation/validator.go",
     ),
     Message(
+        "its mesh's proxy has got no configuration from istiod",
+        "see whether istiod runs, and whether this pod reaches its port 15012: its log says why not",
+        (r"config not received from (?:XDS server|Pilot)",),
+        "istio/istio pilot/cmd/pilot-agent/status/ready/probe.go",
+    ),
+    Message(
+        "the data of this member of etcd is damaged",
+        "remove the member from its cluster (etcdctl member remove), empty its data directory, and add it again; of a "
+        "single member, restore a snapshot",
+        (
+            r"walpb: crc mismatch|tocommit\(\d{1,20}\) is out of range|freepages: failed to get all reachable pages",
+            r"failed to (?:find|recover|read) (?:database snapshot|v3 backend|WAL)",
+        ),
+        "etcd-io/etcd server/storage/wal/walpb/record.go, raft/log.go, etcd-io/bbolt db.go",
+    ),
+    Message(
+        "etcd knows this member already, whose data directory is new",
+        "remove the member from its cluster (etcdctl member remove), and add it again with "
+        "--initial-cluster-state=existing",
+        (r"member \w{1,40} has already been bootstrapped",),
+        "etcd-io/etcd server/etcdserver/bootstrap.go",
+    ),
+    Message(
         "the node has not loaded the kernel module br_netfilter",
         "load it on the nodes (modprobe br_netfilter), and name it in /etc/modules-load.d, as a reboot forgets it",
         (r"/proc/sys/net/bridge/[\w-]{1,60}: no such file or directory",),

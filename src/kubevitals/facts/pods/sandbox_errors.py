@@ -229,6 +229,21 @@ ERRORS = (
     ),
     SandboxError(
         MISCONFIGURED,
+        r'could not add IP address to "(?P<bridge>[\w.-]{1,15})": permission denied',
+        "the bridge {bridge} on the node gets no IPv6 address: IPv6 is disabled there",
+        "linux net/ipv6/addrconf.c (disable_ipv6), cri-o/cri-o#3555",
+        "remove the configuration with an IPv6 range from /etc/cni/net.d if it is not the network's own, as CRI-O's "
+        "100-crio-bridge.conf, or enable IPv6 on the node (net.ipv6.conf.all.disable_ipv6=0)",
+    ),
+    SandboxError(
+        MISCONFIGURED,
+        r"initialize ip6?tables table [`'](?P<table>\w{1,30})'",
+        "the node's kernel has no iptables table {table}",
+        "netfilter iptables/iptables.c",
+        "load the module of this table on the node (iptable_nat), or use its newer iptables, which works on nftables",
+    ),
+    SandboxError(
+        MISCONFIGURED,
         r"requested IP address (?P<address>[\w.:]{2,45}) is not available in range set",
         "the fixed address {address} is in use (host-local)",
         "containernetworking/plugins plugins/ipam/host-local/backend/allocator/allocator.go",
@@ -483,6 +498,14 @@ ERRORS = (
         r"(?i)waiting for ReadinessIndicatorFile",
         "Multus waits for the CNI of the default network, which is not ready on the node",
         "k8snetworkplumbingwg/multus-cni pkg/multus/multus.go",
+    ),
+    SandboxError(
+        UNREACHABLE,
+        r'Get "?https://(?P<server>[\w.:\[\]-]{3,300})/\S{1,500}: dial tcp \S{1,60}: ',
+        "the CNI plugin cannot connect to the API server at {server}",
+        "golang/go src/net/net.go, projectcalico/calico#4361",
+        "see whether kube-proxy works on the node, which forwards the Service kubernetes, and whether a firewall keeps "
+        "the node from the API server",
     ),
     SandboxError(
         UNREACHABLE,
