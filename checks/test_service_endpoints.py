@@ -5,7 +5,7 @@ Meaning:
     Service that selects no pod is an error if a workload looks like the one that is meant, if a StatefulSet needs
     it, or if an application reports that it does not answer. Otherwise it may be a leftover, and is a warning. A
     headless Service, or one of an operator, may select nothing for good: optional components and replicas have such
-    Services.
+    Services. One for the primary of a database is a warning if there are replicas and none leads.
 
 Impact:
     Connections to the Service are refused or time out. Clients that need it at their start do not start.
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.leaders import followers
 from kubevitals.facts.apps.nearest import Near, nearest
 from kubevitals.facts.apps.selectors import (
     Workload,
@@ -64,6 +65,8 @@ def no_match(cluster: Cluster) -> Iterator[Finding]:
         near, needed = _meant(service, cluster), _needed_by(service, cluster)
         if needed or (near and near.workload.replicas):
             yield _no_match(service, near, needed, Severity.ERROR)
+        elif count := followers(service, cluster):
+            yield _leaderless(service, count)
         elif not near and not _may_select_nothing(service, cluster):
             yield _no_match(service, None, None, Severity.WARNING)
 
@@ -148,19 +151,31 @@ def _may_select_nothing(service: pb.Service, cluster: Cluster) -> bool:
 
 
 def _no_match(service: pb.Service, near: Near | None, needed: Ref | None, severity: Severity) -> Finding:
-    selector = ",".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
     but = (
         f"{near.workload.obj.kind} {near.workload.obj.name} has {near.has}" if near else "no workload has these labels"
     )
     correct = f"correct the selector, or the labels of the workload's pods: {ref(service).kubectl('edit')}"
     return Finding(
         ref(service),
-        says=f"selects no pod: its selector is {selector}; {but}",
+        says=f"selects no pod: its selector is {_written(service.spec.selector)}; {but}",
         remedy=correct if severity is Severity.ERROR else f"delete the Service if nothing uses it; else {correct}",
         evidence=[f"needed by: {needed}"] if needed else [],
         severity=severity,
         since=service.metadata.creationTimestamp.seconds,
     )
+
+
+def _leaderless(service: pb.Service, count: int) -> Finding:
+    return Finding(
+        ref(service),
+        says=f"selects no pod: none of {plural(count, 'ready replica')} leads ({_written(service.spec.selector)})",
+        remedy="see in the log of the replicas, and of their operator, why none is promoted",
+        severity=Severity.WARNING,
+    )
+
+
+def _written(selector: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
 
 
 def none_ready(cluster: Cluster) -> Iterator[Finding]:

@@ -38,6 +38,8 @@ SAID = [
     ("cat: read error: Is a directory", "takes a directory for a file"),
     ("Unable to write to /var/lib/x error=open /var/lib/x: is a directory", "/var/lib/x is a directory"),
     ("14:05:03 listen unix /csi/csi.sock: bind: address already in use", "the socket /csi/csi.sock is already in use"),
+    ("Sealed             true", "Vault is sealed"),
+    ("* Vault is sealed", "Vault is sealed"),
     ("inotify_init: too many open files", "too many files, or inotify instances"),
     ("setpriv: setgroups failed: Operation not permitted", "securityContext does not allow"),
     (";; connection timed out; no servers could be reached", "a host name cannot be resolved"),

@@ -158,6 +158,27 @@ def test_a_service_of_an_operator_may_select_nothing_until_something_needs_it() 
     assert len(unmatched(owned, stateful_sets=[stateful], **lists)) == 1
 
 
+@pytest.mark.parametrize(
+    ("roles", "count"),
+    [(["replica", "replica"], 1), (["replica", "primary"], 0), (["replica", "standby_leader"], 0), ([], 0)],
+    ids=["none", "one", "standby", "no-pods"],
+)
+def test_a_service_for_the_leader_needs_one_among_the_replicas(roles: list[str], count: int) -> None:
+    leads = service({"app": "db", "role": "primary"}, name="db-rw")
+    leads.metadata.ownerReferences.add(kind="Cluster", name="web", controller=True)
+    pods = [pod(f"db-{number}", owner="Cluster", app="db", role=role) for number, role in enumerate(roles)]
+    found = unmatched(leads, pods=pods)
+    assert [(one.severity, one.says) for one in found] == [
+        (Severity.WARNING, "selects no pod: none of 2 ready replicas leads (app=db,role=primary)")
+    ] * count
+
+
+def test_a_role_of_a_template_is_no_leadership() -> None:
+    leads, replicas = service({"app": "db", "role": "primary"}, name="db-rw"), deployment(app="db", role="replica")
+    leads.metadata.ownerReferences.add(kind="Cluster", name="web", controller=True)
+    assert not unmatched(leads, pods=[pod(owner="Cluster", app="db", role="replica")], deployments=[replicas])
+
+
 def test_a_young_service_waits_for_its_workload() -> None:
     young = service({"app": "web"})
     young.metadata.creationTimestamp.CopyFrom(ago(30))

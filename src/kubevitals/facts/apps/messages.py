@@ -458,6 +458,12 @@ MESSAGES = (
         Names.DIRECTORY,
     ),
     Message(
+        "Vault is sealed",
+        "unseal it (vault operator unseal), initialize it first if it is new, or repair what unseals it automatically",
+        (r"\bSealed\s{1,30}true\b", r"(?i)\bvault is sealed\b"),
+        "hashicorp/vault command/format.go, sdk/helper/consts/error.go",
+    ),
+    Message(
         "it takes a directory for a file, or a file for a directory",
         "correct the path in its configuration, or mountPath and subPath of the volumeMount",
         (r"(?i)\b(?:is a directory|not a directory)\b|EISDIR|ENOTDIR",),
