@@ -22,6 +22,7 @@ LONG = (
     "tests/test_cli.py",
     "tests/test_text.py",
     "tests/test_probe_cli.py",
+    "tests/test_installed.py",
     "tests/test_crowds.py",
     "tests/test_terminal.py",
     "tests/test_unusable.py",

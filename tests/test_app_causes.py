@@ -38,7 +38,15 @@ def test_every_message_is_recognised_by_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["server is ready on port 8080", "listening on 0.0.0.0:80", "GET /missing 404", "state saved", "Sealed   false", ""]
+    "line",
+    [
+        "server is ready on port 8080",
+        "listening on 0.0.0.0:80",
+        "GET /missing 404",
+        "state saved",
+        "Sealed   false",
+        "",
+    ],
 )
 def test_an_ordinary_line_says_nothing(line: str) -> None:
     assert cause(line) is None
