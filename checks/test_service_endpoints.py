@@ -49,7 +49,11 @@ EXPLAINS = (
     Explains(
         (*BROKEN_PODS, "scheduling", "volume-claim", "pod-creation"), IN_WORKLOAD, ("service-endpoints[none-ready]",)
     ),
-    Explains(("service-endpoints",), CONCERNED, ("startup-error[app-exit]", "startup-error[init-container]")),
+    Explains(
+        ("service-endpoints",),
+        CONCERNED,
+        ("startup-error[app-exit]", "startup-error[init-container]", "startup-error[init-waits]"),
+    ),
 )
 
 SHOWN = 10

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import cause_of_exit
+from kubevitals.facts.apps.named_services import named_service
 from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
@@ -139,6 +140,7 @@ def init_waits(cluster: Cluster) -> Iterator[Finding]:
         lines = cluster.log(pod, name, previous=False)
         own = f".{pod.metadata.namespace}.svc"
         cause = cause_of_exit(sorted(lines, key=lambda line: own in line), pod, name, cluster)
+        cause = cause or named_service(pod, name, cluster)
         yield pod_finding(
             pod,
             says=f'init container "{name}" keeps waiting: {cause.means if cause else symptom.words}',

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
+from kubevitals.facts.apps.resolvers import foreign_resolver
 from kubevitals.facts.apps.services import ServiceName, named_by, services, services_by_ip
 from kubevitals.facts.apps.silent_services import why_silent
 from kubevitals.facts.pods.log_lines import telling_lines
@@ -87,7 +88,7 @@ def _looked_up(line: Line, plain: AppCause, pod: pb.Pod, container: str, cluster
         case Names.BINARY:
             return _binary(plain, pod, cluster)
         case Names.HOST if "name" in words:
-            return _host(plain, words["name"], pod.metadata.namespace, cluster)
+            return _host(plain, words["name"], pod, cluster)
         case Names.ADDRESS if "name" in words:
             return _address(plain, words["name"], words.get("port", ""), pod, cluster)
         case Names.ACCOUNT:
@@ -142,25 +143,27 @@ def _binary(plain: AppCause, pod: pb.Pod, cluster: Cluster) -> AppCause:
     return replace(plain, means=f"{plain.means} (the node is {architecture})") if architecture else plain
 
 
-def _host(plain: AppCause, host: str, namespace: str, cluster: Cluster) -> AppCause:
-    service = named_by(host, namespace, cluster)
+def _host(plain: AppCause, host: str, pod: pb.Pod, cluster: Cluster) -> AppCause:
+    service = named_by(host, pod.metadata.namespace, cluster)
     if not service:
         remedy = "check the name, and that DNS resolves names outside the cluster (see cluster-dns)"
         return replace(plain, means=f'"{host}" cannot be resolved', remedy=remedy)
     object_ = Ref("Service", *service)
     if service in cluster.derive(services):
-        remedy = "check the cluster's DNS (see cluster-dns), and network policies that forbid port 53"
+        why, remedy = foreign_resolver(pod, cluster)
+        exists = f'"{host}" cannot be resolved, although Service {service.name} exists'
         return replace(
             plain,
-            means=f'"{host}" cannot be resolved, although Service {service.name} exists',
-            remedy=remedy,
+            means=f"{exists}: {why}" if why else exists,
+            remedy=remedy or "check the cluster's DNS (see cluster-dns), and network policies that forbid port 53",
             concerns=(object_,),
         )
     cluster.need_complete(service.namespace)
-    return replace(plain, means=f'"{host}" cannot be resolved: {_absent(service, cluster)}', missing=(object_,))
+    return replace(plain, means=f'"{host}" cannot be resolved: {absent(service, cluster)}', missing=(object_,))
 
 
-def _absent(service: ServiceName, cluster: Cluster) -> str:
+def absent(service: ServiceName, cluster: Cluster) -> str:
+    """Say that a Service does not exist, and which one may be meant."""
     near = near_name(service.name, [known.name for known in _of_namespace(service.namespace, cluster)])
     return f"Service {service.name} does not exist in namespace {service.namespace}{near}"
 
