@@ -41,6 +41,8 @@ SAID = [
         UNKNOWN,
         "Failed to Check if grpc server is working: code = DeadlineExceeded desc = timed out connecting to vsock 2:1",
     ),
+    (UNREACHABLE, "hcnCreateNetwork failed in Win32: A network with this name already exists. (0x803b0010)"),
+    (UNREACHABLE, "Failed to create endpoint: HNS failed with error : Element not found."),
     (EXHAUSTED, "AssignPodIPs: not enough IPs available, waiting on Azure CNS to allocate more"),
     (EXHAUSTED, "InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses"),
     (

@@ -52,6 +52,14 @@ def test_every_warning_about_a_stuck_pod_is_read(reason: str, words: str) -> Non
     assert findings(pod.cluster()) == [NOT_STARTED]
 
 
+def test_devices_that_a_driver_does_not_prepare_are_a_matter_of_that_driver() -> None:
+    """kubernetes-sigs/dranet pull 221."""
+    pod = BuiltPod()
+    pod.said("FailedPrepareDynamicResources", "Failed to prepare dynamic resources: prepare dynamic resources: x")
+    (finding,) = not_started(pod.cluster())
+    assert finding.remedy.startswith("look at the DRA driver's pod on the node")
+
+
 def test_what_was_reported_before_the_pod_had_a_node_is_not_the_cause() -> None:
     pod = BuiltPod()
     pod.said("FailedScheduling", "0/3 nodes are available", before=700)

@@ -2,10 +2,12 @@
 
 import pytest
 
-from checks.test_volume_claim import attach_failed, mount_failed
+from checks.test_volume_claim import attach_failed, mount_failed, unbound
+from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Finding
 from tests.built import BuiltPod
-from tests.fakes import cluster_of
+from tests.fakes import ago, cluster_of
+from tests.test_claims import CLASSES, claim
 
 HANGS = "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
 BUSY = "rpc error: code = Aborted desc = an operation with the given Volume ID 0001-0009-rook-ceph-1 already exists"
@@ -46,3 +48,46 @@ def test_the_remedy_is_for_what_keeps_the_volume_from_being_attached(message: st
     (finding,) = waiting("FailedAttachVolume", message, attached=False)
     assert not finding.says.endswith(": ")
     assert remedy in finding.remedy
+
+
+def provisioned(message: str, *, on: str = "one", created: int = 600, pods_node: str = "") -> list[Finding]:
+    """Return what is found on a claim whose provisioner says this, and whose pod may have a node."""
+    pod = BuiltPod()
+    pod.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    pod.pod.spec.nodeName = pods_node
+    pod.pod.metadata.creationTimestamp.CopyFrom(ago(created))
+    about = pb.ObjectReference(kind="PersistentVolumeClaim", namespace="shop", name="data")
+    failed = pb.Event(involvedObject=about, type="Warning", reason="ProvisioningFailed", message=message)
+    seen = cluster_of(
+        pods=[pod.pod],
+        claims=[claim("data", on=on)],
+        nodes=[pod.node],
+        storage_classes=CLASSES,
+        all_events=[failed] if message else [],
+    )
+    return list(unbound(seen))
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("error generating accessibility requirements: no available topology found", "topologyKeys"),
+        ('failed to get target node: node "gone" not found', "remove the annotation"),
+        ('persistentvolumes is forbidden: User "x" cannot create resource "persistentvolumes"', "the right"),
+        ("api error UnauthorizedOperation: You are not authorized to perform this operation.", "the right"),
+        ("get credentials: failed to refresh cached credentials, no EC2 IMDS role found", "an identity in the cloud"),
+        ("no room", "fix what the provisioner reports"),
+    ],
+)
+def test_the_remedy_is_for_what_the_provisioner_reports(message: str, remedy: str) -> None:
+    (finding,) = provisioned(f'failed to provision volume with StorageClass "dynamic": {message}')
+    assert remedy in finding.remedy
+
+
+def test_a_pod_that_has_its_node_from_elsewhere_never_gets_a_volume() -> None:
+    """kubernetes/kubernetes issue 86262: the claim waits for a scheduler that never sees the pod."""
+    (finding,) = provisioned("", on="", pods_node="one")
+    assert "Pod/shop/app has been put on node one past the scheduler" in finding.says
+    assert "nodeSelector" in finding.remedy
+    assert not provisioned("", on="", pods_node="one", created=30)
+    assert not provisioned("", on="", pods_node="")

@@ -456,6 +456,13 @@ ERRORS = (
     ),
     SandboxError(
         UNREACHABLE,
+        r"hcn[A-Z]\w{1,40} failed in Win32|HNS failed with error",
+        "the Host Network Service of the Windows node refuses",
+        "microsoft/hcsshim hcn/hcnerrors.go, internal/hns/hnserrors.go, kubernetes-sigs/sig-windows-tools issue 249",
+        "restart the service hns on the node, then its CNI's pod; if that does not help, replace the node",
+    ),
+    SandboxError(
+        UNREACHABLE,
         r"unable to push CNI event",
         "Istio's CNI agent on the node cannot set pods up",
         "istio/istio cni/pkg/plugin/cnieventclient.go",

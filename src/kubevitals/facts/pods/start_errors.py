@@ -250,7 +250,15 @@ def start_error(words: str, pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
 def warning_remedy(message: str, pod: pb.Pod, cluster: Cluster) -> str:
     """Return what helps against what a Warning event about a pod reports."""
     full = explain_no_space(message, pod, cluster) if NO_SPACE in message else None
-    return f"{full.what}: {full.remedy}" if full else "fix what the event reports"
+    if full:
+        return f"{full.what}: {full.remedy}"
+    return _DEVICES if "prepare dynamic resources" in message else "fix what the event reports"
+
+
+_DEVICES = (
+    "look at the DRA driver's pod on the node, and at what the ResourceClaim has been given: kubectl describe "
+    "resourceclaims"
+)
 
 
 def runtime_words(words: str) -> str:

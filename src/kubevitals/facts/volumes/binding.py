@@ -17,7 +17,31 @@ COMPARED = 100
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_LET_IT_CHOOSE = (
+    "replace nodeName in the workload's template by a nodeSelector for kubernetes.io/hostname; or use a StorageClass "
+    "with volumeBindingMode Immediate"
+)
+
 _PROVISIONING_ERRORS = (
+    (
+        r"no available topology found",
+        "check that the driver's node plugin runs and has registered its topologyKeys: kubectl get csinodes -o yaml",
+    ),
+    (
+        r"failed to get target node: .{0,200}not found",
+        "remove the annotation volume.kubernetes.io/selected-node of the PVC: the node is gone, and the scheduler "
+        "chooses another one",
+    ),
+    (
+        r"is forbidden: User|UnauthorizedOperation|not authorized to perform|AuthorizationFailed|PERMISSION_DENIED",
+        "give the provisioner the right that is missing, of its ServiceAccount in the cluster or of its identity in "
+        "the cloud",
+    ),
+    (
+        r"failed to refresh cached credentials|NoCredentialProviders|failed to get credentials",
+        "give the driver's controller an identity in the cloud: its ServiceAccount's role, or the metadata service of "
+        "its node",
+    ),
     (
         r"DataSource Type \S{1,100} by Name \S{1,253}: .{0,500}not found",
         "create the object that dataSource of the PVC references, or delete the PVC and create it again without it",
@@ -35,8 +59,9 @@ _PROVISIONING_ERRORS = (
         "free or add space in the storage, raise its quota, or delete the PVC and create it again with a smaller size",
     ),
 )
-"""Texts of external-provisioner (pkg/controller/controller.go) and the gRPC code for a full storage or a quota that is
-reached (spec.md of the CSI specification, CreateVolume), with what helps."""
+"""Texts of external-provisioner (pkg/controller/controller.go, topology.go), sig-storage-lib-external-provisioner
+(controller/controller.go) and of AWS, Azure and Google Cloud about missing rights, and the gRPC code for a full
+storage or a quota that is reached (spec.md of the CSI specification, CreateVolume), with what helps."""
 
 _CREATE_AGAIN = "the class of a PVC cannot be changed, so delete the PVC and create it again"
 _ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_CREATE_AGAIN}"
@@ -85,6 +110,10 @@ def _near_classes(cluster: Cluster) -> dict[Ref, str]:
 def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, cluster: Cluster) -> WhyUnbound | None:
     name, provisioner = storage_class.metadata.name, storage_class.provisioner
     waits_for_pod, due = storage_class.volumeBindingMode == "WaitForFirstConsumer", is_due(claim, storage_class)
+    if not due and (placed := _placed(claim, cluster)):
+        node = placed.spec.nodeName
+        why = f"kube-scheduler is to choose its node, and {ref(placed)} has been put on node {node} past the scheduler"
+        return WhyUnbound(why, _LET_IT_CHOOSE)
     if waits_for_pod and not (_has_waited(claim, cluster) and (due or scheduler_reports_volumes(claim, cluster))):
         return None
     if provisioner == NO_PROVISIONER:
@@ -96,6 +125,15 @@ def _by_class(claim: pb.PersistentVolumeClaim, storage_class: pb.StorageClass, c
     why = f'no node fits both its pod and StorageClass "{name}" (allowedTopologies, storage capacity)'
     remedy = "let the pod run where the class can provision volumes, or let the class provision where the pod can run"
     return None if _shares_a_pod_with_a_static_one(claim, cluster) else WhyUnbound(why, remedy)
+
+
+def _placed(claim: pb.PersistentVolumeClaim, cluster: Cluster) -> pb.Pod | None:
+    """Return a pod that has a node although the claim has none: the scheduler binds claims before it places a pod.
+
+    Its nodeName was set by hand, or by a scheduler that does not know volumes (kubernetes/kubernetes issue 86262).
+    """
+    pods = (pod for pod in users(claim, cluster) if pod.spec.nodeName)
+    return next((pod for pod in pods if cluster.over(pod.metadata.creationTimestamp, BINDING)), None)
 
 
 def _by_provisioner(claim: pb.PersistentVolumeClaim, provisioner: str, cluster: Cluster) -> WhyUnbound:
