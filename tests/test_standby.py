@@ -14,6 +14,13 @@ WAITS = "I0506 10:00:00.1 1 leaderelection.go:250] attempting to acquire leader 
 LEADS = "I0506 10:00:09.1 1 leaderelection.go:260] successfully acquired lease flux-system/source-controller"
 
 
+SLAVE = (
+    "INFO | Database /data/kahadb/lock is locked by another server. This broker is now in slave mode waiting a lock to "
+    "be acquired"
+)
+MASTER = "INFO | KahaDB is version 7"
+
+
 def replicas(ready: int = 1, unready: int = 2) -> list[pb.Pod]:
     """Return the pods of fluxcd/flux2 issue 5880, whose readiness probe asks for what only the leader serves."""
     made = workloads.pods(ready, unready, age=90_000, since=90_000)
@@ -31,6 +38,11 @@ def cluster(made: list[pb.Pod], log: str | int) -> Cluster:
 def found(made: list[pb.Pod], log: str | int) -> int:
     """Return how many findings there are on the pods and their Deployment."""
     return len(list(probe_failing(cluster(made, log)))) + len(workloads.missing_in(cluster(made, log)))
+
+
+def test_a_broker_that_waits_for_the_store_of_another_one_is_no_fault() -> None:
+    assert not found(replicas(), SLAVE)
+    assert found(replicas(), f"{SLAVE}\n{MASTER}")
 
 
 def test_a_standby_is_no_fault_and_is_counted() -> None:

@@ -10,9 +10,10 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import REVISION, Ref, controller, is_ready, ref
 from kubevitals.text import listed, plural
 
-_WAITS = re.compile(r"(?i)attempting to acquire leader lease")
-_LEADS = re.compile(r"(?i)successfully acquired lease")
-"""What Kubernetes' client libraries log (client-go tools/leaderelection/leaderelection.go, and the Java client)."""
+_WAITS = re.compile(r"(?i)attempting to acquire leader lease|in slave mode waiting a lock to be acquired")
+_LEADS = re.compile(r"(?i)successfully acquired lease|KahaDB is version \d")
+"""What Kubernetes' client libraries log (client-go tools/leaderelection/leaderelection.go, and the Java client), and
+brokers that share a store (apache/activemq SharedFileLocker.java, MessageDatabase.java)."""
 
 NAMED = 3
 """Pods that the remark names."""
