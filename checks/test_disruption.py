@@ -63,7 +63,7 @@ def never(cluster: Cluster) -> Iterator[Finding]:
         if (operator := operator_of(budget, cluster)) is None:
             remedy = "run more replicas than it demands, or lower what it demands"
             yield _finding(budget, _demand(budget), remedy, cluster)
-        elif _demands_more(budget):
+        elif _demands_all(budget, cluster):
             remedy = (
                 f"see whether {operator} misses a pod, and what its operator reports: {operator.kubectl('describe')}"
             )
@@ -110,13 +110,16 @@ def _is_impossible(budget: pb.PodDisruptionBudget) -> bool:
     return budget.status.desiredHealthy >= budget.status.expectedPods and not _failure(budget)
 
 
-def _demands_more(budget: pb.PodDisruptionBudget) -> bool:
-    """Return whether a budget demands as many of several pods as there are, as minAvailable.
+def _demands_all(budget: pb.PodDisruptionBudget, cluster: Cluster) -> bool:
+    """Return whether a budget demands as many of several pods as there have been for long, as minAvailable.
 
-    An operator demands one pod less than it runs. If it demands all, one is missing, or it holds evictions back until
-    data is replicated (strimzi/strimzi-kafka-operator PodDisruptionBudgetUtils.java, elastic.co/docs: ECK, PDB).
+    KubeVirt adds a pod while it moves a virtual machine, and demands both meanwhile. Any other operator demands one pod
+    less than it runs. If it demands all, one is missing, or it holds evictions back until data is replicated
+    (strimzi/strimzi-kafka-operator PodDisruptionBudgetUtils.java, elastic.co/docs: ECK, PDB).
     """
-    return budget.spec.HasField("minAvailable") and budget.status.expectedPods > 1
+    pods = cluster.derive(pods_of).get(ref(budget), [])
+    are_old = all(cluster.over(pod.metadata.creationTimestamp, LASTING) for pod in pods)
+    return budget.spec.HasField("minAvailable") and budget.status.expectedPods > 1 and are_old
 
 
 def _failure(budget: pb.PodDisruptionBudget) -> str:

@@ -113,6 +113,9 @@ def test_a_budget_of_an_operator_that_demands_all_of_several_pods_is_a_warning()
     assert finding.severity is Severity.WARNING
     assert finding.says == "allows no eviction: minAvailable is 2, and there are 2 pods"
     assert finding.remedy.startswith("see whether Cluster/shop/pg misses a pod")
+    moved = pod("web-1")
+    moved.metadata.creationTimestamp.CopyFrom(ago(120))
+    assert not found(brokers, pods=[pod(), moved])
     brokers.spec.ClearField("minAvailable")
     brokers.spec.maxUnavailable.intVal = 0
     assert not found(brokers)
