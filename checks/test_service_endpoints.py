@@ -32,7 +32,7 @@ from kubevitals.facts.apps.selectors import (
     workloads_by_label,
     workloads_by_namespace,
 )
-from kubevitals.facts.apps.service_ports import WrongPort, wrong_ports
+from kubevitals.facts.apps.service_ports import Stray, WrongPort, strays, wrong_ports
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints
 from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults
@@ -236,7 +236,7 @@ def _lasts(pod: pb.Pod) -> bool:
 
 
 def wrong_port(cluster: Cluster) -> Iterator[Finding]:
-    """Find Services with a targetPort that no container of their pods declares.
+    """Find Services with a targetPort that no container of their pods declares, or none of one of their workloads.
 
     It is an error if all ports of the Service are names without a port, or if an application reports that the Service
     does not answer. Otherwise it is a warning: charts often keep a port for metrics that are off, and containers may
@@ -247,9 +247,25 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
             continue
         alike = _alike_pods(service, cluster)
-        wrong = list(wrong_ports(service, [pods[0] for pods in alike], cluster)) if alike else []
+        firsts = [pods[0] for pods in alike]
+        wrong = list(wrong_ports(service, firsts, cluster)) if alike else []
         if wrong and (service.spec.clusterIP != "None" or len(wrong) == len(service.spec.ports)):
             yield _wrong_port(service, wrong, _pods(service, cluster), cluster)
+        elif stray := next(strays(service, firsts), None):
+            yield _stray(service, stray)
+
+
+def _stray(service: pb.Service, stray: Stray) -> Finding:
+    port, of = stray.port.targetPort.intVal or stray.port.port, f"{stray.of.kind} {stray.of.name}"
+    return Finding(
+        ref(service),
+        says=f"port {stray.port.port} also leads to the pods of {of}, which do not have port {port}: "
+        f"they declare {stray.declared}",
+        remedy=f"select by a label that only the pods with this port have: {ref(service).kubectl('edit')}",
+        severity=Severity.WARNING,
+        concerns=(stray.of,),
+        since=service.metadata.creationTimestamp.seconds,
+    )
 
 
 def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod], cluster: Cluster) -> Finding:

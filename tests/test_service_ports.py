@@ -7,6 +7,7 @@ import pytest
 from checks.test_service_endpoints import wrong_port
 from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Severity
+from kubevitals.objects import Ref
 from tests.test_service_endpoints import cluster, pod, service
 
 HTTP = pb.ContainerPort(name="http", containerPort=8080, protocol="TCP")
@@ -136,3 +137,53 @@ def test_a_port_of_a_sidecar_counts() -> None:
     one = pod("web-1", DNS)
     one.spec.initContainers.add(name="proxy", restartPolicy="Always", ports=[HTTP])
     assert not list(wrong_port(cluster(service({"app": "web"}, "http"), pods=[one])))
+
+
+def of(workload: str, *declared: pb.ContainerPort) -> pb.Pod:
+    made = pod(f"{workload}-1", *declared)
+    made.metadata.ownerReferences.add(kind="StatefulSet", name=workload, controller=True)
+    return made
+
+
+def test_a_selector_that_is_too_wide_leads_to_pods_without_the_port() -> None:
+    """A chart selects by the release alone: every other connection is made to the database's pod, and refused."""
+    (found,) = wrong_port(cluster(with_ports(8080), pods=[of("web", *ports(8080)), of("db", *ports(5432))]))
+    assert found.severity is Severity.WARNING
+    assert (
+        found.says == "port 80 also leads to the pods of StatefulSet db, which do not have port 8080: they declare 5432"
+    )
+    assert found.concerns == (Ref("StatefulSet", "shop", "db"),)
+
+
+def by_name() -> pb.Service:
+    return service({"app": "web"}, "http")
+
+
+def for_metrics() -> pb.Service:
+    made = with_ports(8080)
+    made.spec.ports[0].name = "http-metrics"
+    return made
+
+
+def of_an_operator() -> pb.Service:
+    made = with_ports(8080)
+    made.metadata.ownerReferences.add(kind="Cluster", name="web", controller=True)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "other"),
+    [
+        (by_name(), of("db", *ports(5432))),
+        (for_metrics(), of("db", *ports(5432))),
+        (of_an_operator(), of("db", *ports(5432))),
+        (with_ports(8080, clusterIP="None"), of("db", *ports(5432))),
+        (with_ports(8080), of("worker")),
+        (with_ports(8080), of("canary", *ports(8080, 9000))),
+        (with_ports(8080), of("worker", pb.ContainerPort(name="metrics", containerPort=9090))),
+        (with_ports(8080), of("web", *ports(8081))),
+    ],
+    ids=["by name", "metrics", "operator", "headless", "declares none", "canary", "declares metrics only", "rollout"],
+)
+def test_pods_of_two_workloads_that_a_service_may_lead_to(made: pb.Service, other: pb.Pod) -> None:
+    assert not list(wrong_port(cluster(made, pods=[of("web", HTTP), other])))

@@ -10,6 +10,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.lingering import SIDECARS
 from kubevitals.facts.apps.selectors import matches
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref, owner, ref
 from kubevitals.text import near_name
 
 COMPARED = 100
@@ -43,8 +44,7 @@ def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -
     """
     containers = [container for pod in pods for container in _serving(pod)]
     declared = [port for container in containers for port in container.ports]
-    known = {_as_target(port, target) for port in declared for target in (port.name, str(port.containerPort))}
-    known |= {(port, "TCP") for container in containers for port in _probed(container)}
+    known = _known(containers)
     wrong = [port for port in service.spec.ports if _target(port) not in known]
     numbers = sum(not port.targetPort.strVal for port in wrong)
     may_count = numbers and _may_count(service, containers) and numbers <= len(_spare(service, pods, cluster))
@@ -53,6 +53,38 @@ def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -
         if by_name or may_count:
             target, _ = _target(port)
             yield WrongPort(port, f"targetPort {target}{_instead(port, target, declared)}", by_name)
+
+
+class Stray(NamedTuple):
+    """Pods behind a Service that do not have one of its ports, although pods of another workload have it.
+
+    Attributes:
+        of: the workload of these pods.
+        declared: what they declare instead.
+    """
+
+    port: pb.ServicePort
+    of: Ref
+    declared: str
+
+
+def strays(service: pb.Service, pods: Iterable[pb.Pod]) -> Iterator[Stray]:
+    """Yield the workloads behind a Service that get a part of its connections by mistake.
+
+    Its selector is too wide: their pods declare other ports for clients, and not the number that another workload's
+    pods declare. What counts is as in `wrong_ports`. By name, a Service sends nothing to pods without the port.
+    """
+    by_owner: dict[Ref, list[pb.Container]] = defaultdict(list)
+    for pod in pods:
+        by_owner[owner(pod) or ref(pod)].extend(_serving(pod))
+    for port in service.spec.ports if len(by_owner) > 1 else ():
+        if port.targetPort.strVal or _FOR_OPERATION.search(port.name):
+            continue
+        has = {of for of, containers in by_owner.items() if _target(port) in _known(containers)}
+        for of, containers in by_owner.items() if has else ():
+            declared = list(_for_clients(containers))
+            if of not in has and declared and _may_count(service, containers):
+                yield Stray(port, of, _names(declared))
 
 
 _Target = tuple[str, str]
@@ -65,6 +97,17 @@ def _target(port: pb.ServicePort) -> _Target:
 
 def _as_target(port: pb.ServicePort | pb.ContainerPort, target: str) -> _Target:
     return target, port.protocol or "TCP"
+
+
+def _known(containers: Iterable[pb.Container]) -> set[_Target]:
+    """Return the ports that containers declare, and those that probes query."""
+    declared = {
+        _as_target(port, target)
+        for container in containers
+        for port in container.ports
+        for target in (port.name, str(port.containerPort))
+    }
+    return declared | {(port, "TCP") for container in containers for port in _probed(container)}
 
 
 def _probed(container: pb.Container) -> set[str]:
@@ -83,14 +126,18 @@ def _spare(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -> set
     """Return the ports that the programs of pods declare for their clients, and to which no Service leads."""
     others = chain.from_iterable(_others(pods[0], cluster))
     targets = set(map(_target, (*service.spec.ports, *others)))
-    own = (container for pod in pods for container in _serving(pod) if not SIDECARS.fullmatch(container.name))
     return {
         port.containerPort
-        for container in own
-        for port in container.ports
-        if not _FOR_OPERATION.search(port.name)
-        and targets.isdisjoint(_as_target(port, target) for target in (port.name, str(port.containerPort)))
+        for port in _for_clients(container for pod in pods for container in _serving(pod))
+        if targets.isdisjoint(_as_target(port, target) for target in (port.name, str(port.containerPort)))
     }
+
+
+def _for_clients(containers: Iterable[pb.Container]) -> Iterator[pb.ContainerPort]:
+    """Yield the ports that programs declare for their clients."""
+    for container in containers:
+        if not SIDECARS.fullmatch(container.name):
+            yield from (port for port in container.ports if not _FOR_OPERATION.search(port.name))
 
 
 def _others(pod: pb.Pod, cluster: Cluster) -> Iterator[Sequence[pb.ServicePort]]:
@@ -121,6 +168,10 @@ def _instead(port: pb.ServicePort, target: str, declared: Iterable[pb.ContainerP
     others = list(islice(declared, COMPARED))
     if any(target in (other.name, str(other.containerPort)) for other in others):
         return f" is not declared for {_target(port)[1]}, but for another protocol"
-    names = sorted({f"{other.containerPort}{f' ({other.name})' if other.name else ''}" for other in others})
     near = near_name(target, {other.name for other in others if other.name})
-    return f" is not a port of its pods{near}: they declare {', '.join(names[:5]) or 'none'}"
+    return f" is not a port of its pods{near}: they declare {_names(others)}"
+
+
+def _names(ports: Iterable[pb.ContainerPort]) -> str:
+    names = sorted({f"{port.containerPort}{f' ({port.name})' if port.name else ''}" for port in ports})
+    return ", ".join(names[:5]) or "none"
