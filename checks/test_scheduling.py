@@ -26,7 +26,7 @@ from kubevitals.facts.nodes.lifecycle import ADDED
 from kubevitals.facts.nodes.placement import HOSTNAME
 from kubevitals.facts.pods.faults import PodFault, broken_pods
 from kubevitals.facts.pods.states import Symptom
-from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, can_wait, judges_nodes, refusal_of_node
+from kubevitals.facts.pods.unscheduled import DEFAULT_SCHEDULER, can_wait, is_at_limit, judges_nodes, refusal_of_node
 from kubevitals.facts.scheduling.constraints import OF_THE_NODE, Blocker, Constraint
 from kubevitals.facts.scheduling.relax import SchedulingVerdict, SchedulingVerdicts
 from kubevitals.facts.scheduling.requests import PODS, most_free
@@ -155,6 +155,9 @@ def _words(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluster) -> Wo
     if refusal := refusal_of_node(symptom.pod, cluster):
         remedy = f"raise the cloud's quota, or let the node pool use other zones or machine types; or {words.remedy}"
         return Words(f"{words.says}; no node can be added: {refusal}", remedy)
+    if is_at_limit(symptom.pod, cluster):
+        remedy = f"raise the maximum of the node group, or limits of Karpenter's NodePool; or {words.remedy}"
+        return Words(f"{words.says}; the autoscaler adds no node, since its own limit is reached", remedy)
     return words
 
 

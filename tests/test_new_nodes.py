@@ -42,3 +42,33 @@ def test_a_node_that_the_cloud_refuses() -> None:
     assert finding.says.endswith(f"; no node can be added: {REFUSED}")
     assert finding.remedy.startswith("raise the cloud's quota")
     assert not waiting(asked, refused, said("TriggeredScaleUp", TRIGGERED.replace("default", "other"), 30))
+
+
+SCHEDULER = "0/3 nodes are available: 3 Insufficient cpu."
+GROUP_FULL = (
+    "pod didn't trigger scale-up: 12 node(s) didn't match Pod's node affinity/selector, 3 max node group size reached"
+)
+POOL_FULL = 'Failed to schedule pod, all available instance types exceed limits for nodepool: "default"'
+NO_FIT = "pod didn't trigger scale-up: 3 Insufficient cpu"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "at_limit"),
+    [
+        ("NotTriggerScaleUp", GROUP_FULL, True),
+        ("NotTriggerScaleUp", f"(combined from similar events): {GROUP_FULL}", True),
+        ("FailedScheduling", POOL_FULL, True),
+        ("NotTriggerScaleUp", NO_FIT, False),
+    ],
+)
+def test_an_autoscaler_that_has_reached_its_own_limit(reason: str, message: str, *, at_limit: bool) -> None:
+    """kubernetes/autoscaler issue 5692."""
+    asked, told = said("TriggeredScaleUp", TRIGGERED, 1200), said(reason, message, 60)
+    (finding,) = waiting(asked, told, said("FailedScheduling", SCHEDULER, 30))
+    assert ("its own limit is reached" in finding.says) is at_limit
+    assert finding.remedy.startswith("raise the maximum of the node group") is at_limit
+
+
+def test_an_autoscaler_that_has_added_a_node_since_is_not_at_its_limit() -> None:
+    (finding,) = waiting(said("NotTriggerScaleUp", GROUP_FULL, 1500), said("TriggeredScaleUp", TRIGGERED, 1200))
+    assert "limit" not in finding.says

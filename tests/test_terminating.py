@@ -75,7 +75,12 @@ def test_a_pod_on_a_node_that_is_gone() -> None:
     built.pod.spec.nodeName = "gone"
     (finding,) = found(built)
     assert finding.says.endswith("its node does not exist any more")
-    assert "kubectl delete node gone" in finding.remedy
+    assert "delete pod/app --grace-period=0 --force" in finding.remedy
+    built.pod.metadata.finalizers.append("example.com/bookkeeping")
+    (finding,) = found(built)
+    assert finding.says.endswith(
+        "its node does not exist any more, but its finalizer example.com/bookkeeping is not removed"
+    )
 
 
 def test_without_the_right_to_see_nodes_and_events_the_rest_is_said() -> None:

@@ -44,17 +44,28 @@ def overdue_pods(cluster: Cluster) -> Iterator[pb.Pod]:
 def what_keeps(pod: pb.Pod, cluster: Cluster) -> Remains:
     """Return what keeps a pod: its node, its finalizers, or a kubelet that cannot stop it."""
     running = [status.name for status in statuses(pod) if status.state.HasField("running")]
-    if node := _node_problem(pod, cluster):
+    node = _node_problem(pod, cluster)
+    if node == _DOWN:
         remedy = "bring the node back; if the machine is gone for good, delete the node: kubectl delete node NODE"
         return Remains(node, remedy, is_running=True)
-    if pod.metadata.finalizers and not running:
+    if pod.metadata.finalizers and (node or not running):
         named = ", ".join(sorted(pod.metadata.finalizers)[:3])
         return Remains(
-            f"its containers have ended, but its finalizer {named} is not removed",
+            f"{node or 'its containers have ended'}, but its finalizer {named} is not removed",
             "find out why the controller of that finalizer does not remove it, or whether it is still installed",
             is_running=False,
         )
+    if node:
+        remedy = f"if the machine is gone for good, {_by_force(pod)}; kube-controller-manager should do so by itself"
+        return Remains(node, remedy, is_running=True)
     return _unstopped(pod, running, cluster)
+
+
+_DOWN = "its node is not ready, and cannot stop it"
+
+
+def _by_force(pod: pb.Pod) -> str:
+    return f"delete the pod by force: {ref(pod).kubectl('delete')} --grace-period=0 --force"
 
 
 def _node_problem(pod: pb.Pod, cluster: Cluster) -> str:
@@ -65,7 +76,7 @@ def _node_problem(pod: pb.Pod, cluster: Cluster) -> str:
         return ""  # whatever else keeps the pod is still said
     if not pod.spec.nodeName or (node and is_ready(node)):
         return ""
-    return "its node is not ready, and cannot stop it" if node else "its node does not exist any more"
+    return _DOWN if node else "its node does not exist any more"
 
 
 def _unstopped(pod: pb.Pod, running: list[str], cluster: Cluster) -> Remains:
@@ -77,8 +88,7 @@ def _unstopped(pod: pb.Pod, running: list[str], cluster: Cluster) -> Remains:
         return Remains(f"container {names} still runs past its grace period", remedy, is_running=True)
     return Remains(
         "its containers have ended, but the kubelet does not remove it",
-        f"{remedy}; nothing of the pod runs any more, so that it may be deleted by force: "
-        f"{ref(pod).kubectl('delete')} --grace-period=0 --force",
+        f"{remedy}; nothing of the pod runs any more, so that you may {_by_force(pod)}",
         is_running=False,
     )
 

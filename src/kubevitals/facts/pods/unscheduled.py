@@ -25,6 +25,14 @@ _ASKED = frozenset({"TriggeredScaleUp", "Nominated"})
 _NOT_ADDED = "FailedScaleUp"
 """The reason of an event about a pod whose node the cloud does not give (GKE's cluster autoscaler)."""
 
+_AT_LIMIT = re.compile(r"max node group size reached|max cluster .{1,60} limit reached|exceed limits for nodepool")
+"""What an autoscaler says of a pod that would have a new node, were it not for the autoscaler's own limit: the cluster
+autoscaler (core/scaleup/orchestrator/skippedreasons.go, rejectedreasons.go), Karpenter
+(pkg/controllers/provisioning/scheduling/scheduler.go)."""
+
+_SAYS_WHY_NOT = frozenset({"NotTriggerScaleUp", "FailedScheduling"})
+"""Reasons of events by which these say so; Karpenter's is that of kube-scheduler."""
+
 DEFAULT_SCHEDULER = "default-scheduler"
 
 FARGATE = "fargate-scheduler"
@@ -125,3 +133,10 @@ def refusal_of_node(pod: pb.Pod, cluster: Cluster) -> str:
     """Return why the cloud gave no node when one was last asked for, or nothing."""
     answers = [event for event in cluster.events(pod) if event.reason in {*_ASKED, _NOT_ADDED}]
     return answers[-1].message if answers and answers[-1].reason == _NOT_ADDED else ""
+
+
+def is_at_limit(pod: pb.Pod, cluster: Cluster) -> bool:
+    """Return whether the autoscaler adds no node for the pod because of its own limit, and has asked for none since."""
+    events = cluster.events(pod)
+    told = [e for e in events if e.reason in _ASKED or (e.reason in _SAYS_WHY_NOT and _AT_LIMIT.search(e.message))]
+    return bool(told) and told[-1].reason not in _ASKED
