@@ -5,7 +5,9 @@ Meaning:
     Service that selects no pod is an error if a workload looks like the one that is meant, if a StatefulSet needs
     it, or if an application reports that it does not answer. Otherwise it may be a leftover, and is a warning. A
     headless Service, or one of an operator, may select nothing for good: optional components and replicas have such
-    Services. One for the primary of a database is a warning if there are replicas and none leads.
+    Services. One for the primary of a database is a warning if there are replicas and none leads. Pods that are ready
+    for some time and in no EndpointSlice have no address of the Service's family, or kube-controller-manager does not
+    act.
 
 Impact:
     Connections to the Service are refused or time out. Clients that need it at their start do not start.
@@ -23,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps.behind import Forgotten, alike_behind, forgotten, pods_behind
 from kubevitals.facts.apps.leaders import followers
 from kubevitals.facts.apps.nearest import Near, nearest
 from kubevitals.facts.apps.selectors import (
@@ -39,15 +42,19 @@ from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults
 from kubevitals.facts.pods.refused import all_refused
 from kubevitals.facts.pods.states import STUCK
 from kubevitals.findings.declaration import check
-from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, IN_WORKLOAD, Explains
+from kubevitals.findings.evidence import event_lines
+from kubevitals.findings.explains import BROKEN_PODS, CONCERNED, EVERYWHERE, IN_WORKLOAD, Explains
 from kubevitals.findings.finding import Finding, Severity
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import DNS_SERVICES, Ref, is_dns, is_finished, is_ready, owner, ref
+from kubevitals.objects import DNS_SERVICES, Ref, is_dns, is_ready, owner, ref
 from kubevitals.text import plural
 
 EXPLAINS = (
     Explains(
         (*BROKEN_PODS, "scheduling", "volume-claim", "pod-creation"), IN_WORKLOAD, ("service-endpoints[none-ready]",)
+    ),
+    Explains(
+        ("control-plane[controller-manager-stalled]",), EVERYWHERE, ("service-endpoints[none-ready]",), words="although"
     ),
     Explains(
         ("service-endpoints",),
@@ -183,10 +190,17 @@ def _written(selector: Mapping[str, str]) -> str:
 
 
 def none_ready(cluster: Cluster) -> Iterator[Finding]:
-    """Find Services none of whose pods is ready, if a pod has a fault, or if its workload is refused all its pods."""
+    """Find Services none of whose pods is ready, if a pod has a fault, or if its workload is refused all its pods.
+
+    Also Services without an endpoint, although pods that they select have been ready past `pod.stuck`.
+    """
     for service in _without_endpoints(cluster):
-        pods = _pods(service, cluster)
-        if any(map(is_ready, pods)) or service.spec.publishNotReadyAddresses:
+        pods = pods_behind(service, cluster)
+        if ready := [pod for pod in pods if is_ready(pod)]:
+            if lost := forgotten(service, ready, cluster):
+                yield _forgotten(service, ready, lost, cluster)
+            continue
+        if service.spec.publishNotReadyAddresses:
             continue
         if broken := [pod for pod in pods if is_broken(pod, cluster)]:
             owners = [owner(pod) or ref(pod) for pod in broken]
@@ -194,6 +208,16 @@ def none_ready(cluster: Cluster) -> Iterator[Finding]:
             yield _none_ready(service, says, [*owners, *map(ref, broken)])
         elif not pods and (workload := _refused(service, cluster)):
             yield _none_ready(service, f"{workload.kind} {workload.name} has no pods", [workload])
+
+
+def _forgotten(service: pb.Service, ready: list[pb.Pod], lost: Forgotten, cluster: Cluster) -> Finding:
+    return Finding(
+        ref(service),
+        says=f"has no endpoint, although it selects {plural(len(ready), 'ready pod')}{lost.why}",
+        remedy=lost.remedy,
+        evidence=event_lines(service, cluster),
+        concerns=tuple(map(ref, ready[:SHOWN])),
+    )
 
 
 def _refused(service: pb.Service, cluster: Cluster) -> Ref | None:
@@ -219,22 +243,6 @@ def _none_ready(service: pb.Service, says: str, concerns: list[Ref]) -> Finding:
     )
 
 
-def _pods(service: pb.Service, cluster: Cluster) -> list[pb.Pod]:
-    """Return the pods behind the Service: they have not finished and are not being deleted."""
-    return [pod for alike in _alike_pods(service, cluster) for pod in alike]
-
-
-def _alike_pods(service: pb.Service, cluster: Cluster) -> list[list[pb.Pod]]:
-    """Return the pods behind the Service, in groups that are alike."""
-    found = cluster.derive(pods_by_label).matching(service.metadata.namespace, service.spec.selector)
-    lasting = ([pod for pod in alike if _lasts(pod)] for alike in found)
-    return [pods for pods in lasting if pods]
-
-
-def _lasts(pod: pb.Pod) -> bool:
-    return not is_finished(pod) and not pod.metadata.HasField("deletionTimestamp")
-
-
 def wrong_port(cluster: Cluster) -> Iterator[Finding]:
     """Find Services with a targetPort that no container of their pods declares, or none of one of their workloads.
 
@@ -246,11 +254,11 @@ def wrong_port(cluster: Cluster) -> Iterator[Finding]:
     for service in cluster.services:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
             continue
-        alike = _alike_pods(service, cluster)
+        alike = alike_behind(service, cluster)
         firsts = [pods[0] for pods in alike]
         wrong = list(wrong_ports(service, firsts, cluster)) if alike else []
         if wrong and (service.spec.clusterIP != "None" or len(wrong) == len(service.spec.ports)):
-            yield _wrong_port(service, wrong, _pods(service, cluster), cluster)
+            yield _wrong_port(service, wrong, pods_behind(service, cluster), cluster)
         elif stray := next(strays(service, firsts), None):
             yield _stray(service, stray)
 

@@ -144,4 +144,8 @@ SAID = [
         '{"level":"fatal","msg":"discovery failed","error":"member 91bc3c398fb3c146 has already been bootstrapped"}',
         "etcd knows this member already",
     ),
+    (
+        '[FATAL] plugin/loop: Loop (169.254.25.10:42096 -> 169.254.25.10:53) detected for zone ".", see https://coredns.io',
+        "its Corefile forwards queries to itself",
+    ),
 ]

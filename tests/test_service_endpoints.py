@@ -228,6 +228,32 @@ def test_what_is_no_service_without_ready_pods(pods: list[pb.Pod], spec: dict[st
     assert not list(none_ready(cluster(service({"app": "web"}, **spec), pods=pods)))
 
 
+def addressed(address: str = "10.244.1.7", since: int = 600) -> pb.Pod:
+    made = pod()
+    made.status.podIPs.add(ip=address)
+    made.status.conditions[0].lastTransitionTime.CopyFrom(ago(since))
+    return made
+
+
+def test_a_service_that_forgets_its_ready_pods_has_no_endpoint() -> None:
+    (found,) = none_ready(cluster(service({"app": "web"}), pods=[addressed()]))
+    assert found.says == "has no endpoint, although it selects 1 ready pod"
+    lease = Finding(Ref("Lease", "kube-system", "kube-controller-manager"), "is not renewed", "start it")
+    root = Case("control-plane", "controller-manager-stalled", lease)
+    assert set(roots_of([root, Case("service-endpoints", "none-ready", found)], EXPLAINS).values()) == {root}
+
+
+@pytest.mark.parametrize(("family", "other"), [("IPv6", True), ("IPv4", False)])
+def test_pods_of_another_address_family_are_no_endpoints(family: str, *, other: bool) -> None:
+    (found,) = none_ready(cluster(service({"app": "web"}, ipFamilies=[family]), pods=[addressed()]))
+    assert found.says.endswith(f": without an address of {family}") is other
+
+
+@pytest.mark.parametrize("one", [addressed(since=5), pod()], ids=["just-ready", "stands-for-another"])
+def test_some_ready_pods_need_be_in_no_endpoint_slice(one: pb.Pod) -> None:
+    assert not list(none_ready(cluster(service({"app": "web"}), pods=[addressed(), one])))
+
+
 @pytest.mark.parametrize(("one", "other"), [("v1", "v2"), ("primary", "replica"), ("true", "false"), ("blue", "green")])
 def test_names_that_differ_on_purpose(one: str, other: str) -> None:
     assert not is_slip(one, other)

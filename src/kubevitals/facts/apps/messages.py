@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 
+from kubevitals.facts.dns.logs import LOOP
+
 
 class Names(Enum):
     """What a message names, which is then looked up in the cluster."""
@@ -62,6 +64,7 @@ _VARIABLE = r"(?P<name>[A-Z][A-Z0-9_]{1,80})"
 _ENVIRONMENT = r"(?i:environment variables?|env vars?)"
 
 MESSAGES = (
+    Message(LOOP.means, LOOP.remedy, (LOOP.text,), LOOP.source),
     Message(
         "the socket {name} is already in use",
         "remove the socket when the container starts, or end the process that still listens on it",

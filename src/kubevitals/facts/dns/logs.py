@@ -28,14 +28,16 @@ class LogLine(NamedTuple):
     source: str
 
 
+LOOP = LogLine(
+    r"plugin/loop: Loop .{0,80} detected",
+    "its Corefile forwards queries to itself: CoreDNS detects the loop and exits",
+    "let `forward` in the Corefile point at real name servers: often it takes the /etc/resolv.conf of a node that "
+    "lists a loopback address (systemd-resolved: give the kubelet --resolv-conf /run/systemd/resolve/resolv.conf)",
+    "coredns/coredns plugin/loop/loop.go",
+)
+
 LOG_LINES = (
-    LogLine(
-        r"plugin/loop: Loop .{0,80} detected",
-        "its Corefile forwards queries to itself: CoreDNS detects the loop and exits",
-        "let `forward` in the Corefile point at real name servers: often it takes the /etc/resolv.conf of a node that "
-        "lists a loopback address (systemd-resolved: give the kubelet --resolv-conf /run/systemd/resolve/resolv.conf)",
-        "coredns/coredns plugin/loop/loop.go",
-    ),
+    LOOP,
     LogLine(
         r"Corefile:\d{1,6} - |Error during parsing|[Ss]yntax error: ",
         "its Corefile has an error",
