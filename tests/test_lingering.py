@@ -4,7 +4,7 @@ import pytest
 
 from checks.test_jobs import overdue
 from kubevitals import schema_pb2 as pb
-from kubevitals.findings.finding import Finding
+from kubevitals.findings.finding import Finding, Severity
 from tests.cron_jobs import HOUR, cron_job, job
 from tests.fakes import ago, cluster_of
 
@@ -31,7 +31,9 @@ def found(*pods: pb.Pod, jobs: list[pb.Job] | None = None, cron_jobs: list[pb.Cr
     return list(overdue(cluster_of(pods=list(pods), jobs=jobs, cron_jobs=cron_jobs or [])))
 
 
-@pytest.mark.parametrize("sidecar", ["istio-proxy", "linkerd-proxy", "vault-agent", "cloud-sql-proxy", "fluent-bit"])
+@pytest.mark.parametrize(
+    "sidecar", ["istio-proxy", "linkerd-proxy", "vault-agent", "cloud-sql-proxy", "fluent-bit", "log-forwarder"]
+)
 def test_a_sidecar_keeps_a_job_from_completing(sidecar: str) -> None:
     """istio/istio issue 11045, linkerd/linkerd2 issue 8194, kubernetes/kubernetes issue 25908."""
     (finding,) = found(pod(beside=sidecar))
@@ -63,10 +65,25 @@ def test_runs_of_a_cron_job_are_its_finding() -> None:
     assert finding.says.startswith("its run does not complete: ")
 
 
+@pytest.mark.parametrize(("lingers", "count"), [(True, 1), (False, 0)])
+def test_the_first_run_may_take_as_long_as_it_likes_until_one_of_its_containers_is_done(
+    count: int, *, lingers: bool
+) -> None:
+    """It holds all later runs up (Forbid), and none has ever succeeded."""
+    made = pod(beside="mailer")
+    if not lingers:
+        made.status.containerStatuses[0].CopyFrom(made.status.containerStatuses[1])
+    never = cron_job("*/10 * * * *", succeeded=0, concurrencyPolicy="Forbid")
+    findings = found(made, jobs=[job(started=4 * HOUR)], cron_jobs=[never])
+    assert len(findings) == count
+    assert all(finding.severity is Severity.WARNING for finding in findings)
+    assert all('container "migrate" completed 1h ago' in finding.says for finding in findings)
+
+
 def test_a_cron_job_that_is_overdue_is_told_once_whatever_runs_on() -> None:
     """Its schedule shows that the run is too long: the name of the container need not be known."""
     done = job("report-0", turned="Complete", ended=5 * HOUR, started=6 * HOUR)
     late = cron_job("*/10 * * * *", succeeded=5 * HOUR, concurrencyPolicy="Forbid")
-    (finding,) = found(pod(beside="log-shipper"), jobs=[done, job(started=4 * HOUR)], cron_jobs=[late])
+    (finding,) = found(pod(beside="mailer"), jobs=[done, job(started=4 * HOUR)], cron_jobs=[late])
     assert 'scheduled times passed since it started; container "migrate" completed 1h ago' in finding.says
     assert finding.remedy.startswith("make it a native sidecar")

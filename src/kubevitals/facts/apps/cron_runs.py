@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.cron_refusals import refusal
 from kubevitals.facts.apps.cron_schedule import UnreadableSchedule, times_due
+from kubevitals.facts.apps.lingering import lingering_jobs
 from kubevitals.facts.pods import faults
 from kubevitals.facts.pods.attempts import failed_jobs, turned
 from kubevitals.inventory.cluster import Cluster
@@ -136,7 +137,10 @@ def _due(cron_job: pb.CronJob, since: int, cluster: Cluster) -> int:
 def _never_ends(
     cron_job: pb.CronJob, runs: list[pb.Job], active: list[pb.Job], since: int, cluster: Cluster
 ) -> Iterator[Overdue]:
-    """Yield a CronJob whose run takes far longer than those before; the first run may take as long as it likes."""
+    """Yield a CronJob whose run takes far longer than those before.
+
+    The first run may take as long as it likes, unless one of its containers has completed and others run on.
+    """
     succeeded = bool(cron_job.status.lastSuccessfulTime.seconds)
     if cron_job.spec.concurrencyPolicy == "Replace":
         if succeeded:
@@ -146,7 +150,7 @@ def _never_ends(
     usual = max((run.status.completionTime.seconds - _start(run) for run in runs if turned(run, "Complete")), default=0)
     late = _is_late(cron_job, start, cluster) and cluster.age(pb.Time(seconds=start)) > USUAL * usual
     is_first = len(runs) == 1 and not succeeded
-    if late and not is_first:
+    if late and (not is_first or runs[0].metadata.uid in cluster.derive(lingering_jobs)):
         kind = Late.PILED_UP if len(active) >= cluster.limit(PERIODS) else Late.RUNNING
         certain = bool(usual) or kind is Late.PILED_UP
         yield Overdue(cron_job, kind, _due(cron_job, start, cluster), start, active, certain)

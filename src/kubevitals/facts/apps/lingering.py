@@ -15,7 +15,7 @@ LINGERING = Threshold(
 
 SIDECARS = re.compile(
     r"(?:istio|linkerd|dapr|osm|consul|kuma|app-?mesh|cloud-?sql)[\w-]{0,20}|daprd|envoy|vault-agent|[\w-]{0,20}-proxy"
-    r"|fluent-?bit|fluentd|filebeat|promtail|vector|otc-container|otel[\w-]{0,20}|datadog-agent|xray-daemon"
+    r"|log(?:ging|s)?-?(?:forwarder|shipper|router|agent|tailer)|fluent-?bit|fluentd|filebeat|promtail|vector|otc-container|otel[\w-]{0,20}|datadog-agent|xray-daemon"
 )
 """Names of containers that serve the others of their pod and never end: what meshes, secret stores and collectors of
 logs and traces inject, and the proxies of databases (kubernetes/kubernetes issue 25908, istio/istio issue 11045)."""
