@@ -45,7 +45,7 @@ from kubevitals.facts.network.ingresses import (
     runs_somewhere,
     stopped_controllers,
 )
-from kubevitals.facts.network.load_balancers import set_up_failure
+from kubevitals.facts.network.load_balancers import lingering, set_up_failure
 from kubevitals.facts.network.pending_services import Pending, gateway_of, pending_services
 from kubevitals.facts.network.route_parents import Unattached, unattached
 from kubevitals.findings.declaration import check
@@ -59,6 +59,7 @@ from kubevitals.text import clean, near_name
 EXPLAINS = (
     Explains(("ingress[gateway]",), CONCERNED, ("ingress[route]",)),
     Explains(("ingress[no-controller]",), CONCERNS, ("ingress[gateway]",), words="address"),
+    Explains(("ingress[no-controller]",), CONCERNS, ("terminating[namespace]",)),
     Explains((*BROKEN_PODS, "scheduling", "pod-creation"), IN_WORKLOAD, ("ingress[no-controller]",)),
 )
 
@@ -103,6 +104,7 @@ def no_controller(cluster: Cluster) -> Iterator[Finding]:
     balanced, pending = observed(_without_load_balancer(cluster)), observed(pending_services(cluster))
     yield from balanced.items
     yield from map(_without_address, pending.items)
+    yield from (_lingering(obj, cluster) for obj in lingering(cluster))
     classes = {each.metadata.name: each for each in cluster.ingress_classes}
     for ingress in _settled(cluster):
         of = classes.get(class_of(ingress, cluster))
@@ -137,7 +139,8 @@ def _without_load_balancer(cluster: Cluster) -> Iterator[Finding]:
     unserved: list[pb.Ingress | pb.Service] = [ingress for ingress in _settled(cluster) if not is_served(ingress)]
     unserved += [service for service in cluster.services if service.spec.type == "LoadBalancer"]
     for obj in unserved:
-        settled = cluster.over(obj.metadata.creationTimestamp, SETTLING)
+        is_leaving = obj.metadata.HasField("deletionTimestamp")
+        settled = not is_leaving and cluster.over(obj.metadata.creationTimestamp, SETTLING)
         if settled and (failure := set_up_failure(obj, cluster)):
             yield Finding(
                 ref(obj),
@@ -154,28 +157,29 @@ def _lacks(obj: pb.Ingress | pb.Service) -> str:
 
 
 def _without_address(pending: Pending) -> Finding:
-    giver, condition = pending.giver, pending.condition
-    if condition:
-        why = f"{condition.reason}: {condition.message}"
-        remedy = "add a CiliumLoadBalancerIPPool that has a free address and selects this Service, or widen one"
-    elif giver:
-        why = f"{giver.name} has given it none, and sends no event"
-        remedy = f"see the pods and the log of {giver.name}: it takes addresses from {giver.source}"
-    else:
-        why = "nothing in this cluster is known to give Services of type LoadBalancer one"
-        remedy = (
-            "install what does (MetalLB, kube-vip, the cloud's controller manager), or let it be of type NodePort or "
-            "ClusterIP if it needs none"
-        )
-    has_pools = condition is not None and condition.reason != "no_pool"
     return Finding(
         ref(pending.service),
-        says=f"has no external address: {why}",
-        remedy=remedy,
-        severity=Severity.ERROR if has_pools else Severity.WARNING,
+        says=f"has no external address: {pending.why}",
+        remedy=pending.remedy,
+        severity=Severity.ERROR if pending.has_pools else Severity.WARNING,
         concerns=tuple(filter(None, (pending.workload, gateway_of(pending.service)))),
         part="load balancer",
         since=pending.service.metadata.creationTimestamp.seconds,
+    )
+
+
+def _lingering(obj: pb.Ingress | pb.Service, cluster: Cluster) -> Finding:
+    named = ", ".join(clean(name, 253) for name in obj.metadata.finalizers[:3])
+    return Finding(
+        ref(obj),
+        says=f"is being deleted and does not go: no controller removes its load balancer and the finalizer {named}",
+        remedy="bring back the controller that sets this finalizer, or read its log; if it was uninstalled, remove the "
+        "load balancer in the cloud, then the finalizer by hand",
+        evidence=event_lines(obj, cluster),
+        severity=Severity.WARNING,
+        concerns=(Ref("Namespace", "", obj.metadata.namespace),),
+        part="deletion",
+        since=obj.metadata.deletionTimestamp.seconds,
     )
 
 

@@ -191,6 +191,29 @@ def test_a_load_balancer_that_cannot_be_updated_goes_on_as_it_was() -> None:
     assert finding.says.startswith("keeps its load balancer as it was, which cannot be updated: SyncLoadBalancerFailed")
 
 
+def leaving(obj: pb.Ingress | pb.Service, since: int, *finalizers: str) -> Any:
+    obj.metadata.deletionTimestamp.CopyFrom(ago(since))
+    obj.metadata.finalizers.extend(finalizers)
+    return obj
+
+
+def test_a_load_balancer_that_no_controller_removes_holds_what_is_being_deleted() -> None:
+    gone = [leaving(ingress(ingressClassName="alb"), 1000, "ingress.k8s.aws/resources")]
+    served = [leaving(balanced(), 1000, "service.kubernetes.io/load-balancer-cleanup")]
+    failing = [event("SyncLoadBalancerFailed")]
+    first, second = found(no_controller, *gone, services=served, ingress_classes=[], all_events=failing)
+    assert first.says.endswith("no controller removes its load balancer and the finalizer ingress.k8s.aws/resources")
+    assert second.says.endswith("the finalizer service.kubernetes.io/load-balancer-cleanup")
+    assert second.concerns == (Ref("Namespace", "", "shop"),)
+
+
+@pytest.mark.parametrize(
+    "one", [leaving(balanced(), 100, "x.example.com/y"), leaving(balanced(), 1000)], ids=["time", "free"]
+)
+def test_a_load_balancer_has_time_to_go(one: pb.Service) -> None:
+    assert not found(no_controller, services=[one])
+
+
 def test_an_ingress_that_is_scheduled_or_has_an_address_is_served() -> None:
     scheduled = event("Sync", kind="Normal", about="Ingress")
     lists: dict[str, Any] = {"deployments": [workload("nginx", "nginx")]}

@@ -1,8 +1,11 @@
-"""Why the controller of a load balancer cannot set it up, for Ingresses and Services, by the events that it sends."""
+"""Why the controller of a load balancer cannot set it up, by the events that it sends, or does not remove it."""
+
+from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import is_current, last_seen
+from kubevitals.threshold import Threshold
 
 FAILED = {
     "AllocationFailed": 300,
@@ -33,3 +36,22 @@ def set_up_failure(obj: pb.Ingress | pb.Service, cluster: Cluster) -> pb.Event |
 
 def _has_failed(event: pb.Event) -> bool:
     return event.reason in FAILED and event.type == "Warning"
+
+
+DELETION = Threshold(
+    "ingress.deletion",
+    900,
+    "seconds that a controller may take to remove the load balancer of an Ingress or a Service that is being deleted",
+)
+
+
+def lingering(cluster: Cluster) -> Iterator[pb.Ingress | pb.Service]:
+    """Yield Ingresses and Services that are being deleted, and held by finalizers for longer than `ingress.deletion`.
+
+    Controllers set them to remove load balancers first; one that was uninstalled removes neither.
+    """
+    objects: tuple[pb.Ingress | pb.Service, ...] = (*cluster.ingresses, *cluster.services)
+    for obj in objects:
+        since = obj.metadata.deletionTimestamp
+        if obj.metadata.finalizers and since.seconds and cluster.over(since, DELETION):
+            yield obj

@@ -74,6 +74,32 @@ class Pending(NamedTuple):
     workload: Ref | None
     condition: pb.Condition | None
 
+    @property
+    def why(self) -> str:
+        """Why it has none, as a clause."""
+        if self.condition:
+            return f"{self.condition.reason}: {self.condition.message}"
+        if self.giver:
+            return f"{self.giver.name} has given it none, and sends no event"
+        return "nothing in this cluster is known to give Services of type LoadBalancer one"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        if self.condition:
+            return "add a CiliumLoadBalancerIPPool that has a free address and selects this Service, or widen one"
+        if self.giver:
+            return f"see the pods and the log of {self.giver.name}: it takes addresses from {self.giver.source}"
+        return (
+            "install what does (MetalLB, kube-vip, the cloud's controller manager), or let it be of type NodePort or "
+            "ClusterIP if it needs none"
+        )
+
+    @property
+    def has_pools(self) -> bool:
+        """Whether Cilium has pools, so that it is meant to give the Service an address."""
+        return self.condition is not None and self.condition.reason != "no_pool"
+
 
 def pending_services(cluster: Cluster) -> Iterator[Pending]:
     """Yield the Services that have had no external address for longer than `ingress.settling`, without an event.
