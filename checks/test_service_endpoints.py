@@ -35,7 +35,7 @@ from kubevitals.facts.apps.selectors import (
     workloads_by_label,
     workloads_by_namespace,
 )
-from kubevitals.facts.apps.service_ports import Stray, WrongPort, strays, wrong_ports
+from kubevitals.facts.apps.service_ports import Stray, WrongPort, is_for_metrics, strays, wrong_ports
 from kubevitals.facts.apps.services import ServiceName, ready_endpoints
 from kubevitals.facts.apps.why_ended import why_ended
 from kubevitals.facts.pods.faults import PodFault, is_broken, pod_faults
@@ -246,10 +246,10 @@ def _none_ready(service: pb.Service, says: str, concerns: list[Ref]) -> Finding:
 def wrong_port(cluster: Cluster) -> Iterator[Finding]:
     """Find Services with a targetPort that no container of their pods declares, or none of one of their workloads.
 
-    It is an error if all ports of the Service are names without a port, or if an application reports that the Service
-    does not answer. Otherwise it is a warning: charts often keep a port for metrics that are off, and containers may
-    listen at ports that they do not declare. A headless Service's ports are only in its SRV records: it is found only
-    if it has no such record at all.
+    It is an error if all ports of the Service are names without a port and one is not for metrics, or if an application
+    reports that the Service does not answer. Otherwise it is a warning: charts often keep a port for metrics that are
+    off, and containers may listen at ports that they do not declare. A headless Service's ports are only in its SRV
+    records: it is found only if it has no such record at all.
     """
     for service in cluster.services:
         if not service.spec.selector or service.spec.type == "ExternalName" or _is_dns(service):
@@ -279,6 +279,7 @@ def _stray(service: pb.Service, stray: Stray) -> Finding:
 def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod], cluster: Cluster) -> Finding:
     is_headless = service.spec.clusterIP == "None"
     none_leads = not is_headless and len(wrong) == len(service.spec.ports) and all(port.by_name for port in wrong)
+    matters = none_leads and not all(is_for_metrics(service, port.port) for port in wrong)
     reported = cluster.derive(_reported).get(ref(service))
     lacks = "has no SRV record" if is_headless else "leads nowhere"
     return Finding(
@@ -286,7 +287,7 @@ def _wrong_port(service: pb.Service, wrong: list[WrongPort], pods: list[pb.Pod],
         says="; ".join(f"port {port.port.port} {lacks}: {port.why}" for port in wrong),
         remedy=f"correct targetPort, or declare the port in the pods' template: {ref(service).kubectl('edit')}",
         evidence=[f"pod behind it: {ref(pod)}" for pod in islice(pods, SHOWN)],
-        severity=Severity.ERROR if none_leads or reported else Severity.WARNING,
+        severity=Severity.ERROR if matters or reported else Severity.WARNING,
         since=service.metadata.creationTimestamp.seconds,
     )
 

@@ -28,6 +28,20 @@ def test_a_port_that_leads_nowhere(target: str | int, port: pb.ContainerPort, se
     assert found.severity is severity
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "severity"),
+    [
+        ("web", "metrics", Severity.WARNING),
+        ("web", "http-prom", Severity.WARNING),
+        ("web-metrics-service", "https", Severity.WARNING),
+        ("web", "https", Severity.ERROR),
+    ],
+)
+def test_a_service_for_metrics_that_are_off_is_a_warning(name: str, target: str, severity: Severity) -> None:
+    (found,) = wrong_port(cluster(service({"app": "web"}, target, name), pods=[pod("web-1", HTTP)]))
+    assert found.severity is severity
+
+
 def test_one_port_of_several_is_a_warning() -> None:
     two = service({"app": "web"}, "http")
     two.spec.ports.add(port=9090, targetPort=pb.IntOrString(strVal="metrics"))

@@ -21,6 +21,9 @@ _FOR_OPERATION = re.compile(r"metric|prom|health|status|probe|profil|admin|debug
 """Words in the names of ports that are for the operation of a program, and not for its clients."""
 
 
+_METRICS = re.compile(r"metric|prom")
+
+
 class WrongPort(NamedTuple):
     """A port of a Service that leads nowhere.
 
@@ -31,6 +34,14 @@ class WrongPort(NamedTuple):
     port: pb.ServicePort
     why: str
     by_name: bool
+
+
+def is_for_metrics(service: pb.Service, port: pb.ServicePort) -> bool:
+    """Return whether the name of a Service, of its port or of the targetPort says that only metrics are there.
+
+    Charts leave such Services behind without their port (ionos-cloud/cluster-api-provider-proxmox#876).
+    """
+    return any(_METRICS.search(name) for name in (service.metadata.name, port.name, port.targetPort.strVal))
 
 
 def wrong_ports(service: pb.Service, pods: Sequence[pb.Pod], cluster: Cluster) -> Iterator[WrongPort]:
