@@ -173,6 +173,13 @@ def test_a_service_for_the_leader_needs_one_among_the_replicas(roles: list[str],
     ] * count
 
 
+@pytest.mark.parametrize(("label", "count"), [("vault-active", 1), ("isMaster", 1), ("serving", 0)])
+def test_a_label_that_is_true_for_the_leader_needs_one(label: str, count: int) -> None:
+    leads = service({"app": "db", label: "true"}, name="db-active")
+    followers = [pod(f"db-{number}", owner="Cluster", **{"app": "db", label: "false"}) for number in range(2)]  # type: ignore[arg-type]
+    assert len(unmatched(leads, pods=followers)) == count
+
+
 def test_a_role_of_a_template_is_no_leadership() -> None:
     leads, replicas = service({"app": "db", "role": "primary"}, name="db-rw"), deployment(app="db", role="replica")
     leads.metadata.ownerReferences.add(kind="Cluster", name="web", controller=True)
