@@ -1,18 +1,17 @@
 """The certificates that the API server and kubelets show in TLS handshakes."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 
 import msgspec
 from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.circuit_breaker import StartedRequest
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.kubelet import address
-from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.node_sample import node_breaker, queried_nodes
 from kubevitals.objects import path
 from kubevitals.source.certificates import Certificate
 from kubevitals.source.request import Answer, Handshake, Request
@@ -40,8 +39,8 @@ def of_kubelets(cluster: Cluster) -> Iterator[tuple[pb.Node, Certificate]]:
     yield from answers(cluster.derive(_handshakes), lambda node, answer: (node, _decoded(answer)))
 
 
-def _handshakes(cluster: Cluster) -> list[tuple[pb.Node, Future[Answer]]]:
-    breaker = CircuitBreaker("kubelets")
+def _handshakes(cluster: Cluster) -> list[tuple[pb.Node, StartedRequest]]:
+    breaker = node_breaker(cluster, "kubelets", len(queried_nodes(cluster)))
     return [
         (node, cluster.fetcher.submit(Request(Handshake(path(node), address(node)), json=_CERTIFICATE), breaker))
         for node in queried_nodes(cluster)

@@ -11,7 +11,7 @@ from kubevitals.encoding.declared import Resource
 from kubevitals.errors import NotObserved
 from kubevitals.inventory import bounds
 from kubevitals.inventory.bounds import Account
-from kubevitals.inventory.circuit_breaker import CircuitBreaker, NoLongerQueried
+from kubevitals.inventory.circuit_breaker import CircuitBreaker, NoLongerQueried, StartedRequest
 from kubevitals.inventory.listing import NAMESPACES, Listing, chosen_names, lists_of, whole_list
 from kubevitals.probe.plan import ProbePlan
 from kubevitals.source.request import Answer, Request, Source
@@ -123,11 +123,12 @@ class Fetcher:
             raise NotObserved(STOPPED)
         return self._source.get(request)
 
-    def submit(self, request: Request, breaker: CircuitBreaker | None = None) -> Future[Answer]:
+    def submit(self, request: Request, breaker: CircuitBreaker | None = None) -> StartedRequest:
         """Start a request, through a circuit breaker if there is one."""
         if breaker:
-            return self._pool.submit(breaker.get, self._source.get, request)
-        return self._pool.submit(self._source.get, request)
+            threads = breaker.threads if self._source.waits else self._pool
+            return StartedRequest(threads.submit(breaker.get, self.get, request), breaker)
+        return StartedRequest(self._pool.submit(self._source.get, request))
 
     def probe(self, plan: ProbePlan | None) -> bytes:
         """Run the probe, or read its recorded result; each call runs it again.
@@ -143,13 +144,14 @@ class Fetcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Wait for running requests, unless they were stopped, close the source, and forget all lists."""
+        """Wait for running requests, unless they were stopped or have a circuit breaker, and forget all lists."""
         self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
+        self._stopped = True
         self._lists.clear()
         self._source.close()
 
 
-def answers(requested: Iterable[tuple[W, Future[Answer]]], read: Callable[[W, Answer], T]) -> Iterator[T]:
+def answers(requested: Iterable[tuple[W, StartedRequest]], read: Callable[[W, Answer], T]) -> Iterator[T]:
     """Yield what `read` returns for each answer; the requests run at the same time.
 
     Raises:

@@ -5,7 +5,6 @@ Queried directly, a kubelet demands the rights to get nodes/stats and nodes/conf
 
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,10 +12,10 @@ from msgspec.json import Decoder
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.circuit_breaker import CircuitBreaker, StartedRequest
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.node_sample import node_breaker, queried_nodes
 from kubevitals.objects import internal_address, path
 from kubevitals.source.request import Answer, Kubelet, Request, Server, refusal
 
@@ -138,7 +137,7 @@ def configs(cluster: Cluster) -> Iterator[tuple[pb.Node, Config]]:
     yield from _decoded(cluster, _query_configs, _CONFIG)
 
 
-Queries = list[tuple[pb.Node, Future[Answer]]]
+Queries = list[tuple[pb.Node, StartedRequest]]
 
 
 def _query_summaries(cluster: Cluster) -> Queries:
@@ -159,7 +158,7 @@ def _request(node: pb.Node, what: str, schema: Decoder[Any]) -> Request:
 
 
 def _kubelet_breaker(cluster: Cluster) -> CircuitBreaker:
-    return CircuitBreaker("kubelets", of=len(queried_nodes(cluster)), must_listen=True)
+    return node_breaker(cluster, "kubelets", len(queried_nodes(cluster)), must_listen=True)
 
 
 def address(node: pb.Node) -> Server | None:

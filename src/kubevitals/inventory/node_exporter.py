@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved, main_reason
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.node_sample import node_breaker, queried_nodes
 from kubevitals.inventory.prometheus import samples
 from kubevitals.objects import is_ready, path
 from kubevitals.probe.report import Conntrack
@@ -33,7 +32,7 @@ def conntracks(cluster: Cluster, no_probe: NotObserved) -> Iterator[tuple[str, C
         raise main_reason(no_probe, NotObserved("nodes are not queried (--kubelet=none)", unasked=True))
     nodes = {node.metadata.name for node in queried_nodes(cluster)}
     pods = [pod for pod in exporters if pod.spec.nodeName in nodes]
-    breaker = CircuitBreaker("node exporters", of=len(pods))
+    breaker = node_breaker(cluster, "node exporters", len(pods))
     yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], _read)
     if without := sorted(nodes - {pod.spec.nodeName for pod in pods}):
         reason = f"no node exporter runs on {', '.join(without[:3])}; and {no_probe.reason}"

@@ -3,6 +3,7 @@
 from zlib import crc32
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, is_virtual
 from kubevitals.threshold import Threshold
@@ -13,6 +14,17 @@ SAMPLE = Threshold(
     "nodes whose kubelet, kube-proxy and node exporter are queried, mostly through the API server; of more nodes, a "
     "sample",
 )
+
+PATIENCE = Threshold(
+    "nodes.patience",
+    1,
+    "seconds without any answer until the kubelets, kube-proxies or node exporters of a run are no longer waited for",
+)
+
+
+def node_breaker(cluster: Cluster, group: str, of: int, *, must_listen: bool = False) -> CircuitBreaker:
+    """Return the circuit breaker of one group of endpoints on nodes; see `CircuitBreaker`."""
+    return CircuitBreaker(group, of=of, must_listen=must_listen, patience=cluster.limit(PATIENCE))
 
 
 def queried_nodes(cluster: Cluster) -> list[pb.Node]:

@@ -11,10 +11,9 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import RECOGNISED, is_of
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
-from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.node_sample import node_breaker, queried_nodes
 from kubevitals.inventory.prometheus import samples
 from kubevitals.objects import Ref, is_ready, owner, path, ref
 from kubevitals.source.request import Answer, PlainHttp, Request
@@ -40,8 +39,9 @@ def read(cluster: Cluster) -> Iterator[Supply]:
         return
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
-    nodes, breaker = {node.metadata.name for node in queried_nodes(cluster)}, CircuitBreaker("aws-node pods")
+    nodes = {node.metadata.name for node in queried_nodes(cluster)}
     pods = [pod for pod in cluster.pods if owner(pod) in agents and pod.spec.nodeName in nodes and is_ready(pod)]
+    breaker = node_breaker(cluster, "aws-node pods", len(pods))
     yield from answers([(pod, cluster.fetcher.submit(_request(pod), breaker)) for pod in pods], of_agent)
 
 

@@ -1,12 +1,12 @@
 """What DNS pods count about their own answers, in their metrics."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns import service as dns
+from kubevitals.inventory.circuit_breaker import StartedRequest
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.prometheus import Sample, samples
@@ -120,7 +120,7 @@ def _may_have_metrics(pod: pb.Pod) -> bool:
     return not ports or METRICS_PORT in ports
 
 
-def _ask(pod: pb.Pod, cluster: Cluster) -> Future[Answer]:
+def _ask(pod: pb.Pod, cluster: Cluster) -> StartedRequest:
     metrics = PlainHttp(path(pod), METRICS_PORT, "metrics", pod.status.podIP)
     return cluster.fetcher.submit(Request(metrics, lines=_METRICS))
 

@@ -1,7 +1,6 @@
 """kube-proxy's pods, and what its health port reports."""
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import Future
 from typing import NamedTuple
 
 import msgspec
@@ -20,11 +19,11 @@ from kubevitals.facts.nodes.distributions import built_in_kube_proxy
 from kubevitals.facts.nodes.lifecycle import removal, settled_nodes
 from kubevitals.facts.nodes.placement import START, belongs_on
 from kubevitals.facts.pods.states import is_down
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.circuit_breaker import CircuitBreaker, StartedRequest
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.fetching import answers
 from kubevitals.inventory.kubelet import RIGHT
-from kubevitals.inventory.node_sample import queried_nodes
+from kubevitals.inventory.node_sample import node_breaker, queried_nodes
 from kubevitals.objects import internal_address, is_ready, is_virtual, path
 from kubevitals.source.request import Answer, PlainHttp, Request, refusal
 from kubevitals.threshold import Threshold
@@ -170,7 +169,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
     if not cluster.ask_kubelets:
         raise NotObserved("nodes are not queried (--kubelet=none)", unasked=True)
     nodes = [node for node in queried_nodes(cluster) if node.metadata.name in working]
-    breaker = CircuitBreaker("kube-proxies", of=len(nodes))
+    breaker = node_breaker(cluster, "kube-proxies", len(nodes))
     requests = [(node.metadata.name, _ask(node, cluster, breaker)) for node in nodes]
     judged = observed(answers(requests, _judged))
     unhealthy = [proxy for proxy in judged.items if proxy]
@@ -181,7 +180,7 @@ def unhealthy_by_api(cluster: Cluster) -> Iterator[Unhealthy]:
         raise judged.unseen
 
 
-def _ask(node: pb.Node, cluster: Cluster, breaker: CircuitBreaker) -> Future[Answer]:
+def _ask(node: pb.Node, cluster: Cluster, breaker: CircuitBreaker) -> StartedRequest:
     """Query /livez: unlike /healthz, it stays healthy on a node that is about to be removed (KEP-3836)."""
     health = PlainHttp(path(node), PORT, "livez", internal_address(node))
     return cluster.fetcher.submit(Request(health, json=_HEALTH), breaker)
