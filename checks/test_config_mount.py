@@ -57,6 +57,16 @@ SETUP_ERRORS = (
         "help, restart the kubelet",
     ),
     (
+        r"failed to fetch token: .{0,600}(?:connection refused|timeout|deadline exceeded|no route to host|EOF)",
+        "the kubelet does not reach the API server",
+        "check that the kubelet reaches the API server: its address, and what is between (load balancer, firewall)",
+    ),
+    (
+        r"failed to fetch token: (?:.{0,600}x509: |Unauthorized)",
+        "the kubelet and the API server do not accept each other's certificates",
+        "check the node's clock, and when the certificates of the kubelet and of the API server end",
+    ),
+    (
         r"failed to fetch token|serviceaccount\w{0,10} ",
         "the kubelet gets no ServiceAccount token",
         "check that the pod's ServiceAccount exists and that the API server issues tokens for it",
@@ -65,6 +75,16 @@ SETUP_ERRORS = (
         r"(?i)unable to extract|container \S{1,253} not found|fieldpath|field label",
         "fieldRef or resourceFieldRef references a field or container that does not exist",
         "correct fieldRef and resourceFieldRef in the volume's items",
+    ),
+    (
+        r"not supported by windows",
+        "a Windows node cannot give its files to a Linux user",
+        "leave runAsUser and fsGroup out of the securityContext of pods on Windows nodes; use windowsOptions",
+    ),
+    (
+        r"read-only file system|input/output error|quota exceeded",
+        "the kubelet cannot write to the node's disk",
+        "see the node's kernel log (dmesg): a file system that fails becomes read-only; repair or replace the node",
     ),
 )
 """Texts of kubelets about volumes that they fill themselves, with meaning and remedy (kubernetes/kubernetes

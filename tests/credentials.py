@@ -132,6 +132,7 @@ READABLE = [
     "Access denied for user 'shop'@'10.0.0.1' (using password: NO)",
     "Access denied for user 'shop'@'10.0.0.1' (using password: YES)",
     "failed to fetch oauth token: EOF",
+    "failed to fetch token: Unauthorized",
     "DB_PASSWORD= is empty",
     "DB_PASSWORD: not set",
     "the variable DB_PASSWORD is not set",

@@ -195,6 +195,7 @@ NFS = "Mounting arguments: -t nfs 192.0.2.1:/x /y\nOutput: mount: /y: bad option
         ("stat /x: stale NFS file handle", "mounted again"),
         ("applyFSGroup failed for vol x: lstat /x: input/output error", "kernel log"),
         ("mount.nfs: Failed to resolve server nfs.default.svc: Name or service not known", "a name that nodes know"),
+        ("failed to find and re-link disk pvc-1 with udevadm after retrying for 3s", "its device is missing there"),
         ('no device path for device "/dev/xvdam" volume "vol-1" found', "its device is missing there"),
         ("hostPath type check failed: /etc/hosts is not a directory", "create the path"),
         ("hostPath type check failed: /etc/hosts is not a directory, it's a file", "hostPath.type"),

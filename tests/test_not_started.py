@@ -208,6 +208,15 @@ def downward(pod: BuiltPod) -> None:
         (configured, 'object "shop"/"present" not registered', "does not get it from the API server"),
         (projected, 'object "shop"/"kube-root-ca.crt" not registered', "does not get it from the API server"),
         (projected, 'failed to fetch token: serviceaccounts "x" not found', "no ServiceAccount token"),
+        (
+            projected,
+            'failed to fetch token: Post "https://127.0.0.1:6443/api": dial tcp 127.0.0.1:6443: connection refused',
+            "does not reach the API server",
+        ),
+        (projected, "failed to fetch token: Unauthorized", "each other's certificates"),
+        (projected, 'failed to fetch token: Post "https://lb": x509: certificate has expired', "certificates"),
+        (projected, r"chown c:\var\lib\kubelet\pods\1\..data\token: not supported by windows", "a Windows node"),
+        (projected, "mkdir /var/lib/kubelet/pods/1: read-only file system", "cannot write to the node's disk"),
         (downward, "container absent not found", "a field or container that does not exist"),
     ],
 )

@@ -41,6 +41,13 @@ def test_what_an_earlier_attempt_said_tells_more_than_that_it_has_not_ended() ->
         ('AttachVolume.FindAttachablePluginBySpec failed for volume "disk"', "attachRequired"),
         ('AttachVolume.Attach failed for volume "disk" : volume disk is not ready for workloads', "no replica"),
         ('Multi-Attach error for volume "disk" Volume is already exclusively attached', "stop the pod"),
+        ('AttachVolume.Attach failed for volume "disk" : code = ResourceExhausted desc = limit', "as it can attach"),
+        ('AttachVolume.Attach failed for volume "disk" : InvalidVolume.NotFound: The volume', "from a snapshot"),
+        (
+            'AttachVolume.Attach failed for volume "disk" : code = NotFound desc = Instance "i-1" not found',
+            "delete the Node",
+        ),
+        ('AttachVolume.Attach failed for volume "disk" : Disk x cannot be attached: not in zone 1', "another zone"),
         ('AttachVolume.Attach failed for volume "disk" : quota', "csi-attacher"),
     ],
 )

@@ -17,7 +17,10 @@ _NAME = (
 )
 
 
-_SAYS = r"(?!(?:are|cannot|empty|eof|invalid|is|missing|must|no|not|required|unset|yes)(?:[\s.,;:)]|$))"
+_SAYS = (
+    r"(?!(?:are|cannot|empty|eof|forbidden|invalid|is|missing|must|no|not|required|unauthorized|unset|yes)"
+    r"(?:[\s.,;:)]|$))"
+)
 """Not a word that says something of a credential instead of being one: ``using password: NO``."""
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.pods.faults import PodFault, broken_pods
+from kubevitals.facts.volumes.attach_errors import ERROR, NO_ANSWER, NOT_ON_THE_NODE, attach_remedy
 from kubevitals.facts.volumes.claims import VolumeFault
 from kubevitals.facts.volumes.csi import driver_names
 from kubevitals.facts.volumes.matching import how_to_reach, where
-from kubevitals.facts.volumes.mounting import HELD, REPLICAS, by_claim, claim_of, only_node, volume_words, waiting_lines
+from kubevitals.facts.volumes.mounting import HELD, by_claim, claim_of, only_node, volume_words, waiting_lines
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_names
 from kubevitals.objects import Ref, condition, owner, ref
@@ -28,30 +29,10 @@ DETACH = Threshold(
     "seconds that a detachment may take: after six minutes the attach/detach controller detaches by force",
 )
 
-_NO_ANSWER = "check that the driver's controller pods (csi-attacher) run, and what their log says about this volume"
 _NO_CSI_DRIVER = (
     "create the CSIDriver as the driver's manifest has it (attachRequired: false, if it attaches nothing), or check "
     "that the driver's controller pods (csi-attacher) run"
 )
-_NOT_ON_THE_NODE = "check that the driver's node plugin, a DaemonSet, runs on these nodes: kubectl get csinodes -o yaml"
-_ERROR = "fix what the driver reports; the log of its controller pods (csi-attacher) has more about this volume"
-_LATE = (
-    "the driver has not answered its csi-attacher in time: check that the storage backend responds, and read the log "
-    "of the driver's own container in its controller pods"
-)
-_ATTACH_ERRORS = (
-    (r"code = DeadlineExceeded", _LATE),
-    (r"not ready for workloads", REPLICAS),
-    (r"CSINode \S{1,253} does not contain driver", _NOT_ON_THE_NODE),
-    (
-        r"FindAttachablePluginBySpec failed",
-        "nothing attaches such a volume: check its PersistentVolume, and that its CSIDriver is as in the driver's "
-        "manifest (attachRequired)",
-    ),
-    (r"multi-attach|already", HELD),
-)
-"""What attachers and the attach/detach controller report (kubernetes/kubernetes
-pkg/volume/util/operationexecutor/operation_generator.go), with what helps."""
 
 
 def unattached(cluster: Cluster) -> Iterator[VolumeFault]:
@@ -84,11 +65,11 @@ def _attachment_fault(
 ) -> VolumeFault:
     obj = claim_of(attachment.spec.source.persistentVolumeName, cluster) or ref(attachment)
     error = attachment.status.attachError.message or attachment.status.detachError.message
-    unanswered = _NO_CSI_DRIVER if _has_no_csi_driver(attachment, cluster) else _NO_ANSWER
+    unanswered = _NO_CSI_DRIVER if _has_no_csi_driver(attachment, cluster) else NO_ANSWER
     return VolumeFault(
         obj,
         why,
-        _remedy(error, _ERROR) if error else unanswered,
+        attach_remedy(error, ERROR) if error else unanswered,
         (f"VolumeAttachment/{attachment.metadata.name}", *_others(attachment, attachments)),
         cluster.pods_by_claim.get((obj.namespace, obj.name), []),
         attachment.spec.nodeName,
@@ -248,7 +229,7 @@ def _without_driver(pod: pb.Pod, driver: str, lines: tuple[str, ...]) -> Iterato
     for name in claim_names(pod)[:1]:
         why = f"its volume cannot be attached: CSI driver {driver} is not installed on the nodes where the pod can run"
         yield VolumeFault(
-            Ref("PersistentVolumeClaim", pod.metadata.namespace, name), why, _NOT_ON_THE_NODE, lines, [pod]
+            Ref("PersistentVolumeClaim", pod.metadata.namespace, name), why, NOT_ON_THE_NODE, lines, [pod]
         )
 
 
@@ -280,7 +261,7 @@ def _reported(cluster: Cluster) -> Iterator[VolumeFault]:
             pods, words = [symptom.pod for symptom in late], late[0].words
             holder = _attached_elsewhere(late[0].volume, pods, cluster)
             held = (f"attached to node {holder}",) if holder else ()
-            remedy = HELD if holder else _remedy(words, _NO_ANSWER)
+            remedy = HELD if holder else attach_remedy(words, NO_ANSWER)
             why = f"its volume cannot be attached: {volume_words(words)}"
             yield VolumeFault(obj, why, remedy, (*held, *waiting_lines(late, cluster)), pods, holder or only_node(late))
 
@@ -289,7 +270,3 @@ def _attached_elsewhere(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster
     """Return the node to which the volume is attached while pods on other nodes wait for it; it may be down."""
     others = cluster.derive(_attached).get(volume, set()) - {pod.spec.nodeName for pod in waiting}
     return min(others, default="")
-
-
-def _remedy(error: str, otherwise: str) -> str:
-    return next((fix for text, fix in _ATTACH_ERRORS if re.search(text, error, re.IGNORECASE)), otherwise)

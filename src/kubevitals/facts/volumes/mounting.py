@@ -85,7 +85,8 @@ MOUNT_ERRORS = (
         "check that the node can reach the storage server",
     ),
     (
-        r"special device \S+ does not exist|no such disk was found|no device path for device|device attach timeout",
+        r"special device \S+ does not exist|failed to find and re-link disk|no device path for device"
+        r"|device attach timeout",
         "check that the volume is attached to the node: its device is missing there; restart the node if it is",
     ),
     (r"reason given by server: no such file", "export the path on the storage server, or correct it in the volume"),
