@@ -258,7 +258,7 @@ MESSAGES = (
             rf"KeyError: '{_VARIABLE}'",
             rf"(?i:missing|required|undefined|unset).{{0,40}} {_ENVIRONMENT}.{{0,12}}?[\"'`: ]{_VARIABLE}\b",
             rf"{_ENVIRONMENT}.{{0,12}}?[\"'`: ]{_VARIABLE}\b.{{0,24}}? "
-            r"(?:not set|not defined|missing|required|empty|must)",
+            r"(?:not set|not defined|undefined|unset|missing|required|empty|must)",
             rf"\b{_VARIABLE} (?:{_ENVIRONMENT} )?(?:is not set|must be set|is required|is not defined)",
             rf"required key {_VARIABLE} missing value",
         ),
@@ -292,6 +292,7 @@ MESSAGES = (
             rf"[Ff]ailed to connect to {_HOST} port {_PORT}",
             rf"[Ee]rror \d{{1,3}} connecting to {_HOST}:{_PORT}",
             rf"host='{_HOST}', port={_PORT}.{{0,300}}(?:Connection refused|timed out)",
+            r"(?:Error|Exception): .{0,160}\bConnection refused\b",
         ),
         "golang/go net/net.go, libuv src/uv-common.c, postgres src/interfaces/libpq/fe-connect.c, pgjdbc "
         "org/postgresql/core/v3/ConnectionFactoryImpl.java, mysql-server include/errmsg.h, busybox libbb/xconnect.c, "
@@ -345,8 +346,53 @@ MESSAGES = (
         (
             r"(?i)password authentication failed for user|access denied for user",
             r"WRONGPASS|NOAUTH Authentication required",
+            r"\(AuthenticationFailed\)|unable to authenticate using mechanism",
         ),
-        "postgres src/backend/libpq/auth.c, mysql-server share/messages_to_clients.txt, redis src/acl.c",
+        "postgres src/backend/libpq/auth.c, mysql-server share/messages_to_clients.txt, redis src/acl.c, "
+        "mongodb/mongo-go-driver x/mongo/driver/auth/auth.go",
+    ),
+    Message(
+        "its account may not do that in database {name}",
+        "grant the account a role there, or use another account",
+        (r"not authorized on (?P<name>[\w.-]{1,64}) to execute command",),
+        "mongo src/mongo/db/auth/authorization_checks.cpp",
+    ),
+    Message(
+        "the other side accepts no more connections",
+        "find out who holds its connections and does not return them, use a pool, or raise its limit "
+        "(max_connections, maxclients)",
+        (
+            r"sorry, too many clients already|remaining connection slots are reserved for",
+            r"ERROR 1040 |(?i:\btoo many connections\b)|max number of clients reached",
+        ),
+        "postgres src/backend/storage/lmgr/proc.c and utils/init/postinit.c, mysql-server "
+        "share/messages_to_clients.txt, redis src/networking.c",
+    ),
+    Message(
+        "none of the servers that it connects to answers",
+        "check the addresses in its configuration, and that the pods behind them are ready",
+        (r"\bno reachable servers\b", r"client has run out of available brokers to talk to", r"NoBrokersAvailable"),
+        "go-mgo/mgo cluster.go, IBM/sarama errors.go, dpkp/kafka-python kafka/errors.py",
+    ),
+    Message(
+        "the database has no table {name}",
+        "run the migrations of its schema first, or correct which database the application uses",
+        (
+            r"relation \"(?P<name>[\w.]{1,128})\" does not exist",
+            r"Table '(?P<name>[\w.$-]{1,128})' doesn't exist",
+            r"no such table: (?P<name>[\w.]{1,128})",
+        ),
+        "postgres src/backend/parser/parse_relation.c, mysql-server share/messages_to_clients.txt, sqlite src/build.c",
+    ),
+    Message(
+        "it finds no credentials for its cloud",
+        "give its ServiceAccount an identity in the cloud (IRSA, Workload Identity), or mount credentials",
+        (
+            r"Unable to locate credentials|no EC2 IMDS role found|NoCredentialProviders: ",
+            r"[Cc]ould not find default credentials",
+        ),
+        "boto/botocore botocore/exceptions.py, aws/aws-sdk-go-v2 credentials/ec2rolecreds/provider.go, aws/aws-sdk-go "
+        "aws/credentials/chain_provider.go, golang/oauth2 google/default.go",
     ),
     Message(
         "it does not accept the certificate of the other side",
