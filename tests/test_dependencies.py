@@ -1,7 +1,9 @@
 """What is imported is declared; what is installed is pinned by hash, and kubevitals itself comes from a clone."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -34,6 +36,19 @@ def test_what_is_imported_is_declared() -> None:
     brought = packages_distributions()
     missing = {name for name in names if declared.isdisjoint(map(canonicalize_name, brought.get(name, [name])))}
     assert not missing
+
+
+NEEDED_BY_SOME = {"cryptography", "kubernetes", "requests", "urllib3", "yaml"}
+"""What only some runs need, and takes a third of the time in which a run starts."""
+
+
+def test_what_only_some_runs_need_is_not_imported_before() -> None:
+    options = ["-p", "no:cacheprovider", str(ROOT / "checks"), "--collect-only", "-qq"]
+    code = f"import pytest, sys; pytest.main({options}); sys.exit(str(sorted({NEEDED_BY_SOME} & {{*sys.modules}})))"
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert b"test_disruption.py: " in told.stdout
+    assert told.stderr.decode().strip() == "[]"
 
 
 REQUIREMENTS = {path.stem: path.read_text() for path in (ROOT / "deploy/requirements").glob("*.txt")}

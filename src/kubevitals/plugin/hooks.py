@@ -1,5 +1,6 @@
 """The hooks of the pytest plugin, which judge findings and report them. They do nothing if no check is collected."""
 
+import gc
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack
@@ -107,7 +108,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return  # pytest ends its collection this way, too
     try:
         planned = collected.checks(session, config.stash[UNREAD].files)
-        if not planned.items or config.option.collectonly:
+        if not planned.items:
+            return
+        gc.freeze()  # what was imported stays: no garbage collection needs to look at it, not even the one at the end
+        if config.option.collectonly:
             return
         if hasattr(config, "workerinput"):
             _refuse_to_share(session)

@@ -14,10 +14,11 @@ from kubernetes.utils.retry import Backoff, on_error  # type: ignore[attr-define
 
 from kubevitals.errors import NotObserved
 from kubevitals.probe.plan import ProbePlan
-from kubevitals.source.certificates import Certificate, authorities_in, shown_certificate
+from kubevitals.source.certificates import Certificate, authorities_in
 from kubevitals.source.clock import Clock, clock
 from kubevitals.source.credentials import connect, for_kubelets
 from kubevitals.source.deadlines import limit_heads
+from kubevitals.source.handshakes import shown_certificate
 from kubevitals.source.plain_http import PlainHttpClient
 from kubevitals.source.probing.run import run
 from kubevitals.source.request import IN_CLUSTER, PROBE_HINT, Answer, Handshake, Kubelet, PlainHttp, Request, Server

@@ -2,8 +2,6 @@
 
 import re
 
-from cryptography import x509
-
 from kubevitals.source.certificates import Certificate, parsed
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,65536}-----END CERTIFICATE-----")
@@ -17,6 +15,8 @@ def last_to_expire(bundle: bytes) -> Certificate | None:
     found = _PEM.findall(bundle)
     if not found or len(found) > BUNDLED:
         return None
+    from cryptography import x509
+
     try:
         return max((parsed(x509.load_pem_x509_certificate(pem)) for pem in found), key=lambda one: one.notAfter)
     except ValueError:
