@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from sys import getrefcount
 from threading import Barrier
 from urllib.parse import urlsplit
 
@@ -33,14 +34,10 @@ def test_a_list_is_asked_for_once_however_often_it_is_read() -> None:
 
 def test_a_closed_cluster_keeps_no_list_and_nothing_derived_from_one() -> None:
     cluster = Cluster(FakeSource({"/api/v1/pods": Answer(200, list_bytes([pod()]))}))
-
-    def kept() -> tuple[object, ...]:
-        return cluster.pods, cluster.alike_pods, cluster.derive(_names)
-
-    before, again = kept(), kept()
-    assert all(one is same for one, same in zip(before, again, strict=True))
+    read: list[object] = [cluster.pods, cluster.alike_pods, cluster.derive(_names)]
+    references = list(map(getrefcount, read))
     cluster.close()
-    assert not any(one is same for one, same in zip(before, kept(), strict=True))
+    assert list(map(getrefcount, read)) == [count - 1 for count in references]
 
 
 def _names(cluster: Cluster) -> list[str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
@@ -130,9 +131,12 @@ class Run:
             bool(seen) and all(map(_needs_no_right, self.verdicts))
         )
 
-    @property
+    @cached_property
     def vacancy(self) -> str:
-        """What every cluster has and this one does not; an empty text if it has that, or it is not observed."""
+        """What every cluster has and this one does not; an empty text if it has that, or it is not observed.
+
+        The exit code depends on it when the lists are gone.
+        """
         for what in ("nodes", "namespaces"):
             with suppress(NotObserved):
                 if not getattr(self.cluster, what):
