@@ -127,6 +127,7 @@ def test_a_controller_that_runs_or_is_not_known_is_not_found(healthy: pb.Ingress
     assert not found(no_controller, healthy, **lists)
 
 
+DEMO = workload("nginx-demo", "nginx:1", 0)
 STOPPED = workload("ingress-nginx-controller", "registry.k8s.io/ingress-nginx/controller:v1", 0)
 
 
@@ -137,6 +138,7 @@ def test_a_class_whose_controller_is_scaled_to_zero(address: str) -> None:
     assert finding.says == "no controller serves it: Deployment/shop/ingress-nginx-controller is scaled to 0"
     assert finding.remedy == "scale it up: kubectl -n shop scale deployment/ingress-nginx-controller --replicas=1"
     assert not found(no_controller, one, deployments=[STOPPED, workload("edge", "nginx:1")])
+    assert not found(no_controller, one, deployments=[DEMO])
     assert not found(no_controller, one, deployments=[STOPPED], daemon_sets=[pb.DaemonSet(metadata={"name": "nginx"})])
 
 

@@ -1,5 +1,6 @@
 """Where Ingresses lead: their classes, their backends, and whether a controller has taken them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ CONTROLLERS = {
 }
 """IngressClass.spec.controller of controllers that run as pods, and a word that is in the names of their images."""
 
+
+_CONTROLLER = re.compile(r"ingress|controller|traefik|contour|kong")
+"""Words in the names and images of controllers that those of mere web servers and proxies do not have."""
 
 WITHOUT_CLASS = ("traefik", "contour")
 """Words in the names and images of controllers that by default serve Ingresses without a class
@@ -115,7 +119,13 @@ def stopped_controllers(cluster: Cluster) -> Mapping[str, Ref]:
 def _stopped(word: str, cluster: Cluster) -> Ref | None:
     found = list(_workloads_with(word, cluster))
     runs = any(isinstance(each, pb.DaemonSet) or each.spec.replicas for each in found)
-    return ref(found[0]) if found and not runs else None
+    return next((ref(each) for each in found if _controls(each)), None) if not runs else None
+
+
+def _controls(workload: pb.Deployment | pb.DaemonSet | pb.StatefulSet) -> bool:
+    """Return whether a workload looks like a controller, and not like a web server that has its name, such as nginx."""
+    images = (each.image for each in containers(workload.spec.template.spec))
+    return any(_CONTROLLER.search(name) for name in (workload.metadata.name, *images))
 
 
 def _workloads_with(word: str, cluster: Cluster) -> Iterator[pb.Deployment | pb.DaemonSet | pb.StatefulSet]:
