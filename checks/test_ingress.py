@@ -1,4 +1,4 @@
-"""An Ingress, a Gateway or a route leads nowhere: no controller serves it, or its Service does not exist.
+"""An Ingress, Gateway, route or load balancer leads nowhere: no controller serves it, or its Service does not exist.
 
 Meaning:
     An Ingress names a class, whose controller serves it, and Services that requests are sent to. A cloud's controller,

@@ -165,4 +165,5 @@ SAID = [
     ("ERROR 1146 (42S02): Table 'shop.users' doesn't exist", "the database has no table shop.users"),
     ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "no credentials for its cloud"),
     ("google: could not find default credentials. See https://cloud.google.com", "no credentials for its cloud"),
+    ('time="2021-09-10T03:12:42Z" level=fatal msg="lost leadership, restarting kube-vip"', "could not renew its Lease"),
 ]

@@ -245,6 +245,9 @@ def test_an_aggregated_api_whose_service_is_well_tells_what_the_api_server_says(
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "put the CA that signed"),
         ("x509: certificate has expired or is not yet valid: current time", "renew the certificate that Service"),
         ('Get "https://10.0.1.218:4443/apis": No agent available', "bring konnectivity-agent back"),
+        ("bad status from https://10.0.1.218:10250/apis: 404", "see what answers at that address"),
+        ("bad status from https://10.0.1.218:4443/apis: 403", "let Service/policies/guard accept"),
+        ("bad status from https://10.0.1.218:4443/apis: 500", "read the log of the pods behind Service/policies/guard"),
     ],
 )
 def test_an_aggregated_api_with_ready_pods_is_not_to_be_brought_back(words: str, remedy: str) -> None:

@@ -133,9 +133,10 @@ def test_a_route_with_another_gateway_is_a_warning() -> None:
         attached({"name": "edge"}),
         attached({"name": "edge", "namespace": "shop"}),
         attached({"name": "web", "kind": "Service"}),
+        attached({"name": "own", "group": "example.com"}),
         attached({"name": "egde"}, time="2026-03-01T11:59:00Z"),
     ],
-    ids=["own-namespace", "named", "mesh", "new"],
+    ids=["own-namespace", "named", "mesh", "another-group", "new"],
 )
 def test_a_route_to_what_exists_is_not_found(healthy: dict[str, Any]) -> None:
     assert not judged(healthy, services=SERVICES)

@@ -234,7 +234,7 @@ MESSAGES = (
     Message(
         "it could not renew its Lease in time, and gave up its leadership",
         "find out why the API server answers it slowly; the container starts again by itself",
-        (r"(?i)leader ?election lost|failed to renew lease",),
+        (r"(?i)leader ?election lost|lost leadership|failed to renew lease",),
         "kubernetes/client-go tools/leaderelection/leaderelection.go, kubernetes-sigs/controller-runtime "
         "pkg/manager/internal.go",
     ),

@@ -8,6 +8,16 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import Ref
 
 _REMEDIES = (
+    (
+        r"bad status from \S{1,500}: 404",
+        "see what answers at that address: another program may have the port, as the kubelet has 10250 in the host's "
+        "network",
+    ),
+    (
+        r"bad status from \S{1,500}: 40[13]",
+        "let {of} accept the API server's proxy certificate: it reads the CA in ConfigMap "
+        "kube-system/extension-apiserver-authentication, which it must be allowed to",
+    ),
     (r"x509: certificate has expired or is not yet valid", "renew the certificate that {of} serves with"),
     (
         r"x509: |tls: ",
@@ -29,17 +39,18 @@ _REMEDIES = (
         "hostNetwork)",
     ),
 )
-"""Words of the API server (golang/go crypto/x509, net, net/http; kubernetes-sigs/apiserver-network-proxy pkg/server).
+"""Words of the API server (golang/go crypto/x509, net, net/http; kubernetes-sigs/apiserver-network-proxy pkg/server;
+kubernetes/kube-aggregator pkg/controllers/status/remote/remote_available_controller.go).
 
 What helped then: kubernetes-sigs/metrics-server#543, #1010; knative/serving#13045; cert-manager.io/docs: compatibility.
 """
 
 
 def call_remedy(words: str, service: Ref, cluster: Cluster) -> str:
-    """Return what helps if the API server cannot call a Service with ready endpoints; empty if that is not known."""
+    """Return what helps if the API server cannot call a Service with ready endpoints; empty if it has none."""
     try:
         ready = cluster.derive(ready_endpoints).get(ServiceName(service.namespace, service.name))
     except NotObserved:
         return ""
-    known = (remedy.format(of=service) for text, remedy in _REMEDIES if re.search(text, words))
-    return next(known, "") if ready else ""
+    known = (remedy for text, remedy in _REMEDIES if re.search(text, words))
+    return next(known, "read the log of the pods behind {of}, which are ready").format(of=service) if ready else ""

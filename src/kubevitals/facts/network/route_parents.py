@@ -13,6 +13,8 @@ from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.listing import Kind
 from kubevitals.objects import Ref, ref
 
+GROUP = "gateway.networking.k8s.io"
+
 
 class ParentRef(Fields, frozen=True):
     """What a route is to be attached to: a Gateway, or in a mesh a Service."""
@@ -20,6 +22,12 @@ class ParentRef(Fields, frozen=True):
     name: str = ""
     namespace: str = ""
     kind: str = "Gateway"
+    group: str = GROUP
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether it is a Gateway of the Gateway API."""
+        return (self.group, self.kind) == (GROUP, "Gateway")
 
 
 class RouteSpec(Fields, frozen=True):
@@ -54,7 +62,7 @@ def unattached(cluster: Cluster) -> Iterator[Unattached]:
     unseen: NotObserved | None = None
     for route in cluster.objects(WRITTEN_ROUTES):
         here = route.metadata.namespace
-        of = [Ref("Gateway", one.namespace or here, one.name) for one in route.spec.parentRefs if one.kind == "Gateway"]
+        of = [Ref("Gateway", one.namespace or here, one.name) for one in route.spec.parentRefs if one.is_gateway]
         try:
             if of and cluster.over(route.metadata.creationTimestamp, SETTLING) and (missing := _missing(of, cluster)):
                 yield Unattached(route, missing, tuple(gateway for gateway in of if gateway not in missing))
