@@ -26,6 +26,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.facts.apps.causes import cause_of_exit
 from kubevitals.facts.apps.named_services import named_service
 from kubevitals.facts.apps.why_ended import why_ended
+from kubevitals.facts.pods.absent_nodes import is_on_absent_node
 from kubevitals.facts.pods.container_probe_events import container_events
 from kubevitals.facts.pods.container_probes import container_of
 from kubevitals.facts.pods.faults import PodFault, broken_pods
@@ -194,10 +195,18 @@ def _refusal(pod: pb.Pod, cluster: Cluster) -> tuple[str, str]:
     return f"the kubelet rejected the pod: {words}", f"{rejection_remedy(pod)}; then create the pod again"
 
 
+ABSENT_NODE = (
+    "leave nodeName out of the pod template, which no scheduler looks at (nodeSelector and affinity choose nodes), or "
+    "name a node that exists"
+)
+
+
 def _waiting(symptom: Symptom, cluster: Cluster) -> tuple[str, str]:
     """Return what a pod waits for and what to do, as far as its state and its events show it."""
     pod, waiting = symptom.pod, symptom.status.state.waiting
     node_logs = f"read the logs of the kubelet and the container runtime on node {pod.spec.nodeName}"
+    if is_on_absent_node(pod, cluster):
+        return f"its node {pod.spec.nodeName} does not exist", ABSENT_NODE
     if not symptom.status.name:
         return f"the kubelet of node {pod.spec.nodeName} has not reported any container of the pod", node_logs
     state = f"{_container(symptom)} stays in {waiting.reason or 'an unknown state'}"

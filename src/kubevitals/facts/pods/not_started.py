@@ -6,6 +6,7 @@ A state decides that a pod is stuck. Events only name the cause, and they may ha
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.nodes.lifecycle import is_arriving, is_daemon_elsewhere
+from kubevitals.facts.pods.absent_nodes import is_made_for_absent_node
 from kubevitals.facts.pods.attempts import failed_for_good
 from kubevitals.facts.pods.evictions import DISK, MEMORY, evicted_for
 from kubevitals.facts.pods.references import created_since, is_missing, reported_missing
@@ -40,7 +41,11 @@ def not_started(pod: pb.Pod, cluster: Cluster) -> Symptom | None:
         lasts = failed_for_good(pod, cluster) or rejected_like_others(pod, cluster)
         return Symptom(pod, pod.status.message) if lasts else None
     waiting = waiting_container(pod)
-    if waiting is None or waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
+    if waiting is None:
+        return None
+    if is_made_for_absent_node(pod, cluster):
+        return Symptom(pod, "", waiting)
+    if waiting_for(pod, waiting, cluster) < cluster.limit(limit_of(pod, waiting, cluster)):
         return None
     is_excused = _is_about_to_start(pod, waiting, cluster) or is_daemon_elsewhere(pod, cluster)
     return None if is_excused else Symptom(pod, waiting.state.waiting.message, waiting)
