@@ -32,11 +32,11 @@ def test_a_list_is_asked_for_once_however_often_it_is_read() -> None:
     assert source.closed
 
 
-def test_a_closed_cluster_keeps_no_list_and_nothing_derived_from_one() -> None:
+def test_a_cluster_can_forget_its_lists_and_what_is_derived_from_them() -> None:
     cluster = Cluster(FakeSource({"/api/v1/pods": Answer(200, list_bytes([pod()]))}))
     read: list[object] = [cluster.pods, cluster.alike_pods, cluster.derive(_names)]
     references = list(map(getrefcount, read))
-    cluster.close()
+    cluster.forget()
     assert list(map(getrefcount, read)) == [count - 1 for count in references]
 
 

@@ -121,8 +121,12 @@ class Cluster:
         return [self.fetcher.start(listing) for listing in self.listings() if listing.name not in unneeded]
 
     def close(self) -> None:
-        """Wait for running requests, close the source, and forget what it sent: reports have no need of it."""
+        """Wait for running requests and close the source."""
         self.fetcher.close()
+
+    def forget(self) -> None:
+        """Keep no list and nothing derived from one: reports have no need of them."""
+        self.fetcher.forget()
         self._derived.clear()
         self._events_of.clear()
         for name, value in vars(Cluster).items():

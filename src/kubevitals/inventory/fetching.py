@@ -144,11 +144,14 @@ class Fetcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Wait for running requests, unless they were stopped or have a circuit breaker, and forget all lists."""
+        """Wait for running requests, unless they were stopped or are of a circuit breaker, and close the source."""
         self._pool.shutdown(wait=not self._stopped, cancel_futures=True)
         self._stopped = True
-        self._lists.clear()
         self._source.close()
+
+    def forget(self) -> None:
+        """Keep no list."""
+        self._lists.clear()
 
 
 def answers(requested: Iterable[tuple[W, StartedRequest]], read: Callable[[W, Answer], T]) -> Iterator[T]:

@@ -247,6 +247,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
         run.report = assemble(run)
         junit.complete(session.config, run, run.report, per_finding=session.config.getoption("junit_per_finding"))
         _close(run, session.config)
+        run.cluster.forget()
     yield
     if run and run.report and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         session.exitstatus = exit_code(run, session)
