@@ -133,7 +133,7 @@ def _why(shortage: Shortage) -> str:
 
 def _remedy(shortage: Shortage) -> str:
     if not shortage.pods:
-        return "see in the events of the workload why its pods are not created"
+        return "see why its pods are not created: in the workload's events, and in kube-controller-manager's log"
     first = shortage.pods[0]
     if is_gated(first):
         return (

@@ -29,6 +29,7 @@ STANDS_STILL = {
     "command-of-the-readiness-probe-does-not-exist",
     "container-finds-no-space-and-is-not-ready",
     "cron-job-failed-once-then-succeeded",
+    "quota-refuses-a-pod-of-a-stateful-set",
 }
 """Scenarios with another finding once no event or run has followed for twenty minutes, as in a recording only."""
 

@@ -87,7 +87,28 @@ def test_pods_of_a_stateful_set_that_are_refused_are_missing() -> None:
     event.firstTimestamp.CopyFrom(ago(LONG))
     event.lastTimestamp.CopyFrom(ago(60))
     assert missing(stateful_set(2), pods(2, 0, "StatefulSet"), all_events=[event])
-    assert not missing(stateful_set(2), pods(2, 0, "StatefulSet"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason", "before", "found"),
+    [
+        ("Pod", "web-2", "Killing", 60, False),
+        ("StatefulSet", "web", "SuccessfulDelete", 60, False),
+        ("StatefulSet", "web", "SuccessfulCreate", 700, True),
+        ("Pod", "web-api-2", "Killing", 60, True),
+    ],
+)
+def test_a_stateful_set_without_a_pod_is_short_once_nothing_happens_to_it(
+    kind: str, name: str, reason: str, before: int, *, found: bool
+) -> None:
+    """A pod that is being replaced is gone for a moment, too."""
+    about = pb.ObjectReference(kind=kind, namespace="shop", name=name, uid="1")
+    event = pb.Event(involvedObject=about, reason=reason, lastTimestamp=ago(before))
+    left = missing(stateful_set(2), pods(2, 0, "StatefulSet"), all_events=[event])
+    assert [finding.says for finding in left] == ["has 2 of 3 replicas available: 1 pod not created"] * found
+    young = stateful_set(2)
+    young.metadata.creationTimestamp.CopyFrom(ago(SHORTLY))
+    assert not missing(young, pods(2, 0, "StatefulSet"))
 
 
 def test_a_pod_that_another_check_finds_needs_no_more_time() -> None:

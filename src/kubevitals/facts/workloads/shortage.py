@@ -133,7 +133,7 @@ def shortage_of(workload: Workload, cluster: Cluster) -> Shortage | None:
     absent = _absent(workload, pods)
     recreated = cluster.derive(recreations).get(ref(workload), 0)
     rejected = cluster.derive(_rejected).get(ref(workload), []) if absent or recreated else []
-    refused = absent > 0 and (_is_refused(workload, cluster) or _is_unavailable(workload, cluster))
+    refused = absent > 0 and any(fails(workload, cluster) for fails in (_is_refused, _is_unavailable, _is_left_alone))
     if not waiting and not rejected and not refused and not recreated:
         return None
     late, absent = late + rejected, max(0, absent - len(rejected))
@@ -217,4 +217,26 @@ def _is_refused(workload: Workload, cluster: Cluster) -> bool:
     return any(
         seen_ago(event, cluster) < cluster.limit(RETRY) and cluster.over(pb.Time(seconds=first_seen(event)), STUCK)
         for event in failures
+    )
+
+
+def _is_left_alone(workload: Workload, cluster: Cluster) -> bool:
+    """Return whether nothing has been reported of an older StatefulSet, nor of its pods, for `workload.start`.
+
+    A pod that is being replaced is gone for a moment only: its kubelet has reported its end, or the controller has.
+    """
+    metadata = workload.metadata
+    if not isinstance(workload, pb.StatefulSet) or not cluster.over(metadata.creationTimestamp, START):
+        return False
+    of_this = {(kind, metadata.namespace, metadata.name) for kind in ("StatefulSet", "Pod")}
+    return of_this.isdisjoint(cluster.derive(_lately_reported))
+
+
+def _lately_reported(cluster: Cluster) -> frozenset[tuple[str, str, str]]:
+    """Return the kinds, namespaces and names of objects with new events; of pods the names without their ordinals."""
+    limit = cluster.limit(START)
+    objects = (event.involvedObject for event in cluster.all_events if seen_ago(event, cluster) < limit)
+    return frozenset(
+        (about.kind, about.namespace, about.name.rpartition("-")[0] if about.kind == "Pod" else about.name)
+        for about in objects
     )
