@@ -1,11 +1,14 @@
 """Ports of Services that lead to no port of their pods."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from checks.test_service_endpoints import wrong_port
 from kubevitals import schema_pb2 as pb
+from kubevitals.facts.apps import service_ports
+from kubevitals.facts.apps.selectors import matches
 from kubevitals.findings.finding import Severity
 from kubevitals.objects import Ref
 from tests.test_service_endpoints import cluster, pod, service
@@ -125,6 +128,21 @@ def test_no_service_is_meant_for_a_port_to_which_another_one_leads(other: pb.Ser
         finding.obj.name for finding in wrong_port(cluster(made, other, pods=[one, pod("api-1", HTTP, app="api")]))
     ]
     assert found.count("web") == count
+
+
+def test_services_with_a_label_in_common_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def counting(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+        compared.append(selector)
+        return matches(selector, labels)
+
+    monkeypatch.setattr(service_ports, "matches", counting)
+    numbers = [str(number) for number in range(50)]
+    services = [service({"app": "shop", "part": number}, 6666, f"web-{number}") for number in numbers]
+    pods = [pod(f"web-{number}", HTTP, app="shop", part=number) for number in numbers]
+    assert len(list(wrong_port(cluster(*services, pods=pods)))) == len(numbers)
+    assert len(compared) == len(numbers)
 
 
 def test_a_headless_service_with_one_srv_record_may_have_names_for_what_is_off() -> None:

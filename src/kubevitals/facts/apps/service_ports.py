@@ -1,7 +1,7 @@
 """Which ports of a Service lead to no port of the pods behind it."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
@@ -161,11 +161,13 @@ def _others(pod: pb.Pod, cluster: Cluster) -> Iterator[Sequence[pb.ServicePort]]
 
 
 def _by_label(cluster: Cluster) -> Mapping[tuple[str, tuple[str, str]], list[pb.Service]]:
-    """Return the Services that have an address, by namespace and by one label that their pods must have."""
+    """Return the Services that have an address, by namespace and by the rarest label that their pods must have."""
     index: dict[tuple[str, tuple[str, str]], list[pb.Service]] = defaultdict(list)
-    for service in cluster.services:
-        if service.spec.selector and service.spec.clusterIP != "None":
-            index[service.metadata.namespace, min(service.spec.selector.items())].append(service)
+    judged = [each for each in cluster.services if each.spec.selector and each.spec.clusterIP != "None"]
+    having = Counter((each.metadata.namespace, label) for each in judged for label in each.spec.selector.items())
+    for service in judged:
+        labels = [(service.metadata.namespace, label) for label in service.spec.selector.items()]
+        index[min(labels, key=having.__getitem__)].append(service)
     return index
 
 
