@@ -7,6 +7,7 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.findings.finding import Finding
 from tests.built import BuiltPod
 from tests.fakes import ago, cluster_of
+from tests.networks import node
 from tests.test_claims import CLASSES, claim
 
 HANGS = "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
@@ -57,6 +58,43 @@ def test_the_remedy_is_for_what_keeps_the_volume_from_being_attached(message: st
     assert remedy in finding.remedy
 
 
+def of_deployment(name: str, on: str, *, ready: bool) -> BuiltPod:
+    """Return a pod of the Deployment web that mounts the claim `data`."""
+    built = BuiltPod()
+    built.pod.metadata.name = built.pod.metadata.uid = name
+    built.pod.metadata.labels["pod-template-hash"] = "5d"
+    built.pod.metadata.ownerReferences.add(kind="ReplicaSet", name="web-5d", controller=True)
+    built.pod.spec.nodeName = on
+    if ready:
+        built.start()
+        built.pod.status.conditions.add(type="Ready", status="True")
+    return built
+
+
+@pytest.mark.parametrize(
+    ("other", "remedy"),
+    [
+        (
+            of_deployment("web-0", "two", ready=True),
+            "Pod/shop/web-0 of the same Deployment has the volume: set strategy",
+        ),
+        (of_deployment("web-0", "two", ready=False), "stop the pod that uses the volume"),
+        (of_deployment("web-0", "one", ready=True), "stop the pod that uses the volume"),
+    ],
+    ids=["ready on another node", "not ready", "on the same node"],
+)
+def test_replicas_of_a_deployment_cannot_share_a_volume_of_one_node(other: BuiltPod, remedy: str) -> None:
+    """With RollingUpdate the new pod waits for a volume that the old one keeps until the new one is ready."""
+    one = of_deployment("app", "one", ready=False)
+    disk = one.mounting_disk("two")
+    other.mounting("data", persistentVolumeClaim=pb.PersistentVolumeClaimVolumeSource(claimName="data"))
+    one.pod.metadata.uid = "1"
+    one.said("FailedAttachVolume", 'Multi-Attach error for volume "disk" Volume is already used by pod(s) web-0')
+    seen = cluster_of(pods=[one.pod, other.pod], nodes=[one.node, node("two")], all_events=one.events, **disk)
+    (finding,) = attach_failed(seen)
+    assert finding.remedy.startswith(remedy)
+
+
 def provisioned(message: str, *, on: str = "one", created: int = 600, pods_node: str = "") -> list[Finding]:
     """Return what is found on a claim whose provisioner says this, and whose pod may have a node."""
     pod = BuiltPod()
@@ -83,6 +121,11 @@ def provisioned(message: str, *, on: str = "one", created: int = 600, pods_node:
         ('persistentvolumes is forbidden: User "x" cannot create resource "persistentvolumes"', "the right"),
         ("api error UnauthorizedOperation: You are not authorized to perform this operation.", "the right"),
         ("get credentials: failed to refresh cached credentials, no EC2 IMDS role found", "an identity in the cloud"),
+        (
+            "Volume capabilities MULTI_NODE_MULTI_WRITER not supported. Only AccessModes[ReadWriteOnce] supported.",
+            "ask for ReadWriteOnce",
+        ),
+        ("Only support ReadWriteOnce access mode", "ask for ReadWriteOnce"),
         ("no room", "fix what the provisioner reports"),
     ],
 )

@@ -14,7 +14,7 @@ from kubevitals.facts.volumes.matching import how_to_reach, where
 from kubevitals.facts.volumes.mounting import HELD, by_claim, claim_of, only_node, volume_words, waiting_lines
 from kubevitals.findings.evidence import pod_lines
 from kubevitals.inventory.cluster import Cluster, claim_names
-from kubevitals.objects import Ref, condition, owner, ref
+from kubevitals.objects import Ref, condition, is_ready, owner, ref
 from kubevitals.text import duration, plural
 from kubevitals.threshold import Threshold
 
@@ -261,9 +261,21 @@ def _reported(cluster: Cluster) -> Iterator[VolumeFault]:
             pods, words = [symptom.pod for symptom in late], late[0].words
             holder = _attached_elsewhere(late[0].volume, pods, cluster)
             held = (f"attached to node {holder}",) if holder else ()
-            remedy = HELD if holder else attach_remedy(words, NO_ANSWER)
+            remedy = _shared(obj, pods, cluster) or (HELD if holder else attach_remedy(words, NO_ANSWER))
             why = f"its volume cannot be attached: {volume_words(words)}"
             yield VolumeFault(obj, why, remedy, (*held, *waiting_lines(late, cluster)), pods, holder or only_node(late))
+
+
+def _shared(claim: Ref, waiting: list[pb.Pod], cluster: Cluster) -> str:
+    """Return what helps if a ready pod of the same Deployment has the volume on another node; else nothing."""
+    of, nodes = owner(waiting[0]), {pod.spec.nodeName for pod in waiting}
+    for other in cluster.pods_by_claim.get((claim.namespace, claim.name), ()) if of and of.kind == "Deployment" else ():
+        if owner(other) == of and is_ready(other) and other.spec.nodeName not in nodes:
+            return (
+                f"{ref(other)} of the same Deployment has the volume: set strategy.type to Recreate and replicas to 1, "
+                "give each pod a volume of its own (a StatefulSet), or use one for many nodes (ReadWriteMany)"
+            )
+    return ""
 
 
 def _attached_elsewhere(volume: str, waiting: Iterable[pb.Pod], cluster: Cluster) -> str:

@@ -55,13 +55,19 @@ _PROVISIONING_ERRORS = (
         "delete the PVC and create it again without dataSource, or with a StorageClass whose driver can copy volumes",
     ),
     (
+        r"Only AccessModes\[|Only support ReadWriteOnce access mode",
+        "ask for ReadWriteOnce, or for a StorageClass whose volumes many nodes can mount (NFS, CephFS, EFS, Azure "
+        "Files): accessModes of a PVC cannot be changed, so delete it and create it again",
+    ),
+    (
         r"code = ResourceExhausted\b",
         "free or add space in the storage, raise its quota, or delete the PVC and create it again with a smaller size",
     ),
 )
 """Texts of external-provisioner (pkg/controller/controller.go, topology.go), sig-storage-lib-external-provisioner
-(controller/controller.go) and of AWS, Azure and Google Cloud about missing rights, and the gRPC code for a full
-storage or a quota that is reached (spec.md of the CSI specification, CreateVolume), with what helps."""
+(controller/controller.go), of AWS, Azure and Google Cloud about missing rights, of kubernetes-sigs/aws-ebs-csi-driver
+(pkg/driver/controller.go) and rancher/local-path-provisioner (provisioner.go) about access modes, and the gRPC code for
+a full storage or a quota that is reached (spec.md of the CSI specification, CreateVolume), with what helps."""
 
 _CREATE_AGAIN = "the class of a PVC cannot be changed, so delete the PVC and create it again"
 _ANOTHER_CLASS = f"use a StorageClass that exists (kubectl get storageclass): {_CREATE_AGAIN}"
