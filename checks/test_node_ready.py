@@ -19,6 +19,7 @@ Mitigation:
     gone, delete the Node so that its pods and volumes can move.
 """
 
+import re
 from collections.abc import Iterator
 
 from kubevitals import schema_pb2 as pb
@@ -41,6 +42,27 @@ LASTING = Threshold(
 RESOURCES = {"MemoryPressure": "memory", "DiskPressure": "disk space or inodes", "PIDPressure": "process IDs"}
 
 DOWN = ("node-ready[silent]", "node-ready[not-ready]")
+
+NOT_READY = (
+    (
+        r"PLEG is not healthy|[Cc]ontainer runtime (?:is down|status check)",
+        "restart the container runtime on the node (containerd, crio or docker) and read its log; often the disk is "
+        "slow or full",
+    ),
+    (
+        r"NetworkPluginNotReady|cni plugin not initialized",
+        "see why the CNI's pod on the node has written no configuration; once it has, restart the container runtime",
+    ),
+    (
+        r"CSINode",
+        "read the kubelet's log: it has no right to its CSINode, is newer than the API server, or has another name "
+        "than its Node",
+    ),
+    (r"missing node capacity", "restart the kubelet: it has not read how much disk space and memory the node has"),
+    (r"", "look for the cause on the node: systemctl status kubelet containerd; check the node's CNI pod"),
+)
+"""What kubelets report of themselves, with what helps; the first match counts (kubernetes/kubernetes
+pkg/kubelet/nodestatus/setters.go, pkg/kubelet/runtime.go, issues 86765, 88859 and 112711)."""
 
 NO_PROCESS = "can(?:no|')t fork|resource temporarily unavailable"
 """What programs say if they cannot start a process. Disk and memory belong to storage-full and memory-limit."""
@@ -69,7 +91,7 @@ def not_ready(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(
                 ref(node),
                 says=f"is not ready: {ready.reason}: {ready.message}",
-                remedy="look for the cause on the node: systemctl status kubelet containerd; check the node's CNI pod",
+                remedy=next(remedy for text, remedy in NOT_READY if re.search(text, ready.message)),
                 evidence=_lines(node, ready, cluster),
                 since=ready.lastTransitionTime.seconds,
             )
@@ -86,8 +108,8 @@ def silent(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(
                 ref(node),
                 says=_SILENT if ready.status == "Unknown" else unexpected,
-                remedy="check that the machine is up, reaches the API server and runs its kubelet; "
-                "if the machine is gone for good, delete the Node",
+                remedy="check that the machine is up, reaches the API server and runs its kubelet, whose client "
+                "certificate may have expired; if the machine is gone for good, delete the Node",
                 evidence=_lines(node, ready, cluster),
                 since=ready.lastTransitionTime.seconds,
             )
