@@ -62,7 +62,7 @@ NEED_NAMES = (
 )
 
 EXPLAINS = (
-    Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]",)),
+    Explains(("cluster-dns[failing]",), SAME_OWNER, ("startup-error[app-exit]", "readiness")),
     Explains(BROKEN_PODS, CONCERNED, ("cluster-dns[no-endpoints]",)),
     Explains(("node-ready[silent]", "node-ready[not-ready]"), CONCERNED, ("cluster-dns[no-endpoints]",)),
     Explains(("cluster-dns",), EVERYWHERE, NEED_NAMES, NAME_ERRORS),
@@ -236,7 +236,7 @@ def failing(cluster: Cluster) -> Iterator[Finding]:
             says=f"does not serve DNS: {fault.known.means}",
             remedy=fault.known.remedy.format(edit=edit_command(cluster)),
             evidence=[f"log: {fault.line}", *pod_lines(fault.pods[0], cluster)],
-            concerns=tuple(map(ref, fault.pods)),
+            concerns=fault.concerned,
         )
     no_probe: list[NotObserved] = []
     try:

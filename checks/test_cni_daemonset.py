@@ -75,6 +75,7 @@ _OTHER_NETWORK = "specified in the flannel net config doesn't contain"
 _REMEDIES = {
     _OTHER_NETWORK: "let Network in net-conf.json (ConfigMap kube-flannel-cfg) contain the podCIDRs of all nodes, and "
     "restart flannel: kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds",
+    "felix is not ready": "see the log of calico-node: Felix waits for Typha (port 5473/TCP) or the API server",
     "BGP not established": "let the nodes reach each other's port 179/TCP, and see which address Calico takes for each "
     "(IP_AUTODETECTION_METHOD)",
 }

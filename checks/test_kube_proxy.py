@@ -47,12 +47,16 @@ from kubevitals.inventory.probed import ProbeResults, probed
 from kubevitals.objects import Ref, ref
 from kubevitals.probe.report import ProbeReport, Reach, Target
 
+NEED_API_SERVER = ("startup-error", "readiness", "cni-daemonset[not-running]")
+
 EXPLAINS = (
     Explains(("node-ready[silent]", "node-ready[not-ready]"), SAME_NODE, ("kube-proxy",)),
     Explains(BROKEN_PODS, CONCERNED, ("kube-proxy[not-running]",)),
     Explains(("kube-proxy[not-running]",), SAME_NODE, ("kube-proxy",)),
     Explains(("kube-proxy[unhealthy]",), SAME_NODE, ("kube-proxy[rules-wrong]", "kube-proxy[node-port]")),
     Explains(("kube-proxy",), SAME_NODE, ("cluster-dns[service-unreachable]",)),
+    Explains(("kube-proxy[not-running]",), SAME_NODE, NEED_API_SERVER, words="not reach the api server"),
+    Explains(("kube-proxy[not-running]",), CONCERNED, ("cluster-dns[failing]",), words="waits for the api server"),
 )
 
 

@@ -49,7 +49,7 @@ def test_the_log_of_a_pod_that_crashes_says_why_once(log: bytes, expected: str) 
     findings, unseen = judged(failing, dns_cluster(paths, pods=[crashing("dns-a"), crashing("dns-b")]))
     assert unseen is None
     assert [str(finding.obj) for finding in findings] == ["Deployment/kube-system/coredns"] * bool(expected)
-    assert all(expected in finding.says and len(finding.concerns) == 2 for finding in findings)
+    assert all(expected in finding.says and len(finding.concerns) == 3 for finding in findings)
 
 
 @pytest.mark.usefixtures("no_probe")

@@ -4,10 +4,13 @@ import re
 
 import pytest
 
-from checks.test_kube_proxy import not_running, unhealthy
+from checks.test_kube_proxy import EXPLAINS, not_running, unhealthy
 from kubevitals import schema_pb2 as pb
+from kubevitals.diagnosis.roots import Case, roots_of
 from kubevitals.errors import NotApplicable
+from kubevitals.findings.finding import Finding
 from kubevitals.inventory.cluster import Cluster
+from kubevitals.objects import Ref
 from kubevitals.source.request import Answer
 from tests.fakes import Said, ago, cluster_of
 from tests.kube_proxies import NODES, PODS, PROXY
@@ -237,3 +240,15 @@ def test_a_kube_proxy_that_never_heard_from_the_api_server_says_so_in_its_log(lo
     assert [str(finding.obj) for finding in findings] == expected
     assert "healthzBindAddress" in str(unseen)
     assert all("cannot list and watch Services" in finding.says for finding in findings)
+
+
+def test_what_does_not_reach_the_api_server_on_a_node_without_kube_proxy_is_its_symptom() -> None:
+    node_ref, dns = Ref("Node", "", "one"), Ref("Deployment", "kube-system", "coredns")
+    root = Case("kube-proxy", "not-running", Finding(node_ref, "has no kube-proxy pod", "x", node="one"))
+    says = "keeps crashing: it does not reach the API server at 10.96.0.1:443"
+    app = Case("startup-error", "app-exit", Finding(Ref("Pod", "shop", "app"), says, "x", node="one"))
+    waits = Finding(dns, "does not serve DNS: it waits for the API server", "x", concerns=(node_ref,))
+    coredns = Case("cluster-dns", "failing", waits)
+    other = Case("startup-error", "app-exit", Finding(Ref("Pod", "shop", "b"), "exits", "x", node="one"))
+    roots = roots_of([root, app, coredns, other], EXPLAINS)
+    assert [roots[case] for case in (app, coredns, other)] == [root, root, other]

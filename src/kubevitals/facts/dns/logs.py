@@ -84,6 +84,12 @@ class LogFault(NamedTuple):
     known: LogLine
     line: str
 
+    @property
+    def concerned(self) -> tuple[Ref, ...]:
+        """The pods, and the nodes that they are on."""
+        nodes = dict.fromkeys(Ref("Node", "", pod.spec.nodeName) for pod in self.pods)
+        return (*map(ref, self.pods), *nodes)
+
 
 def explain_log(lines: tuple[str, ...]) -> tuple[LogLine, str] | None:
     """Return the meaning of a DNS pod's log, with the line that says so, or nothing."""
