@@ -28,7 +28,7 @@ ELSEWHERE = {
 GIVEN = ("Cluster", "Fields", "Resource")
 """Classes that checks never create instances of."""
 
-LEFT_OUT = ("alike_pods", "node_events", "listings", "prefetch", "close", "get")
+LEFT_OUT = ("alike_pods", "node_events", "listings", "prefetch", "close", "forget", "get")
 """Members that only kubevitals itself uses."""
 
 
