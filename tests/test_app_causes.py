@@ -125,6 +125,11 @@ def test_an_api_server_out_of_reach_is_not_for_its_pods() -> None:
     assert found
     assert found.means == "it does not reach the API server at 10.96.0.1:443"
     assert "port 6443" in found.remedy
+    of = pb.ObjectMeta(name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"})
+    behind = pb.EndpointSlice(metadata=of, endpoints=[pb.Endpoint(addresses=["192.0.2.9"])])
+    found = cause("dial tcp 192.0.2.9:6443: connect: connection refused", endpoint_slices=[behind])
+    assert found
+    assert found.means == "the API server does not answer at 192.0.2.9:6443"
 
 
 @pytest.mark.parametrize("line", [SAID[0][0], SAID[1][0]], ids=["numbered", "not numbered"])

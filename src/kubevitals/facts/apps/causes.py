@@ -12,7 +12,7 @@ from kubevitals.facts.apps.silent_services import why_silent
 from kubevitals.facts.pods.log_lines import telling_lines
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, containers, ref
+from kubevitals.objects import SERVICE_NAME, Ref, containers, ref
 from kubevitals.text import near_name
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104
@@ -180,6 +180,9 @@ def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluste
         return replace(plain, means=means, remedy=remedy)
     service = cluster.derive(services_by_ip).get(host) or named_by(host, pod.metadata.namespace, cluster)
     found = cluster.derive(services).get(service) if service else None
+    if host.strip("[]") in cluster.derive(_api_server_addresses):
+        remedy = "see whether kube-apiserver runs there, and whether a firewall keeps this node or pod from its port"
+        return replace(plain, means=f"the API server does not answer at {place}", remedy=remedy)
     if not service or not found:
         return replace(plain, means=f"nothing answers at {place}")
     if service == API_SERVER:
@@ -187,6 +190,19 @@ def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluste
     silence = why_silent(found, port, plain.line, pod, cluster)
     means = f"Service {service.name} does not answer{f' on port {port}' if port else ''}{silence.reason}"
     return replace(plain, means=means, remedy=silence.remedy or plain.remedy, concerns=(Ref("Service", *service),))
+
+
+def _api_server_addresses(cluster: Cluster) -> frozenset[str]:
+    """Return the addresses behind the Service of the API server; none if they are not observed."""
+    try:
+        slices = [piece for piece in cluster.endpoint_slices if _service_of(piece) == API_SERVER]
+    except NotObserved:
+        return frozenset()
+    return frozenset(address for piece in slices for endpoint in piece.endpoints for address in endpoint.addresses)
+
+
+def _service_of(piece: pb.EndpointSlice) -> ServiceName:
+    return ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
 
 
 def _directory(plain: AppCause, pod: pb.Pod, container: str) -> AppCause:
