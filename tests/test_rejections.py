@@ -54,6 +54,13 @@ def test_a_controller_whose_new_pods_are_all_rejected(said: tuple[str, str], rem
         ("Evicted", "The node was low on resource: pids. Threshold quantity: 10", "starts so many processes on node"),
         ("NodeAffinity", "Pod Predicate NodeAffinity failed", "or the labels of node worker-0"),
         ("TopologyAffinityError", "Resources cannot be allocated with Topology locality", "NUMA node"),
+        (
+            "AppArmor",
+            "Cannot enforce AppArmor: AppArmor is not enabled on the host",
+            "load the profile on node worker-0",
+        ),
+        ("PodFeatureUnsupported", "Pod requires node features that are not available: X", "update the kubelet"),
+        ("VolumeAttachmentLimitExceeded", "Node has insufficient volume attachment capacity", "move other pods"),
         ("NewReason", "of a later kubelet", "correct what the message names"),
     ],
 )

@@ -27,9 +27,19 @@ _REMEDIES = (
         "find what starts so many processes on node NODE, and limit pods (podPidsLimit)",
     ),
     (r"TopologyAffinityError", "request no more than one NUMA node has, or relax the kubelet's topologyManagerPolicy"),
+    (r"^AppArmor\b", "load the profile on node NODE, choose nodes that have AppArmor, or correct appArmorProfile"),
+    (
+        r"PodFeatureUnsupported|PodLevelResourcesNotSupported",
+        "update the kubelet of node NODE, choose nodes that have the feature, or leave it out of the pod",
+    ),
+    (
+        r"VolumeAttachmentLimitExceeded",
+        "move other pods with volumes off node NODE, or use machines that can attach more",
+    ),
     (r"NodeAffinity|PodOS", "correct nodeSelector, node affinity and os of the pod, or the labels of node NODE"),
 )
-"""Reasons and messages of a rejection, with the remedy (kubernetes pkg/kubelet/lifecycle/predicate.go, sysctl, cm)."""
+"""Reasons and messages of a rejection, with the remedy (kubernetes pkg/kubelet/lifecycle/predicate.go,
+handlers.go, sysctl, cm)."""
 
 
 def rejection_remedy(pod: pb.Pod) -> str:
