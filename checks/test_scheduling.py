@@ -48,6 +48,9 @@ EXPLAINS = (
 NAMED = 10
 """Nodes of which a finding says that they would take the pod."""
 
+TOLD = 8
+"""How many constraints are told where several must go: a node may have thousands of taints."""
+
 BYTES = ("memory", "ephemeral-storage", "hugepages-")
 """Resources whose amounts are bytes."""
 
@@ -170,9 +173,11 @@ def _against_nodes(symptom: Symptom, verdict: SchedulingVerdict, cluster: Cluste
     if not verdict.decisive:
         rules_out = "see in the scheduler's message what rules the nodes out"
         return Words(symptom.words, DEVICES if CLAIMED.search(symptom.words) else rules_out)
-    told = [_of(blocker, verdict, symptom.pod, cluster) for blocker in verdict.decisive]
+    told = [_of(blocker, verdict, symptom.pod, cluster) for blocker in verdict.decisive[:TOLD]]
     several = "no single change makes room: " if len(told) > 1 else ""
-    return Words(several + "; and ".join(words.says for words in told), "; ".join(words.remedy for words in told))
+    more = len(verdict.decisive) - len(told)
+    says = [*(words.says for words in told), *([plural(more, "more constraint")] if more else [])]
+    return Words(several + "; and ".join(says), "; ".join(words.remedy for words in told))
 
 
 def _of(blocker: Blocker, verdict: SchedulingVerdict, pod: pb.Pod, cluster: Cluster) -> Words:

@@ -197,6 +197,14 @@ def test_where_several_constraints_must_go_all_are_named() -> None:
     )
 
 
+def test_a_node_with_many_taints_is_told_of_in_few_words() -> None:
+    made = nodes(1)
+    made[0].spec.taints.extend(pb.Taint(key=f"team-{number:02}", effect="NoSchedule") for number in range(50))
+    (finding,) = found(pending(), made)
+    assert finding.says.count("does not tolerate") == 8
+    assert finding.says.endswith("; and 42 more constraints")
+
+
 def test_a_cluster_without_nodes() -> None:
     (finding,) = found(pending(), [])
     assert finding.says == "cannot be scheduled: the cluster has no node for it"
