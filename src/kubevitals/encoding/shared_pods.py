@@ -18,6 +18,7 @@ one that has a name like that volume's elsewhere.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from sys import intern
 from typing import Any, Literal, NamedTuple, cast
 
@@ -47,41 +48,45 @@ class Time(NamedTuple):
     nanos: int
 
 
+class _SharedSpec(NamedTuple):
+    """A specification that pods have in common: the message, and its fields that are read most."""
+
+    message: pb.PodSpec
+    init_containers: tuple[pb.Container, ...]
+    containers: tuple[pb.Container, ...]
+
+
 class _Shared(NamedTuple):
     """What the pods of one template have in common: the messages, and their fields that are read most."""
 
     metadata: pb.ObjectMeta
-    spec: pb.PodSpec
     namespace: str
     labels: dict[str, str]
     owners: tuple[pb.OwnerReference, ...]
-    init_containers: tuple[pb.Container, ...]
-    containers: tuple[pb.Container, ...]
+    spec: _SharedSpec
 
     @classmethod
-    def of(cls, pod: pb.Pod) -> "_Shared":
-        """Return what a pod has in common with others."""
-        meta, spec = pod.metadata, pod.spec
-        parts = (tuple(meta.ownerReferences), tuple(spec.initContainers), tuple(spec.containers))
-        return cls(meta, spec, meta.namespace, dict(meta.labels), *parts)
+    def of(cls, meta: pb.ObjectMeta, spec: _SharedSpec) -> "_Shared":
+        """Return what pods with these metadata and this specification have in common."""
+        return cls(meta, meta.namespace, dict(meta.labels), tuple(meta.ownerReferences), spec)
 
 
 class Metadata:
     """Stands for `pb.ObjectMeta`."""
 
-    __slots__ = ("_shared", "creationTimestamp", "labels", "name", "namespace", "ownerReferences", "uid")
+    __slots__ = ("creationTimestamp", "labels", "name", "namespace", "ownerReferences", "template", "uid")
 
     def __init__(self, name: str, uid: str, created: Time, shared: _Shared) -> None:
         self.name, self.uid, self.creationTimestamp = name, uid, created
         self.namespace, self.labels, self.ownerReferences = shared.namespace, shared.labels, shared.owners
-        self._shared = shared.metadata
+        self.template = shared.metadata
 
     def __getattr__(self, field: str) -> Any:
-        return getattr(self._shared, field)
+        return getattr(self.template, field)
 
     def HasField(self, field: str) -> bool:  # noqa: N802
         """Return whether a field is set."""
-        return field == "creationTimestamp" or self._shared.HasField(cast("Any", field))
+        return field == "creationTimestamp" or self.template.HasField(cast("Any", field))
 
 
 class Spec:
@@ -89,10 +94,9 @@ class Spec:
 
     __slots__ = ("containers", "initContainers", "nodeName", "template")
 
-    def __init__(self, node: str, shared: _Shared) -> None:
+    def __init__(self, node: str, shared: _SharedSpec) -> None:
         self.nodeName = intern(node)
-        self.initContainers, self.containers = shared.init_containers, shared.containers
-        self.template = shared.spec
+        self.template, self.initContainers, self.containers = shared
 
     def __getattr__(self, field: str) -> Any:
         return getattr(self.template, field)
@@ -155,7 +159,7 @@ def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
     """
     groups: dict[int, list[pb.Pod]] = defaultdict(list)
     for pod in pods:
-        groups[id(pod.spec.template) if isinstance(pod, Pod) else id(pod)].append(pod)
+        groups[id(pod.metadata.template) if isinstance(pod, Pod) else id(pod)].append(pod)
     return tuple(groups.values())
 
 
@@ -166,7 +170,8 @@ class SharedPods:
         self._wanted = wanted
         self._pods: list[Pod | None] = []
         self._messages = Compact(pb.Pod)
-        self._shared: dict[tuple[bytes, bytes], _Shared | None] = {}
+        self._shared: dict[bytes, _Shared | None] = {}
+        self._specs: dict[bytes, _SharedSpec] = {}
         self._times: dict[tuple[int, int], Time] = {}
 
     def add(self, item: pb.Pod) -> None:
@@ -184,6 +189,7 @@ class SharedPods:
     def all(self) -> list[pb.Pod]:
         """Return the pods."""
         self._shared.clear()
+        self._specs.clear()
         messages = iter(self._messages.all())
         return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
 
@@ -196,9 +202,9 @@ class SharedPods:
         name, uid, node, created = meta.name, meta.uid, spec.nodeName, self._time(meta.creationTimestamp)
         if not (shared := self._shared_by(raw, meta, spec)):
             return False
-        reduce_statuses(shared.spec, status)
+        reduce_statuses(shared.spec.message, status)
         status.DiscardUnknownFields()
-        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared), Status(status))
+        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared.spec), Status(status))
         if not self._wanted or self._wanted(cast("pb.Pod", pod)):
             self._pods.append(pod)
         return True
@@ -215,18 +221,32 @@ class SharedPods:
         spec.ClearField("hostname")
         for affinity in _BEFORE:
             spec.affinity.ClearField(affinity)
-        key = (meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
+        key = _key(meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
         if key not in self._shared:
-            self._shared[key] = _shared(raw)
+            self._shared[key] = self._new(raw)
         return self._shared[key]
+
+    def _new(self, raw: bytes) -> _Shared | None:
+        """Return what a pod will have in common with others. Templates may differ in their metadata alone."""
+        if not (pod := _template(raw)):
+            return None
+        if (spec := pod.spec.SerializeToString()) not in self._specs:
+            own = pb.PodSpec.FromString(spec)
+            self._specs[spec] = _SharedSpec(own, tuple(own.initContainers), tuple(own.containers))
+        return _Shared.of(pb.ObjectMeta.FromString(pod.metadata.SerializeToString()), self._specs[spec])
+
+
+def _key(meta: bytes, spec: bytes) -> bytes:
+    """Return a hash that two templates have in common only if they are equal: they may be as many as there are pods."""
+    return sha256(b"%d:%b%b" % (len(meta), meta, spec)).digest()
 
 
 def _is_ready(status: pb.PodStatus) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
 
 
-def _shared(raw: bytes) -> _Shared | None:
-    """Return what a pod that is ready has in common with others; nothing if a name is like its token volume's."""
+def _template(raw: bytes) -> pb.Pod | None:
+    """Return a pod that is ready without what is its own; nothing if a name is like its token volume's."""
     pod = pb.Pod.FromString(raw)
     reduce(pod)
     pod.ClearField("status")
@@ -242,7 +262,7 @@ def _shared(raw: bytes) -> _Shared | None:
         return None
     for token in tokens:
         token.name = _ANY_TOKEN_VOLUME.decode()
-    return _Shared.of(pb.Pod.FromString(pod.SerializeToString()))
+    return pod
 
 
 def _is_projected(source: pb.VolumeSource) -> bool:
