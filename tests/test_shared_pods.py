@@ -84,6 +84,15 @@ def test_pods_of_one_template_share_their_specification() -> None:
     assert first.spec.nodeName == "node-1"
 
 
+def test_pods_of_templates_that_differ_in_labels_share_their_specification_and_nothing_else() -> None:
+    pods = [ready_pod("web-1"), ready_pod("web-2")]
+    pods[1].metadata.labels["app"] = "api"
+    first, second = kept(*pods)
+    assert first.spec.containers is second.spec.containers
+    assert (first.metadata.labels["app"], second.metadata.labels["app"]) == ("web", "api")
+    assert len(alike([first, second])) == len(pods)
+
+
 def test_pods_are_grouped_by_what_they_share_and_messages_stand_alone() -> None:
     ill = ready_pod("ill")
     ill.status.conditions[0].status = "False"
