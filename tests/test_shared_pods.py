@@ -85,7 +85,7 @@ def test_pods_of_one_template_share_their_specification() -> None:
 
 
 def test_pods_of_templates_that_differ_in_labels_share_their_specification_and_nothing_else() -> None:
-    pods = [ready_pod("web-1"), ready_pod("web-2")]
+    pods = [ready_pod(name, containers=[pb.Container(name="app")]) for name in ("web-1", "web-2")]
     pods[1].metadata.labels["app"] = "api"
     first, second = kept(*pods)
     assert first.spec.containers is second.spec.containers
