@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kubevitals import schema_pb2 as pb
 from kubevitals.encoding.protobuf import Page, decode_list, encode_list
 from kubevitals.encoding.shared_pods import Pod, alike, is_calm, ready_after
+from kubevitals.facts.pods.evictions import MEMORY, evicted_for
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.source.recording import Snapshot
 from kubevitals.source.request import Answer, Request, answered
@@ -112,6 +113,15 @@ def test_a_pod_is_calm_if_all_containers_are_ready_and_none_restarted(
     [shared] = kept(pod)
     assert is_calm(shared) == calm
     assert not is_calm(pod)
+
+
+def test_a_pod_that_is_evicted_and_still_ready_is_not_calm() -> None:
+    pod = ready_pod()
+    pod.status.reason, pod.status.message = "Evicted", "The node was low on resource: memory. "
+    [shared] = kept(pod)
+    assert is_shared(shared)
+    assert evicted_for(shared, MEMORY)
+    assert not is_calm(shared)
 
 
 @pytest.mark.parametrize(("status", "seconds"), [("True", 7), ("False", 0)])

@@ -129,12 +129,15 @@ class Pod(NamedTuple):
 
 
 def is_calm(pod: pb.Pod) -> bool:
-    """Return whether the pod is one of these, which is ready and not being deleted, and no container ever restarted."""
+    """Return whether the pod is one of these, which is ready and not being deleted, and its status has no reason.
+
+    None of its containers ever restarted.
+    """
     return isinstance(pod, Pod) and pod.status.is_calm
 
 
 def _is_calm(status: pb.PodStatus) -> bool:
-    return all(each.ready and not each.restartCount for each in statuses(status))
+    return not status.reason and all(each.ready and not each.restartCount for each in statuses(status))
 
 
 def ready_after(pod: pb.Pod) -> int:

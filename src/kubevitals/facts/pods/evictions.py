@@ -3,6 +3,7 @@
 import re
 
 from kubevitals import schema_pb2 as pb
+from kubevitals.encoding.shared_pods import is_calm
 
 MEMORY = re.compile(
     r"The node was low on resource: memory\b|(?:Pod was rejected: )?The node had condition: \[[\w, ]*MemoryPressure"
@@ -20,7 +21,7 @@ Only the beginning is compared, since names of pods and containers follow it.
 
 def evicted_for(pod: pb.Pod, resource: re.Pattern[str]) -> bool:
     """Return whether the pod was evicted for this resource."""
-    return pod.status.reason == "Evicted" and bool(resource.match(pod.status.message))
+    return not is_calm(pod) and pod.status.reason == "Evicted" and bool(resource.match(pod.status.message))
 
 
 def evicted_at(pod: pb.Pod) -> pb.Time:
