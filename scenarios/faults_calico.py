@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scenarios.objects import Object
-from scenarios.undoing import doing, on_node
+from scenarios.undoing import doing, nothing, on_node, together
 
 if TYPE_CHECKING:
     from scenarios.harness import Fault
@@ -91,4 +91,38 @@ def calico_node_crashing(node: str) -> "Fault":
     return doing(
         lambda cluster: restart(cluster, f"rm {path} && mkdir {path}"),
         lambda cluster: restart(cluster, f"rmdir {path}"),
+    )
+
+
+def kube_controllers_stopped() -> "Fault":
+    """Stop calico-kube-controllers, which releases the addresses of pods and nodes that are gone."""
+    in_system, name = "-n kube-system", "calico-kube-controllers"
+
+    def stop(cluster: "LiveCluster") -> None:
+        cluster.kubectl(f"{in_system} scale deployment/{name} --replicas=0")
+        cluster.kubectl(f"{in_system} delete pod -l k8s-app={name} --wait --timeout=300s")
+
+    return doing(stop, lambda cluster: cluster.kubectl(f"{in_system} scale deployment/{name} --replicas=1"))
+
+
+def node_deleted(node: str) -> "Fault":
+    """Stop a node's kubelet and delete the Node, as if the machine were gone; the kubelet then registers it again."""
+
+    def delete(cluster: "LiveCluster") -> None:
+        cluster.on_node(node, "systemctl stop kubelet")
+        cluster.kubectl(f"delete node {cluster.name}-{node}")
+
+    return doing(delete, lambda cluster: cluster.on_node(node, "systemctl start kubelet"))
+
+
+_IPAM = "/opt/cni/bin/calico-ipam"
+_ONLY_ASSIGN = "#!/bin/bash\n[ $CNI_COMMAND = DEL ] || exec /root/calico-ipam\n"
+
+
+def addresses_not_released(node: str, namespace: str) -> "Fault":
+    """Delete all pods of a namespace while the IPAM plugin of a node assigns addresses, but releases none."""
+    change = f"cp {_IPAM} /root/ && rm {_IPAM} && printf '{_ONLY_ASSIGN}' > {_IPAM} && chmod +x {_IPAM}"
+    delete = f"-n {namespace} delete pod --all --wait --timeout=600s"
+    return together(
+        on_node(node, change, f"cp /root/calico-ipam {_IPAM}"), doing(lambda cluster: cluster.kubectl(delete), nothing)
     )

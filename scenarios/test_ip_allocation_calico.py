@@ -2,10 +2,13 @@
 
 from scenarios.faults_calico import (
     NO_NODE,
+    addresses_not_released,
     default_pool,
     existing,
     ip_pool,
+    kube_controllers_stopped,
     namespace_with,
+    node_deleted,
     strict_affinity,
     token_refused,
 )
@@ -15,6 +18,8 @@ from scenarios.undoing import doing, together
 
 EVERYWHERE = [{"operator": "Exists"}]
 CONTROL_PLANE = {"node-role.kubernetes.io/control-plane": ""}
+OLD = 180
+"""Seconds after which addresses that no pod has are counted as leaked, and more."""
 MISCONFIGURED = "ip-allocation[cni-misconfigured] Pod/app"
 
 
@@ -101,6 +106,46 @@ def test_calico_strict_affinity(seen: Seen) -> None:
 def test_calico_node_borrows(seen: Seen) -> None:
     """A node uses two addresses of another node's block: 7 of 8 addresses of the pool are in use."""
     assert len([p for p in seen.cluster.pods if p.status.podIP.startswith("10.240.8.")]) == 7
+
+
+GONE = [pod(f"gone-{number}", room="a") for number in range(5)]
+"""Pods that take both blocks of a pool of 8 addresses for one node."""
+
+
+@scenario(
+    deployment("web", 5, room="a"),
+    addon="calico",
+    fault=together(
+        existing(ip_pool("leaking", "10.240.16.0/29", block_size=30, nodes=NO_NODE)),
+        namespace_with("calico-addresses-leaked", *GONE, pools="leaking"),
+        addresses_not_released("worker", "calico-addresses-leaked"),
+    ),
+    later=OLD,
+    finds=["ip-allocation[headroom] IPPool/leaking (warning)", "ip-allocation[pool-exhausted] Pod/web-*"],
+)
+def test_calico_addresses_leaked(seen: Seen) -> None:
+    """The addresses of five pods were not released when these were deleted."""
+    assert seen.says("leaked addresses: 5, assigned to pods that are gone: calico-addresses-leaked/gone-0, ")
+    assert seen.says("calico-kube-controllers releases them after 15 minutes")
+
+
+@scenario(
+    deployment("web", 4, nodeSelector=CONTROL_PLANE, tolerations=EVERYWHERE),
+    addon="calico",
+    fault=together(
+        existing(ip_pool("lost", "10.240.24.0/29", block_size=30, nodes=NO_NODE)),
+        namespace_with("calico-addresses-of-a-deleted-node", *GONE, pools="lost"),
+        kube_controllers_stopped(),
+        node_deleted("worker"),
+    ),
+    later=OLD,
+    finds=["ip-allocation[headroom] IPPool/lost (warning)", "ip-allocation[pool-exhausted] Pod/web-*"],
+)
+def test_calico_addresses_of_a_deleted_node(seen: Seen) -> None:
+    """Nothing has released the addresses of its five pods: what releases them does not run."""
+    assert seen.says("leaked addresses: 5, assigned to pods that are gone: ")
+    assert seen.says("-worker, no longer in the cluster")
+    assert seen.says("calico-kube-controllers, which releases them, has no ready pod")
 
 
 @scenario(
