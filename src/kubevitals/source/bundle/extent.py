@@ -1,5 +1,6 @@
 """How much of a cluster a bundle holds: which namespaces, and in which of them objects may be missing."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
@@ -43,10 +44,15 @@ def extent_of(contents: Contents, *, omits_empty: bool, is_cut: bool) -> Extent:
     is_all = not is_cut and (ALL in pods or (names if omits_empty and pods else pods) >= EVERYWHERE)
     if is_all:
         names |= {node.metadata.name for node in _namespaces(contents)}
-    complete = [contents.completed(kind) for kind in namespaced if kind.schema not in _EXPLAINING]
-    partial = [listed for listed in complete if ALL not in listed and not (omits_empty and listed)]
-    lacking = names if is_cut else frozenset().union(*(names - listed for listed in partial))
+    lacking = names if is_cut else _lacking(contents, namespaced, names, omits_empty=omits_empty)
     return Extent(names, is_all, lacking)
+
+
+def _lacking(contents: Contents, kinds: Iterable[Kind], names: frozenset[str], *, omits_empty: bool) -> frozenset[str]:
+    """Return the namespaces of which the list of a kind is missing."""
+    complete = [contents.completed(kind) for kind in kinds if kind.schema not in _EXPLAINING]
+    partial = [listed for listed in complete if ALL not in listed and not (omits_empty and listed)]
+    return frozenset().union(*(names - listed for listed in partial))
 
 
 def _names(contents: Contents, kind: Kind) -> set[str]:
