@@ -149,6 +149,22 @@ def test_calico_addresses_of_a_deleted_node(seen: Seen) -> None:
 
 
 @scenario(
+    deployment("web", 7, nodeSelector=CONTROL_PLANE, tolerations=EVERYWHERE),
+    addon="calico",
+    fault=together(
+        existing(ip_pool("released", "10.240.32.0/29", block_size=30, nodes=NO_NODE)),
+        namespace_with("calico-addresses-of-a-deleted-node-released", *GONE, pools="released"),
+        node_deleted("worker"),
+    ),
+    then=["wait --for=condition=Available deployment/web --timeout=600s"],
+)
+def test_calico_addresses_of_a_deleted_node_released(seen: Seen) -> None:
+    """calico-kube-controllers has released the addresses of its pods: seven new pods use them."""
+    assert len(seen.cluster.nodes) == 1
+    assert len([p for p in seen.cluster.pods if p.status.podIP.startswith("10.240.32.")]) == 7
+
+
+@scenario(
     deployment("web", room="a"),
     pod("other", room="a"),
     addon="calico",
