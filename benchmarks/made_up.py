@@ -55,17 +55,9 @@ def main() -> None:
         server, "/apis/apps/v1/deployments", chain([system.dns_deployment(dns)], map(_deployment, range(apps), ready))
     )
     _serve(server, "/apis/apps/v1/replicasets", _replica_sets(apps), TEMPLATE)
-    _serve(server, "/api/v1/resourcequotas", [policies.quota(number) for number in range(TEAMS)])
-    _serve(server, "/api/v1/limitranges", [policies.limit_range(number) for number in range(TEAMS)])
     _serve(server, Cluster.node_leases.path, [_lease(f"node-{number:05}") for number in range(nodes)])
     _serve(server, Cluster.system_leases.path, [_lease(name) for name in ("kube-scheduler", "kube-controller-manager")])
-    _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
-    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(policies.autoscaler, range(apps)))
-    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(policies.budget, range(apps)))
-    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(policies.ingress, range(apps)))
-    _serve(server, Cluster.ingress_classes.path, [policies.ingress_class()])
-    for kind in ("gateways", "httproutes"):
-        server.script(f"/apis/gateway.networking.k8s.io/v1/{kind}", Reply(b"404 page not found", 404))
+    _serve_policies(server, apps)
     write_kubeconfig(Path(kubeconfig), server.address, "made-up")
     server.otherwise = _otherwise
     server.start()
@@ -73,6 +65,18 @@ def main() -> None:
     sys.stdout.flush()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.stop()
+
+
+def _serve_policies(server: ApiServer, apps: int) -> None:
+    _serve(server, "/api/v1/resourcequotas", [policies.quota(number) for number in range(TEAMS)])
+    _serve(server, "/api/v1/limitranges", [policies.limit_range(number) for number in range(TEAMS)])
+    _serve(server, Cluster.network_policies.path, [_policy(number) for number in range(TEAMS)])
+    _serve(server, "/apis/autoscaling/v2/horizontalpodautoscalers", map(policies.autoscaler, range(apps)))
+    _serve(server, "/apis/policy/v1/poddisruptionbudgets", map(policies.budget, range(apps)))
+    _serve(server, "/apis/networking.k8s.io/v1/ingresses", map(policies.ingress, range(apps)))
+    _serve(server, Cluster.ingress_classes.path, [policies.ingress_class()])
+    for kind in ("gateways", "httproutes"):
+        server.script(f"/apis/gateway.networking.k8s.io/v1/{kind}", Reply(b"404 page not found", 404))
 
 
 def _serve(server: ApiServer, path: str, items: Iterable[Message], more: bytes = b"") -> None:
