@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Event, Timer
 from time import monotonic
 
@@ -32,16 +32,16 @@ def over() -> Iterator[Event]:
     event.set()
 
 
-def cluster_with(silent: list[str], over: Event, patience: float = 0.5) -> Cluster:
-    """Return a cluster in which these nodes' kubelets are silent, and all others answer."""
+def cluster_with(silent: list[str], over: Event, patience: float = 0.5, names: Sequence[str] = NAMES) -> Cluster:
+    """Return a cluster of nodes in which these kubelets are silent, and all others answer."""
 
     def answer_late(_: Request) -> Answer:
         over.wait(LONG)
         return FIGURES
 
     summary = "/api/v1/nodes/{}/proxy/stats/summary".format
-    answers = {summary(name): answer_late if name in silent else FIGURES for name in NAMES}
-    source = FakeSource({"/api/v1/nodes": Answer(200, list_bytes([node(name) for name in NAMES])), **answers})
+    answers = {summary(name): answer_late if name in silent else FIGURES for name in names}
+    source = FakeSource({"/api/v1/nodes": Answer(200, list_bytes([node(name) for name in names])), **answers})
     source.waits = True
     return Cluster(source, {PATIENCE: patience})
 
@@ -69,6 +69,12 @@ def test_kubelets_that_take_less_time_than_the_threshold_are_waited_for(over: Ev
     cluster = cluster_with(NAMES, over, LONG)
     Timer(1, over.set).start()
     assert len(list(summaries(cluster))) == len(NAMES)
+
+
+def test_one_kubelet_may_be_slow(over: Event) -> None:
+    cluster = cluster_with(NAMES[:1], over, LONG / 80, NAMES[:1])
+    Timer(LONG / 40, over.set).start()
+    assert len(list(summaries(cluster))) == 1
 
 
 def test_a_program_ends_while_a_request_still_runs() -> None:

@@ -96,7 +96,7 @@ class CircuitBreaker:
     def _refuse(self) -> None:
         if self._gave_up:
             raise NoLongerQueried(
-                f"{self._group} are no longer queried: for {self._patience:g} s none has answered "
+                f"{self._group} are no longer queried: for {self._patience:.3g} s none has answered "
                 f"(--threshold nodes.patience=N waits longer)"
             )
         if self._failures >= self._limit and not self._answered:

@@ -3,7 +3,7 @@
 from zlib import crc32
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.inventory.circuit_breaker import CircuitBreaker
+from kubevitals.inventory.circuit_breaker import FAILURES, CircuitBreaker
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.objects import is_ready, is_virtual
 from kubevitals.threshold import Threshold
@@ -18,13 +18,15 @@ SAMPLE = Threshold(
 PATIENCE = Threshold(
     "nodes.patience",
     1,
-    "seconds without any answer until the kubelets, kube-proxies or node exporters of a run are no longer waited for",
+    "seconds without any answer from eight kubelets, kube-proxies or node exporters until none is waited for: fewer of "
+    "them have longer, since one may just be slow",
 )
 
 
 def node_breaker(cluster: Cluster, group: str, of: int, *, must_listen: bool = False) -> CircuitBreaker:
     """Return the circuit breaker of one group of endpoints on nodes; see `CircuitBreaker`."""
-    return CircuitBreaker(group, of=of, must_listen=must_listen, patience=cluster.limit(PATIENCE))
+    patience = cluster.limit(PATIENCE) * max(1, FAILURES / max(1, of))
+    return CircuitBreaker(group, of=of, must_listen=must_listen, patience=patience)
 
 
 def queried_nodes(cluster: Cluster) -> list[pb.Node]:
