@@ -15,6 +15,8 @@ from tests.runs import Run
 
 pytest_plugins = ["pytester"]
 
+CHECKS = Path(__file__).parents[1] / "checks"
+
 Command = Callable[..., pytest.RunResult]
 
 
@@ -114,8 +116,8 @@ def test_an_option_that_is_misspelt_is_one_line(run: Run, server: ApiServer) -> 
     assert server.requests == []
 
 
-def test_the_locale_need_not_be_one_of_utf_8() -> None:
+def test_the_locale_need_not_be_one_of_utf_8(tmp_path: Path) -> None:
     """A locale's encoding, such as that of Windows, counts for what is read without an encoding."""
     ascii_only = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"}
-    run = [sys.executable, "-m", "pytest", *command.FIRST, "--snapshot=demo", "-k", "jobs"]
-    subprocess.run(run, env=ascii_only, check=True)
+    run = [sys.executable, "-m", "pytest", f"{CHECKS}", "--snapshot=demo", "-k", "jobs"]
+    subprocess.run(run, cwd=tmp_path, env=ascii_only, check=True)
