@@ -233,3 +233,16 @@ def test_a_container_whose_other_probe_cannot_be_made_is_never_ready(kind: str, 
     assert not list(failing(cluster_of(pods=[seen], all_events=[other])))
     early = event("Unhealthy", ERRORED.replace("Liveness", kind.capitalize()), 590, 10, 500)
     assert not list(failing(cluster_of(pods=[seen], all_events=[early])))
+
+
+@pytest.mark.parametrize(("ready", "count", "found"), [("False", 25, 1), ("False", 24, 0), ("True", 25, 0)])
+def test_a_probe_that_cannot_be_made_is_found_once_the_kubelet_has_sent_all_its_events(
+    ready: str, count: int, found: int
+) -> None:
+    """Of those that follow, one in five minutes is sent: that the pod is still not ready shows that they go on."""
+    seen = pod(pb.Container(name="app", readinessProbe=probe(COMMAND, period=2)))
+    seen.status.containerStatuses[0].ready = ready == "True"
+    seen.status.conditions.append(pb.PodCondition(type="Ready", status=ready, lastTransitionTime=at(0)))
+    errored = event("Unhealthy", ERRORED.replace("Liveness", "Readiness"), 490, count, 440)
+    errored.source.component = "kubelet"
+    assert len(list(failing(cluster_of(pods=[seen], all_events=[errored])))) == found

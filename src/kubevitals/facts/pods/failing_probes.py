@@ -19,7 +19,7 @@ from kubevitals.facts.pods.restarts import RECENT
 from kubevitals.facts.pods.starts import ProbedContainer, declared_in, probed_containers
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.events import BURST
-from kubevitals.objects import Ref, statuses
+from kubevitals.objects import Ref, is_ready, statuses
 from kubevitals.threshold import Threshold
 
 FAILURES = Threshold(
@@ -93,18 +93,24 @@ def _erroring(pod: pb.Pod, cluster: Cluster) -> Iterator[FailingProbe]:
         container = container_of(pod, status)
         for kind in ProbeKind if status.state.HasField("running") else ():
             events = still_fails(pod, status.name, kind, cluster) if probe_of(container, kind) else None
-            if events and events.errored and _has_lasted(events, cluster):
+            if events and events.errored and _has_lasted(events, _errored_until(pod, events, cluster), cluster):
                 yield FailingProbe(pod, container, kind, events)
 
 
-def _has_lasted(events: ProbeEvents, cluster: Cluster) -> bool:
-    return events.seen.last - events.seen.first >= cluster.limit(FAILING)
+def _errored_until(pod: pb.Pod, events: ProbeEvents, cluster: Cluster) -> float:
+    """Return until when a probe could not be made: a pod that is not ready shows it after its kubelet's last event."""
+    is_limited = not is_ready(pod) and sent_by_kubelet(pod, cluster) >= BURST
+    return cluster.now.timestamp() if is_limited else events.seen.last
+
+
+def _has_lasted(events: ProbeEvents, until: float, cluster: Cluster) -> bool:
+    return until - events.seen.first >= cluster.limit(FAILING)
 
 
 def always_fails(probed: ProbedContainer, cluster: Cluster) -> ProbeEvents | None:
     """Return the events of a liveness probe that has failed every time for `liveness-probe.failing`, or nothing."""
     failed = still_fails(probed.pod, probed.container.name, ProbeKind.LIVENESS, cluster)
-    if not failed or failed.errored or not _has_lasted(failed, cluster):
+    if not failed or failed.errored or not _has_lasted(failed, failed.seen.last, cluster):
         return None
     lasted = failed.seen.last - failed.seen.first
     if failed.seen.first < probed.started_at or _has_succeeded(probed, lasted):
