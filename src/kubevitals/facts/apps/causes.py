@@ -7,12 +7,12 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
 from kubevitals.facts.apps.resolvers import foreign_resolver
-from kubevitals.facts.apps.services import ServiceName, named_by, services, services_by_ip
+from kubevitals.facts.apps.services import ServiceName, named_by, service_of, services, services_by_ip
 from kubevitals.facts.apps.silent_services import why_silent
 from kubevitals.facts.pods.log_lines import telling_lines
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import SERVICE_NAME, Ref, containers, ref
+from kubevitals.objects import Ref, containers, ref
 from kubevitals.text import near_name
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104
@@ -195,14 +195,10 @@ def _address(plain: AppCause, host: str, port: str, pod: pb.Pod, cluster: Cluste
 def _api_server_addresses(cluster: Cluster) -> frozenset[str]:
     """Return the addresses behind the Service of the API server; none if they are not observed."""
     try:
-        slices = [piece for piece in cluster.endpoint_slices if _service_of(piece) == API_SERVER]
+        slices = [piece for piece in cluster.endpoint_slices if service_of(piece) == API_SERVER]
     except NotObserved:
         return frozenset()
     return frozenset(address for piece in slices for endpoint in piece.endpoints for address in endpoint.addresses)
-
-
-def _service_of(piece: pb.EndpointSlice) -> ServiceName:
-    return ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
 
 
 def _directory(plain: AppCause, pod: pb.Pod, container: str) -> AppCause:

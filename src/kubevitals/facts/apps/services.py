@@ -62,9 +62,14 @@ def ready_nodes(cluster: Cluster) -> Mapping[ServiceName, set[str]]:
     return nodes
 
 
+def service_of(piece: pb.EndpointSlice) -> ServiceName:
+    """Return the Service of an EndpointSlice; without a name if there is none."""
+    return ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
+
+
 def _ready(cluster: Cluster) -> Iterator[tuple[ServiceName, pb.Endpoint]]:
     for piece in cluster.endpoint_slices:
-        service = ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
+        service = service_of(piece)
         for endpoint in piece.endpoints:
             if endpoint.conditions.ready or not endpoint.conditions.HasField("ready"):
                 yield service, endpoint

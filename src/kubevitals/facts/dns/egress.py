@@ -12,7 +12,7 @@ from kubevitals.errors import NotApplicable, NotObserved
 from kubevitals.facts.dns import service as dns
 from kubevitals.facts.nodes.placement import selects
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import SERVICE_NAME, is_finished
+from kubevitals.objects import is_finished
 from kubevitals.text import clean
 
 PORT = 53
@@ -121,7 +121,7 @@ def _destination(cluster: Cluster) -> Destination:
         says = f"the name servers of pods ({', '.join(sorted(addresses)[:SHOWN])})"
         return Destination(says, [], {}, _parsed(addresses), frozenset([PORT]), frozenset())
     addresses |= {ip.ip for pod in pods for ip in pod.status.podIPs}
-    listening = frozenset(_listening(service, cluster))
+    listening = frozenset(_listening(cluster))
     ports = listening | {PORT} if node_local or not listening else listening
     declared = (port for pod in pods for container in pod.spec.containers for port in container.ports)
     names = frozenset(port.name for port in declared if port.name and port.containerPort in ports)
@@ -131,14 +131,10 @@ def _destination(cluster: Cluster) -> Destination:
     return Destination(says, pods, labels, _parsed(addresses), ports, names)
 
 
-def _listening(service: pb.Service, cluster: Cluster) -> Iterator[int]:
-    """Yield the ports of DNS on the pods of a Service."""
-    for part in cluster.endpoint_slices:
-        if (part.metadata.namespace, part.metadata.labels.get(SERVICE_NAME)) == (
-            service.metadata.namespace,
-            service.metadata.name,
-        ):
-            yield from (port.port for port in part.ports if port.port and ("dns" in port.name or port.port == PORT))
+def _listening(cluster: Cluster) -> Iterator[int]:
+    """Yield the ports of DNS on the pods of the DNS Service."""
+    for piece in dns.endpoint_slices(cluster):
+        yield from (port.port for port in piece.ports if port.port and ("dns" in port.name or port.port == PORT))
 
 
 def _has_node_local(cluster: Cluster) -> bool:

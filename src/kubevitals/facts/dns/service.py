@@ -201,13 +201,21 @@ def deployments(cluster: Cluster) -> list[pb.Deployment]:
     ]
 
 
-def ready_endpoints(cluster: Cluster) -> int:
-    """Return how many endpoints of the DNS Service are ready; an unset condition means ready (EndpointConditions)."""
+def endpoint_slices(cluster: Cluster) -> list[pb.EndpointSlice]:
+    """Return the EndpointSlices of the DNS Service."""
     name, namespace = service(cluster).metadata.name, service(cluster).metadata.namespace
-    return sum(
-        not endpoint.conditions.HasField("ready") or endpoint.conditions.ready
+    return [
+        piece
         for piece in cluster.endpoint_slices
         if piece.metadata.namespace == namespace and piece.metadata.labels.get(SERVICE_NAME) == name
+    ]
+
+
+def ready_endpoints(cluster: Cluster) -> int:
+    """Return how many endpoints of the DNS Service are ready; an unset condition means ready (EndpointConditions)."""
+    return sum(
+        not endpoint.conditions.HasField("ready") or endpoint.conditions.ready
+        for piece in endpoint_slices(cluster)
         for endpoint in piece.endpoints
     )
 
