@@ -45,6 +45,10 @@ WITHOUT_CLASS_OBJECT = "contour"
 """The controller that needs no IngressClass of the name that it is given (projectcontour.io/docs: Ingress)."""
 
 
+Controller = pb.Deployment | pb.DaemonSet | pb.StatefulSet
+"""A workload that may be a controller."""
+
+
 def may_be_served(ingress: pb.Ingress, cluster: Cluster) -> str:
     """Return what may serve an Ingress although its class, or the default one, does not exist; empty if nothing does.
 
@@ -89,21 +93,17 @@ def has_port(service: pb.Service, port: pb.ServiceBackendPort) -> bool:
 
 
 def runs_somewhere(word: str, cluster: Cluster) -> bool:
-    """Return whether a workload has an image or a name with this word.
+    """Return whether a workload has an image or a name with this word, one of those of controllers.
 
     Raises:
         NotObserved: not all workloads are observed.
     """
-    return workload_with(word, cluster) is not None
+    return bool(cluster.derive(_by_word)[word])
 
 
-def workload_with(word: str, cluster: Cluster) -> pb.Deployment | pb.DaemonSet | pb.StatefulSet | None:
-    """Return a workload that has an image or a name with this word, a Deployment first.
-
-    Raises:
-        NotObserved: not all workloads are observed.
-    """
-    return next(_workloads_with(word, cluster), None)
+def _by_word(cluster: Cluster) -> Mapping[str, list[Controller]]:
+    words = {*CONTROLLERS.values(), *WITHOUT_CLASS}
+    return {word: list(workloads_with(word, cluster)) for word in words}
 
 
 def stopped_controllers(cluster: Cluster) -> Mapping[str, Ref]:
@@ -112,25 +112,28 @@ def stopped_controllers(cluster: Cluster) -> Mapping[str, Ref]:
     Raises:
         NotObserved: not all workloads are observed.
     """
-    stopped = {word: _stopped(word, cluster) for word in CONTROLLERS.values()}
+    stopped = {word: _stopped(found) for word, found in cluster.derive(_by_word).items()}
     return {word: workload for word, workload in stopped.items() if workload}
 
 
-def _stopped(word: str, cluster: Cluster) -> Ref | None:
-    found = list(_workloads_with(word, cluster))
+def _stopped(found: list[Controller]) -> Ref | None:
     runs = any(isinstance(each, pb.DaemonSet) or each.spec.replicas for each in found)
     return next((ref(each) for each in found if _controls(each)), None) if not runs else None
 
 
-def _controls(workload: pb.Deployment | pb.DaemonSet | pb.StatefulSet) -> bool:
+def _controls(workload: Controller) -> bool:
     """Return whether a workload looks like a controller, and not like a web server that has its name, such as nginx."""
     images = (each.image for each in containers(workload.spec.template.spec))
     return any(_CONTROLLER.search(name) for name in (workload.metadata.name, *images))
 
 
-def _workloads_with(word: str, cluster: Cluster) -> Iterator[pb.Deployment | pb.DaemonSet | pb.StatefulSet]:
-    workloads: tuple[pb.Deployment | pb.DaemonSet | pb.StatefulSet, ...]
-    workloads = (*cluster.deployments, *cluster.daemon_sets, *cluster.stateful_sets)
+def workloads_with(word: str, cluster: Cluster) -> Iterator[Controller]:
+    """Yield the workloads that have an image or a name with this word, Deployments first.
+
+    Raises:
+        NotObserved: not all workloads are observed.
+    """
+    workloads: tuple[Controller, ...] = (*cluster.deployments, *cluster.daemon_sets, *cluster.stateful_sets)
     for workload in workloads:
         images = (each.image for each in containers(workload.spec.template.spec))
         if word in workload.metadata.name or any(word in image for image in images):

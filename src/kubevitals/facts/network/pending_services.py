@@ -1,12 +1,12 @@
 """Services of type LoadBalancer that have no external address, and what should give them one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.network.gateways import SETTLING
-from kubevitals.facts.network.ingresses import is_served, workload_with
+from kubevitals.facts.network.ingresses import is_served, workloads_with
 from kubevitals.facts.network.load_balancers import set_up_failure
 from kubevitals.inventory.cluster import Cluster, seen_ago
 from kubevitals.objects import Ref, ref
@@ -148,15 +148,28 @@ def _pending(service: pb.Service, cluster: Cluster) -> Pending:
 
 
 def _giver(service: pb.Service, cluster: Cluster) -> tuple[Giver | None, Ref | None]:
+    running = cluster.derive(_running)
     if of := GIVERS_OF_CLASSES.get(service.spec.loadBalancerClass):
-        found = workload_with(of.word, cluster)
-        return (of, ref(found)) if found else (None, None)
-    own = f"{SERVICE_LB.word}{service.metadata.name}-"
-    for giver, word in (*((giver, giver.word) for giver in GIVERS), (SERVICE_LB, own)):
-        if found := workload_with(word, cluster):
-            return giver, ref(found)
+        return (of, running[of.word]) if of.word in running else (None, None)
+    for giver in GIVERS:
+        if giver.word in running:
+            return giver, running[giver.word]
+    if own := cluster.derive(_service_lbs).get(f"{SERVICE_LB.word}{service.metadata.name}"):
+        return SERVICE_LB, own
     in_cloud = any(node.spec.providerID.startswith(CLOUDS) for node in cluster.nodes)
     return (CLOUD if in_cloud else None), None
+
+
+def _running(cluster: Cluster) -> Mapping[str, Ref]:
+    """Return a workload of each implementation that the cluster has, by its word."""
+    words = {giver.word for giver in (*GIVERS, *GIVERS_OF_CLASSES.values())}
+    return {word: ref(found) for word in words if (found := next(workloads_with(word, cluster), None))}
+
+
+def _service_lbs(cluster: Cluster) -> Mapping[str, Ref]:
+    """Return the DaemonSets of K3s' ServiceLB, by their names without the part that is random."""
+    named = (each for each in cluster.daemon_sets if each.metadata.name.startswith(SERVICE_LB.word))
+    return {each.metadata.name.rpartition("-")[0]: ref(each) for each in named}
 
 
 OF_GATEWAY = (
