@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotApplicable
-from kubevitals.facts.address_pools.accounts import known
+from kubevitals.facts.address_pools.accounts import known, lines_by_node
 from kubevitals.facts.address_pools.calico_leaks import with_leaks
 from kubevitals.facts.address_pools.supply import Supply, pods_left
 from kubevitals.facts.network import cni
@@ -272,14 +272,8 @@ def _network_lines(pod: pb.Pod, error: SandboxError, cluster: Cluster) -> Iterat
     """Yield how many of the node's addresses are in use, Calico's pools, and the CNI's pod, as far as they matter."""
     lines: dict[str, None] = {}
     if error.variant == EXHAUSTED:
-        supplies, unseen, _ = cluster.derive(known)
-        lines |= dict.fromkeys(
-            line
-            for supply in supplies
-            if pod.spec.nodeName in supply.nodes
-            for line in with_leaks(supply, cluster).lines
-        )
-        if unseen:
+        lines |= dict.fromkeys(cluster.derive(lines_by_node).get(pod.spec.nodeName, ()))
+        if unseen := cluster.derive(known).unseen:
             lines[f"addresses not observed: {unseen}"] = None
     yield from lines
     if error.ip_pools:

@@ -1,10 +1,12 @@
 """The CNIs whose own account of pod addresses is read, and what all of them have."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kubevitals.errors import NotApplicable, NotObserved, observed
 from kubevitals.facts.address_pools import antrea, aws, calico, cilium, kube_ovn, node_ranges, pod_cidrs, whereabouts
+from kubevitals.facts.address_pools.calico_leaks import with_leaks
 from kubevitals.facts.address_pools.supply import Supply
 from kubevitals.facts.network.cni import recognised
 from kubevitals.inventory.cluster import Cluster
@@ -70,6 +72,15 @@ def known(cluster: Cluster) -> Known:
         return Known(found, unseen)
     rest = _read(pod_cidrs.read, cluster)
     return Known(found + rest.supplies, unseen or rest.unseen, rest.elsewhere)
+
+
+def lines_by_node(cluster: Cluster) -> Mapping[str, Sequence[str]]:
+    """Return the lines of what each node has, with the leaked addresses of IPPools."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for supply in cluster.derive(known).supplies:
+        for node in supply.nodes if (own := with_leaks(supply, cluster).lines) else ():
+            lines[node] += own
+    return lines
 
 
 def _accounts(cluster: Cluster) -> list[Account]:
