@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from kubevitals.diagnosis.result import Report
 from kubevitals.errors import Unusable
-from kubevitals.plugin import delivery_options
-from kubevitals.plugin.delivery_options import deliveries
+from kubevitals.plugin import delivery_settings
+from kubevitals.plugin.delivery_settings import deliveries
 from kubevitals.redaction import redact
 from kubevitals.reports.delivery import post, push
 from kubevitals.reports.delivery.deliveries import Deliveries, Delivery
@@ -155,7 +155,7 @@ def test_options_that_cannot_be_used_are_refused_in_one_line(tmp_path: Path, mon
     with pytest.raises(Unusable, match=r"^--push needs the package prometheus-client: pip install prometheus-client$"):
         deliveries(Config(push=True))  # type: ignore[arg-type]
     with pytest.raises(Unusable, match=r"^--period: give 1m to 366d$"):
-        delivery_options.period(Config(period="5s"))  # type: ignore[arg-type]
+        delivery_settings.period(Config(period="5s"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

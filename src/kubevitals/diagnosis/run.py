@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
-import pytest
-
 from kubevitals.diagnosis.history import History
 from kubevitals.diagnosis.identity import identity
 from kubevitals.diagnosis.kept_runs import KeptRuns
@@ -167,9 +165,6 @@ def _needs_no_right(verdict: Verdict) -> bool:
     """Return whether the check is about the API server itself: its answers, or the certificate that it shows."""
     return verdict.cause == API_SERVER or verdict.check == API_SERVER_CERTIFICATE
 
-
-RUN = pytest.StashKey[Run]()
-VERDICT = pytest.StashKey[Verdict]()
 
 REPORTED = "verdict"
 """The attribute of a TestReport that holds the verdict of the check, for every reporter."""

@@ -9,7 +9,7 @@ from kubevitals.findings.severity import Severity
 from kubevitals.fleet import wording
 from kubevitals.fleet.result import SEEN, UNSEEN, Changes, Fault, FleetCluster, PastFault, Rollup, State
 from kubevitals.reports.delivery.alertmanager import PERIODS, Alert, alert
-from kubevitals.reports.delivery.deliveries import FORMS
+from kubevitals.reports.delivery.deliveries import POST
 from kubevitals.reports.delivery.notification import NOTIFICATION_SCHEMA, SHOWN, Change, Notification, link
 from kubevitals.reports.delivery.post import Address
 
@@ -29,7 +29,7 @@ def notify(rollup: Rollup, form: str, address: Address, docs_url: str, period: f
     Raises:
         Undelivered: it could not be delivered.
     """
-    FORMS[form](told(rollup, docs_url), alerts(rollup, docs_url, period), address)
+    POST[form](told(rollup, docs_url), alerts(rollup, docs_url, period), address)
 
 
 def told(rollup: Rollup, docs_url: str) -> Notification:

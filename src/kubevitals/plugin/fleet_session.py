@@ -17,7 +17,7 @@ from kubevitals.fleet.result import SEEN, UNSEEN, Rollup, State
 from kubevitals.fleet.rollup import rollup
 from kubevitals.fleet.terminal import lines
 from kubevitals.fleet.writers import DEFAULT_PAGE, WRITERS
-from kubevitals.plugin import delivery_options, settings
+from kubevitals.plugin import delivery_settings, settings
 from kubevitals.plugin.collected import is_check
 from kubevitals.plugin.fleet_options import FOLDER, PACKAGE
 from kubevitals.plugin.report_files import report_paths
@@ -115,9 +115,9 @@ class FleetSession:
         config, folder = self._config, self._config.getoption("findings_dir")
         if not folder:
             raise Unusable("a roll-up needs the findings files of all clusters: add --findings-dir PATH")
-        if delivery_options.asked("--push", config):
+        if delivery_settings.asked("--push", config):
             raise Unusable("a roll-up pushes no metrics: omit --push, and give --metrics PATH")
-        how, period = delivery_options.notification(config), delivery_options.period(config)
+        how, period = delivery_settings.notification(config), delivery_settings.period(config)
         if how:
             self._deliveries = [Delivery(how.option, lambda result: notify(result, *how, period))]
         listed = clusters_file.load(path) if (path := config.getoption("clusters")) else None

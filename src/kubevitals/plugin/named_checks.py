@@ -7,7 +7,7 @@ import pytest
 from kubevitals.errors import Unusable
 from kubevitals.findings.check_names import cause_in
 from kubevitals.plugin.collected import check_of, is_check
-from kubevitals.reports.html.hooks import HtmlReport
+from kubevitals.plugin.refusal import refusal
 from kubevitals.text import clean, near_name
 
 
@@ -23,8 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         try:
             items[:], others = _split(items, names)
         except Unusable as error:
-            HtmlReport.cancel(config)
-            raise pytest.UsageError(str(error)) from None
+            raise refusal(error, config) from None
         config.hook.pytest_deselected(items=others)
 
 

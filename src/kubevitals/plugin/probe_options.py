@@ -8,7 +8,6 @@ from kubevitals.errors import Unusable
 from kubevitals.plugin.option_group import Group
 from kubevitals.probe.plan import Options
 from kubevitals.reports import progress
-from kubevitals.source.probing.manifests import Made
 from kubevitals.text import clean
 from kubevitals.threshold import seconds
 
@@ -100,6 +99,8 @@ def dry_run(config: pytest.Config) -> str:
         Unusable: a value cannot be used.
     """
     import yaml
+
+    from kubevitals.source.probing.manifests import Made
 
     if config.getoption("snapshot"):
         raise Unusable("--probe-dry-run shows what would be created in a cluster: omit --snapshot")

@@ -8,18 +8,19 @@ import pytest
 from kubevitals.diagnosis.result import Report
 from kubevitals.diagnosis.run import Run
 from kubevitals.reports.delivery.alertmanager import Alert, alerts, post_alerts
+from kubevitals.reports.delivery.form import Form
 from kubevitals.reports.delivery.notification import Notification, post_json
 from kubevitals.reports.delivery.post import Address, Undelivered
 from kubevitals.reports.delivery.slack import post_slack
 
 R = TypeVar("R")
 
-FORMS: dict[str, Callable[[Notification, Iterable[Alert], Address], None]] = {
-    "json": lambda told, _, address: post_json(told, address),
-    "slack": lambda told, _, address: post_slack(told, address),
-    "alertmanager": lambda _, alerts_, address: post_alerts(alerts_, address),
+POST: dict[str, Callable[[Notification, Iterable[Alert], Address], None]] = {
+    Form.JSON: lambda told, _, address: post_json(told, address),
+    Form.SLACK: lambda told, _, address: post_slack(told, address),
+    Form.ALERTMANAGER: lambda _, alerts_, address: post_alerts(alerts_, address),
 }
-"""What posts a notification, by the value of --notify: either what is told, or all alerts."""
+"""What posts a notification of each form: either what is told, or all alerts."""
 
 
 def notify(report: Report, form: str, address: Address, docs_url: str) -> None:
@@ -28,7 +29,7 @@ def notify(report: Report, form: str, address: Address, docs_url: str) -> None:
     Raises:
         Undelivered: it could not be delivered.
     """
-    FORMS[form](Notification.of(report, docs_url), alerts(report, docs_url), address)
+    POST[form](Notification.of(report, docs_url), alerts(report, docs_url), address)
 
 
 class Delivery(NamedTuple, Generic[R]):

@@ -48,11 +48,6 @@ class HtmlReport:
             self._run.cannot_write(f"--html {path}", error)
         adapter.cancel(config, path)
 
-    @staticmethod
-    def cancel(config: pytest.Config) -> None:
-        """Write no report: the run does not start."""
-        adapter.cancel(config)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         """Add a column for the outcome, and remove the one for links."""
