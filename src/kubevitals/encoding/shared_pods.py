@@ -174,7 +174,8 @@ class SharedPods:
         self._pods: list[Pod | None] = []
         self._messages = Compact(pb.Pod)
         self._shared: dict[bytes, _Shared | None] = {}
-        self._specs: dict[bytes, _SharedSpec] = {}
+        self._specs: dict[bytes, _SharedSpec | None] = {}
+        self._reduced: dict[bytes, _SharedSpec] = {}
         self._times: dict[tuple[int, int], Time] = {}
 
     def add(self, item: pb.Pod) -> None:
@@ -191,8 +192,8 @@ class SharedPods:
 
     def all(self) -> list[pb.Pod]:
         """Return the pods."""
-        self._shared.clear()
-        self._specs.clear()
+        for common in (self._shared, self._specs, self._reduced):
+            common.clear()
         messages = iter(self._messages.all())
         return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
 
@@ -224,48 +225,57 @@ class SharedPods:
         spec.ClearField("hostname")
         for affinity in _BEFORE:
             spec.affinity.ClearField(affinity)
-        key = _key(meta.SerializeToString(), _TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString()))
-        if key not in self._shared:
-            self._shared[key] = self._new(raw)
-        return self._shared[key]
+        metadata = meta.SerializeToString()
+        key = sha256(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString())).digest()
+        if (both := _key(metadata, key)) not in self._shared:
+            self._shared[both] = self._new(raw, metadata, key)
+        return self._shared[both]
 
-    def _new(self, raw: bytes) -> _Shared | None:
+    def _new(self, raw: bytes, metadata: bytes, key: bytes) -> _Shared | None:
         """Return what a pod will have in common with others. Templates may differ in their metadata alone."""
-        if not (pod := _template(raw)):
+        if key not in self._specs:
+            self._specs[key] = self._new_spec(raw)
+        if not (spec := self._specs[key]) or _TOKEN_VOLUME.search(metadata):
             return None
-        if (spec := pod.spec.SerializeToString()) not in self._specs:
-            own = pb.PodSpec.FromString(spec)
-            self._specs[spec] = _SharedSpec(own, tuple(own.initContainers), tuple(own.containers))
-        return _Shared.of(pb.ObjectMeta.FromString(pod.metadata.SerializeToString()), self._specs[spec])
+        meta = pb.ObjectMeta.FromString(metadata)
+        meta.DiscardUnknownFields()
+        return _Shared.of(meta, spec)
+
+    def _new_spec(self, raw: bytes) -> _SharedSpec | None:
+        """Return a specification that pods will have in common. Some differ only in what is dropped of them."""
+        if (reduced := _reduced_spec(raw)) is None:
+            return None
+        if reduced not in self._reduced:
+            spec = pb.PodSpec.FromString(reduced)
+            self._reduced[reduced] = _SharedSpec(spec, tuple(spec.initContainers), tuple(spec.containers))
+        return self._reduced[reduced]
 
 
 def _key(meta: bytes, spec: bytes) -> bytes:
     """Return a hash that two templates have in common only if they are equal: they may be as many as there are pods."""
-    return sha256(b"%d:%b%b" % (len(meta), meta, spec)).digest()
+    return sha256(meta + spec).digest()
 
 
 def _is_ready(status: pb.PodStatus) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
 
 
-def _template(raw: bytes) -> pb.Pod | None:
-    """Return a pod that is ready without what is its own; nothing if a name is like its token volume's."""
+def _reduced_spec(raw: bytes) -> bytes | None:
+    """Return the specification of a ready pod without what is its own; nothing if a name is like its token volume's."""
     pod = pb.Pod.FromString(raw)
     reduce(pod)
-    pod.ClearField("status")
-    pod.spec.ClearField("nodeName")
+    spec = pod.spec
+    spec.ClearField("nodeName")
     for affinity in _BEFORE:
-        pod.spec.affinity.ClearField(affinity)
-    for field in ("name", "uid", "creationTimestamp"):
-        pod.metadata.ClearField(field)
-    tokens = _token_names(pod.spec)
+        spec.affinity.ClearField(affinity)
+    tokens = _token_names(spec)
     for token in tokens:
         token.name = ""
-    if _TOKEN_VOLUME.search(pod.SerializeToString()):
+    if _TOKEN_VOLUME.search(spec.SerializeToString()):
         return None
     for token in tokens:
         token.name = _ANY_TOKEN_VOLUME.decode()
-    return pod
+    return spec.SerializeToString()
 
 
 def _is_projected(source: pb.VolumeSource) -> bool:

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -68,6 +68,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request")  # the kubeconfig or an option says so
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect no garbage meanwhile: what is imported and listed is kept, and each collection would look at all of it.
+
+    With checks, later collections leave it out, too, even the one at the end.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        if any(map(collected.is_check, session.items)):
+            gc.freeze()
+        if enabled:
+            gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Open the cluster once there are checks to run; collection itself makes no requests."""
@@ -76,10 +93,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return  # pytest ends its collection this way, too
     try:
         planned = collected.checks(session, config.stash[UNREAD].files)
-        if not planned.items:
-            return
-        gc.freeze()  # what was imported stays: no garbage collection needs to look at it, not even the one at the end
-        if config.option.collectonly:
+        if not planned.items or config.option.collectonly:
             return
         if hasattr(config, "workerinput"):
             _refuse_to_share(session)

@@ -1,9 +1,6 @@
 """How far a run is, in an interactive terminal: while it lists the cluster, and while the probe runs."""
 
-import gc
-from collections.abc import Iterator
 from concurrent.futures import wait
-from contextlib import contextmanager
 
 import pytest
 
@@ -29,27 +26,10 @@ def _terminal(config: pytest.Config) -> pytest.TerminalReporter | None:
 
 def load(cluster: Cluster, config: pytest.Config) -> None:
     """Fetch all lists."""
-    with _no_garbage_collection():
-        futures = cluster.prefetch()
-        shown = False
-        while (state := wait(futures, timeout=1)).not_done:
-            show(config, f"listing the cluster: {len(state.done)} of {len(futures)} kinds")
-            shown = True
+    futures = cluster.prefetch()
+    shown = False
+    while (state := wait(futures, timeout=1)).not_done:
+        show(config, f"listing the cluster: {len(state.done)} of {len(futures)} kinds")
+        shown = True
     if shown:
         show(config, "")
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Collect no garbage: lists are all kept, and each collection would look at everything that has arrived so far.
-
-    Later collections leave out what has arrived by then.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.freeze()
-            gc.enable()

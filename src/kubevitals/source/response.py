@@ -20,6 +20,9 @@ TEXT_LIMIT = 64 << 20
 DATE_LENGTH = 40
 """Characters of a date in a header; RFC 9110 has 29."""
 
+PIECE = 256 << 10
+"""Bytes that are read at once. The API server sends pieces of 2 KiB, and each read takes time of its own."""
+
 ERROR_LIMIT = 64 << 10
 """Bytes of a response that is no success; the rest is not read. A Status with all causes has a few KiB."""
 
@@ -82,7 +85,7 @@ class _Body:
         self._most = BODY_LIMIT if request.schema else TEXT_LIMIT
 
     def __iter__(self) -> Iterator[bytes]:
-        while part := self._response.read1(1 << 20):
+        while part := self._response.read(PIECE):
             if self._enough and self.size + len(part) > self._enough:
                 self.is_cut = True
                 part = part[: self._enough - self.size]
