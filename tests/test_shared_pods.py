@@ -1,5 +1,6 @@
 """Ready pods that share what they have in common: every check finds the same on them as on messages."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
@@ -60,6 +61,8 @@ def _assert_same(part: Any, message: Any) -> None:
             assert (value.seconds, value.nanos) == (expected.seconds, expected.nanos)
         elif field.name == "affinity":
             assert value.podAntiAffinity == expected.podAntiAffinity
+        elif isinstance(expected, Mapping):
+            assert dict(value) == dict(expected)
         elif field.is_repeated:
             assert _token_volumes_alike(list(value)) == _token_volumes_alike(list(expected))
         else:

@@ -48,6 +48,13 @@ class Time(NamedTuple):
     nanos: int
 
 
+class _SharedMeta(NamedTuple):
+    """Metadata that pods have in common apart from their labels: a message without the fields that are read most."""
+
+    message: pb.ObjectMeta
+    owners: tuple[pb.OwnerReference, ...]
+
+
 class _SharedSpec(NamedTuple):
     """A specification that pods have in common: the message, and its fields that are read most."""
 
@@ -57,18 +64,12 @@ class _SharedSpec(NamedTuple):
 
 
 class _Shared(NamedTuple):
-    """What the pods of one template have in common: the messages, and their fields that are read most."""
+    """What the pods of one template have in common. Other templates may have all of it but the labels."""
 
-    metadata: pb.ObjectMeta
     namespace: str
     labels: dict[str, str]
-    owners: tuple[pb.OwnerReference, ...]
+    metadata: _SharedMeta
     spec: _SharedSpec
-
-    @classmethod
-    def of(cls, meta: pb.ObjectMeta, spec: _SharedSpec) -> "_Shared":
-        """Return what pods with these metadata and this specification have in common."""
-        return cls(meta, meta.namespace, dict(meta.labels), tuple(meta.ownerReferences), spec)
 
 
 class Metadata:
@@ -78,8 +79,8 @@ class Metadata:
 
     def __init__(self, name: str, uid: str, created: Time, shared: _Shared) -> None:
         self.name, self.uid, self.creationTimestamp = name, uid, created
-        self.namespace, self.labels, self.ownerReferences = shared.namespace, shared.labels, shared.owners
-        self.template = shared.metadata
+        self.namespace, self.labels = shared.namespace, shared.labels
+        self.template, self.ownerReferences = shared.metadata
 
     def __getattr__(self, field: str) -> Any:
         return getattr(self.template, field)
@@ -162,7 +163,7 @@ def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
     """
     groups: dict[int, list[pb.Pod]] = defaultdict(list)
     for pod in pods:
-        groups[id(pod.metadata.template) if isinstance(pod, Pod) else id(pod)].append(pod)
+        groups[id(pod.metadata.labels) if isinstance(pod, Pod) else id(pod)].append(pod)
     return tuple(groups.values())
 
 
@@ -174,6 +175,7 @@ class SharedPods:
         self._pods: list[Pod | None] = []
         self._messages = Compact(pb.Pod)
         self._shared: dict[bytes, _Shared | None] = {}
+        self._metas: dict[bytes, _SharedMeta] = {}
         self._specs: dict[bytes, _SharedSpec | None] = {}
         self._reduced: dict[bytes, _SharedSpec] = {}
         self._times: dict[tuple[int, int], Time] = {}
@@ -192,7 +194,7 @@ class SharedPods:
 
     def all(self) -> list[pb.Pod]:
         """Return the pods."""
-        for common in (self._shared, self._specs, self._reduced):
+        for common in (self._shared, self._metas, self._specs, self._reduced):
             common.clear()
         messages = iter(self._messages.all())
         return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
@@ -227,7 +229,8 @@ class SharedPods:
             spec.affinity.ClearField(affinity)
         metadata = meta.SerializeToString()
         key = sha256(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString())).digest()
-        if (both := _key(metadata, key)) not in self._shared:
+        both = sha256(metadata + key).digest()  # templates may be as many as there are pods
+        if both not in self._shared:
             self._shared[both] = self._new(raw, metadata, key)
         return self._shared[both]
 
@@ -238,8 +241,18 @@ class SharedPods:
         if not (spec := self._specs[key]) or _TOKEN_VOLUME.search(metadata):
             return None
         meta = pb.ObjectMeta.FromString(metadata)
+        namespace, labels = intern(meta.namespace), {intern(name): intern(value) for name, value in meta.labels.items()}
+        return _Shared(namespace, labels, self._meta(meta), spec)
+
+    def _meta(self, meta: pb.ObjectMeta) -> _SharedMeta:
+        """Return what other templates may have in common with this one; `meta` loses what is its own."""
         meta.DiscardUnknownFields()
-        return _Shared.of(meta, spec)
+        for field in ("namespace", "labels"):
+            meta.ClearField(cast("Any", field))
+        if (rest := meta.SerializeToString()) not in self._metas:
+            message = pb.ObjectMeta.FromString(rest)
+            self._metas[rest] = _SharedMeta(message, tuple(message.ownerReferences))
+        return self._metas[rest]
 
     def _new_spec(self, raw: bytes) -> _SharedSpec | None:
         """Return a specification that pods will have in common. Some differ only in what is dropped of them."""
@@ -249,11 +262,6 @@ class SharedPods:
             spec = pb.PodSpec.FromString(reduced)
             self._reduced[reduced] = _SharedSpec(spec, tuple(spec.initContainers), tuple(spec.containers))
         return self._reduced[reduced]
-
-
-def _key(meta: bytes, spec: bytes) -> bytes:
-    """Return a hash that two templates have in common only if they are equal: they may be as many as there are pods."""
-    return sha256(meta + spec).digest()
 
 
 def _is_ready(status: pb.PodStatus) -> bool:

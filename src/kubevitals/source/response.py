@@ -20,7 +20,7 @@ TEXT_LIMIT = 64 << 20
 DATE_LENGTH = 40
 """Characters of a date in a header; RFC 9110 has 29."""
 
-PIECE = 256 << 10
+PIECE = 64 << 10
 """Bytes that are read at once. The API server sends pieces of 2 KiB, and each read takes time of its own."""
 
 ERROR_LIMIT = 64 << 10
