@@ -1,8 +1,9 @@
 """Measures whole runs of the checks: ``python -m benchmarks.runs [--made-up NODES PODS] [-- PYTEST OPTIONS]``.
 
 Each run is a separate process, against the cluster of KUBECONFIG or a made-up one. The floor, a plain download of the
-same lists, is measured before each run. With ``--beside COMMAND`` another program is measured after each run. Figures
-are medians. With a real cluster, the API server's own counters give its requests and CPU time.
+same lists, is measured as often before: it leaves an API server garbage to collect. With ``--beside COMMAND`` another
+program is measured after each run. Figures are medians, and a ratio is the median of those of each run and the other
+program's next one. With a real cluster, the API server's own counters give its requests and CPU time.
 """
 
 import argparse
@@ -96,15 +97,14 @@ def cluster(made_up: Sequence[object]) -> Iterator[None]:
 
 def _measure(runs: int, options: list[str], beside: Sequence[str], *, real: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "checks/", *options]
-    floors, used, others, counted = [], [], [], []
+    floors = [tuple(map(float, process("-m", "benchmarks.floor").said.split())) for _ in range(runs)]
+    used, others, counted = [], [], []
     live = Live() if real else None
     for _ in range(runs):
-        seconds, size = map(float, process("-m", "benchmarks.floor").said.split())
         before = counts(live) if live else None
         used.append(process(*command[1:]))
         if used[-1].code not in (0, 1):
             raise SystemExit(used[-1].said)
-        floors.append(seconds)
         if live and before:
             counted.append(counts(live).since(before))
         if beside:
@@ -113,13 +113,22 @@ def _measure(runs: int, options: list[str], beside: Sequence[str], *, real: bool
         "pods": _pods(used[-1].said),
         "last": [line for line in used[-1].said.splitlines() if line][-1].strip("= "),
         "start-up": process(*command[1:6], "--collect-only", "-q").cpu,
-        "floor": median(floors),
-        "bytes": int(size),
+        "floor": median(seconds for seconds, _ in floors),
+        "bytes": int(floors[-1][1]),
         "wall": median(run.wall for run in used),
         "cpu": median(run.cpu for run in used),
         "peak": max(run.peak for run in used),
         **(_counted(counted) if counted else {}),
-        **({"beside": _medians(others)} if others else {}),
+        **(_compared(used, others) if others else {}),
+    }
+
+
+def _compared(used: Sequence[Used], others: Sequence[Used]) -> dict[str, Any]:
+    pairs = list(zip(used, others, strict=True))
+    return {
+        "beside": _medians(others),
+        "wall ratio": median(ours.wall / other.wall for ours, other in pairs),
+        "cpu ratio": median(ours.cpu / other.cpu for ours, other in pairs),
     }
 
 
@@ -171,7 +180,7 @@ def _table(figures: dict[str, Any]) -> Iterator[str]:
     if "beside" in figures:
         other: Used = figures["beside"]
         yield f"beside: wall {other.wall:.2f} s, CPU {other.cpu:.2f} s, peak memory {other.peak / MB:.0f} MB"
-        yield f"ratio: wall {wall / other.wall:.2f}, CPU {figures['cpu'] / other.cpu:.2f}"
+        yield f"ratio: wall {figures['wall ratio']:.2f}, CPU {figures['cpu ratio']:.2f}"
     if "requests" in figures:
         yield f"API server CPU {figures['api server cpu']:.2f} s"
         yield "requests and bytes, including those of other clients in the same seconds:"
