@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
@@ -84,8 +85,9 @@ def _serve(server: ApiServer, path: str, items: Iterable[Message], more: bytes =
     server.script(path, Reply(envelope(proto_field(1, b"") + b"".join(noted))))
 
 
-def _noted(item: Message) -> bytes:
-    return item.SerializeToString() + proto_field(1, NOTES)
+def _noted(item: Any) -> bytes:
+    item.metadata.MergeFromString(NOTES)
+    return cast("bytes", item.SerializeToString())
 
 
 def made_up_pods(count: int) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Reduces objects to the fields that checks read, and keeps them in little memory."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -82,7 +82,7 @@ def _reduce_run(item: Message) -> None:
     if isinstance(item, pb.Pod):
         if item.spec.nodeName:
             _reduce_scheduled(item.spec)
-        reduce_statuses(item.spec, item.status)
+        reduce_statuses(item.spec, statuses(item.status))
 
 
 def _pod_specs(item: Message) -> Iterator[pb.PodSpec]:
@@ -105,9 +105,9 @@ def _reduce_scheduled(spec: pb.PodSpec) -> None:
         spec.affinity.ClearField("podAffinity")
 
 
-def reduce_statuses(spec: pb.PodSpec, status: pb.PodStatus) -> None:
+def reduce_statuses(spec: pb.PodSpec, of_containers: Iterable[pb.ContainerStatus]) -> None:
     """Drop the resources in container statuses that equal those in the specification, as most do."""
-    if with_resources := [each for each in statuses(status) if each.HasField("resources")]:
+    if with_resources := [each for each in of_containers if each.HasField("resources")]:
         wanted = {container.name: container.resources for container in (*spec.initContainers, *spec.containers)}
         for each in with_resources:
             if each.resources == wanted.get(each.name):

@@ -17,7 +17,7 @@ one that has a name like that volume's elsewhere.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from sys import intern
 from typing import Any, Literal, NamedTuple, cast
@@ -87,7 +87,7 @@ class Metadata:
 
     def HasField(self, field: str) -> bool:  # noqa: N802
         """Return whether a field is set."""
-        return field == "creationTimestamp" or self.template.HasField(cast("Any", field))
+        return field == "creationTimestamp"
 
 
 class Spec:
@@ -109,9 +109,8 @@ class Status:
     __slots__ = ("_raw", "is_calm", "ready_after")
     phase = RUNNING
 
-    def __init__(self, status: pb.PodStatus) -> None:
-        self.is_calm, self.ready_after = _is_calm(status), _ready_after(status)
-        self._raw = status.SerializeToString()
+    def __init__(self, raw: bytes, *, is_calm: bool, ready_after: int) -> None:
+        self._raw, self.is_calm, self.ready_after = raw, is_calm, ready_after
 
     def __getattr__(self, field: str) -> Any:
         return getattr(pb.PodStatus.FromString(self._raw), field)
@@ -137,23 +136,22 @@ def is_calm(pod: pb.Pod) -> bool:
     return isinstance(pod, Pod) and pod.status.is_calm
 
 
-def _is_calm(status: pb.PodStatus) -> bool:
-    return not status.reason and all(each.ready and not each.restartCount for each in statuses(status))
-
-
 def ready_after(pod: pb.Pod) -> int:
     """Return the seconds from the start of a pod until its containers were ready, for the last time; 0 if they are not.
 
     Without a startTime they are counted from 1970.
     """
-    return pod.status.ready_after if isinstance(pod, Pod) else _ready_after(pod.status)
+    return pod.status.ready_after if isinstance(pod, Pod) else _ready_after(pod.status, _true(pod.status))
 
 
-def _ready_after(status: pb.PodStatus) -> int:
-    for each in status.conditions:
-        if each.type == "ContainersReady" and each.status == "True":
-            return each.lastTransitionTime.seconds - status.startTime.seconds
-    return 0
+def _true(status: pb.PodStatus) -> dict[str, pb.PodCondition]:
+    """Return the conditions that are true, by their type."""
+    return {condition.type: condition for condition in status.conditions if condition.status == "True"}
+
+
+def _ready_after(status: pb.PodStatus, true: Mapping[str, pb.PodCondition]) -> int:
+    since = true.get("ContainersReady")
+    return since.lastTransitionTime.seconds - status.startTime.seconds if since else 0
 
 
 def alike(pods: Iterable[pb.Pod]) -> tuple[Sequence[pb.Pod], ...]:
@@ -194,23 +192,22 @@ class SharedPods:
 
     def all(self) -> list[pb.Pod]:
         """Return the pods."""
-        for common in (self._shared, self._metas, self._specs, self._reduced):
-            common.clear()
         messages = iter(self._messages.all())
         return [cast("pb.Pod", pod) if pod else next(messages) for pod in self._pods]
 
     def _add_ready(self, raw: bytes) -> bool:
         parts = pb.PodParts.FromString(raw)
         status = pb.PodStatus.FromString(parts.status)
+        true = _true(status)
+        if status.phase != RUNNING or "Ready" not in true:
+            return False
         meta, spec = pb.OwnMeta.FromString(parts.metadata), pb.OwnSpec.FromString(parts.spec)
-        if status.phase != RUNNING or not _is_ready(status) or not spec.nodeName or meta.HasField(DELETED):
+        if not spec.nodeName or meta.HasField(DELETED):
             return False
         name, uid, node, created = meta.name, meta.uid, spec.nodeName, self._time(meta.creationTimestamp)
         if not (shared := self._shared_by(raw, meta, spec)):
             return False
-        reduce_statuses(shared.spec.message, status)
-        status.DiscardUnknownFields()
-        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared.spec), Status(status))
+        pod = Pod(Metadata(name, uid, created, shared), Spec(node, shared.spec), _status(status, true, shared.spec))
         if not self._wanted or self._wanted(cast("pb.Pod", pod)):
             self._pods.append(pod)
         return True
@@ -225,8 +222,9 @@ class SharedPods:
             meta.ClearField(field)
         spec.ClearField("nodeName")
         spec.ClearField("hostname")
-        for affinity in _BEFORE:
-            spec.affinity.ClearField(affinity)
+        if spec.HasField("affinity"):
+            for affinity in _BEFORE:
+                spec.affinity.ClearField(affinity)
         metadata = meta.SerializeToString()
         key = sha256(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString())).digest()
         both = sha256(metadata + key).digest()  # templates may be as many as there are pods
@@ -264,8 +262,13 @@ class SharedPods:
         return self._reduced[reduced]
 
 
-def _is_ready(status: pb.PodStatus) -> bool:
-    return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
+def _status(status: pb.PodStatus, true: Mapping[str, pb.PodCondition], spec: _SharedSpec) -> Status:
+    """Return what stands for a status, which is reduced."""
+    of_containers = statuses(status)
+    reduce_statuses(spec.message, of_containers)
+    status.DiscardUnknownFields()
+    is_calm = not status.reason and all(each.ready and not each.restartCount for each in of_containers)
+    return Status(status.SerializeToString(), is_calm=is_calm, ready_after=_ready_after(status, true))
 
 
 def _reduced_spec(raw: bytes) -> bytes | None:

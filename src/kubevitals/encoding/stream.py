@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from google.protobuf.message import DecodeError
 
 _LENGTH_DELIMITED = 2
-_LONGEST = 63
-"""Bits by which the last byte of a varint is shifted."""
+_VARINT = 10
+"""Bytes of the longest number."""
 
 
 class Stream:
@@ -48,10 +48,14 @@ class Stream:
             DecodeError: the next field is not length-delimited.
             EOFError: there is no next field.
         """
-        tag = self._varint()
+        head = self.peek(2 * _VARINT)
+        tag, at = _varint_in(head, 0)
         if tag & 7 != _LENGTH_DELIMITED:
             raise DecodeError(f"unexpected field {tag}")
-        return tag, self._varint()
+        size, at = _varint_in(head, at)
+        self._at += at
+        self.position += at
+        return tag, size
 
     def _fetch(self, size: int, have: int) -> None:
         parts = [self._held[self._at :]]
@@ -60,21 +64,19 @@ class Stream:
             have += len(chunk)
         self._held, self._at = b"".join(parts), 0
 
-    def _varint(self) -> int:
-        value = shift = 0
-        while (byte := self._byte()) & 0x80:
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if shift > _LONGEST:
-                raise DecodeError("a number does not end")
-        return value | byte << shift
 
-    def _byte(self) -> int:
-        if self._at == len(self._held):
-            return self.read(1)[0]
-        self._at += 1
-        self.position += 1
-        return self._held[self._at - 1]
+def _varint_in(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number as protobuf writes it, and where it ends."""
+    value = shift = 0
+    for byte in data[at : at + _VARINT]:
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    if shift == 7 * _VARINT:
+        raise DecodeError("a number does not end")
+    raise EOFError("it is cut off")
 
 
 def delimited(tag: int, content: bytes) -> tuple[bytes, bytes, bytes]:

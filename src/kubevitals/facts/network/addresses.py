@@ -79,8 +79,10 @@ def used_by_node(cluster: Cluster) -> Mapping[str, list[bytes]]:
 def _packed(texts: Iterable[str]) -> Iterator[bytes]:
     """Yield addresses as bytes, which takes a tenth of the time of an object; text that is no address is skipped."""
     for text in texts:
-        with suppress(OSError, ValueError):
+        try:  # faster than suppress, for every pod
             yield inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+        except (OSError, ValueError):
+            continue
 
 
 def fullest_first(ranges: Iterable[IPNetwork], used: Iterable[bytes]) -> list[Pool]:
