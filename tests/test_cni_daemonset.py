@@ -112,6 +112,8 @@ def test_calico_that_only_enforces_policies_in_gke_is_not_missed_elsewhere() -> 
         ("v1.34.1-gke.100", {}, "the CNI is built into GKE's nodes"),
         ("v1.34.1", {"eks.amazonaws.com/compute-type": "auto"}, "built into EKS Auto Mode's nodes"),
         ("v1.34.1", {"kubernetes.azure.com/cluster": "x"}, "the CNI is built into AKS"),
+        ("v1.34.1", {"minikube.k8s.io/name": "minikube"}, "minikube configures a bridge"),
+        ("v1.34.1", {"kubernetes.io/hostname": "docker-desktop"}, "Docker Desktop's only node"),
     ],
 )
 def test_a_cni_that_is_built_in_is_named(version: str, labels: dict[str, str], expected: str) -> None:

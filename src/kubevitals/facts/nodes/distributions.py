@@ -85,6 +85,23 @@ DISTRIBUTIONS = (
         "learn.microsoft.com/azure/aks: CNI networking overview",
     ),
     Distribution(
+        "minikube",
+        "",
+        ("minikube.k8s.io/name", ""),
+        "minikube configures a bridge if no other CNI is chosen",
+        "",
+        "kubernetes/minikube pkg/minikube/cni, #6717",
+        enforces=None,
+    ),
+    Distribution(
+        "Docker Desktop",
+        "",
+        ("kubernetes.io/hostname", "docker-desktop"),
+        "Docker Desktop's only node has its network built in",
+        "",
+        "docker.com/blog: How Kubernetes works under the hood with Docker Desktop",
+    ),
+    Distribution(
         "OpenShift",
         "",
         ("node.openshift.io/os_id", ""),
