@@ -29,7 +29,7 @@ RUN = f"{SERVE}; sleep 1d"
 CALL_CART = f"{SERVE}; while wget -q -O /dev/null http://cart:{PORT}; do sleep 5; done; exit 1"
 """Serves, and exits when the cart does not answer, as many applications do."""
 
-LOAD_MODEL = "echo loading the model; tail /dev/zero; killed=$?; sleep 10; exit $killed"
+LOAD_MODEL = "echo loading the model; sleep 5; tail /dev/zero; killed=$?; sleep 10; exit $killed"
 """Uses more and more memory, and ends after the container runtime has noticed."""
 
 EVERY_WORKER = {

@@ -7,8 +7,9 @@ from scenarios.faults import memory_low
 from scenarios.harness import Seen, scenario
 from scenarios.objects import container, job, limit, mounting, pod
 
-EAT = "tail /dev/zero; killed=$?; sleep 10; exit $killed"
-"""Runs out of memory, and ends after the container runtime has noticed, also on a slow machine."""
+EAT = "sleep 5; tail /dev/zero; killed=$?; sleep 10; exit $killed"
+"""Runs out of memory once the container runtime listens for that, which it does after it has started the container, and
+ends after it has noticed, also on a slow machine."""
 ONCE = "[ -e /state/seen ] && sleep 1d; touch /state/seen; " + EAT
 LITTLE: dict[str, Any] = {"resources": limit(memory="32Mi")}
 

@@ -33,6 +33,7 @@ def test_each_runtime_has_its_own_words_for_too_little_memory(words: str) -> Non
 
 DIED = {
     "runc": "OCI runtime create failed: runc create failed: cannot start a container that has stopped",
+    "runc start": "OCI runtime start failed: container process is already dead: unknown",
     "containerd": "failed to start containerd task: cannot start a stopped process: unknown",
     "namespace": "runc create failed: namespace path: lstat /proc/0/ns/ipc: no such file or directory",
     "sandbox": 'failed to create containerd container: sandbox container "5f2b" is not running',

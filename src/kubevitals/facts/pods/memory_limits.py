@@ -12,6 +12,7 @@ LEAST = 16 << 20
 
 _DIED_AT_START = re.compile(
     r"cannot start a (?:stopped process|container that has stopped)"
+    r"|container process is already dead"
     r"|sandbox container \"?[\w.-]{1,128}\"? is not running"
     r"|namespace path: lstat /proc/\d{1,10}/ns/"
     r"|(?:read|write) init-p: (?:connection reset by peer|broken pipe)"
