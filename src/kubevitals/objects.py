@@ -161,6 +161,12 @@ def containers(spec: pb.PodSpec) -> list[pb.Container]:
 SERVICE_NAME = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service (kubernetes/api discovery/v1/well_known_labels.go)."""
 
+
+def service_of(piece: pb.EndpointSlice) -> tuple[str, str]:
+    """Return the namespace and the name of the Service that an EndpointSlice is of; no name if it is of none."""
+    return piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, "")
+
+
 DNS_LABEL, DNS_VALUE = "k8s-app", "kube-dns"
 """The label of the DNS Service and its pods, for every DNS server (kubernetes/kubernetes cluster/addons/dns)."""
 

@@ -7,7 +7,7 @@ from math import inf
 from typing import NamedTuple, TypeVar
 
 from kubevitals import schema_pb2 as pb
-from kubevitals.objects import DNS_SERVICES, SERVICE_NAME, is_dns, is_ready, is_virtual
+from kubevitals.objects import DNS_SERVICES, is_dns, is_ready, is_virtual, service_of
 from kubevitals.probe.report import ABSENT, ProbeNetwork, Target, Through
 from kubevitals.probe.sample import ServiceTarget, own_name_servers, service_names, service_targets
 
@@ -108,8 +108,7 @@ def plan(
     services, pods = list(services), list(pods)
     by_service: dict[tuple[str, str], list[pb.EndpointSlice]] = {}
     for part in slices:
-        of = part.metadata.labels.get(SERVICE_NAME, "")
-        by_service.setdefault((part.metadata.namespace, of), []).append(part)
+        by_service.setdefault(service_of(part), []).append(part)
     dns, api = [], []
     for service in services:
         name = (service.metadata.namespace, service.metadata.name)

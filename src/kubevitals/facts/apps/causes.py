@@ -7,12 +7,12 @@ from kubevitals import schema_pb2 as pb
 from kubevitals.errors import NotObserved
 from kubevitals.facts.apps.messages import Line, Names, recognise
 from kubevitals.facts.apps.resolvers import foreign_resolver
-from kubevitals.facts.apps.services import ServiceName, named_by, service_of, services, services_by_ip
+from kubevitals.facts.apps.services import ServiceName, named_by, services, services_by_ip
 from kubevitals.facts.apps.silent_services import why_silent
 from kubevitals.facts.pods.log_lines import telling_lines
 from kubevitals.facts.pods.named_containers import container_named
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import Ref, containers, ref
+from kubevitals.objects import Ref, containers, ref, service_of
 from kubevitals.text import near_name
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]", "0.0.0.0"})  # noqa: S104

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kubevitals import schema_pb2 as pb
 from kubevitals.inventory.cluster import Cluster
-from kubevitals.objects import SERVICE_NAME
+from kubevitals.objects import service_of
 
 
 class ServiceName(NamedTuple):
@@ -62,14 +62,9 @@ def ready_nodes(cluster: Cluster) -> Mapping[ServiceName, set[str]]:
     return nodes
 
 
-def service_of(piece: pb.EndpointSlice) -> ServiceName:
-    """Return the Service of an EndpointSlice; without a name if there is none."""
-    return ServiceName(piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
-
-
 def _ready(cluster: Cluster) -> Iterator[tuple[ServiceName, pb.Endpoint]]:
     for piece in cluster.endpoint_slices:
-        service = service_of(piece)
+        service = ServiceName(*service_of(piece))
         for endpoint in piece.endpoints:
             if endpoint.conditions.ready or not endpoint.conditions.HasField("ready"):
                 yield service, endpoint

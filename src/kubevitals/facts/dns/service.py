@@ -16,10 +16,10 @@ from kubevitals.objects import (
     DNS_LABEL,
     DNS_NAMES,
     DNS_VALUE,
-    SERVICE_NAME,
     is_dns,
     is_finished,
     is_ready,
+    service_of,
 )
 from kubevitals.text import clean
 
@@ -204,11 +204,7 @@ def deployments(cluster: Cluster) -> list[pb.Deployment]:
 def endpoint_slices(cluster: Cluster) -> list[pb.EndpointSlice]:
     """Return the EndpointSlices of the DNS Service."""
     name, namespace = service(cluster).metadata.name, service(cluster).metadata.namespace
-    return [
-        piece
-        for piece in cluster.endpoint_slices
-        if piece.metadata.namespace == namespace and piece.metadata.labels.get(SERVICE_NAME) == name
-    ]
+    return [piece for piece in cluster.endpoint_slices if service_of(piece) == (namespace, name)]
 
 
 def ready_endpoints(cluster: Cluster) -> int:

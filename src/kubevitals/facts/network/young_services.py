@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubevitals.facts.network.reach import Lost, lost, may_be_luck, reached, result
 from kubevitals.inventory.cluster import Cluster
 from kubevitals.inventory.probed import ProbeResults
-from kubevitals.objects import SERVICE_NAME, Ref, ref
+from kubevitals.objects import Ref, ref, service_of
 from kubevitals.probe.report import ProbeReport, Reach, Target
 from kubevitals.probe.sample import has_address, is_ready_endpoint
 
@@ -57,8 +57,7 @@ def _known(cluster: Cluster) -> Mapping[str, _Known]:
     """Return the Services by ``ADDRESS:PORT``, as a `Reach` has them."""
     slices: dict[tuple[str, str], list[pb.EndpointSlice]] = defaultdict(list)
     for part in cluster.endpoint_slices:
-        of = part.metadata.labels.get(SERVICE_NAME, "")
-        slices[part.metadata.namespace, of].append(part)
+        slices[service_of(part)].append(part)
     known = {}
     for service in filter(has_address, cluster.services):
         parts = slices[service.metadata.namespace, service.metadata.name]
