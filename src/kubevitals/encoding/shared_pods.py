@@ -176,7 +176,7 @@ class SharedPods:
         self._metas: dict[bytes, _SharedMeta] = {}
         self._specs: dict[bytes, _SharedSpec | None] = {}
         self._reduced: dict[bytes, _SharedSpec] = {}
-        self._times: dict[tuple[int, int], Time] = {}
+        self._times: dict[Time, Time] = {}
 
     def add(self, item: pb.Pod) -> None:
         """Add a pod that stays a message."""
@@ -213,18 +213,15 @@ class SharedPods:
         return True
 
     def _time(self, time: pb.Time) -> Time:
-        key = (time.seconds, time.nanos)
-        return self._times.setdefault(key, Time(*key))
+        kept = Time(time.seconds, time.nanos)
+        return self._times.setdefault(kept, kept)
 
     def _shared_by(self, raw: bytes, meta: pb.OwnMeta, spec: pb.OwnSpec) -> _Shared | None:
         """Return what a pod has in common with others; `meta` and `spec` lose what is its own."""
         for field in _OF_META:
             meta.ClearField(field)
-        spec.ClearField("nodeName")
         spec.ClearField("hostname")
-        if spec.HasField("affinity"):
-            for affinity in _BEFORE:
-                spec.affinity.ClearField(affinity)
+        _drop_placement(spec)
         metadata = meta.SerializeToString()
         key = sha256(_TOKEN_VOLUME.sub(_ANY_TOKEN_VOLUME, spec.SerializeToString())).digest()
         both = sha256(metadata + key).digest()  # templates may be as many as there are pods
@@ -271,14 +268,20 @@ def _status(status: pb.PodStatus, true: Mapping[str, pb.PodCondition], spec: _Sh
     return Status(status.SerializeToString(), is_calm=is_calm, ready_after=_ready_after(status, true))
 
 
+def _drop_placement(spec: pb.OwnSpec | pb.PodSpec) -> None:
+    """Drop a pod's node, and the affinity that mattered only until it had one."""
+    spec.ClearField("nodeName")
+    if spec.HasField("affinity"):
+        for affinity in _BEFORE:
+            spec.affinity.ClearField(affinity)
+
+
 def _reduced_spec(raw: bytes) -> bytes | None:
     """Return the specification of a ready pod without what is its own; nothing if a name is like its token volume's."""
     pod = pb.Pod.FromString(raw)
     reduce(pod)
     spec = pod.spec
-    spec.ClearField("nodeName")
-    for affinity in _BEFORE:
-        spec.affinity.ClearField(affinity)
+    _drop_placement(spec)
     tokens = _token_names(spec)
     for token in tokens:
         token.name = ""
